@@ -1,0 +1,1 @@
+"""Nouns and plumbing: errors, records, files, the content-addressed store, seeds. No network code, no torch."""

@@ -1,0 +1,77 @@
+"""Files that are never torn: written beside, flushed, renamed."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from convlens.core.errors import MachineError
+
+TEMPORARY_PREFIX = ".tmp-"
+_STALE_SECONDS = 24 * 3600
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Write `content` to `path` so that a reader sees the old file or the whole new one, never a part.
+
+    Raises MachineError when the disk is full.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with disk_errors_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def disk_errors_named(path: Path) -> Iterator[None]:
+    """Turn 'no space left', 'quota exceeded' and 'read-only' into a MachineError that says where and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise MachineError(
+                f"no space left on the disk that holds {path.parent}. Free some space, or name another place "
+                "with --out (runs) or the environment variable CONVLENS_CACHE (stored features), and run the same "
+                "command again: what was finished is kept."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise MachineError(
+                f"cannot write to {path.parent} ({error.strerror}). Name a place that you may write to with --out "
+                "(runs) or the environment variable CONVLENS_CACHE (stored features)."
+            ) from error
+        raise
+
+
+def remove_stale_temporaries(folder: Path) -> None:
+    """Remove what killed processes left half-written in `folder` more than a day ago. Never read by anybody."""
+    for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                path.unlink()
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where convlens keeps what it can compute again: $CONVLENS_CACHE, else $XDG_CACHE_HOME/convlens."""
+    if chosen := os.environ.get("CONVLENS_CACHE"):
+        return Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "convlens"

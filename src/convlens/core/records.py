@@ -1,0 +1,36 @@
+"""The base of every record that reaches a disk or comes from outside."""
+
+import datetime
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from convlens.core.errors import DataError
+
+
+class Record(BaseModel):
+    """A frozen record; unknown fields are refused when one is read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def to_json(self) -> str:
+        """The record as indented JSON, ASCII only, so that any file name survives."""
+        return self.model_dump_json(indent=2, ensure_ascii=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes, source: str) -> Self:
+        """The record that `text` holds; `source` is the file's name for the DataError raised when it does not."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the document"
+            raise DataError(
+                f"{source} is not a {cls.__name__} that this version of convlens reads: {first['msg']} (at {place}). "
+                "It may come from another version, or be damaged; make it anew."
+            ) from error
+
+
+def now() -> str:
+    """The present moment, UTC, ISO 8601 to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,24 @@
+"""`convlens demo`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from convlens.cli.screen import JsonOption, QuietOption, Screen
+from convlens.cli.train import print_run
+
+
+def demo(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pictures and the runs go.")] = Path("demo"),
+    epochs: Annotated[int, typer.Option(help="Times that every training picture is seen.")] = 60,
+    seed: Annotated[int, typer.Option(help="Decides everything that is random.")] = 0,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Transfer learning on 1797 handwritten digits, with the house network: under a minute."""
+    from convlens.tasks.demo import demo as task
+
+    screen = Screen(json=json, quiet=quiet)
+    record = task(out, epochs=epochs, seed=seed, progress=screen.progress, say=screen.say)
+    screen.show(record, lambda: print_run(record))

@@ -1,0 +1,22 @@
+"""How long work reports its progress without knowing who shows it."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+Advance = Callable[[int], None]
+
+
+class Progress(Protocol):
+    """Called with a stage's name and its total number of steps; gives a function to call with steps done."""
+
+    def __call__(self, stage: str, total: int) -> AbstractContextManager[Advance]:
+        """Open a stage, to be used in a `with`."""
+        ...
+
+
+@contextlib.contextmanager
+def silent(stage: str, total: int) -> Iterator[Advance]:
+    """A Progress that shows nothing."""
+    yield lambda steps: None

@@ -1,0 +1,58 @@
+"""The content-addressed store: immutable shards, each named by the SHA-256 of its bytes.
+
+A shard is whole or absent: it is written beside, flushed and renamed to its hash, so neither a kill nor a second
+run at the same moment can leave a part of one. Two runs that compute the same write the same name.
+"""
+
+import hashlib
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from convlens.core.files import disk_errors_named, remove_stale_temporaries, sha256_of, write_atomically
+
+_log = logging.getLogger(__name__)
+_SUFFIX = ".safetensors"
+DAMAGED_FOLDER = "damaged"
+
+
+class ShardStore:
+    """The shards of one kind, in one folder. What they hold is the caller's business."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.set_aside: list[Path] = []
+        """Damaged shards that were noticed and moved away, by their new paths."""
+
+    def write(self, content: bytes) -> Path:
+        """Where the shard is, once it is safely there. Raises MachineError when the disk is full."""
+        path = self.folder / f"{hashlib.sha256(content).hexdigest()}{_SUFFIX}"
+        if not path.exists():
+            write_atomically(path, content)
+        return path
+
+    def verified(self) -> list[Path]:
+        """Every shard whose bytes still have the hash that its name says, by age; others are set aside."""
+        if not self.folder.is_dir():
+            return []
+        remove_stale_temporaries(self.folder)
+        shards = sorted(self.folder.glob(f"*{_SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            intact = list(pool.map(_is_intact, shards))
+        for path, good in zip(shards, intact, strict=True):
+            if not good:
+                self._set_aside(path)
+        return [path for path, good in zip(shards, intact, strict=True) if good]
+
+    def _set_aside(self, path: Path) -> None:
+        target = self.folder / DAMAGED_FOLDER / path.name
+        with disk_errors_named(target):
+            target.parent.mkdir(exist_ok=True)
+            path.replace(target)
+        self.set_aside.append(target)
+        _log.warning("damaged shard set aside, its content will be computed anew: %s", target)
+
+
+def _is_intact(path: Path) -> bool:
+    return sha256_of(path) == path.stem

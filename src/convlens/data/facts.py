@@ -1,0 +1,71 @@
+"""What decoding found out about each picture, stored by content, so that nothing has to be decoded to say it again."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save
+
+from convlens.core.records import Record
+from convlens.core.store import ShardStore
+from convlens.data.decode import DECODER_VERSION
+
+
+class Facts(Record):
+    """About one picture: why it cannot be used, or what is remarkable; `thumbnail` is a JPEG, empty if unusable."""
+
+    usable: bool
+    reason: str = ""
+    detail: str = ""
+    thumbnail: bytes = b""
+
+
+class FactsStore:
+    """Facts by the SHA-256 of the picture's bytes. Thumbnails stay on disk until they are asked for."""
+
+    def __init__(self, root: Path) -> None:
+        self.shards = ShardStore(root / "pictures" / f"decoder-{DECODER_VERSION}")
+        self._places: dict[str, tuple[Path, int]] = {}
+        self._facts: dict[str, Facts] = {}
+        for path in self.shards.verified():
+            self._index(path)
+
+    def __contains__(self, sha256: str) -> bool:
+        return sha256 in self._facts
+
+    def __getitem__(self, sha256: str) -> Facts:
+        return self._facts[sha256]
+
+    def add(self, facts: Mapping[str, Facts]) -> None:
+        """Store facts for good."""
+        if facts:
+            self._index(self.shards.write(_shard(facts)))
+
+    def thumbnail(self, sha256: str) -> bytes:
+        """The JPEG of a usable picture."""
+        path, row = self._places[sha256]
+        with safe_open(path, framework="numpy") as shard:
+            start, end = shard.get_tensor("offsets")[row : row + 2]
+            pixels: bytes = shard.get_slice("thumbnails")[int(start) : int(end)].tobytes()
+        return pixels
+
+    def _index(self, path: Path) -> None:
+        with safe_open(path, framework="numpy") as shard:
+            rows = json.loads(shard.get_tensor("facts").tobytes())
+        for row, (sha256, usable, reason, detail) in enumerate(rows):
+            self._places[sha256] = (path, row)
+            self._facts[sha256] = Facts(usable=usable, reason=reason, detail=detail)
+
+
+def _shard(facts: Mapping[str, Facts]) -> bytes:
+    rows = [[sha256, one.usable, one.reason, one.detail] for sha256, one in facts.items()]
+    lengths = [len(one.thumbnail) for one in facts.values()]
+    tensors = {
+        "facts": np.frombuffer(json.dumps(rows).encode(), np.uint8),
+        "thumbnails": np.frombuffer(b"".join(one.thumbnail for one in facts.values()), np.uint8),
+        "offsets": np.cumsum([0, *lengths], dtype=np.int64),
+    }
+    content: bytes = save(tensors)
+    return content

@@ -1,0 +1,75 @@
+"""The manifest: every picture of a folder with its class, its side and the hash of its bytes."""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+from convlens.core.errors import DataError
+from convlens.core.run import Problem
+
+Side = Literal["train", "val", "test"]
+SIDES: tuple[Side, ...] = ("train", "val", "test")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One file. `side` is None until it is split."""
+
+    path: Path
+    file: str
+    """Its path relative to the folder, as text that can be shown and stored whatever the bytes of the name are."""
+    label: str
+    side: Side | None
+    sha256: str
+    bytes: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What was found in `folder`: pictures in the order of their names, and what is wrong with others."""
+
+    folder: str
+    classes: tuple[str, ...]
+    pictures: tuple[Picture, ...]
+    problems: tuple[Problem, ...]
+
+    def without(self, problems: tuple[Problem, ...]) -> "Manifest":
+        """The manifest with more problems listed, and the files that they rule out left out."""
+        ruled_out = {problem.file for problem in problems if not problem.used}
+        pictures = tuple(picture for picture in self.pictures if picture.file not in ruled_out)
+        return dataclasses.replace(self, pictures=pictures, problems=(*self.problems, *problems))
+
+    def side(self, side: Side) -> tuple[Picture, ...]:
+        """The pictures on one side of the split."""
+        return tuple(picture for picture in self.pictures if picture.side == side)
+
+    def with_usable_classes(self) -> "Manifest":
+        """The manifest with the classes that have pictures to train on; the pictures of others become problems.
+
+        Raises DataError when fewer than two classes are left.
+        """
+        trainable = {picture.label for picture in self.pictures if picture.side in ("train", None)}
+        classes = tuple(name for name in self.classes if name in trainable)
+        if len(classes) < 2:
+            listed = f"only {classes[0]!r}" if classes else "none"
+            raise DataError(
+                f"{self.folder}: at least two classes with usable pictures are needed, found {listed} "
+                f"({len(self.problems)} files were set aside, see the list of bad files). "
+                "Put the pictures of each class into a folder of its own."
+            )
+        strays = [picture for picture in self.pictures if picture.label not in trainable]
+        problems = [
+            Problem(
+                file=picture.file,
+                reason="unknown-class",
+                detail=f"no usable training picture of class {picture.label!r}",
+                used=False,
+            )
+            for picture in strays
+        ]
+        problems += [
+            Problem(file=name, reason="empty-class", detail="no usable picture in this class", used=False)
+            for name in self.classes
+            if name not in {picture.label for picture in self.pictures}
+        ]
+        return dataclasses.replace(self.without(tuple(problems)), classes=classes)

@@ -1,0 +1,1 @@
+"""The computation graph: nodes, capture, and the passes over it."""

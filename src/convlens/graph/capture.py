@@ -1,0 +1,203 @@
+"""Capture: from a module or a function to a Graph, through torch.export."""
+
+import inspect
+import re
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.export import Dim, ExportedProgram, export
+from torch.export.graph_signature import InputKind
+
+from convlens.core.errors import UsageError
+from convlens.graph.graph import BATCH, Graph, Kind, Node, Ref
+from convlens.graph.inplace import Functional
+
+_KINDS: Mapping[InputKind, Kind] = {
+    InputKind.USER_INPUT: "input",
+    InputKind.PARAMETER: "parameter",
+    InputKind.BUFFER: "buffer",
+    InputKind.CONSTANT_TENSOR: "constant",
+}
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+)\n\s*(?P<code>.*)')
+_TORCH_FOLDER = str(Path(torch.__file__).parent)
+
+
+def capture(target: nn.Module | Callable[..., Any], *example: Tensor, free_batch: bool | None = None) -> Graph:
+    """The computation graph of a module, in the mode (train or eval) that each of its submodules is in.
+
+    `example` are inputs of the right shapes and dtypes; their values do not matter. With `free_batch` (the default
+    for modules, not for plain functions) the first axis of every input is the batch, and the graph runs for any
+    batch size. In-place operators become functional ones; running statistics are still updated in place.
+
+    Raises UsageError, with the construct and its place in the user's code, for what cannot be captured: control flow
+    that depends on values, in-place changes of a part of a tensor, a fixed batch size.
+    """
+    module = target if isinstance(target, nn.Module) else _FunctionModule(target)
+    free = isinstance(target, nn.Module) if free_batch is None else free_batch
+    program = _export(module, example, free)
+    batch = _batch_symbol(program, free)
+    return _graph_of(program, module, batch)
+
+
+class _FunctionModule(nn.Module):
+    """A plain function of tensors, in the form that torch.export takes."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+
+    def forward(self, *inputs: Tensor) -> Any:
+        return self.function(*inputs)
+
+
+def _export(module: nn.Module, example: tuple[Tensor, ...], free_batch: bool) -> ExportedProgram:
+    # A batch of one would be taken as a fixed size.
+    inputs = tuple(torch.cat([x, x]) if free_batch and x.shape[0] == 1 else x for x in example)
+    sizes = tuple({0: Dim.DYNAMIC} if free_batch else {} for _ in inputs)
+    parameters = inspect.signature(module.forward).parameters.values()
+    takes_any_number = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
+    try:
+        return export(module, inputs, dynamic_shapes=(sizes,) if takes_any_number else sizes)
+    except Exception as error:
+        name = getattr(module, "__name__", type(module).__name__)
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        place = _user_frame(traceback.format_exception(error)) or "its forward method"
+        raise UsageError(
+            f"cannot capture {name}: {reason} This happened at {place}. A graph needs a forward pass whose operators do "
+            "not depend on the values of tensors or on one batch size; rewrite that line with tensor operators "
+            "(torch.where instead of if), or pass the part of the module around it."
+        ) from error
+
+
+def _user_frame(lines: list[str]) -> str:
+    """The innermost frame outside torch in a formatted traceback, as `file:line in function: code`."""
+    frames = [match for match in _FRAME.finditer("".join(lines)) if _is_users(match["file"])]
+    return "{file}:{line} in {function}: {code}".format(**frames[-1].groupdict()) if frames else ""
+
+
+def _is_users(file: str) -> bool:
+    return not file.startswith((_TORCH_FOLDER, "<")) and file != __file__
+
+
+def _batch_symbol(program: ExportedProgram, free_batch: bool) -> str | None:
+    if not free_batch:
+        return None
+    names = set(program.graph_signature.user_inputs)
+    first = next(node for node in program.graph.nodes if node.name in names)
+    return str(first.meta["val"].shape[0])
+
+
+def _graph_of(program: ExportedProgram, module: nn.Module, batch: str | None) -> Graph:
+    specifications = {spec.arg.name: spec for spec in program.graph_signature.input_specs}
+    functional = Functional({name for name, spec in specifications.items() if spec.kind is InputKind.BUFFER})
+    nodes: list[Node] = []
+    outputs: tuple[str, ...] = ()
+    for fx_node in program.graph.nodes:
+        if fx_node.op == "placeholder":
+            spec = specifications[fx_node.name]
+            nodes.append(_source_node(fx_node, spec.kind, spec.target or "", batch))
+        elif fx_node.op == "call_function":
+            nodes.append(functional.node(_operator_node(fx_node, batch)))
+        elif fx_node.op == "output":
+            outputs = tuple(functional.current(item.name) for item in _flat(fx_node.args) if isinstance(item, fx.Node))
+        else:
+            raise UsageError(
+                f"cannot capture {type(module).__name__}: it holds the construct {fx_node.op} {fx_node.target!r} "
+                "(control flow or a nested program), which is not one of tensor operators."
+            )
+    kept = _needed(nodes, outputs)
+    state = {node.state: _state_tensor(program, node.state) for node in kept if node.state}
+    return Graph(nodes=kept, outputs=outputs, state=state)
+
+
+def _source_node(fx_node: fx.Node, kind: InputKind, state: str, batch: str | None) -> Node:
+    if kind not in _KINDS:
+        raise UsageError(f"cannot capture: the input {fx_node.name} is a {kind.name}, which is not a tensor")
+    shape, dtype, _ = _value_facts(fx_node.meta["val"], batch)
+    module = state.rpartition(".")[0]
+    return Node(
+        name=fx_node.name, kind=_KINDS[kind], operator=_KINDS[kind], shape=shape, dtype=dtype, state=state, module=module
+    )
+
+
+def _operator_node(fx_node: fx.Node, batch: str | None) -> Node:
+    stack = fx_node.meta.get("nn_module_stack") or {}
+    module = next(reversed(stack.values()))[0] if stack else ""
+    shape, dtype, size = _value_facts(fx_node.meta.get("val"), batch)
+    target = fx_node.target
+    if not (isinstance(target, torch._ops.OpOverload) or getattr(target, "__module__", "") in ("_operator", "math")):
+        raise UsageError(
+            f"cannot capture: {target} is not a tensor operator but a construct around some "
+            f"({_user_frame([fx_node.meta.get('stack_trace', '')]) or module}); take it out of the forward pass."
+        )
+    return Node(
+        name=fx_node.name,
+        kind="operator",
+        operator=str(target) if isinstance(target, torch._ops.OpOverload) else f"python.{fx_node.target.__name__}",  # type: ignore[union-attr]
+        target=target,  # type: ignore[arg-type]
+        arguments=_arguments(fx_node.args),
+        keywords={key: _arguments(value) for key, value in fx_node.kwargs.items()},
+        shape=shape,
+        dtype=dtype,
+        size=size,
+        module=module,
+        source=_user_frame([fx_node.meta.get("stack_trace") or ""]),
+    )
+
+
+def _arguments(value: Any) -> Any:
+    if isinstance(value, fx.Node):
+        return Ref(value.name)
+    if isinstance(value, tuple):
+        return tuple(_arguments(item) for item in value)
+    if isinstance(value, list):
+        return [_arguments(item) for item in value]
+    return value
+
+
+def _value_facts(
+    value: Any, batch: str | None
+) -> tuple[tuple[int | str, ...] | None, torch.dtype | None, str | None]:
+    """Shape, dtype and size expression of a fake value."""
+    if isinstance(value, Tensor):
+        return tuple(_dimension(n, batch) for n in value.shape), value.dtype, None
+    if isinstance(value, torch.SymInt | int):
+        return None, None, str(_dimension(value, batch))
+    return None, None, None
+
+
+def _dimension(size: int | torch.SymInt, batch: str | None) -> int | str:
+    if isinstance(size, int):
+        return size
+    text = str(size)
+    return re.sub(rf"\b{re.escape(batch)}\b", BATCH, text) if batch else text
+
+
+def _flat(value: Any) -> list[Any]:
+    if isinstance(value, tuple | list):
+        return [leaf for item in value for leaf in _flat(item)]
+    return [value]
+
+
+def _needed(nodes: list[Node], outputs: tuple[str, ...]) -> tuple[Node, ...]:
+    """Inputs, whatever leads to an output, and whatever changes state; the rest computes for nobody."""
+    needed = set(outputs)
+    kept = []
+    for node in reversed(nodes):
+        if node.name in needed or node.kind == "input" or node.mutates:
+            needed.update(node.inputs)
+            kept.append(node)
+    return tuple(reversed(kept))
+
+
+def _state_tensor(program: ExportedProgram, name: str) -> Tensor:
+    tensor = program.state_dict.get(name)
+    if tensor is None:
+        tensor = program.constants[name]
+    assert isinstance(tensor, Tensor)
+    return tensor

@@ -1,0 +1,92 @@
+"""Make in-place operators functional, or refuse where that would change the result.
+
+`relu_(x)` becomes `relu(x)`, and every later reader of x reads the new value. That is right as long as nothing else
+shares x's memory: a view of x (or of what x is a view of) that is read later would have seen the change.
+"""
+
+import dataclasses
+from collections.abc import Collection
+
+import torch
+
+from convlens.core.errors import UsageError
+from convlens.graph.graph import Node, Ref, replace_references
+
+_MAY_RETURN_ITS_INPUT = {"aten.dropout.default", "aten.feature_dropout.default", "aten.to.dtype"}
+
+
+class Functional:
+    """Rewrites operator nodes one after the other, in order of execution."""
+
+    def __init__(self, buffers: Collection[str]) -> None:
+        self._buffers = buffers
+        self._current: dict[str, str] = {}
+        self._memory: dict[str, str] = {}
+        self._changed: dict[str, Node] = {}
+
+    def current(self, name: str) -> str:
+        """The node that now holds the value which the program calls `name`."""
+        while name in self._current:
+            name = self._current[name]
+        self._refuse_stale(name)
+        return name
+
+    def node(self, node: Node) -> Node:
+        """The node itself, reading current values, and functional where it was in-place."""
+        node = dataclasses.replace(
+            node,
+            arguments=replace_references(node.arguments, self._current_ref),
+            keywords={key: replace_references(value, self._current_ref) for key, value in node.keywords.items()},
+        )
+        if not isinstance(node.target, torch._ops.OpOverload):
+            return node
+        schema = node.target._schema
+        written = [i for i, argument in enumerate(schema.arguments) if argument.alias_info and argument.alias_info.is_write]
+        if written and written != [0]:
+            raise UsageError(f"cannot capture: {node.operator} writes into an argument ({node.source})")
+        if written:
+            return self._rewritten(node)
+        shares = schema.returns and schema.returns[0].alias_info is not None
+        if (shares or node.operator in _MAY_RETURN_ITS_INPUT) and node.inputs:
+            self._memory[node.name] = self._memory_of(node.inputs[0])
+        return dataclasses.replace(node, mutates=_running_statistics(node))
+
+    def _current_ref(self, ref: Ref) -> Ref:
+        return Ref(self.current(ref.name))
+
+    def _memory_of(self, name: str) -> str:
+        return self._memory.get(name, name)
+
+    def _rewritten(self, node: Node) -> Node:
+        written = node.inputs[0]
+        if written in self._buffers:  # a counter of batches stays in place: nothing else reads it
+            return dataclasses.replace(node, mutates=(written,))
+        assert isinstance(node.target, torch._ops.OpOverload)
+        name = node.target._schema.name.removeprefix("aten::")
+        packet = getattr(torch.ops.aten, name.removesuffix("_"), None)
+        overload = node.target._overloadname or "default"
+        if not name.endswith("_") or packet is None or overload not in packet.overloads():
+            raise UsageError(
+                f"cannot capture: the in-place operator {node.operator} has no functional twin ({node.source}). "
+                "Build the value with torch.where, torch.cat or torch.stack instead."
+            )
+        self._changed[self._memory_of(written)] = node
+        self._current[written] = node.name
+        target = getattr(packet, overload)
+        return dataclasses.replace(node, target=target, operator=str(target))
+
+    def _refuse_stale(self, name: str) -> None:
+        """Refuse to read a value whose memory an in-place operator changed behind its back."""
+        change = self._changed.get(self._memory_of(name))
+        if change is not None:
+            raise UsageError(
+                f"cannot capture: {change.operator} changes memory that {name} shares, and {name} is read afterwards "
+                f"({change.source}). Write the new value into a new tensor instead of changing a part of an old one."
+            )
+
+
+def _running_statistics(node: Node) -> tuple[str, ...]:
+    """The buffers that a batch normalisation in training mode updates."""
+    if node.operator != "aten.batch_norm.default" or node.arguments[5] is not True:
+        return ()
+    return tuple(ref.name for ref in node.arguments[3:5] if isinstance(ref, Ref))

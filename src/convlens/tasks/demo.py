@@ -1,0 +1,51 @@
+"""Demo: transfer learning on scikit-learn's handwritten digits, the same way as anybody's pictures."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from convlens.core.files import write_atomically
+from convlens.core.progress import Progress, silent
+from convlens.core.run import RunRecord
+from convlens.tasks.run_folder import unused_run_name
+from convlens.tasks.train import Say, train
+
+_BRIGHTEST = 16
+"""The digits come with values 0 to 16."""
+
+
+def demo(
+    out: str | Path = "demo",
+    *,
+    epochs: int = 60,
+    seed: int = 0,
+    progress: Progress = silent,
+    say: Say = lambda text: None,
+) -> RunRecord:
+    """The record of a run on the 1797 digits of 8x8 pixels, written as PNG files below `out`, house network."""
+    root = Path(out)
+    pictures = write_digits(root / "digits")
+    say(f"1797 handwritten digits as PNG files: {pictures}")
+    target = unused_run_name(root / "runs", "digits-house")
+    return train(pictures, epochs=epochs, seed=seed, learning_rate=0.03, out=target, progress=progress, say=say)
+
+
+def write_digits(folder: Path) -> Path:
+    """The folder, with one folder per digit, `folder/7/0123.png`; files that are there already stay."""
+    from sklearn.datasets import load_digits  # loads slowly, and only the demo needs it
+
+    digits = load_digits()
+    for number, (image, label) in enumerate(zip(digits.images, digits.target, strict=True)):
+        path = folder / str(label) / f"{number:04d}.png"
+        if not path.exists():
+            write_atomically(path, _png(image))
+    return folder
+
+
+def _png(image: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> bytes:
+    import io
+
+    encoded = io.BytesIO()
+    Image.fromarray((image * (255 / _BRIGHTEST)).astype(np.uint8)).save(encoded, "PNG")
+    return encoded.getvalue()

@@ -1,0 +1,90 @@
+"""Predict: class and probabilities of pictures, by a trained run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from convlens.core.bundle import BUNDLE_FILE, MODEL_FILE, Bundle
+from convlens.core.errors import DataError, IntegrityError, UsageError
+from convlens.core.files import sha256_of
+from convlens.core.prediction import Prediction, PredictionRecord
+from convlens.core.progress import Progress, silent
+from convlens.core.run import Problem
+from convlens.data.batches import decoded_batches, normalised
+from convlens.data.manifest import Picture
+from convlens.data.scan import files_below, picture_at, shown
+from convlens.transfer.precision import number_format
+from convlens.zoo import network
+
+_BATCH_SIZE = 32
+
+
+def predict(run: str | Path, *images: str | Path, progress: Progress = silent) -> PredictionRecord:
+    """Class and probabilities of each picture; `images` are files, or folders that are searched for pictures.
+
+    A file that gives no picture is listed in `bad_files` and the rest go on. Raises UsageError where `run` is no run
+    folder or a named picture does not exist, IntegrityError where the weights are not those of the run.
+    """
+    folder = Path(run).expanduser()
+    bundle, module = load_bundle(folder)
+    pictures, problems = _found(images)
+    dtype = number_format(bundle.precision)
+    module = module.eval().to(dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    predictions: list[Prediction] = []
+    with torch.inference_mode(), progress("predict", len(pictures)) as advance:
+        for batch in decoded_batches(pictures, bundle.preprocessing, _BATCH_SIZE):
+            if batch.pictures:
+                inputs = normalised(batch.pixels, bundle.preprocessing).to(dtype)
+                probabilities = module(inputs).float().softmax(1)
+                predictions += [
+                    Prediction(
+                        file=picture.file,
+                        predicted=bundle.classes[int(row.argmax())],
+                        probabilities=dict(zip(bundle.classes, row.tolist(), strict=True)),
+                    )
+                    for picture, row in zip(batch.pictures, probabilities, strict=True)
+                ]
+            problems += batch.problems
+            advance(len(batch.pictures) + len(batch.problems))
+    return PredictionRecord(run=str(folder), predictions=predictions, bad_files=problems)
+
+
+def load_bundle(folder: Path) -> tuple[Bundle, nn.Module]:
+    """The bundle of a run folder, and its network with the trained weights, verified by their SHA-256."""
+    file = folder / BUNDLE_FILE
+    if not file.is_file():
+        raise UsageError(
+            f"{folder} is not a run folder: it holds no {BUNDLE_FILE}. Give a folder that `convlens train` made."
+        )
+    bundle = Bundle.from_json(file.read_bytes(), str(file))
+    model = folder / MODEL_FILE
+    if not model.is_file():
+        raise DataError(f"{folder} holds no {MODEL_FILE}: the run is not complete. Train it again.")
+    if sha256_of(model) != bundle.sha256:
+        raise IntegrityError(f"{model} is not the file that {BUNDLE_FILE} names by its SHA-256. Train it again.")
+    return bundle, network(bundle.backbone, weights=model)
+
+
+def _found(images: tuple[str | Path, ...]) -> tuple[list[Picture], list[Problem]]:
+    pictures: list[Picture] = []
+    problems: list[Problem] = []
+    for path in _expanded(images):
+        one = picture_at(path, shown(path))
+        if isinstance(one, Picture):
+            pictures.append(one)
+        else:
+            problems.append(one)
+    return pictures, problems
+
+
+def _expanded(images: tuple[str | Path, ...]) -> Iterator[Path]:
+    for image in images:
+        path = Path(image).expanduser()
+        if path.is_dir():
+            yield from files_below(path)
+        elif path.exists():
+            yield path
+        else:
+            raise UsageError(f"no such picture: {path}. Give picture files, or folders of pictures.")

@@ -1,0 +1,232 @@
+"""The run folder: written beside under a temporary name, then renamed, so that it is whole or absent."""
+
+import csv
+import dataclasses
+import io
+import itertools
+import platform
+import re
+import shlex
+import time
+import uuid
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from convlens.core.bundle import BUNDLE_FILE, MODEL_FILE, Bundle
+from convlens.core.errors import UsageError
+from convlens.core.files import disk_errors_named, sha256_of, write_atomically
+from convlens.core.preprocessing import Preprocessing
+from convlens.core.records import now
+from convlens.core.run import (
+    BAD_FILES_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    RECIPE_FILE,
+    RUN_FILE,
+    THUMBNAILS_FOLDER,
+    EpochMetrics,
+    Evaluation,
+    FeatureCounts,
+    FreezeOutcome,
+    ImageCounts,
+    Mistake,
+    RunRecord,
+    Seconds,
+    Versions,
+    WeightsUsed,
+)
+from convlens.data.facts import FactsStore
+from convlens.data.manifest import Manifest, Picture, Side
+from convlens.report.run_report import write_run_report
+from convlens.tasks.clock import Clock
+from convlens.train.recipe import Recipe
+
+RUNS_FOLDER = Path("runs")
+_MOST_MISTAKES = 24
+_LIKELIEST = 5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Pictures of one side with the probabilities that the network gave, of shape (N, classes)."""
+
+    side: Side
+    pictures: tuple[Picture, ...]
+    probabilities: Tensor
+    evaluation: Evaluation
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """All that a finished training leaves behind."""
+
+    recipe: Recipe
+    manifest: Manifest
+    module: nn.Module
+    preprocessing: Preprocessing
+    weights: WeightsUsed
+    freeze: FreezeOutcome
+    features: FeatureCounts
+    history: list[EpochMetrics]
+    judged: list[Judged]
+    facts: FactsStore
+    warnings: list[str]
+    clock: Clock
+
+
+def reserve_run_folder(out: str | Path | None, folder: Path, recipe: Recipe) -> Path:
+    """Where the run will be: `out`, which must not exist, or a new name under runs/ that tells time and subject."""
+    if out is not None:
+        target = Path(out).expanduser()
+        if target.exists():
+            raise UsageError(f"--out {target} exists already, and runs are never overwritten. Give another name.")
+        return target
+    return unused_run_name(RUNS_FOLDER, f"{folder.resolve().name}-{recipe.backbone}")
+
+
+def unused_run_name(parent: Path, subject: str) -> Path:
+    """A new name for a run below `parent`, made of the time and the subject."""
+    words = re.sub(r"[^\w.-]+", "-", subject)
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{words}"
+    names = (parent / (stem if n == 1 else f"{stem}-{n}") for n in itertools.count(1))
+    return next(path for path in names if not path.exists())
+
+
+def write_run_folder(target: Path, result: RunResult) -> RunRecord:
+    """Write every file of the run, the report last, and give the record. Raises MachineError on a full disk."""
+    with disk_errors_named(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.partial"
+        (partial / THUMBNAILS_FOLDER).mkdir(parents=True)
+        _write_bundle(partial, result)
+        write_atomically(partial / RECIPE_FILE, result.recipe.to_toml())
+        write_atomically(partial / METRICS_FILE, "".join(f"{m.model_dump_json()}\n" for m in result.history))
+        problems = "".join(f"{p.model_dump_json(ensure_ascii=True)}\n" for p in result.manifest.problems)
+        write_atomically(partial / BAD_FILES_FILE, problems)
+        write_atomically(partial / PREDICTIONS_FILE, _predictions(result))
+        record = _record(target, result, _mistakes(partial, result))
+        write_atomically(partial / RUN_FILE, record.to_json())
+        write_run_report(partial)
+        partial.rename(target)
+    return record
+
+
+def _write_bundle(folder: Path, result: RunResult) -> None:
+    state = {name: tensor.contiguous() for name, tensor in result.module.state_dict().items()}
+    write_atomically(folder / MODEL_FILE, save(state))
+    bundle = Bundle(
+        backbone=result.recipe.backbone,
+        classes=list(result.manifest.classes),
+        preprocessing=result.preprocessing,
+        precision=result.recipe.precision,
+        sha256=sha256_of(folder / MODEL_FILE),
+    )
+    write_atomically(folder / BUNDLE_FILE, bundle.to_json())
+
+
+def _predictions(result: RunResult) -> str:
+    classes = result.manifest.classes
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(["file", "side", "true", "predicted", *(f"p({name})" for name in classes)])
+    for judged in result.judged:
+        predicted = judged.probabilities.argmax(1).tolist()
+        for picture, number, row in zip(judged.pictures, predicted, judged.probabilities.tolist(), strict=True):
+            values = (f"{p:.6f}" for p in row)
+            table.writerow([picture.file, judged.side, picture.label, classes[number], *values])
+    return text.getvalue()
+
+
+def _mistakes(folder: Path, result: RunResult) -> list[Mistake]:
+    """The pictures whose true class was given the least probability, worst first, with their thumbnails written."""
+    found: list[tuple[float, Picture, list[float]]] = []
+    judged = result.judged[0]
+    for picture, row in zip(judged.pictures, judged.probabilities.tolist(), strict=True):
+        true = row[result.manifest.classes.index(picture.label)]
+        if true < max(row):
+            found.append((true, picture, row))
+    found.sort(key=lambda item: (item[0], item[1].file))
+    return [
+        _mistake(folder, rank, picture, row, result) for rank, (_, picture, row) in enumerate(found[:_MOST_MISTAKES])
+    ]
+
+
+def _mistake(folder: Path, rank: int, picture: Picture, row: list[float], result: RunResult) -> Mistake:
+    classes = result.manifest.classes
+    thumbnail = f"{THUMBNAILS_FOLDER}/{rank:02d}.jpg"
+    write_atomically(folder / thumbnail, result.facts.thumbnail(picture.sha256))
+    likeliest = sorted(range(len(classes)), key=lambda i: -row[i])
+    shown = [i for i in likeliest if i in likeliest[:_LIKELIEST] or classes[i] == picture.label]
+    return Mistake(
+        file=picture.file,
+        true=picture.label,
+        predicted=classes[likeliest[0]],
+        probabilities={classes[i]: row[i] for i in shown},
+        thumbnail=thumbnail,
+    )
+
+
+def _record(target: Path, result: RunResult, mistakes: list[Mistake]) -> RunRecord:
+    validation, *rest = (judged.evaluation for judged in result.judged)
+    manifest = result.manifest
+    return RunRecord(
+        run=str(target),
+        command=_command(manifest.folder, result.recipe),
+        created=now(),
+        versions=Versions(
+            convlens=version("convlens"),
+            torch=torch.__version__,
+            python=platform.python_version(),
+            machine=f"{platform.machine()}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}",
+        ),
+        folder=manifest.folder,
+        backbone=result.recipe.backbone,
+        weights=result.weights,
+        recipe=result.recipe.model_dump(),
+        freeze=result.freeze,
+        classes=list(manifest.classes),
+        images=_counts(manifest.pictures),
+        images_per_class={
+            name: _counts(tuple(picture for picture in manifest.pictures if picture.label == name))
+            for name in manifest.classes
+        },
+        bad_files=list(manifest.problems),
+        features=result.features,
+        seconds=_seconds(result.clock),
+        accuracy=validation.accuracy,
+        validation=validation,
+        test=rest[0] if rest else None,
+        mistakes=mistakes,
+        warnings=result.warnings,
+    )
+
+
+def _counts(pictures: tuple[Picture, ...]) -> ImageCounts:
+    sides: list[Any] = [picture.side for picture in pictures]
+    return ImageCounts(train=sides.count("train"), val=sides.count("val"), test=sides.count("test"))
+
+
+def _seconds(clock: Clock) -> Seconds:
+    stages = {name: clock.seconds.get(name, 0.0) for name in ("scan", "capture", "prefix", "fit", "evaluate")}
+    total = clock.total
+    return Seconds(
+        **stages, decode=clock.seconds.get("decode", 0.0), rest=max(0.0, total - sum(stages.values())), total=total
+    )
+
+
+def _command(folder: str, recipe: Recipe) -> str:
+    words = ["convlens", "train", folder]
+    for name, value in recipe.model_dump().items():
+        option = name.replace("_", "-")
+        if name in ("momentum", "weight_decay", "schedule"):
+            continue
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            words += [f"--{option}", str(value)]
+    return shlex.join(words)

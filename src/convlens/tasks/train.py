@@ -1,0 +1,276 @@
+"""Train: from a folder of pictures to a run folder."""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from convlens.core.files import cache_folder, sha256_of
+from convlens.core.preprocessing import Preprocessing
+from convlens.core.progress import Progress, silent
+from convlens.core.run import BAD_FILES_FILE, Crossing, EpochMetrics, FeatureCounts, FreezeOutcome, RunRecord, WeightsUsed
+from convlens.core.seeds import derived_seed
+from convlens.data.batches import centred
+from convlens.data.manifest import SIDES, Manifest, Picture, Side
+from convlens.data.scan import scan
+from convlens.data.splits import split_pictures
+from convlens.graph.run import run
+from convlens.tasks.clock import Clock
+from convlens.tasks.run_folder import Judged, RunResult, reserve_run_folder, write_run_folder
+from convlens.train.loop import Examples, Model, fit, predict_logits
+from convlens.train.metrics import evaluate
+from convlens.train.recipe import Recipe
+from convlens.transfer.examples import FeatureExamples, PixelExamples, class_numbers
+from convlens.transfer.heads import replace_head
+from convlens.transfer.networks import CutNetwork, cut_network
+from convlens.transfer.precision import resolve_precision
+from convlens.transfer.prefix import PrefixPass, run_prefix
+from convlens.zoo import card, network, package_weights
+
+Say = Callable[[str], None]
+
+_MOST_SAID = 20
+_FEW_PICTURES = 5
+
+
+def train(
+    folder: str | Path,
+    *,
+    backbone: str = "house",
+    weights: str | Path | None = None,
+    freeze: str = "backbone",
+    size: int | None = None,
+    epochs: int = 20,
+    batch_size: int = 32,
+    learning_rate: float = 0.01,
+    augment: bool = True,
+    val_fraction: float = 0.2,
+    precision: str = "auto",
+    seed: int = 0,
+    out: str | Path | None = None,
+    progress: Progress = silent,
+    say: Say = lambda text: None,
+) -> RunRecord:
+    """The record of a run: a classifier trained on a folder of pictures by transfer learning.
+
+    `folder` holds one folder of pictures per class, or train/ and val/ (and test/) holding them; it is never written
+    to. `weights` is "package" (those that travel with the house network, its default), "random" (default of the
+    other backbones), or a file. `freeze` is "backbone", "conv", a module's path, or "none" (see
+    transfer.freeze.freeze_plan). The frozen part runs once per image; its features are kept and reused. `out` is the
+    run folder to be made, by default one under runs/. `say` is told warnings and what is wrong with the pictures.
+
+    Raises UsageError for wrong arguments, DataError for unusable pictures or weights, MachineError for a full disk.
+    """
+    clock = Clock()
+    known = card(backbone)
+    recipe = Recipe.of(
+        backbone=backbone,
+        weights=_weights_named(weights, has_package_weights=known.package_weights),
+        freeze=freeze,
+        size=size or known.preprocessing.size,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        augment=augment,
+        val_fraction=val_fraction,
+        precision=resolve_precision(precision),
+        seed=seed,
+    )
+    target = reserve_run_folder(out, Path(folder), recipe)
+    say_and_keep = _Warnings(say)
+    with clock("scan"):
+        manifest = scan(folder, progress)
+    with clock("capture"):
+        prepared = _prepare(recipe, known.head, known.preprocessing.at(recipe.size), len(manifest.classes), say_and_keep)
+    with clock("prefix"):
+        features = run_prefix(
+            prepared.cut.prefix, manifest, prepared.preprocessing, recipe.precision, cache_folder() / "store", progress
+        )
+    clock.add("decode", features.decode_seconds)
+    manifest = split_pictures(manifest.without(features.problems).with_usable_classes(), recipe.val_fraction, seed)
+    _say_found(manifest, say)
+    _warn_of_data(manifest, features, say_and_keep)
+    if len(manifest.classes) != prepared.classes:
+        # Undecodable pictures emptied a class: the head must fit those that are left.
+        prepared = _prepare(recipe, known.head, prepared.preprocessing, len(manifest.classes), lambda text: None)
+    with clock("fit"):
+        model, history = _fit(prepared, features, manifest, recipe, progress)
+    with clock("evaluate"):
+        judged = [_judge(model, side, prepared, features, manifest) for side in ("val", "test") if manifest.side(side)]
+    result = RunResult(
+        recipe=recipe,
+        manifest=manifest,
+        module=prepared.module,
+        preprocessing=prepared.preprocessing,
+        weights=prepared.weights,
+        freeze=_freeze_outcome(prepared),
+        features=_feature_counts(features, manifest),
+        history=history,
+        judged=judged,
+        facts=features.facts,
+        warnings=say_and_keep.kept,
+        clock=clock,
+    )
+    return write_run_folder(target, result)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Prepared:
+    """The network, ready to train."""
+
+    module: nn.Module
+    cut: CutNetwork
+    weights: WeightsUsed
+    preprocessing: Preprocessing
+    classes: int
+    frozen_before: str
+
+
+class _Warnings:
+    """Says a warning and keeps it for the record."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self.kept: list[str] = []
+
+    def __call__(self, text: str) -> None:
+        self._say(text)
+        self.kept.append(text)
+
+
+def _weights_named(weights: str | Path | None, *, has_package_weights: bool) -> str:
+    if weights is None:
+        return "package" if has_package_weights else "random"
+    return str(weights)
+
+
+def _prepare(
+    recipe: Recipe, head: str, preprocessing: Preprocessing, classes: int, warn: Say
+) -> _Prepared:
+    """Build the network, give it its weights and a new head, and cut it at the freeze plan."""
+    with torch.random.fork_rng():
+        torch.manual_seed(derived_seed(recipe.seed, "weights"))
+        module = network(recipe.backbone, weights=None if recipe.weights == "random" else recipe.weights)
+    if recipe.weights == "random" and recipe.freeze != "none":
+        warn(
+            f"the frozen layers of {recipe.backbone} have random weights: nothing has been learnt in them. For real "
+            "use give trained ones with --weights FILE, or take --backbone house, whose weights travel with convlens."
+        )
+    replace_head(module, head, classes, derived_seed(recipe.seed, "head"))
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    cut = cut_network(module, recipe.freeze, head, torch.zeros(2, 3, recipe.size, recipe.size))
+    return _Prepared(
+        module=module,
+        cut=cut,
+        weights=_weights_used(recipe),
+        preprocessing=preprocessing,
+        classes=classes,
+        frozen_before=cut.frozen_digest(),
+    )
+
+
+def _weights_used(recipe: Recipe) -> WeightsUsed:
+    if recipe.weights == "random":
+        return WeightsUsed(source="random", name=f"random, seed {recipe.seed}", sha256=None)
+    is_package = recipe.weights == "package"
+    path = package_weights(card(recipe.backbone)) if is_package else Path(recipe.weights)
+    return WeightsUsed(source="package" if is_package else "file", name=path.name, sha256=sha256_of(path))
+
+
+def _say_found(manifest: Manifest, say: Say) -> None:
+    """Say, before training, what there is to learn from and what is wrong with the rest."""
+    sides = ", ".join(f"{len(manifest.side(side))} {side}" for side in SIDES if manifest.side(side))
+    say(f"{len(manifest.pictures)} pictures of {len(manifest.classes)} classes: {sides}")
+    problems = manifest.problems
+    if problems:
+        say(f"{len(problems)} remarks on files, all of them in {BAD_FILES_FILE} of the run:")
+    for problem in problems[:_MOST_SAID]:
+        used = "used" if problem.used else "not used"
+        say(f"  {problem.file}: {problem.reason}, {problem.detail} ({used})")
+    if len(problems) > _MOST_SAID:
+        say(f"  and {len(problems) - _MOST_SAID} more")
+
+
+def _warn_of_data(manifest: Manifest, features: PrefixPass, warn: Say) -> None:
+    for path in (*features.table.shards.set_aside, *features.facts.shards.set_aside):
+        warn(f"a damaged file of the feature store was set aside and computed anew: {path.name}")
+    few = [label for label in manifest.classes if sum(p.label == label for p in manifest.side("train")) < _FEW_PICTURES]
+    if few:
+        warn(f"fewer than {_FEW_PICTURES} training pictures in: {', '.join(few[:10])}. Expect little of these classes.")
+
+
+def _examples(
+    pictures: tuple[Picture, ...], prepared: _Prepared, features: PrefixPass, manifest: Manifest, *, augment: bool
+) -> Examples:
+    rows = features.table.rows(picture.sha256 for picture in pictures)
+    labels = class_numbers((picture.label for picture in pictures), manifest.classes)
+    if prepared.cut.prefix.operators:
+        return FeatureExamples(rows, labels)
+    if not augment:
+        return PixelExamples(rows, labels, prepared.preprocessing, centred)
+    from convlens.data.augment import augmented  # kornia loads slowly, and only this way of training uses it
+
+    return PixelExamples(rows, labels, prepared.preprocessing, augmented)
+
+
+def _fit(
+    prepared: _Prepared, features: PrefixPass, manifest: Manifest, recipe: Recipe, progress: Progress
+) -> tuple[Model, list[EpochMetrics]]:
+    cut = prepared.cut
+    convolves = any(node.operator.startswith("aten.conv") for node in cut.training.suffix.operators)
+    model = Model(
+        train_forward=partial(run, cut.training.suffix),
+        eval_forward=partial(run, cut.evaluation.suffix),
+        parameters=cut.trained_parameters,
+        autocast=torch.bfloat16 if recipe.precision == "bf16" and convolves else None,
+    )
+    train_examples = _examples(manifest.side("train"), prepared, features, manifest, augment=recipe.augment)
+    val_examples = _examples(manifest.side("val"), prepared, features, manifest, augment=False)
+    return model, fit(model, train_examples, val_examples, recipe, progress)
+
+
+def _judge(model: Model, side: Side, prepared: _Prepared, features: PrefixPass, manifest: Manifest) -> Judged:
+    pictures = manifest.side(side)
+    examples = _examples(pictures, prepared, features, manifest, augment=False)
+    logits: Tensor = predict_logits(model, examples)
+    return Judged(
+        side=side,
+        pictures=pictures,
+        probabilities=logits.softmax(1),
+        evaluation=evaluate(logits, examples.labels, manifest.classes),
+    )
+
+
+def _freeze_outcome(prepared: _Prepared) -> FreezeOutcome:
+    cut = prepared.cut
+    total = sum(parameter.numel() for parameter in prepared.module.parameters())
+    trained = sum(parameter.numel() for parameter in cut.trained_parameters.values())
+    crossings = [
+        Crossing(
+            name=node.name,
+            module=node.module,
+            shape=[n for n in (node.shape or ())[1:] if isinstance(n, int)],
+            dtype=str(node.dtype).removeprefix("torch."),
+        )
+        for node in cut.evaluation.crossings
+    ]
+    return FreezeOutcome(
+        plan=cut.plan.name,
+        frozen_parameters=total - trained,
+        trained_parameters=trained,
+        crossings=crossings,
+        frozen_unchanged=cut.frozen_digest() == prepared.frozen_before,
+    )
+
+
+def _feature_counts(features: PrefixPass, manifest: Manifest) -> FeatureCounts:
+    rows = features.table.rows([manifest.pictures[0].sha256])
+    return FeatureCounts(
+        computed=features.computed,
+        reused=len(manifest.pictures) - features.computed,
+        decoded=features.decoded,
+        bytes_per_image=rows.bytes_per_image,
+    )

@@ -1,0 +1,50 @@
+"""The recipe: everything that changes the outcome of a run."""
+
+import tomllib
+from typing import Literal, Self
+
+import tomli_w
+from pydantic import Field, ValidationError
+
+from convlens.core.errors import UsageError
+from convlens.core.records import Record
+
+
+class Recipe(Record):
+    """A frozen record; two runs with equal recipes on equal pictures and weights give equal results."""
+
+    backbone: str = "house"
+    weights: str = "package"
+    freeze: str = "backbone"
+    size: int = Field(default=64, ge=16, le=2048)
+    epochs: int = Field(default=20, ge=1, le=100_000)
+    batch_size: int = Field(default=32, ge=1, le=65_536)
+    learning_rate: float = Field(default=0.01, gt=0, le=1000)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    augment: bool = True
+    """Fresh random crops, flips and colours every epoch; used where no part of the network is frozen."""
+    val_fraction: float = Field(default=0.2, gt=0, lt=1)
+    """Part of each class that is judged, where the folder has no val/."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    seed: int = Field(default=0, ge=0)
+
+    @classmethod
+    def of(cls, **values: object) -> Self:
+        """The recipe with these values; raises UsageError with the first one that is out of range."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            option = "--" + str(first["loc"][0]).replace("_", "-")
+            raise UsageError(f"{option} {first['input']}: {first['msg']}.") from error
+
+    def to_toml(self) -> str:
+        """The recipe as TOML."""
+        return tomli_w.dumps(self.model_dump())
+
+    @classmethod
+    def from_toml(cls, text: str) -> Self:
+        """The recipe that TOML text holds."""
+        return cls.of(**tomllib.loads(text))

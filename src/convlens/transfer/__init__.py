@@ -1,0 +1,1 @@
+"""Transfer learning: freeze plans, the feature cache, heads."""

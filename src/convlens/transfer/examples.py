@@ -1,0 +1,49 @@
+"""Labelled examples for the loop: stored features, or stored pixels that are augmented afresh."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from convlens.core.preprocessing import Preprocessing
+from convlens.transfer.features import FeatureRows
+
+
+Transform = Callable[[Tensor, Preprocessing], Tensor]
+"""From stored 8-bit pixels (N, H, W, 3) to network input (N, 3, size, size)."""
+
+
+class FeatureExamples:
+    """Rows of the feature store as float32, with their class numbers."""
+
+    def __init__(self, rows: FeatureRows, labels: Tensor) -> None:
+        self.labels = labels
+        self._rows = rows
+
+    def batch(self, indices: Tensor) -> tuple[Tensor, ...]:
+        """The crossing tensors of these examples; maps of images lie channels last in memory."""
+        return tuple(
+            column.to(torch.float32, memory_format=torch.channels_last) if column.ndim == 4 else column.float()
+            for column in self._rows.batch(indices)
+        )
+
+
+class PixelExamples:
+    """Stored pixels as network input, through a transform that may draw something new each time."""
+
+    def __init__(self, rows: FeatureRows, labels: Tensor, preprocessing: Preprocessing, transform: Transform) -> None:
+        self.labels = labels
+        self._rows = rows
+        self._preprocessing = preprocessing
+        self._transform = transform
+
+    def batch(self, indices: Tensor) -> tuple[Tensor, ...]:
+        """One tensor of shape (len(indices), 3, size, size)."""
+        (pixels,) = self._rows.batch(indices)
+        return (self._transform(pixels, self._preprocessing),)
+
+
+def class_numbers(labels: Iterable[str], classes: Sequence[str]) -> Tensor:
+    """Class numbers, int64, of class names."""
+    numbers = {name: number for number, name in enumerate(classes)}
+    return torch.tensor([numbers[label] for label in labels], dtype=torch.int64)

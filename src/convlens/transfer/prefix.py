@@ -1,0 +1,159 @@
+"""Run the frozen prefix once per image: decoding overlaps with the forward pass, results go to the store."""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from convlens.core.errors import MachineError
+from convlens.core.preprocessing import Preprocessing
+from convlens.core.progress import Progress
+from convlens.core.run import Problem
+from convlens.data.batches import PixelBatch, decoded_batches, normalised
+from convlens.data.facts import Facts, FactsStore
+from convlens.data.manifest import Manifest, Picture
+from convlens.graph.graph import Graph
+from convlens.graph.run import run
+from convlens.transfer.features import FeatureTable, feature_key
+from convlens.transfer.networks import prefix_digest
+from convlens.transfer.precision import number_format, state_in
+
+BATCH_SIZE = 32
+_FLUSH_BYTES = 64 * 2**20
+_FLUSH_SECONDS = 5.0
+_PIXELS_KEY = "pixels"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PrefixPass:
+    """What the pass gave: the table with every usable image's features, what was done for it, and what is wrong."""
+
+    table: FeatureTable
+    facts: FactsStore
+    problems: tuple[Problem, ...]
+    computed: int
+    decoded: int
+    decode_seconds: float
+    """Time for which the forward pass had to wait for decoded pictures."""
+
+
+def run_prefix(
+    prefix: Graph, manifest: Manifest, preprocessing: Preprocessing, precision: str, root: Path, progress: Progress
+) -> PrefixPass:
+    """Features of every picture of the manifest, computed for those that the store at `root` does not have yet.
+
+    A prefix that computes nothing (all layers are trained) stores the pixels themselves, 8 bits each, at
+    `preprocessing.resize` so that augmentation has something to crop from. What a killed run has finished is kept.
+    """
+    identity = not prefix.operators
+    decoding = preprocessing.model_copy(update={"size": preprocessing.resize}) if identity else preprocessing
+    dtype = torch.uint8 if identity else number_format(precision)
+    table = FeatureTable(root, feature_key(decoding, _PIXELS_KEY if identity else prefix_digest(prefix), dtype))
+    facts = FactsStore(root)
+    missing = [picture for picture in manifest.pictures if _is_missing(picture, table, facts)]
+    _refuse_full_disk(prefix, missing, dtype, root)
+    batches = _Timed(decoded_batches(missing, decoding, BATCH_SIZE))
+    writer = _Writer(table, facts)
+    state = state_in(prefix, dtype) if not identity else {}
+    failures: list[Problem] = []
+    computed = 0
+    with torch.inference_mode(), progress("prefix", len(missing)) as advance:
+        for batch in batches:
+            if batch.pictures:
+                pixels = batch.pixels if identity else normalised(batch.pixels, preprocessing).to(dtype)
+                columns = (pixels,) if identity else run(prefix, pixels, state=state)
+                writer.add(batch, columns)
+            else:
+                writer.add(batch, ())
+            computed += len(batch.pictures)
+            failures += batch.failures
+            advance(len(batch.facts) + len(batch.failures))
+        writer.flush()
+    return PrefixPass(
+        table=table,
+        facts=facts,
+        problems=(*failures, *_problems(manifest.pictures, facts)),
+        computed=computed,
+        decoded=len(missing),
+        decode_seconds=batches.seconds,
+    )
+
+
+def _is_missing(picture: Picture, table: FeatureTable, facts: FactsStore) -> bool:
+    known = picture.sha256 in facts
+    return not known or (facts[picture.sha256].usable and picture.sha256 not in table)
+
+
+def _problems(pictures: Sequence[Picture], facts: FactsStore) -> Iterator[Problem]:
+    for picture in pictures:
+        if picture.sha256 in facts and (fact := facts[picture.sha256]).reason:
+            yield Problem(file=picture.file, reason=fact.reason, detail=fact.detail, used=fact.usable)
+
+
+def _refuse_full_disk(prefix: Graph, missing: list[Picture], dtype: torch.dtype, root: Path) -> None:
+    """Refuse before the work begins what would not fit on the disk after it."""
+    root.mkdir(parents=True, exist_ok=True)
+    shapes = [prefix.by_name[name].shape or () for name in prefix.outputs]
+    values = sum(torch.Size([n for n in shape[1:] if isinstance(n, int)]).numel() for shape in shapes)
+    needed = len(missing) * values * dtype.itemsize
+    free = shutil.disk_usage(root).free
+    if needed > 0.95 * free:
+        raise MachineError(
+            f"no space left: the features of {len(missing)} images need {needed / 2**30:.1f} GiB, the disk that holds "
+            f"{root} has {free / 2**30:.1f} GiB free. Free some space, set CONVLENS_CACHE to another disk, or freeze "
+            "more of the network (features after more layers are smaller)."
+        )
+
+
+class _Writer:
+    """Collects rows and writes a shard when there are many, or when the last one was a while ago."""
+
+    def __init__(self, table: FeatureTable, facts: FactsStore) -> None:
+        self._table = table
+        self._store = facts
+        self._clear()
+
+    def _clear(self) -> None:
+        self._images: list[str] = []
+        self._columns: list[tuple[Tensor, ...]] = []
+        self._facts: dict[str, Facts] = {}
+        self._bytes = 0
+        self._since = time.monotonic()
+
+    def add(self, batch: PixelBatch, columns: tuple[Tensor, ...]) -> None:
+        """Take a batch; its rows may reach the disk now or with a later one."""
+        self._images += [picture.sha256 for picture in batch.pictures]
+        if columns:
+            self._columns.append(columns)
+        self._facts |= batch.facts
+        self._bytes += sum(column.nbytes for column in columns)
+        if self._bytes >= _FLUSH_BYTES or time.monotonic() - self._since >= _FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was collected: features first, so that known facts never lack them."""
+        if self._images:
+            self._table.add(self._images, [torch.cat(parts) for parts in zip(*self._columns, strict=True)])
+        self._store.add(self._facts)
+        self._clear()
+
+
+class _Timed:
+    """An iterator that adds up the time spent waiting for its items."""
+
+    def __init__(self, items: Iterator[PixelBatch]) -> None:
+        self._items = items
+        self.seconds = 0.0
+
+    def __iter__(self) -> Iterator[PixelBatch]:
+        while True:
+            start = time.perf_counter()
+            item = next(self._items, None)
+            self.seconds += time.perf_counter() - start
+            if item is None:
+                return
+            yield item

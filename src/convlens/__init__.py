@@ -21,7 +21,9 @@ __all__ = sorted(_PUBLIC)  # noqa: PLE0605
 
 def __getattr__(name: str) -> object:
     if name not in _PUBLIC:
-        raise AttributeError(f"module 'convlens' has no attribute {name!r}; public names: {', '.join(__all__)}")
+        raise AttributeError(
+            f"module 'convlens' has no attribute {name!r}; public names: {', '.join(__all__)}"
+        )
     return getattr(importlib.import_module(_PUBLIC[name]), name)
 
 

@@ -15,7 +15,9 @@ _MOST_SHOWN = 3
 
 def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder made by `convlens train`.")],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE|DIR...", help="Pictures, or folders of pictures.")],
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE|DIR...", help="Pictures, or folders of pictures.")
+    ],
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

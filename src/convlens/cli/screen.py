@@ -12,8 +12,12 @@ from convlens.core.progress import Advance, Progress, silent
 if TYPE_CHECKING:
     from convlens.core.records import Record
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON record, and nothing else, on standard output.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages, only the result.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON record, and nothing else, on standard output.")
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress and no messages, only the result.")
+]
 
 _STAGES = {
     "scan": "Scanning the pictures",

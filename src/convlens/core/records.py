@@ -11,7 +11,7 @@ from convlens.core.errors import DataError
 class Record(BaseModel):
     """A frozen record; unknown fields are refused when one is read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     def to_json(self) -> str:
         """The record as indented JSON, ASCII only, so that any file name survives."""

@@ -37,7 +37,9 @@ class ShardStore:
         if not self.folder.is_dir():
             return []
         remove_stale_temporaries(self.folder)
-        shards = sorted(self.folder.glob(f"*{_SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+        shards = sorted(
+            self.folder.glob(f"*{_SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name)
+        )
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             intact = list(pool.map(_is_intact, shards))
         for path, good in zip(shards, intact, strict=True):

@@ -71,13 +71,16 @@ def centred(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
 _Submitted = list[tuple[Picture, "Future[Decoded | BadPicture]"]]
 
 
-def _submit(
-    pool: ThreadPoolExecutor, group: Sequence[Picture], preprocessing: Preprocessing
-) -> _Submitted:
-    return [(picture, pool.submit(read_and_decode, picture.path, preprocessing, picture.sha256)) for picture in group]
+def _submit(pool: ThreadPoolExecutor, group: Sequence[Picture], preprocessing: Preprocessing) -> _Submitted:
+    return [
+        (picture, pool.submit(read_and_decode, picture.path, preprocessing, picture.sha256))
+        for picture in group
+    ]
 
 
-def read_and_decode(path: Path, preprocessing: Preprocessing, sha256: str | None = None) -> Decoded | BadPicture:
+def read_and_decode(
+    path: Path, preprocessing: Preprocessing, sha256: str | None = None
+) -> Decoded | BadPicture:
     """The decoded picture, or why there is none; "changed" when the bytes are not those that were scanned."""
     try:
         data = path.read_bytes()
@@ -103,7 +106,9 @@ def _batch(done: list[tuple[Picture, Decoded | BadPicture]], size: int) -> Pixel
         pixels[row] = torch.from_numpy(decoded.pixels)
     bad = [(picture, outcome) for picture, outcome in done if isinstance(outcome, BadPicture)]
     facts = {
-        picture.sha256: _facts(outcome) for picture, outcome in done if isinstance(outcome, Decoded) or outcome.lasting
+        picture.sha256: _facts(outcome)
+        for picture, outcome in done
+        if isinstance(outcome, Decoded) or outcome.lasting
     }
     return PixelBatch(
         pictures=tuple(picture for picture, _ in good),

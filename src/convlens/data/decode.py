@@ -60,7 +60,9 @@ def decode(data: bytes, *, resize: int, size: int, interpolation: str = "bilinea
     rgb = _loaded_rgb(image, at_least=max(resize, THUMBNAIL_SIDE))
     remark = ("animated", f"{frames} frames, the first is used") if frames > 1 else None
     return Decoded(
-        pixels=np.array(_resized_centre(rgb, resize, size, interpolation)), remark=remark, thumbnail=_thumbnail(rgb)
+        pixels=np.array(_resized_centre(rgb, resize, size, interpolation)),
+        remark=remark,
+        thumbnail=_thumbnail(rgb),
     )
 
 
@@ -83,7 +85,9 @@ def _refuse_size(image: Image.Image) -> None:
         megapixels = f"{width}x{height} pixels, over {MOST_PIXELS // 10**6} megapixels"
         raise BadPicture(reason="too-large", detail=megapixels)
     if min(width, height) < LEAST_SIDE:
-        raise BadPicture(reason="tiny", detail=f"{width}x{height} pixels; the shorter side needs {LEAST_SIDE}")
+        raise BadPicture(
+            reason="tiny", detail=f"{width}x{height} pixels; the shorter side needs {LEAST_SIDE}"
+        )
 
 
 def _loaded_rgb(image: Image.Image, at_least: int) -> Image.Image:
@@ -96,7 +100,9 @@ def _loaded_rgb(image: Image.Image, at_least: int) -> Image.Image:
             image = ImageOps.exif_transpose(image)
         return _rgb(image)
     except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
-        truncated = "truncated" in str(error) or "broken data stream" in str(error) or isinstance(error, EOFError)
+        truncated = (
+            "truncated" in str(error) or "broken data stream" in str(error) or isinstance(error, EOFError)
+        )
         raise BadPicture(reason="truncated" if truncated else "unreadable", detail=str(error)) from None
 
 
@@ -118,7 +124,9 @@ def _resized_centre(image: Image.Image, resize: int, size: int, interpolation: s
 
 
 def _thumbnail(image: Image.Image) -> bytes:
-    small = image.copy() if max(image.size) <= THUMBNAIL_SIDE else image.resize(_fitting(image), reducing_gap=2.0)
+    small = (
+        image.copy() if max(image.size) <= THUMBNAIL_SIDE else image.resize(_fitting(image), reducing_gap=2.0)
+    )
     encoded = io.BytesIO()
     small.save(encoded, "JPEG", quality=80)
     return encoded.getvalue()

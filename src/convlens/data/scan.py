@@ -37,7 +37,9 @@ def scan(folder: str | Path, progress: Progress = silent) -> Manifest:
     if not root.exists():
         raise UsageError(f"no such folder: {root}. Give a folder with one folder of pictures per class.")
     if not root.is_dir():
-        raise UsageError(f"{root} is a file, not a folder. Give a folder with one folder of pictures per class.")
+        raise UsageError(
+            f"{root} is a file, not a folder. Give a folder with one folder of pictures per class."
+        )
     places = _class_folders(root)
     classes = tuple(sorted({label for _, label, _ in places}))
     found: list[Picture] = []
@@ -57,7 +59,9 @@ def _class_folders(root: Path) -> list[tuple[Path, str, Side | None]]:
     sides = {path: _SIDES[path.name.lower()] for path in folders if path.name.lower() in _SIDES}
     if "train" in sides.values() and all(_subfolders(path) for path in sides):
         places: list[tuple[Path, str, Side | None]] = [
-            (inner, shown(Path(inner.name)), side) for path, side in sides.items() for inner in _subfolders(path)
+            (inner, shown(Path(inner.name)), side)
+            for path, side in sides.items()
+            for inner in _subfolders(path)
         ]
         if "val" not in sides.values():  # the training pictures are split, a test side stays as it is
             places = [(path, label, None if side == "train" else side) for path, label, side in places]
@@ -103,11 +107,15 @@ def picture_at(path: Path, file: str, label: str = "", side: Side | None = None)
     try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):
-            return Problem(file=file, reason="not-a-file", detail="neither a plain file nor a link to one", used=False)
+            return Problem(
+                file=file, reason="not-a-file", detail="neither a plain file nor a link to one", used=False
+            )
         if info.st_size == 0:
             return Problem(file=file, reason="empty", detail="the file has no bytes", used=False)
         if info.st_size > _MOST_BYTES:
-            return Problem(file=file, reason="too-large", detail=f"{info.st_size} bytes, over 512 MiB", used=False)
+            return Problem(
+                file=file, reason="too-large", detail=f"{info.st_size} bytes, over 512 MiB", used=False
+            )
         with path.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
@@ -125,7 +133,9 @@ def _duplicates(pictures: tuple[Picture, ...]) -> tuple[Problem, ...]:
     groups: dict[str, list[Picture]] = {}
     for picture in pictures:
         groups.setdefault(picture.sha256, []).append(picture)
-    return tuple(problem for group in groups.values() if len(group) > 1 for problem in _duplicate_problems(group))
+    return tuple(
+        problem for group in groups.values() if len(group) > 1 for problem in _duplicate_problems(group)
+    )
 
 
 def _duplicate_problems(group: list[Picture]) -> Iterator[Problem]:

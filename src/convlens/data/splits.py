@@ -20,7 +20,8 @@ def split_pictures(manifest: Manifest, fraction: float, seed: int) -> Manifest:
         judged = min(max(round(len(ranked) * fraction), 1), len(ranked) - 1)
         chosen |= {picture.file: "val" if i < judged else "train" for i, picture in enumerate(ranked)}
     pictures = tuple(
-        dataclasses.replace(picture, side=picture.side or chosen[picture.file]) for picture in manifest.pictures
+        dataclasses.replace(picture, side=picture.side or chosen[picture.file])
+        for picture in manifest.pictures
     )
     return dataclasses.replace(manifest, pictures=pictures)
 

@@ -26,7 +26,9 @@ _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<functio
 _TORCH_FOLDER = str(Path(torch.__file__).parent)
 
 
-def capture(target: nn.Module | Callable[..., Any], *example: Tensor, free_batch: bool | None = None) -> Graph:
+def capture(
+    target: nn.Module | Callable[..., Any], *example: Tensor, free_batch: bool | None = None
+) -> Graph:
     """The computation graph of a module, in the mode (train or eval) that each of its submodules is in.
 
     `example` are inputs of the right shapes and dtypes; their values do not matter. With `free_batch` (the default
@@ -65,7 +67,9 @@ def _export(module: nn.Module, example: tuple[Tensor, ...], free_batch: bool) ->
         return export(module, inputs, dynamic_shapes=(sizes,) if takes_any_number else sizes)
     except Exception as error:
         name = getattr(module, "__name__", type(module).__name__)
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        reason = next(
+            (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
+        )
         place = _user_frame(traceback.format_exception(error)) or "its forward method"
         raise UsageError(
             f"cannot capture {name}: {reason} This happened at {place}. A graph needs a forward pass whose operators do "
@@ -104,14 +108,17 @@ def _graph_of(program: ExportedProgram, module: nn.Module, batch: str | None) ->
         elif fx_node.op == "call_function":
             nodes.append(functional.node(_operator_node(fx_node, batch)))
         elif fx_node.op == "output":
-            outputs = tuple(functional.current(item.name) for item in _flat(fx_node.args) if isinstance(item, fx.Node))
+            outputs = tuple(
+                functional.current(item.name) for item in _flat(fx_node.args) if isinstance(item, fx.Node)
+            )
         else:
             raise UsageError(
                 f"cannot capture {type(module).__name__}: it holds the construct {fx_node.op} {fx_node.target!r} "
                 "(control flow or a nested program), which is not one of tensor operators."
             )
     kept = _needed(nodes, outputs)
-    state = {node.state: _state_tensor(program, node.state) for node in kept if node.state}
+    tensors = {**program.constants, **module_state(module)}
+    state = {node.state: tensors[node.state] for node in kept if node.state}
     return Graph(nodes=kept, outputs=outputs, state=state)
 
 
@@ -121,7 +128,13 @@ def _source_node(fx_node: fx.Node, kind: InputKind, state: str, batch: str | Non
     shape, dtype, _ = _value_facts(fx_node.meta["val"], batch)
     module = state.rpartition(".")[0]
     return Node(
-        name=fx_node.name, kind=_KINDS[kind], operator=_KINDS[kind], shape=shape, dtype=dtype, state=state, module=module
+        name=fx_node.name,
+        kind=_KINDS[kind],
+        operator=_KINDS[kind],
+        shape=shape,
+        dtype=dtype,
+        state=state,
+        module=module,
     )
 
 
@@ -130,7 +143,10 @@ def _operator_node(fx_node: fx.Node, batch: str | None) -> Node:
     module = next(reversed(stack.values()))[0] if stack else ""
     shape, dtype, size = _value_facts(fx_node.meta.get("val"), batch)
     target = fx_node.target
-    if not (isinstance(target, torch._ops.OpOverload) or getattr(target, "__module__", "") in ("_operator", "math")):
+    if not (
+        isinstance(target, torch._ops.OpOverload)
+        or getattr(target, "__module__", "") in ("_operator", "math")
+    ):
         raise UsageError(
             f"cannot capture: {target} is not a tensor operator but a construct around some "
             f"({_user_frame([fx_node.meta.get('stack_trace', '')]) or module}); take it out of the forward pass."
@@ -138,7 +154,9 @@ def _operator_node(fx_node: fx.Node, batch: str | None) -> Node:
     return Node(
         name=fx_node.name,
         kind="operator",
-        operator=str(target) if isinstance(target, torch._ops.OpOverload) else f"python.{fx_node.target.__name__}",  # type: ignore[union-attr]
+        operator=str(target)
+        if isinstance(target, torch._ops.OpOverload)
+        else f"python.{fx_node.target.__name__}",  # type: ignore[union-attr]
         target=target,  # type: ignore[arg-type]
         arguments=_arguments(fx_node.args),
         keywords={key: _arguments(value) for key, value in fx_node.kwargs.items()},
@@ -195,9 +213,9 @@ def _needed(nodes: list[Node], outputs: tuple[str, ...]) -> tuple[Node, ...]:
     return tuple(reversed(kept))
 
 
-def _state_tensor(program: ExportedProgram, name: str) -> Tensor:
-    tensor = program.state_dict.get(name)
-    if tensor is None:
-        tensor = program.constants[name]
-    assert isinstance(tensor, Tensor)
-    return tensor
+def module_state(module: nn.Module) -> dict[str, Tensor]:
+    """The module's own parameters and buffers, by dotted names; tied ones under each of their names."""
+    return {
+        **dict(module.named_parameters(remove_duplicate=False)),
+        **dict(module.named_buffers(remove_duplicate=False)),
+    }

@@ -36,12 +36,18 @@ class Functional:
         node = dataclasses.replace(
             node,
             arguments=replace_references(node.arguments, self._current_ref),
-            keywords={key: replace_references(value, self._current_ref) for key, value in node.keywords.items()},
+            keywords={
+                key: replace_references(value, self._current_ref) for key, value in node.keywords.items()
+            },
         )
         if not isinstance(node.target, torch._ops.OpOverload):
             return node
         schema = node.target._schema
-        written = [i for i, argument in enumerate(schema.arguments) if argument.alias_info and argument.alias_info.is_write]
+        written = [
+            i
+            for i, argument in enumerate(schema.arguments)
+            if argument.alias_info and argument.alias_info.is_write
+        ]
         if written and written != [0]:
             raise UsageError(f"cannot capture: {node.operator} writes into an argument ({node.source})")
         if written:

@@ -103,7 +103,10 @@ def _varies(node: Node) -> bool:
 
 def _reach(graph: Graph, prefix: set[str]) -> tuple[tuple[str, ...], set[str]]:
     """Walk back from the outputs: the prefix nodes met first, and everything after them that is needed."""
-    pending = [*graph.outputs, *(node.name for node in graph.operators if node.mutates and node.name not in prefix)]
+    pending = [
+        *graph.outputs,
+        *(node.name for node in graph.operators if node.mutates and node.name not in prefix),
+    ]
     needed: set[str] = set()
     met: set[str] = set()
     while pending:
@@ -128,7 +131,9 @@ def _cheaply_recomputed(graph: Graph, crossings: tuple[str, ...]) -> list[str]:
     found = []
     for name in crossings:
         node = graph.by_name[name]
-        sources = {graph.by_name[source].name for source in node.inputs if graph.by_name[source].size != BATCH}
+        sources = {
+            graph.by_name[source].name for source in node.inputs if graph.by_name[source].size != BATCH
+        }
         if node.kind == "operator" and sources and sources <= crossing:
             found.append(name)
     return found

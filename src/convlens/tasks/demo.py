@@ -28,7 +28,9 @@ def demo(
     pictures = write_digits(root / "digits")
     say(f"1797 handwritten digits as PNG files: {pictures}")
     target = unused_run_name(root / "runs", "digits-house")
-    return train(pictures, epochs=epochs, seed=seed, learning_rate=0.03, out=target, progress=progress, say=say)
+    return train(
+        pictures, epochs=epochs, seed=seed, learning_rate=0.03, out=target, progress=progress, say=say
+    )
 
 
 def write_digits(folder: Path) -> Path:

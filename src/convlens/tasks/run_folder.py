@@ -84,7 +84,9 @@ def reserve_run_folder(out: str | Path | None, folder: Path, recipe: Recipe) -> 
     if out is not None:
         target = Path(out).expanduser()
         if target.exists():
-            raise UsageError(f"--out {target} exists already, and runs are never overwritten. Give another name.")
+            raise UsageError(
+                f"--out {target} exists already, and runs are never overwritten. Give another name."
+            )
         return target
     return unused_run_name(RUNS_FOLDER, f"{folder.resolve().name}-{recipe.backbone}")
 
@@ -136,7 +138,9 @@ def _predictions(result: RunResult) -> str:
     table.writerow(["file", "side", "true", "predicted", *(f"p({name})" for name in classes)])
     for judged in result.judged:
         predicted = judged.probabilities.argmax(1).tolist()
-        for picture, number, row in zip(judged.pictures, predicted, judged.probabilities.tolist(), strict=True):
+        for picture, number, row in zip(
+            judged.pictures, predicted, judged.probabilities.tolist(), strict=True
+        ):
             values = (f"{p:.6f}" for p in row)
             table.writerow([picture.file, judged.side, picture.label, classes[number], *values])
     return text.getvalue()
@@ -152,7 +156,8 @@ def _mistakes(folder: Path, result: RunResult) -> list[Mistake]:
             found.append((true, picture, row))
     found.sort(key=lambda item: (item[0], item[1].file))
     return [
-        _mistake(folder, rank, picture, row, result) for rank, (_, picture, row) in enumerate(found[:_MOST_MISTAKES])
+        _mistake(folder, rank, picture, row, result)
+        for rank, (_, picture, row) in enumerate(found[:_MOST_MISTAKES])
     ]
 
 
@@ -215,7 +220,10 @@ def _seconds(clock: Clock) -> Seconds:
     stages = {name: clock.seconds.get(name, 0.0) for name in ("scan", "capture", "prefix", "fit", "evaluate")}
     total = clock.total
     return Seconds(
-        **stages, decode=clock.seconds.get("decode", 0.0), rest=max(0.0, total - sum(stages.values())), total=total
+        **stages,
+        decode=clock.seconds.get("decode", 0.0),
+        rest=max(0.0, total - sum(stages.values())),
+        total=total,
     )
 
 

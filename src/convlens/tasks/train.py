@@ -11,7 +11,15 @@ from torch import Tensor, nn
 from convlens.core.files import cache_folder, sha256_of
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, silent
-from convlens.core.run import BAD_FILES_FILE, Crossing, EpochMetrics, FeatureCounts, FreezeOutcome, RunRecord, WeightsUsed
+from convlens.core.run import (
+    BAD_FILES_FILE,
+    Crossing,
+    EpochMetrics,
+    FeatureCounts,
+    FreezeOutcome,
+    RunRecord,
+    WeightsUsed,
+)
 from convlens.core.seeds import derived_seed
 from convlens.data.batches import centred
 from convlens.data.manifest import SIDES, Manifest, Picture, Side
@@ -19,6 +27,7 @@ from convlens.data.scan import scan
 from convlens.data.splits import split_pictures
 from convlens.graph.run import run
 from convlens.tasks.clock import Clock
+from convlens.tasks.graph_cache import cached_capture
 from convlens.tasks.run_folder import Judged, RunResult, reserve_run_folder, write_run_folder
 from convlens.train.loop import Examples, Model, fit, predict_logits
 from convlens.train.metrics import evaluate
@@ -84,22 +93,37 @@ def train(
     with clock("scan"):
         manifest = scan(folder, progress)
     with clock("capture"):
-        prepared = _prepare(recipe, known.head, known.preprocessing.at(recipe.size), len(manifest.classes), say_and_keep)
+        prepared = _prepare(
+            recipe, known.head, known.preprocessing.at(recipe.size), len(manifest.classes), say_and_keep
+        )
     with clock("prefix"):
         features = run_prefix(
-            prepared.cut.prefix, manifest, prepared.preprocessing, recipe.precision, cache_folder() / "store", progress
+            prepared.cut.prefix,
+            manifest,
+            prepared.preprocessing,
+            recipe.precision,
+            cache_folder() / "store",
+            progress,
         )
     clock.add("decode", features.decode_seconds)
-    manifest = split_pictures(manifest.without(features.problems).with_usable_classes(), recipe.val_fraction, seed)
+    manifest = split_pictures(
+        manifest.without(features.problems).with_usable_classes(), recipe.val_fraction, seed
+    )
     _say_found(manifest, say)
     _warn_of_data(manifest, features, say_and_keep)
     if len(manifest.classes) != prepared.classes:
         # Undecodable pictures emptied a class: the head must fit those that are left.
-        prepared = _prepare(recipe, known.head, prepared.preprocessing, len(manifest.classes), lambda text: None)
+        prepared = _prepare(
+            recipe, known.head, prepared.preprocessing, len(manifest.classes), lambda text: None
+        )
     with clock("fit"):
         model, history = _fit(prepared, features, manifest, recipe, progress)
     with clock("evaluate"):
-        judged = [_judge(model, side, prepared, features, manifest) for side in ("val", "test") if manifest.side(side)]
+        judged = [
+            _judge(model, side, prepared, features, manifest)
+            for side in ("val", "test")
+            if manifest.side(side)
+        ]
     result = RunResult(
         recipe=recipe,
         manifest=manifest,
@@ -147,9 +171,7 @@ def _weights_named(weights: str | Path | None, *, has_package_weights: bool) -> 
     return str(weights)
 
 
-def _prepare(
-    recipe: Recipe, head: str, preprocessing: Preprocessing, classes: int, warn: Say
-) -> _Prepared:
+def _prepare(recipe: Recipe, head: str, preprocessing: Preprocessing, classes: int, warn: Say) -> _Prepared:
     """Build the network, give it its weights and a new head, and cut it at the freeze plan."""
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(recipe.seed, "weights"))
@@ -161,7 +183,8 @@ def _prepare(
         )
     replace_head(module, head, classes, derived_seed(recipe.seed, "head"))
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    cut = cut_network(module, recipe.freeze, head, torch.zeros(2, 3, recipe.size, recipe.size))
+    example = torch.zeros(2, 3, recipe.size, recipe.size)
+    cut = cut_network(module, recipe.freeze, head, example, cached_capture(recipe.backbone, classes))
     return _Prepared(
         module=module,
         cut=cut,
@@ -197,13 +220,24 @@ def _say_found(manifest: Manifest, say: Say) -> None:
 def _warn_of_data(manifest: Manifest, features: PrefixPass, warn: Say) -> None:
     for path in (*features.table.shards.set_aside, *features.facts.shards.set_aside):
         warn(f"a damaged file of the feature store was set aside and computed anew: {path.name}")
-    few = [label for label in manifest.classes if sum(p.label == label for p in manifest.side("train")) < _FEW_PICTURES]
+    few = [
+        label
+        for label in manifest.classes
+        if sum(p.label == label for p in manifest.side("train")) < _FEW_PICTURES
+    ]
     if few:
-        warn(f"fewer than {_FEW_PICTURES} training pictures in: {', '.join(few[:10])}. Expect little of these classes.")
+        warn(
+            f"fewer than {_FEW_PICTURES} training pictures in: {', '.join(few[:10])}. Expect little of these classes."
+        )
 
 
 def _examples(
-    pictures: tuple[Picture, ...], prepared: _Prepared, features: PrefixPass, manifest: Manifest, *, augment: bool
+    pictures: tuple[Picture, ...],
+    prepared: _Prepared,
+    features: PrefixPass,
+    manifest: Manifest,
+    *,
+    augment: bool,
 ) -> Examples:
     rows = features.table.rows(picture.sha256 for picture in pictures)
     labels = class_numbers((picture.label for picture in pictures), manifest.classes)

@@ -15,6 +15,7 @@ from convlens.core.errors import DataError
 from convlens.core.progress import Progress
 from convlens.core.run import EpochMetrics
 from convlens.core.seeds import derived_seed
+from convlens.train.optimizer import StochasticGradientDescent
 from convlens.train.recipe import Recipe
 
 Forward = Callable[..., tuple[Tensor, ...]]
@@ -61,8 +62,8 @@ def fit(
     `recipe.batch_size`; θ ← θ − α g with the gradient g of the mean categorical cross-entropy of a minibatch, with
     momentum. Raises DataError when the loss is no longer finite.
     """
-    optimizer = torch.optim.SGD(
-        _parameter_groups(model.parameters, recipe.weight_decay), lr=recipe.learning_rate, momentum=recipe.momentum
+    descent = StochasticGradientDescent(
+        model.parameters.values(), momentum=recipe.momentum, weight_decay=recipe.weight_decay
     )
     order = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))
     steps = math.ceil(len(train.labels) / recipe.batch_size)
@@ -74,7 +75,7 @@ def fit(
             batches = torch.randperm(len(train.labels), generator=order).split(recipe.batch_size)
             for step, indices in enumerate(batches):
                 rate = learning_rate(recipe, (epoch * steps + step) / (recipe.epochs * steps))
-                loss, hits = _train_step(model, optimizer, rate, train.batch(indices), train.labels[indices])
+                loss, hits = _train_step(model, descent, rate, train.batch(indices), train.labels[indices])
                 _refuse_divergence(loss, epoch, recipe)
                 loss_sum += loss * len(indices)
                 correct += hits
@@ -111,29 +112,15 @@ def predict_logits(model: Model, examples: Examples) -> Tensor:
 
 
 def _train_step(
-    model: Model, optimizer: torch.optim.Optimizer, rate: float, inputs: Sequence[Tensor], labels: Tensor
+    model: Model, descent: StochasticGradientDescent, rate: float, inputs: Sequence[Tensor], labels: Tensor
 ) -> tuple[float, int]:
     """One step; gives the loss before it and the number of examples that were classified rightly."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
     with _mixed(model.autocast):
         logits = model.train_forward(*inputs)[0]
     loss = F.cross_entropy(logits.float(), labels)
-    optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
+    descent.step(rate)
     return loss.item(), int((logits.argmax(1) == labels).sum())
-
-
-def _parameter_groups(parameters: Mapping[str, nn.Parameter], weight_decay: float) -> list[dict[str, object]]:
-    """Weights decay; biases and normalisation parameters do not."""
-    matrices = [p for p in parameters.values() if p.ndim > 1]
-    vectors = [p for p in parameters.values() if p.ndim <= 1]
-    groups: list[dict[str, object]] = [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return [group for group in groups if group["params"]]
 
 
 def _refuse_divergence(loss: float, epoch: int, recipe: Recipe) -> None:

@@ -1,10 +1,13 @@
-"""How well a network did: accuracy with its interval, confusion, precision and recall, ROC."""
+"""How well a network did: accuracy with its interval, confusion, precision and recall, ROC.
+
+Tested against scikit-learn's; importing that takes longer than a second run on stored features.
+"""
 
 import math
 from statistics import NormalDist
 
+import torch
 import torch.nn.functional as F
-from sklearn import metrics
 from torch import Tensor
 
 from convlens.core.run import ClassScore, Evaluation, Roc
@@ -12,24 +15,36 @@ from convlens.core.run import ClassScore, Evaluation, Roc
 
 def evaluate(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> Evaluation:
     """The evaluation of logits of shape (N, classes) against class numbers of shape (N,)."""
-    predicted, true = logits.argmax(1).numpy(), labels.numpy()
-    numbers = list(range(len(classes)))
-    precision, recall, f1, support = metrics.precision_recall_fscore_support(
-        true, predicted, labels=numbers, zero_division=0.0
-    )
-    correct = int((predicted == true).sum())
+    predicted = logits.argmax(1)
+    confusion = confusion_matrix(labels, predicted, len(classes))
+    correct = int(confusion.diagonal().sum())
     return Evaluation(
-        pictures=len(true),
-        accuracy=correct / len(true),
-        interval=wilson_interval(correct, len(true)),
+        pictures=len(labels),
+        accuracy=correct / len(labels),
+        interval=wilson_interval(correct, len(labels)),
         loss=F.cross_entropy(logits, labels).item(),
-        confusion=metrics.confusion_matrix(true, predicted, labels=numbers).tolist(),
-        per_class=[
-            ClassScore(name=name, precision=p, recall=r, f1=f, support=n)
-            for name, p, r, f, n in zip(classes, precision, recall, f1, support, strict=True)
-        ],
+        confusion=confusion.tolist(),
+        per_class=_class_scores(confusion, classes),
         roc=_roc(logits, labels, classes),
     )
+
+
+def confusion_matrix(true: Tensor, predicted: Tensor, classes: int) -> Tensor:
+    """Counts of shape (classes, classes): row the true class, column the predicted one."""
+    return (true * classes + predicted).bincount(minlength=classes * classes).view(classes, classes)
+
+
+def _class_scores(confusion: Tensor, classes: tuple[str, ...]) -> list[ClassScore]:
+    """Precision, recall and F1 of each class; 0 where a class was never predicted, or never there."""
+    right = confusion.diagonal().double()
+    predicted, support = confusion.sum(0), confusion.sum(1)
+    columns = (
+        right / predicted.clamp(min=1),
+        right / support.clamp(min=1),
+        2 * right / (predicted + support).clamp(min=1),
+    )
+    rows = zip(classes, *(column.tolist() for column in columns), support.tolist(), strict=True)
+    return [ClassScore(name=name, precision=p, recall=r, f1=f, support=n) for name, p, r, f, n in rows]
 
 
 def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -43,13 +58,19 @@ def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple
 
 
 def _roc(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> Roc | None:
+    """The curve over all thresholds of the second class's score; tied scores move together."""
     if len(classes) != 2 or len(labels.unique()) != 2:
         return None
-    score = (logits[:, 1] - logits[:, 0]).numpy()
-    false_positive, true_positive, _ = metrics.roc_curve(labels.numpy(), score)
+    score = (logits[:, 1] - logits[:, 0]).double()
+    order = score.argsort(descending=True)
+    positive = labels[order].double()
+    last_of_ties = torch.cat([score[order].diff() != 0, torch.tensor([True])])
+    start = torch.zeros(1, dtype=torch.float64)
+    true_positive = torch.cat([start, positive.cumsum(0)[last_of_ties] / positive.sum()])
+    false_positive = torch.cat([start, (1 - positive).cumsum(0)[last_of_ties] / (1 - positive).sum()])
     return Roc(
         positive=classes[1],
         false_positive_rate=false_positive.tolist(),
         true_positive_rate=true_positive.tolist(),
-        area=float(metrics.auc(false_positive, true_positive)),
+        area=float(torch.trapezoid(true_positive, false_positive)),
     )

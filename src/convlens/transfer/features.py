@@ -44,7 +44,9 @@ class FeatureTable:
     def add(self, images: Sequence[str], columns: Sequence[Tensor]) -> None:
         """Store rows for good: `columns[c]` has shape (len(images), ...). Raises MachineError on a full disk."""
         hashes = torch.frombuffer(bytearray.fromhex("".join(images)), dtype=torch.uint8).view(-1, 32)
-        content = save({"images": hashes, **{f"column{c}": column.contiguous() for c, column in enumerate(columns)}})
+        content = save(
+            {"images": hashes, **{f"column{c}": column.contiguous() for c, column in enumerate(columns)}}
+        )
         self._index(self.shards.write(content))
 
     def rows(self, images: Iterable[str]) -> "FeatureRows":
@@ -55,7 +57,9 @@ class FeatureTable:
     def _index(self, path: Path) -> None:
         with safe_open(path, framework="pt") as shard:
             hashes = shard.get_tensor("images")
-            columns = sorted((name for name in shard.keys() if name != "images"), key=lambda name: int(name[6:]))  # noqa: SIM118
+            columns = sorted(
+                (name for name in shard.keys() if name != "images"), key=lambda name: int(name[6:])
+            )  # noqa: SIM118
             self._tensors.append([shard.get_tensor(name) for name in columns])
         for row, digest in enumerate(hashes.numpy()):
             self._places.setdefault(digest.tobytes().hex(), (len(self._tensors) - 1, row))

@@ -43,7 +43,9 @@ def freeze_plan(module: nn.Module, graph: Graph, name: str, head: str) -> Freeze
     read = {state for node in operators for state in _parameters_read(graph, node)}
     frozen = frozenset(early if name == "none" else early | (everything - read))
     if frozen >= everything:
-        raise UsageError(f"--freeze {name} leaves nothing to train: every parameter runs before the end of {name!r}.")
+        raise UsageError(
+            f"--freeze {name} leaves nothing to train: every parameter runs before the end of {name!r}."
+        )
     return FreezePlan(name=name, frozen=frozen, training=_training_modules(module, operators, last_fixed))
 
 
@@ -98,5 +100,7 @@ def _training_modules(module: nn.Module, operators: tuple[Node, ...], last_fixed
     return frozenset(
         path
         for path, _ in module.named_modules()
-        if path and any(_inside(other, path) for other in trained) and not any(_inside(other, path) for other in fixed)
+        if path
+        and any(_inside(other, path) for other in trained)
+        and not any(_inside(other, path) for other in fixed)
     )

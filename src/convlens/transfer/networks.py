@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +37,9 @@ class CutNetwork:
 
     def frozen_digest(self) -> str:
         """SHA-256 over every parameter and buffer of the frozen part; equal before and after a run."""
-        trained = {node.state for node in self.training.suffix.nodes if node.name in _mutated(self.training.suffix)}
+        trained = {
+            node.state for node in self.training.suffix.nodes if node.name in _mutated(self.training.suffix)
+        }
         state = {
             name: tensor
             for name, tensor in self.module.state_dict().items()
@@ -46,7 +48,12 @@ class CutNetwork:
         return digest_of(state[name] for name in sorted(state))
 
 
-def cut_network(module: nn.Module, plan: str, head: str, example: Tensor) -> CutNetwork:
+Capture = Callable[[nn.Module, Tensor], Graph]
+
+
+def cut_network(
+    module: nn.Module, plan: str, head: str, example: Tensor, capture: Capture = capture
+) -> CutNetwork:
     """The network captured in both modes and cut at the named freeze plan; sets modes and `requires_grad`."""
     module.eval()
     graph = capture(module, example)

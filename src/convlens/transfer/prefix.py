@@ -16,6 +16,7 @@ from convlens.core.run import Problem
 from convlens.data.batches import PixelBatch, decoded_batches, normalised
 from convlens.data.facts import Facts, FactsStore
 from convlens.data.manifest import Manifest, Picture
+from convlens.graph.fold import fold_batch_norm
 from convlens.graph.graph import Graph
 from convlens.graph.run import run
 from convlens.transfer.features import FeatureTable, feature_key
@@ -42,7 +43,12 @@ class PrefixPass:
 
 
 def run_prefix(
-    prefix: Graph, manifest: Manifest, preprocessing: Preprocessing, precision: str, root: Path, progress: Progress
+    prefix: Graph,
+    manifest: Manifest,
+    preprocessing: Preprocessing,
+    precision: str,
+    root: Path,
+    progress: Progress,
 ) -> PrefixPass:
     """Features of every picture of the manifest, computed for those that the store at `root` does not have yet.
 
@@ -52,20 +58,23 @@ def run_prefix(
     identity = not prefix.operators
     decoding = preprocessing.model_copy(update={"size": preprocessing.resize}) if identity else preprocessing
     dtype = torch.uint8 if identity else number_format(precision)
-    table = FeatureTable(root, feature_key(decoding, _PIXELS_KEY if identity else prefix_digest(prefix), dtype))
+    table = FeatureTable(
+        root, feature_key(decoding, _PIXELS_KEY if identity else prefix_digest(prefix), dtype)
+    )
     facts = FactsStore(root)
     missing = [picture for picture in manifest.pictures if _is_missing(picture, table, facts)]
     _refuse_full_disk(prefix, missing, dtype, root)
     batches = _Timed(decoded_batches(missing, decoding, BATCH_SIZE))
     writer = _Writer(table, facts)
-    state = state_in(prefix, dtype) if not identity else {}
+    folded = fold_batch_norm(prefix)
+    state = state_in(folded, dtype)
     failures: list[Problem] = []
     computed = 0
     with torch.inference_mode(), progress("prefix", len(missing)) as advance:
         for batch in batches:
             if batch.pictures:
                 pixels = batch.pixels if identity else normalised(batch.pixels, preprocessing).to(dtype)
-                columns = (pixels,) if identity else run(prefix, pixels, state=state)
+                columns = (pixels,) if identity else run(folded, pixels, state=state)
                 writer.add(batch, columns)
             else:
                 writer.add(batch, ())

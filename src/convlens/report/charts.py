@@ -1,0 +1,135 @@
+"""The charts of a report, each as inline SVG.
+
+No name given by a person is drawn: it could hold signs that the font lacks or that matplotlib reads as
+mathematics. Names stand in the page around the chart, and in its text alternative.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from convlens.core.run import EpochMetrics, Roc
+from convlens.report.formatting import number, percent, score
+from convlens.report.svg import FIRST, GRID, SECOND, in_report_style, inline_svg
+
+MAX_MARKERS = 30
+
+# One mid tone each, since a raster picture cannot follow the page from light to dark.
+_RIGHT_RGB = (0.13, 0.53, 0.85)
+_WRONG_RGB = (0.90, 0.45, 0.0)
+
+
+@in_report_style
+def loss_curves(epochs: Sequence[EpochMetrics]) -> str:
+    """Mean cross-entropy over epochs, train and validation."""
+    train, val = [epoch.train_loss for epoch in epochs], [epoch.val_loss for epoch in epochs]
+    figure, axes = _figure(height=3.0)
+    hover = _draw_curves(axes, [epoch.epoch for epoch in epochs], train, val, number)
+    axes.set_ylabel("loss (cross-entropy, nats)")
+    axes.set_ylim(bottom=0)
+    description = _curves_description("Loss", epochs, train, val, number)
+    return inline_svg(figure, name="loss", description=description, hover=hover)
+
+
+@in_report_style
+def accuracy_curves(epochs: Sequence[EpochMetrics]) -> str:
+    """Accuracy over epochs, train and validation."""
+    train, val = [epoch.train_accuracy for epoch in epochs], [epoch.val_accuracy for epoch in epochs]
+    figure, axes = _figure(height=3.0)
+    hover = _draw_curves(axes, [epoch.epoch for epoch in epochs], train, val, percent)
+    axes.set_ylabel("accuracy")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
+    description = _curves_description("Accuracy", epochs, train, val, percent)
+    return inline_svg(figure, name="accuracy", description=description, hover=hover)
+
+
+@in_report_style
+def roc_curve(roc: Roc, name: str) -> str:
+    """True positive rate over false positive rate, with the diagonal of a guess."""
+    figure, axes = _figure(height=3.6)
+    axes.plot([0, 1], [0, 1], color=GRID, linewidth=1.0, linestyle="--")
+    axes.plot(roc.false_positive_rate, roc.true_positive_rate, color=FIRST, linewidth=1.8, clip_on=False)
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    axes.set_xlabel("false positive rate")
+    axes.set_ylabel("true positive rate")
+    description = (
+        f"Receiver operating characteristic with {roc.positive} as the positive class: "
+        f"area {score(roc.area)}; a guess would have 0.500, drawn as the dashed diagonal."
+    )
+    return inline_svg(figure, name=name, description=description)
+
+
+@in_report_style
+def heat_map(shares: Sequence[Sequence[float]], num_classes: int, name: str, description: str) -> str:
+    """A confusion matrix without numbers; `shares[i][j]` of true block i were taken for block j.
+
+    Blue on the diagonal, orange beside it, and the larger the share the stronger the colour.
+    """
+    pixels = [
+        [(*(_RIGHT_RGB if i == j else _WRONG_RGB), _opacity(share)) for j, share in enumerate(row)]
+        for i, row in enumerate(shares)
+    ]
+    figure, axes = _figure(height=4.2)
+    first, last = 0.5, num_classes + 0.5
+    axes.imshow(pixels, interpolation="none", extent=(first, last, last, first))
+    axes.grid(visible=False)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.set_xlabel("taken for class number")
+    axes.set_ylabel("true class number")
+    return inline_svg(figure, name=name, description=description)
+
+
+def _opacity(share: float) -> float:
+    """Far from zero for all but zero, so that one confusion among many right answers can still be seen."""
+    return 0.2 + 0.8 * math.sqrt(share) if share else 0.0
+
+
+def _figure(height: float) -> tuple[Figure, Axes]:
+    """An empty chart, small enough that its text keeps its size on a phone."""
+    figure = Figure(figsize=(4.6, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _draw_curves(
+    axes: Axes, epochs: list[int], train: list[float], val: list[float], written: Callable[[float], str]
+) -> dict[str, list[str]]:
+    """Draw both curves; the result gives the hover texts of each line of markers by its gid."""
+    hover = {}
+    sides = (("train", train, SECOND, "--", "o"), ("validation", val, FIRST, "-", "s"))
+    for label, values, colour, dashes, marker in sides:
+        finite = [value if math.isfinite(value) else math.nan for value in values]
+        axes.plot(epochs, finite, color=colour, linestyle=dashes, linewidth=1.6)
+        points = _marked([(x, y) for x, y in zip(epochs, finite, strict=True) if not math.isnan(y)])
+        hover[label] = [f"epoch {x}, {label}: {written(y)}" for x, y in points]
+        xs, ys = [x for x, _ in points], [y for _, y in points]
+        axes.plot(xs, ys, color=colour, linestyle="none", marker=marker, markersize=4.5, gid=label)
+        axes.plot([], [], color=colour, linestyle=dashes, marker=marker, markersize=4.5, label=label)
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    return hover
+
+
+def _marked(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """At most MAX_MARKERS of the points, evenly apart, the last one among them."""
+    step = -(-len(points) // MAX_MARKERS) or 1
+    return points[::-1][::step][::-1]
+
+
+def _curves_description(
+    quantity: str,
+    epochs: Sequence[EpochMetrics],
+    train: list[float],
+    val: list[float],
+    written: Callable[[float], str],
+) -> str:
+    first, last = epochs[0].epoch, epochs[-1].epoch
+    return (
+        f"{quantity} over epochs {first} to {last}. Train: from {written(train[0])} to {written(train[-1])}. "
+        f"Validation: from {written(val[0])} to {written(val[-1])}."
+    )

@@ -1,0 +1,100 @@
+"""report.html of a training run: one file, drawn from the run folder's records alone."""
+
+import collections
+import dataclasses
+from pathlib import Path
+
+import jinja2
+
+from convlens.core.files import write_atomically
+from convlens.core.run import REPORT_FILE, EpochMetrics, Mistake, Problem, RunRecord, Seconds
+from convlens.report import charts
+from convlens.report.evaluation_view import evaluation_view
+from convlens.report.formatting import FILTERS
+from convlens.report.run_folder import read_epochs, read_run, read_thumbnail
+
+MAX_MISTAKES = 60
+MAX_BAD_FILES = 200
+MAX_OPEN_ROWS = 20
+"""A table with more rows than this is folded at first."""
+
+_PAGES = jinja2.Environment(
+    loader=jinja2.PackageLoader("convlens.report"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_PAGES.filters.update(FILTERS)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pictured:
+    """A mistake and its thumbnail as a data URI, None where the file is missing."""
+
+    mistake: Mistake
+    image: str | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TimePart:
+    """One part of the run's wall-clock time; `share` is its part of the total."""
+
+    name: str
+    seconds: float
+    share: float
+
+
+def write_run_report(run_folder: Path) -> Path:
+    """The path of report.html, drawn anew from run.json, metrics.jsonl and the thumbnails in `run_folder`.
+
+    The same records give the same bytes. Raises DataError, naming the file, when a record is missing or
+    damaged; a missing thumbnail is said in its place on the page.
+    """
+    record, epochs = read_run(run_folder), read_epochs(run_folder)
+    gallery = [
+        Pictured(mistake=mistake, image=read_thumbnail(run_folder, mistake.thumbnail))
+        for mistake in record.mistakes[:MAX_MISTAKES]
+    ]
+    path = run_folder / REPORT_FILE
+    write_atomically(path, _page(record, epochs, gallery))
+    return path
+
+
+def _page(record: RunRecord, epochs: list[EpochMetrics], gallery: list[Pictured]) -> str:
+    sides = [("validation", record.validation), ("test", record.test)]
+    return _PAGES.get_template("run.html.jinja").render(
+        record=record,
+        epochs=epochs,
+        curves=[charts.loss_curves(epochs), charts.accuracy_curves(epochs)] if epochs else [],
+        views=[
+            evaluation_view(evaluation, side, record.classes, record.images_per_class)
+            for side, evaluation in sides
+            if evaluation
+        ],
+        gallery=gallery,
+        bad_files=record.bad_files[:MAX_BAD_FILES],
+        reasons=_reasons(record.bad_files),
+        max_open_rows=MAX_OPEN_ROWS,
+        time=time_parts(record.seconds),
+    )
+
+
+def _reasons(problems: list[Problem]) -> list[tuple[str, int]]:
+    """How many problems have each reason, the most frequent first."""
+    return collections.Counter(problem.reason for problem in problems).most_common()
+
+
+def time_parts(seconds: Seconds) -> list[TimePart]:
+    """Where the time went, in the order of the work; `prefix` without the waiting that `decode` counts."""
+    parts = {
+        "scan the folder": seconds.scan,
+        "capture and cut the network": seconds.capture,
+        "frozen part: wait for decoded pictures": seconds.decode,
+        "frozen part: forward pass": max(0.0, seconds.prefix - seconds.decode),
+        "fit the trained part": seconds.fit,
+        "evaluate": seconds.evaluate,
+        "rest": seconds.rest,
+    }
+    total = sum(parts.values()) or 1.0
+    return [TimePart(name=name, seconds=spent, share=spent / total) for name, spent in parts.items()]

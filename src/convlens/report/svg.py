@@ -1,0 +1,101 @@
+"""A matplotlib figure as inline SVG that follows the page's colours, light and dark.
+
+matplotlib writes fixed colours. Each role below is therefore drawn in a colour that nothing else uses, and
+CSS takes its place afterwards. Namespaces go too: SVG inside HTML needs none, so the page names no address.
+"""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from xml.etree import ElementTree
+
+import matplotlib.style
+from matplotlib.figure import Figure
+
+TEXT = "#000001"
+GRID = "#000002"
+FIRST = "#000003"
+SECOND = "#000004"
+
+_CSS_COLOURS = {TEXT: "currentColor", GRID: "var(--grid)", FIRST: "var(--first)", SECOND: "var(--second)"}
+
+_STYLE = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": GRID,
+    "axes.grid": True,
+    "axes.labelcolor": TEXT,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "font.size": 9.0,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.labelcolor": TEXT,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "convlens",
+    "text.color": TEXT,
+    "xtick.color": GRID,
+    "xtick.labelcolor": TEXT,
+    "ytick.color": GRID,
+    "ytick.labelcolor": TEXT,
+}
+
+in_report_style = matplotlib.style.context(["default", _STYLE])
+"""Decorator of a chart: drawn from matplotlib's own defaults, so that no matplotlibrc changes a report."""
+
+
+def inline_svg(
+    figure: Figure, *, name: str, description: str, hover: Mapping[str, Sequence[str]] | None = None
+) -> str:
+    """The figure as an `<svg>` element without namespaces; `description` is its text alternative.
+
+    `name` is unique on the page and goes in front of all ids. `hover` maps the gid of a line of markers to
+    the texts that its markers show under the pointer, one for each marker.
+    """
+    root = _drawn(figure)
+    for element in root.iter():
+        element.tag = _local(element.tag)
+        element.attrib = {_local(key): _restyled(key, value, name) for key, value in element.attrib.items()}
+    for parent in list(root.iter()):
+        for child in [child for child in parent if child.tag in ("metadata", "style")]:
+            parent.remove(child)
+    for gid, texts in (hover or {}).items():
+        _add_titles(root, f"{name}-{gid}", texts)
+    root.attrib = {
+        "viewBox": root.attrib["viewBox"],
+        "class": "chart",
+        "role": "img",
+        "aria-label": description,
+    }
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _drawn(figure: Figure) -> ElementTree.Element:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    return ElementTree.fromstring(buffer.getvalue())
+
+
+def _local(qualified: str) -> str:
+    return qualified.rpartition("}")[2]
+
+
+def _restyled(key: str, value: str, name: str) -> str:
+    if key == "id":
+        return f"{name}-{value}"
+    if _local(key) == "href" and value.startswith("#"):
+        return f"#{name}-{value[1:]}"
+    value = value.replace("url(#", f"url(#{name}-")
+    if key == "style":
+        # The font's family is the page's; only the size is the chart's.
+        value = re.sub(r"font-family: [^;]*;?", "", value)
+        for drawn, css in _CSS_COLOURS.items():
+            value = value.replace(drawn, css)
+    return value
+
+
+def _add_titles(root: ElementTree.Element, group_id: str, texts: Sequence[str]) -> None:
+    group = root.find(f".//g[@id='{group_id}']")
+    markers = [] if group is None else list(group.iter("use"))
+    for marker, text in zip(markers, texts, strict=True):
+        ElementTree.SubElement(marker, "title").text = text

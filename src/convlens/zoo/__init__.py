@@ -1,0 +1,10 @@
+"""Networks by name: their cards, their structure, their weights."""
+
+from convlens.zoo.build import network as network
+from convlens.zoo.card import NetworkCard as NetworkCard
+from convlens.zoo.fit import classes_in as classes_in
+from convlens.zoo.registry import card as card
+from convlens.zoo.registry import names as names
+from convlens.zoo.weights import load_weights as load_weights
+from convlens.zoo.weights import package_weights as package_weights
+from convlens.zoo.weights import read_weights as read_weights

@@ -1,0 +1,35 @@
+"""A network by its name, with random or trained weights."""
+
+from pathlib import Path
+
+from torch import nn
+
+from convlens.core.errors import UsageError
+from convlens.zoo import registry
+from convlens.zoo.fit import classes_in
+from convlens.zoo.structure import structure
+from convlens.zoo.weights import load_weights, package_weights, read_weights
+
+PACKAGE = "package"
+
+
+def network(name: str, *, classes: int | None = None, weights: str | Path | None = None) -> nn.Module:
+    """The network `name`, in training mode.
+
+    `classes` None means as many as the weights have, or as the card says. `weights` None means the paper's
+    random initialisation, drawn from torch's global generator; "package" means the weights that travel in the
+    package; all else is the path of a file.
+
+    Raises UsageError for an unknown name, a number of classes below 1 or a missing file, DataError when the
+    weights do not fit, IntegrityError when their file is unsafe to open.
+    """
+    build, card = registry.entry(name)
+    if classes is not None and classes < 1:
+        raise UsageError(f"the number of classes must be at least 1, got {classes}.")
+    if weights is None:
+        return build(card.classes if classes is None else classes)
+    path = package_weights(card) if weights == PACKAGE else Path(weights)
+    state = read_weights(path)
+    module = structure(build, classes or classes_in(state, card.head) or card.classes)
+    load_weights(module, state, path, card.head, name=name)
+    return module

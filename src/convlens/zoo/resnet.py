@@ -1,0 +1,79 @@
+"""ResNet: four stages of residual blocks.
+
+He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition, CVPR 2016, arXiv:1512.03385. Names and
+shapes are torchvision's, with the stride of a bottleneck on its 3x3 convolution.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from convlens.layers.residual import BasicBlock, Bottleneck
+from convlens.zoo.card import NetworkCard
+from convlens.zoo.initialisation import he_normal
+
+CARD = NetworkCard(
+    name="resnet",
+    year=2015,
+    paper="He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition, CVPR 2016, arXiv:1512.03385",
+    head="fc",
+)
+
+Block = type[BasicBlock] | type[Bottleneck]
+
+
+class ResNet(nn.Module):
+    """Class scores (batch, classes) of pictures (batch, 3, height, width), of any size.
+
+    `depths` are the numbers of blocks in the stages.
+    """
+
+    def __init__(self, block: Block, depths: tuple[int, int, int, int], classes: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, kernel_size=7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+        self.layer1 = _stage(block, 64, 64, depths[0], stride=1)
+        self.layer2 = _stage(block, 64 * block.expansion, 128, depths[1], stride=2)
+        self.layer3 = _stage(block, 128 * block.expansion, 256, depths[2], stride=2)
+        self.layer4 = _stage(block, 256 * block.expansion, 512, depths[3], stride=2)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(512 * block.expansion, classes)
+        he_normal(self, "fan_out")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Class scores before the softmax."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        scores: Tensor = self.fc(torch.flatten(self.avgpool(x), 1))
+        return scores
+
+
+def _stage(block: Block, in_channels: int, width: int, depth: int, stride: int) -> nn.Sequential:
+    first = block(in_channels, width, stride)
+    return nn.Sequential(first, *(block(width * block.expansion, width) for _ in range(depth - 1)))
+
+
+def resnet18(classes: int = 1000) -> ResNet:
+    """ResNet with 18 layers, arXiv:1512.03385, table 1."""
+    return ResNet(BasicBlock, (2, 2, 2, 2), classes)
+
+
+def resnet34(classes: int = 1000) -> ResNet:
+    """ResNet with 34 layers, arXiv:1512.03385, table 1."""
+    return ResNet(BasicBlock, (3, 4, 6, 3), classes)
+
+
+def resnet50(classes: int = 1000) -> ResNet:
+    """ResNet with 50 layers, arXiv:1512.03385, table 1."""
+    return ResNet(Bottleneck, (3, 4, 6, 3), classes)
+
+
+def resnet101(classes: int = 1000) -> ResNet:
+    """ResNet with 101 layers, arXiv:1512.03385, table 1."""
+    return ResNet(Bottleneck, (3, 4, 23, 3), classes)
+
+
+def resnet152(classes: int = 1000) -> ResNet:
+    """ResNet with 152 layers, arXiv:1512.03385, table 1."""
+    return ResNet(Bottleneck, (3, 8, 36, 3), classes)

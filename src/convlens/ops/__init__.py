@@ -1,0 +1,15 @@
+"""What convlens knows about each ATen operator: forward, gradient, formula, multiply-adds, window. Knows no graph."""
+
+from convlens.ops.record import POINTWISE as POINTWISE
+from convlens.ops.record import WHOLE_INPUT as WHOLE_INPUT
+from convlens.ops.record import Backward as Backward
+from convlens.ops.record import Local as Local
+from convlens.ops.record import NoRule as NoRule
+from convlens.ops.record import Operator as Operator
+from convlens.ops.record import Reads as Reads
+from convlens.ops.record import WholeInput as WholeInput
+from convlens.ops.record import Window as Window
+from convlens.ops.record import tensor_inputs as tensor_inputs
+from convlens.ops.table import TABLE as TABLE
+from convlens.ops.table import lookup as lookup
+from convlens.ops.table import name_of as name_of

@@ -1,0 +1,88 @@
+"""Einstein summation of two tensors, written with letters for indices: "bchw,dc->bdhw".
+
+Legend: u, v operands, y output; an index that y lacks is summed over.
+"""
+
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from convlens.core.errors import UsageError
+from convlens.ops.broadcasting import sum_to
+from convlens.ops.dense import linear_map
+from convlens.ops.record import Backward, Gradients, Local, Needs, NoRule, Shape, operator, reads_other_factor
+
+
+def _letters(equation: str, num_operands: int) -> tuple[str, str, str]:
+    """The indices of u, v and y."""
+    inputs, arrow, output = equation.replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    repeated = any(len(set(term)) < len(term) for term in terms)
+    if num_operands != 2 or "." in equation or repeated or not arrow:
+        raise UsageError(
+            f"aten.einsum has no rule for {equation!r} with {num_operands} operands. Accepted: two operands, "
+            "one letter for each axis, no letter twice in one operand, and an arrow, as in 'bchw,dc->bdhw'. "
+            "Rewrite it in such steps."
+        )
+    return terms[0], terms[1], output
+
+
+def _einsum(equation: str, operands: Any, *, path: Any = None) -> tuple[Tensor, None]:
+    _letters(equation, len(operands))
+    return torch.einsum(equation, *operands), None
+
+
+def _factor_gradient(g: Tensor, output: str, other: Tensor, others: str, own: str, shape: Shape) -> Tensor:
+    """∂J/∂u = Σ ∂J/∂y v over the indices that u lacks, repeated along the indices that only u has."""
+    shared = "".join(letter for letter in own if letter in output + others)
+    du = torch.einsum(f"{output},{others}->{shared}", g, other)
+    for axis, letter in enumerate(own):
+        if letter not in shared:
+            du = du.unsqueeze(axis)
+    return sum_to(du.expand([max(a, b) for a, b in zip(du.shape, shape, strict=True)]), shape)
+
+
+def _gradient(back: Backward, equation: str, operands: Any, *, path: Any = None) -> Gradients:
+    (u, v), (of_u, of_v, of_y) = operands, _letters(equation, len(operands))
+    return (
+        _factor_gradient(back.upstream, of_y, v, of_v, of_u, u.shape) if back.needs[0] else None,
+        _factor_gradient(back.upstream, of_y, u, of_u, of_v, v.shape) if back.needs[1] else None,
+    )
+
+
+def _local_gradient(local: Local, equation: str, operands: Any, *, path: Any = None) -> Tensor:
+    u, v = operands
+    if local.wrt == 0:
+        return linear_map(u, lambda e: torch.einsum(equation, e, v))
+    return linear_map(v, lambda e: torch.einsum(equation, u, e))
+
+
+def _multiply_adds(_output: Shape, equation: str, operands: Any, **_: Any) -> int:
+    """The product of all lengths; what only one operand has and y lacks is summed before anything is multiplied."""
+    of_u, of_v, of_y = _letters(equation, len(operands))
+    lengths = dict(zip(of_u + of_v, (*operands[0], *operands[1]), strict=True))
+    return prod(n for letter, n in lengths.items() if letter in of_y or (letter in of_u and letter in of_v))
+
+
+def _backward_multiply_adds(context: tuple[Needs, Shape], equation: str, operands: Any, **_: Any) -> int:
+    needs, output = context
+    return sum(needs) * _multiply_adds(output, equation, operands)
+
+
+EINSUM = operator(
+    "aten.einsum.default",
+    _einsum,
+    _gradient,
+    _local_gradient,
+    structure="matrix",
+    formula="y = Σ u v over the indices that y lacks;  ∂J/∂u = Σ ∂J/∂y v over the indices that u lacks,  "
+    "∂J/∂v = Σ ∂J/∂y u over those that v lacks",
+    latex=r"y_Y = \sum_{(U \cup V) \setminus Y} u_U\,v_V, \quad "
+    r"\frac{\partial J}{\partial u_U} = \sum_{(Y \cup V) \setminus U} \frac{\partial J}{\partial y_Y}\,v_V",
+    reads=reads_other_factor,
+    multiply_adds=_multiply_adds,
+    backward_multiply_adds=_backward_multiply_adds,
+    window=NoRule("which of its indices are spatial is open"),
+)

@@ -1,0 +1,141 @@
+"""The definitions of convolution, pooling and normalisation against the fast kernels of the table."""
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from convlens.ops import Backward, lookup
+from convlens.ops.convolution_definition import Geometry, bias_gradient, convolve, filter_gradient, input_gradient
+from convlens.ops.normalisation_definition import normalise, normalise_gradient
+from convlens.ops.pooling_definition import (
+    adaptive_average_pool,
+    average_pool,
+    average_pool_gradient,
+    max_pool,
+    max_pool_gradient,
+)
+
+from .oracle import relative_error
+
+SIZES = (7, 6, 5)
+SETTINGS = [
+    (stride, padding, dilation, groups)
+    for stride, padding, dilation, groups in itertools.product((1, 2), (0, 1), (1, 2), (1, 2))
+]
+
+
+def normal(*shape: int) -> Tensor:
+    generator = torch.Generator().manual_seed(sum(shape))
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def by_table(name: str, *args: Any, upstream: Tensor | None = None) -> tuple[Tensor, Tensor, tuple[Any, ...]]:
+    """Output, upstream gradient and the gradients of all tensor inputs, by the operator table."""
+    operator = lookup(name)
+    output, saved = operator.forward(*args)
+    upstream = normal(*output.shape) if upstream is None else upstream
+    needs = tuple(True for arg in args if isinstance(arg, Tensor))
+    return output, upstream, operator.gradient(Backward(upstream, output, saved, needs), *args)
+
+
+def assert_same(ours: Tensor, theirs: Tensor) -> None:
+    assert relative_error(ours, theirs) <= 1e-10
+
+
+@pytest.mark.parametrize("num_axes", [1, 2, 3])
+@pytest.mark.parametrize(("stride", "padding", "dilation", "groups"), SETTINGS)
+def test_convolution(num_axes: int, stride: int, padding: int, dilation: int, groups: int) -> None:
+    g = Geometry.of(num_axes, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    u, w, b = normal(2, 4, *SIZES[:num_axes]), normal(6, 4 // groups, *(2, 3, 1)[:num_axes]), normal(6)
+    z, dz, (du, dw, db) = by_table(f"aten.conv{num_axes}d.default", u, w, b, g.stride, g.padding, g.dilation, groups)
+    assert_same(convolve(u, w, b, g), z)
+    assert_same(filter_gradient(dz, u, w, g), dw)
+    assert_same(input_gradient(dz, u.shape, w, g), du)
+    assert_same(bias_gradient(dz), db)
+
+
+@pytest.mark.parametrize("num_axes", [1, 2, 3])
+@pytest.mark.parametrize(("stride", "padding", "dilation", "groups"), SETTINGS)
+def test_transposed_convolution_swaps_input_and_output(
+    num_axes: int, stride: int, padding: int, dilation: int, groups: int
+) -> None:
+    g = Geometry.of(num_axes, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    u, w = normal(2, 4, *SIZES[:num_axes]), normal(4, 6 // groups, *(2, 3, 1)[:num_axes])
+    name = f"aten.conv_transpose{num_axes}d.{'default' if num_axes == 1 else 'input'}"
+    z, dz, (du, dw) = by_table(name, u, w, None, g.stride, g.padding, g.output_padding, groups, g.dilation)
+    assert_same(input_gradient(u, z.shape, w, g), z)
+    assert_same(convolve(dz, w, None, g), du)
+    assert_same(filter_gradient(u, dz, w, g), dw)
+
+
+@pytest.mark.parametrize("num_axes", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "dilation"), [(2, 2, 0, 1), (3, 2, 1, 1), (3, 1, 1, 2), (2, 3, 1, 2)]
+)
+def test_max_pooling(num_axes: int, kernel: int, stride: int, padding: int, dilation: int) -> None:
+    u = normal(2, 3, *SIZES[:num_axes])
+    places = [(n,) * num_axes for n in (kernel, stride, padding, dilation)]
+    z, dz, (du,) = by_table(f"aten.max_pool{num_axes}d.default", u, *places)
+    assert_same(max_pool(u, *places), z)
+    assert_same(max_pool_gradient(dz, u, *places), du)
+
+
+@pytest.mark.parametrize("num_axes", [1, 2, 3])
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(2, 2, 0), (3, 2, 1), (3, 1, 1)])
+def test_average_pooling(num_axes: int, kernel: int, stride: int, padding: int) -> None:
+    u = normal(2, 3, *SIZES[:num_axes])
+    places = [(n,) * num_axes for n in (kernel, stride, padding)]
+    z, dz, (du,) = by_table(f"aten.avg_pool{num_axes}d.default", u, *places)
+    assert_same(average_pool(u, *places), z)
+    assert_same(average_pool_gradient(dz, u, *places), du)
+
+
+@pytest.mark.parametrize("size", [(1,), (3,), (2, 3), (1, 1), (3, 1, 2)])
+def test_adaptive_average_pooling(size: tuple[int, ...]) -> None:
+    u = normal(2, 3, *SIZES[: len(size)])
+    z, _, _ = by_table(f"aten.adaptive_avg_pool{len(size)}d.default", u, size)
+    assert_same(adaptive_average_pool(u, size), z)
+
+
+@pytest.mark.parametrize("num_axes", [0, 1, 2, 3])
+def test_batch_normalisation(num_axes: int) -> None:
+    u, weight, bias = normal(4, 3, *SIZES[:num_axes]), normal(3), normal(3)
+    y, dy, (du, dweight, dbias) = by_table(
+        "aten.batch_norm.default", u, weight, bias, None, None, True, 0.1, 1e-5, False
+    )
+    axes = [0, *range(2, u.ndim)]
+    scale, shift = (parameter.reshape(-1, *(1,) * num_axes) for parameter in (weight, bias))
+    normalised, inverse = normalise(u, axes, 1e-5)
+    assert_same(scale * normalised + shift, y)
+    assert_same(normalise_gradient(scale * dy, normalised, inverse, axes), du)
+    assert_same((dy * normalised).sum(axes), dweight)
+    assert_same(dy.sum(axes), dbias)
+
+
+@pytest.mark.parametrize("num_axes", [1, 2])
+def test_layer_normalisation(num_axes: int) -> None:
+    u = normal(3, 2, 4, 5)
+    weight, bias = normal(*u.shape[-num_axes:]), normal(*u.shape[-num_axes:])
+    y, dy, (du, dweight, dbias) = by_table("aten.layer_norm.default", u, list(weight.shape), weight, bias)
+    axes, others = [*range(-num_axes, 0)], [*range(u.ndim - num_axes)]
+    normalised, inverse = normalise(u, axes, 1e-5)
+    assert_same(weight * normalised + bias, y)
+    assert_same(normalise_gradient(weight * dy, normalised, inverse, axes), du)
+    assert_same((dy * normalised).sum(others), dweight)
+    assert_same(dy.sum(others), dbias)
+
+
+@pytest.mark.parametrize("num_groups", [1, 2, 6])
+def test_group_normalisation(num_groups: int) -> None:
+    u = normal(3, 6, 4, 5)
+    weight, bias = normal(6), normal(6)
+    y, dy, (du, dweight, _) = by_table("aten.group_norm.default", u, num_groups, weight, bias)
+    scale, shift = (parameter.reshape(-1, 1, 1) for parameter in (weight, bias))
+    normalised, inverse = normalise(u.reshape(3, num_groups, -1), [2], 1e-5)
+    assert_same(scale * normalised.reshape(u.shape) + shift, y)
+    scaled = (scale * dy).reshape(3, num_groups, -1)
+    assert_same(normalise_gradient(scaled, normalised, inverse, [2]).reshape(u.shape), du)
+    assert_same((dy * normalised.reshape(u.shape)).sum([0, 2, 3]), dweight)

@@ -113,7 +113,8 @@ def _torch_constant(text: str) -> Any:
 def _target(name: str) -> Callable[..., Any]:
     namespace, packet, *overload = name.split(".")
     if namespace == "python":
-        function: Callable[..., Any] = getattr(operator, packet, None) or getattr(math, packet)
-        return function
+        home: Any = operator if hasattr(operator, packet) else math
+        python: Callable[..., Any] = getattr(home, packet)
+        return python
     target: Callable[..., Any] = getattr(getattr(getattr(torch.ops, namespace), packet), overload[0])
     return target

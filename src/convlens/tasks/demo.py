@@ -1,11 +1,12 @@
 """Demo: transfer learning on scikit-learn's handwritten digits, the same way as anybody's pictures."""
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from convlens.core.files import write_atomically
+from convlens.core.files import TEMPORARY_PREFIX, disk_errors_named
 from convlens.core.progress import Progress, silent
 from convlens.core.run import RunRecord
 from convlens.tasks.run_folder import unused_run_name
@@ -28,26 +29,27 @@ def demo(
     pictures = write_digits(root / "digits")
     say(f"1797 handwritten digits as PNG files: {pictures}")
     target = unused_run_name(root / "runs", "digits-house")
-    return train(
-        pictures, epochs=epochs, seed=seed, learning_rate=0.03, out=target, progress=progress, say=say
-    )
+    return train(pictures, epochs=epochs, seed=seed, learning_rate=0.03, out=target, progress=progress, say=say)
 
 
 def write_digits(folder: Path) -> Path:
-    """The folder, with one folder per digit, `folder/7/0123.png`; files that are there already stay."""
+    """The folder, with one folder per digit, `folder/7/0123.png`; one that is there already stays as it is."""
+    if folder.is_dir():
+        return folder
     from sklearn.datasets import load_digits  # loads slowly, and only the demo needs it
 
     digits = load_digits()
-    for number, (image, label) in enumerate(zip(digits.images, digits.target, strict=True)):
-        path = folder / str(label) / f"{number:04d}.png"
-        if not path.exists():
-            write_atomically(path, _png(image))
+    with disk_errors_named(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder.parent) as temporary:
+            beside = Path(temporary, folder.name)
+            for number, (image, label) in enumerate(zip(digits.images, digits.target, strict=True)):
+                path = beside / str(label) / f"{number:04d}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                _picture(image).save(path)
+            beside.rename(folder)
     return folder
 
 
-def _png(image: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> bytes:
-    import io
-
-    encoded = io.BytesIO()
-    Image.fromarray((image * (255 / _BRIGHTEST)).astype(np.uint8)).save(encoded, "PNG")
-    return encoded.getvalue()
+def _picture(image: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Image.Image:
+    return Image.fromarray((image * (255 / _BRIGHTEST)).astype(np.uint8))

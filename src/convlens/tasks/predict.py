@@ -63,10 +63,8 @@ def load_bundle(folder: Path) -> tuple[Bundle, nn.Module]:
     if not model.is_file():
         raise DataError(f"{folder} holds no {MODEL_FILE}: the run is not complete. Train it again.")
     if sha256_of(model) != bundle.sha256:
-        raise IntegrityError(
-            f"{model} is not the file that {BUNDLE_FILE} names by its SHA-256. Train it again."
-        )
-    return bundle, network(bundle.backbone, weights=model)
+        raise IntegrityError(f"{model} is not the file that {BUNDLE_FILE} names by its SHA-256. Train it again.")
+    return bundle, network(bundle.backbone, classes=len(bundle.classes), weights=model)
 
 
 def _found(images: tuple[str | Path, ...]) -> tuple[list[Picture], list[Problem]]:

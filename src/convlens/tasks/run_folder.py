@@ -84,9 +84,7 @@ def reserve_run_folder(out: str | Path | None, folder: Path, recipe: Recipe) -> 
     if out is not None:
         target = Path(out).expanduser()
         if target.exists():
-            raise UsageError(
-                f"--out {target} exists already, and runs are never overwritten. Give another name."
-            )
+            raise UsageError(f"--out {target} exists already, and runs are never overwritten. Give another name.")
         return target
     return unused_run_name(RUNS_FOLDER, f"{folder.resolve().name}-{recipe.backbone}")
 
@@ -138,9 +136,7 @@ def _predictions(result: RunResult) -> str:
     table.writerow(["file", "side", "true", "predicted", *(f"p({name})" for name in classes)])
     for judged in result.judged:
         predicted = judged.probabilities.argmax(1).tolist()
-        for picture, number, row in zip(
-            judged.pictures, predicted, judged.probabilities.tolist(), strict=True
-        ):
+        for picture, number, row in zip(judged.pictures, predicted, judged.probabilities.tolist(), strict=True):
             values = (f"{p:.6f}" for p in row)
             table.writerow([picture.file, judged.side, picture.label, classes[number], *values])
     return text.getvalue()
@@ -156,8 +152,7 @@ def _mistakes(folder: Path, result: RunResult) -> list[Mistake]:
             found.append((true, picture, row))
     found.sort(key=lambda item: (item[0], item[1].file))
     return [
-        _mistake(folder, rank, picture, row, result)
-        for rank, (_, picture, row) in enumerate(found[:_MOST_MISTAKES])
+        _mistake(folder, rank, picture, row, result) for rank, (_, picture, row) in enumerate(found[:_MOST_MISTAKES])
     ]
 
 
@@ -187,7 +182,7 @@ def _record(target: Path, result: RunResult, mistakes: list[Mistake]) -> RunReco
             convlens=version("convlens"),
             torch=torch.__version__,
             python=platform.python_version(),
-            machine=f"{platform.machine()}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}",
+            machine=_machine(),
         ),
         folder=manifest.folder,
         backbone=result.recipe.backbone,
@@ -209,6 +204,10 @@ def _record(target: Path, result: RunResult, mistakes: list[Mistake]) -> RunReco
         mistakes=mistakes,
         warnings=result.warnings,
     )
+
+
+def _machine() -> str:
+    return f"{platform.machine()}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _counts(pictures: tuple[Picture, ...]) -> ImageCounts:

@@ -1,43 +1,31 @@
 """Train: from a folder of pictures to a run folder."""
 
-import dataclasses
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from convlens.core.files import cache_folder, sha256_of
-from convlens.core.preprocessing import Preprocessing
+from convlens.core.errors import DataError
+from convlens.core.files import cache_folder
 from convlens.core.progress import Progress, silent
-from convlens.core.run import (
-    BAD_FILES_FILE,
-    Crossing,
-    EpochMetrics,
-    FeatureCounts,
-    FreezeOutcome,
-    RunRecord,
-    WeightsUsed,
-)
-from convlens.core.seeds import derived_seed
+from convlens.core.run import BAD_FILES_FILE, EpochMetrics, FeatureCounts, RunRecord
 from convlens.data.batches import centred
 from convlens.data.manifest import SIDES, Manifest, Picture, Side
 from convlens.data.scan import scan
 from convlens.data.splits import split_pictures
 from convlens.graph.run import run
 from convlens.tasks.clock import Clock
-from convlens.tasks.graph_cache import cached_capture
+from convlens.tasks.prepare import RANDOM, Prepared, freeze_outcome, prepare, weights_named
 from convlens.tasks.run_folder import Judged, RunResult, reserve_run_folder, write_run_folder
 from convlens.train.loop import Examples, Model, fit, predict_logits
 from convlens.train.metrics import evaluate
 from convlens.train.recipe import Recipe
 from convlens.transfer.examples import FeatureExamples, PixelExamples, class_numbers
-from convlens.transfer.heads import replace_head
-from convlens.transfer.networks import CutNetwork, cut_network
 from convlens.transfer.precision import resolve_precision
 from convlens.transfer.prefix import PrefixPass, run_prefix
-from convlens.zoo import card, network, package_weights
+from convlens.zoo import card
 
 Say = Callable[[str], None]
 
@@ -74,12 +62,11 @@ def train(
     Raises UsageError for wrong arguments, DataError for unusable pictures or weights, MachineError for a full disk.
     """
     clock = Clock()
-    known = card(backbone)
     recipe = Recipe.of(
         backbone=backbone,
-        weights=_weights_named(weights, has_package_weights=known.package_weights),
+        weights=weights_named(backbone, weights),
         freeze=freeze,
-        size=size or known.preprocessing.size,
+        size=card(backbone).preprocessing.size if size is None else size,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -89,13 +76,12 @@ def train(
         seed=seed,
     )
     target = reserve_run_folder(out, Path(folder), recipe)
-    say_and_keep = _Warnings(say)
+    warnings = _Warnings(say)
+    _warn_of_random_weights(recipe, warnings)
     with clock("scan"):
         manifest = scan(folder, progress)
     with clock("capture"):
-        prepared = _prepare(
-            recipe, known.head, known.preprocessing.at(recipe.size), len(manifest.classes), say_and_keep
-        )
+        prepared = prepare(recipe, len(manifest.classes))
     with clock("prefix"):
         features = run_prefix(
             prepared.cut.prefix,
@@ -106,51 +92,32 @@ def train(
             progress,
         )
     clock.add("decode", features.decode_seconds)
-    manifest = split_pictures(
-        manifest.without(features.problems).with_usable_classes(), recipe.val_fraction, seed
-    )
+    manifest = split_pictures(manifest.without(features.problems).with_usable_classes(), recipe.val_fraction, seed)
+    _refuse_nothing_to_judge(manifest)
     _say_found(manifest, say)
-    _warn_of_data(manifest, features, say_and_keep)
+    _warn_of_data(manifest, features, warnings)
     if len(manifest.classes) != prepared.classes:
         # Undecodable pictures emptied a class: the head must fit those that are left.
-        prepared = _prepare(
-            recipe, known.head, prepared.preprocessing, len(manifest.classes), lambda text: None
-        )
+        prepared = prepare(recipe, len(manifest.classes))
     with clock("fit"):
         model, history = _fit(prepared, features, manifest, recipe, progress)
     with clock("evaluate"):
-        judged = [
-            _judge(model, side, prepared, features, manifest)
-            for side in ("val", "test")
-            if manifest.side(side)
-        ]
+        judged = [_judge(model, side, prepared, features, manifest) for side in ("val", "test") if manifest.side(side)]
     result = RunResult(
         recipe=recipe,
         manifest=manifest,
         module=prepared.module,
         preprocessing=prepared.preprocessing,
         weights=prepared.weights,
-        freeze=_freeze_outcome(prepared),
+        freeze=freeze_outcome(prepared),
         features=_feature_counts(features, manifest),
         history=history,
         judged=judged,
         facts=features.facts,
-        warnings=say_and_keep.kept,
+        warnings=warnings.kept,
         clock=clock,
     )
     return write_run_folder(target, result)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Prepared:
-    """The network, ready to train."""
-
-    module: nn.Module
-    cut: CutNetwork
-    weights: WeightsUsed
-    preprocessing: Preprocessing
-    classes: int
-    frozen_before: str
 
 
 class _Warnings:
@@ -165,42 +132,12 @@ class _Warnings:
         self.kept.append(text)
 
 
-def _weights_named(weights: str | Path | None, *, has_package_weights: bool) -> str:
-    if weights is None:
-        return "package" if has_package_weights else "random"
-    return str(weights)
-
-
-def _prepare(recipe: Recipe, head: str, preprocessing: Preprocessing, classes: int, warn: Say) -> _Prepared:
-    """Build the network, give it its weights and a new head, and cut it at the freeze plan."""
-    with torch.random.fork_rng():
-        torch.manual_seed(derived_seed(recipe.seed, "weights"))
-        module = network(recipe.backbone, weights=None if recipe.weights == "random" else recipe.weights)
-    if recipe.weights == "random" and recipe.freeze != "none":
-        warn(
-            f"the frozen layers of {recipe.backbone} have random weights: nothing has been learnt in them. For real "
-            "use give trained ones with --weights FILE, or take --backbone house, whose weights travel with convlens."
+def _refuse_nothing_to_judge(manifest: Manifest) -> None:
+    if not manifest.side("val"):
+        raise DataError(
+            f"{manifest.folder}: no usable validation picture. Put some into its val/ folder, or take that folder away: "
+            "then a part of the training pictures is used."
         )
-    replace_head(module, head, classes, derived_seed(recipe.seed, "head"))
-    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    example = torch.zeros(2, 3, recipe.size, recipe.size)
-    cut = cut_network(module, recipe.freeze, head, example, cached_capture(recipe.backbone, classes))
-    return _Prepared(
-        module=module,
-        cut=cut,
-        weights=_weights_used(recipe),
-        preprocessing=preprocessing,
-        classes=classes,
-        frozen_before=cut.frozen_digest(),
-    )
-
-
-def _weights_used(recipe: Recipe) -> WeightsUsed:
-    if recipe.weights == "random":
-        return WeightsUsed(source="random", name=f"random, seed {recipe.seed}", sha256=None)
-    is_package = recipe.weights == "package"
-    path = package_weights(card(recipe.backbone)) if is_package else Path(recipe.weights)
-    return WeightsUsed(source="package" if is_package else "file", name=path.name, sha256=sha256_of(path))
 
 
 def _say_found(manifest: Manifest, say: Say) -> None:
@@ -217,23 +154,25 @@ def _say_found(manifest: Manifest, say: Say) -> None:
         say(f"  and {len(problems) - _MOST_SAID} more")
 
 
+def _warn_of_random_weights(recipe: Recipe, warn: Say) -> None:
+    if recipe.weights == RANDOM and recipe.freeze != "none":
+        warn(
+            f"the frozen layers of {recipe.backbone} have random weights: nothing has been learnt in them. For real "
+            "use give trained ones with --weights FILE, or take --backbone house, whose weights travel with convlens."
+        )
+
+
 def _warn_of_data(manifest: Manifest, features: PrefixPass, warn: Say) -> None:
     for path in (*features.table.shards.set_aside, *features.facts.shards.set_aside):
         warn(f"a damaged file of the feature store was set aside and computed anew: {path.name}")
-    few = [
-        label
-        for label in manifest.classes
-        if sum(p.label == label for p in manifest.side("train")) < _FEW_PICTURES
-    ]
+    few = [label for label in manifest.classes if sum(p.label == label for p in manifest.side("train")) < _FEW_PICTURES]
     if few:
-        warn(
-            f"fewer than {_FEW_PICTURES} training pictures in: {', '.join(few[:10])}. Expect little of these classes."
-        )
+        warn(f"fewer than {_FEW_PICTURES} training pictures in: {', '.join(few[:10])}. Expect little of these classes.")
 
 
 def _examples(
     pictures: tuple[Picture, ...],
-    prepared: _Prepared,
+    prepared: Prepared,
     features: PrefixPass,
     manifest: Manifest,
     *,
@@ -251,7 +190,7 @@ def _examples(
 
 
 def _fit(
-    prepared: _Prepared, features: PrefixPass, manifest: Manifest, recipe: Recipe, progress: Progress
+    prepared: Prepared, features: PrefixPass, manifest: Manifest, recipe: Recipe, progress: Progress
 ) -> tuple[Model, list[EpochMetrics]]:
     cut = prepared.cut
     convolves = any(node.operator.startswith("aten.conv") for node in cut.training.suffix.operators)
@@ -266,7 +205,7 @@ def _fit(
     return model, fit(model, train_examples, val_examples, recipe, progress)
 
 
-def _judge(model: Model, side: Side, prepared: _Prepared, features: PrefixPass, manifest: Manifest) -> Judged:
+def _judge(model: Model, side: Side, prepared: Prepared, features: PrefixPass, manifest: Manifest) -> Judged:
     pictures = manifest.side(side)
     examples = _examples(pictures, prepared, features, manifest, augment=False)
     logits: Tensor = predict_logits(model, examples)
@@ -275,28 +214,6 @@ def _judge(model: Model, side: Side, prepared: _Prepared, features: PrefixPass, 
         pictures=pictures,
         probabilities=logits.softmax(1),
         evaluation=evaluate(logits, examples.labels, manifest.classes),
-    )
-
-
-def _freeze_outcome(prepared: _Prepared) -> FreezeOutcome:
-    cut = prepared.cut
-    total = sum(parameter.numel() for parameter in prepared.module.parameters())
-    trained = sum(parameter.numel() for parameter in cut.trained_parameters.values())
-    crossings = [
-        Crossing(
-            name=node.name,
-            module=node.module,
-            shape=[n for n in (node.shape or ())[1:] if isinstance(n, int)],
-            dtype=str(node.dtype).removeprefix("torch."),
-        )
-        for node in cut.evaluation.crossings
-    ]
-    return FreezeOutcome(
-        plan=cut.plan.name,
-        frozen_parameters=total - trained,
-        trained_parameters=trained,
-        crossings=crossings,
-        frozen_unchanged=cut.frozen_digest() == prepared.frozen_before,
     )
 
 

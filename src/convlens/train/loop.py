@@ -72,7 +72,7 @@ def fit(
         for epoch in range(recipe.epochs):
             start = time.perf_counter()
             loss_sum, correct = 0.0, 0
-            batches = torch.randperm(len(train.labels), generator=order).split(recipe.batch_size)
+            batches = torch.split(torch.randperm(len(train.labels), generator=order), recipe.batch_size)
             for step, indices in enumerate(batches):
                 rate = learning_rate(recipe, (epoch * steps + step) / (recipe.epochs * steps))
                 loss, hits = _train_step(model, descent, rate, train.batch(indices), train.labels[indices])
@@ -106,7 +106,7 @@ def predict_logits(model: Model, examples: Examples) -> Tensor:
     """Logits of all examples, of shape (N, classes), float32."""
     parts = []
     with torch.inference_mode(), _mixed(model.autocast):
-        for indices in torch.arange(len(examples.labels)).split(_EVALUATION_BATCH):
+        for indices in torch.split(torch.arange(len(examples.labels)), _EVALUATION_BATCH):
             parts.append(model.eval_forward(*examples.batch(indices))[0].float())
     return torch.cat(parts)
 

@@ -59,7 +59,7 @@ def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple
 
 def _roc(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> Roc | None:
     """The curve over all thresholds of the second class's score; tied scores move together."""
-    if len(classes) != 2 or len(labels.unique()) != 2:
+    if len(classes) != 2 or not 0 < labels.sum() < len(labels):
         return None
     score = (logits[:, 1] - logits[:, 0]).double()
     order = score.argsort(descending=True)

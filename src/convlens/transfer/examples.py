@@ -8,7 +8,6 @@ from torch import Tensor
 from convlens.core.preprocessing import Preprocessing
 from convlens.transfer.features import FeatureRows
 
-
 Transform = Callable[[Tensor, Preprocessing], Tensor]
 """From stored 8-bit pixels (N, H, W, 3) to network input (N, 3, size, size)."""
 

@@ -59,7 +59,7 @@ class FeatureTable:
             hashes = shard.get_tensor("images")
             columns = sorted(
                 (name for name in shard.keys() if name != "images"), key=lambda name: int(name[6:])
-            )  # noqa: SIM118
+            )
             self._tensors.append([shard.get_tensor(name) for name in columns])
         for row, digest in enumerate(hashes.numpy()):
             self._places.setdefault(digest.tobytes().hex(), (len(self._tensors) - 1, row))
@@ -99,7 +99,7 @@ class FeatureRows:
     def _gather(self, column: int, places: Tensor) -> Tensor:
         example = self._shards[int(places[0, 0])][column]
         gathered = torch.empty((len(places), *example.shape[1:]), dtype=example.dtype)
-        for shard in places[:, 0].unique().tolist():
+        for shard in set(places[:, 0].tolist()):
             here = (places[:, 0] == shard).nonzero().flatten()
             gathered[here] = self._shards[shard][column][places[here, 1]]
         return gathered

@@ -1,0 +1,89 @@
+"""The import table of the design, held by parsing the imports of every file."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import convlens
+
+ROOT = Path(convlens.__file__).parent
+
+MAY_IMPORT = {
+    "core": set(),
+    "ops": {"core"},
+    "graph": {"core", "ops"},
+    "gradient": {"core", "ops", "graph"},
+    "layers": {"core"},
+    "zoo": {"core", "layers"},
+    "data": {"core"},
+    "train": {"core", "data"},
+    "transfer": {"core", "data", "graph", "train"},
+    "report": {"core"},
+    "serve": {"core", "data", "graph"},
+    "studies": {"core", "ops", "graph", "gradient", "layers", "zoo", "data", "train", "transfer", "report", "tasks"},
+    "tasks": {"core", "ops", "graph", "gradient", "layers", "zoo", "data", "train", "transfer", "report"},
+    "cli": {"core", "tasks", "report", "serve", "studies"},
+}
+"""Folder -> the other folders of ours that its files may import."""
+
+WITHOUT_TORCH = {"core", "report", "cli"}
+IMPORTS_INSIDE_FUNCTIONS = {"cli", "tasks"}
+FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT)
+
+
+def folder_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0]
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield str(node.module)
+
+
+def ours(names: Iterator[str]) -> set[str]:
+    """Folders of ours among imported modules; `import convlens` itself is the root, which imports nothing."""
+    return {name.split(".")[1] for name in names if name.startswith("convlens.")}
+
+
+def test_every_folder_is_in_the_table() -> None:
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders <= set(MAY_IMPORT)
+    assert len(FILES) > 30
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports_follow_the_table(path: Path) -> None:
+    folder = folder_of(path)
+    tree = ast.parse(path.read_text())
+    assert ours(imported(tree)) <= MAY_IMPORT[folder] | {folder}
+    if folder in WITHOUT_TORCH:
+        assert not {name.split(".")[0] for name in imported(tree)} & {"torch", "kornia", "sklearn"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports_stand_at_the_top(path: Path) -> None:
+    if folder_of(path) in IMPORTS_INSIDE_FUNCTIONS:
+        return
+    tree = ast.parse(path.read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert not [name for function in functions for name in imported(function)]
+
+
+def test_the_table_has_no_cycle() -> None:
+    done: set[str] = set()
+    while remaining := set(MAY_IMPORT) - done:
+        free = {folder for folder in remaining if MAY_IMPORT[folder] <= done}
+        assert free, f"a cycle among {remaining}"
+        done |= free
+
+
+def test_a_forbidden_import_is_seen() -> None:
+    tree = ast.parse("from convlens.zoo import network\nimport convlens.train.loop")
+    assert ours(imported(tree)) == {"zoo", "train"}
+    assert not ours(imported(tree)) <= MAY_IMPORT["graph"]

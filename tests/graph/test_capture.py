@@ -1,0 +1,138 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from convlens.core.errors import UsageError
+from convlens.graph.capture import capture
+from convlens.graph.run import run
+from tests.graph.nets import Dense, Residual, randomised
+
+
+@pytest.mark.parametrize("network", [Residual, Dense])
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_a_captured_network_computes_the_same_for_any_batch_size(network: type[nn.Module], batch: int) -> None:
+    module = randomised(network()).eval()
+    graph = capture(module, torch.zeros(1, 3, 6, 6))
+    x = torch.randn(batch, 3, 6, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(run(graph, x)[0], module(x), rtol=0, atol=0)
+
+
+def test_nodes_know_operator_shape_dtype_module_and_source() -> None:
+    graph = capture(Residual().eval(), torch.zeros(2, 3, 6, 6))
+    convolution = next(node for node in graph.operators if node.module == "conv2")
+    assert convolution.operator == "aten.conv2d.default"
+    assert convolution.shape == ("batch", 4, 6, 6)
+    assert convolution.dtype is torch.float32
+    assert "nets.py" in convolution.source
+    assert "self.conv2(x)" in convolution.source
+
+
+def test_in_place_operators_become_functional() -> None:
+    graph = capture(Residual().eval(), torch.zeros(2, 3, 6, 6))
+    names = [node.operator for node in graph.operators]
+    assert "aten.relu.default" in names
+    assert "aten.add.Tensor" in names
+    assert not [name for name in names if name.split(".")[1].endswith("_")]
+
+
+def test_training_mode_updates_the_modules_own_statistics_as_the_module_does() -> None:
+    ours, theirs = randomised(Residual()), randomised(Residual())
+    ours.dropout.p = theirs.dropout.p = 0.0  # type: ignore[assignment]
+    graph = capture(ours.train(), torch.zeros(2, 3, 6, 6))
+    x = torch.randn(4, 3, 6, 6)
+    torch.testing.assert_close(run(graph, x)[0], theirs.train()(x), rtol=0, atol=0)
+    for (name, mine), other in zip(ours.state_dict().items(), theirs.state_dict().values(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=0, atol=0, msg=name)
+    assert ours.bn1.num_batches_tracked == 1
+
+
+def test_the_graphs_state_is_the_modules_own() -> None:
+    module = Residual().eval()
+    graph = capture(module, torch.zeros(2, 3, 6, 6))
+    assert graph.state["fc.weight"] is module.fc.weight
+    assert graph.state["bn1.running_mean"] is module.bn1.running_mean
+
+
+def test_values_are_freed_after_their_last_use() -> None:
+    graph = capture(Residual().eval(), torch.zeros(2, 3, 6, 6))
+    freed = [name for names in graph.last_use.values() for name in names]
+    assert len(freed) == len(set(freed))
+    assert set(freed).isdisjoint(graph.outputs)
+    assert {node.name for node in graph.operators} - set(graph.outputs) <= set(freed)
+
+
+def test_plain_functions_can_be_captured() -> None:
+    def f(w: Tensor) -> Tensor:
+        return torch.stack([w[0] * w[1], w[0] ** 2 + w[2] ** 3])
+
+    graph = capture(f, torch.ones(3))
+    w = torch.tensor([2.0, 3.0, 4.0])
+    torch.testing.assert_close(run(graph, w)[0], f(w))
+
+
+class Branching(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        if x.sum() > 0:
+            return x
+        return -x
+
+
+def test_control_flow_on_values_is_refused_with_its_line() -> None:
+    with pytest.raises(
+        UsageError, match=r"cannot capture Branching.*test_capture\.py:\d+ in forward: if x\.sum\(\) > 0"
+    ):
+        capture(Branching(), torch.ones(2, 3))
+
+
+class ChangesAPart(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        y = x * 2
+        y[:, 0].add_(1)
+        return y
+
+
+class ChangesBehindAView(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        y = x * 2
+        part = y[:, 0]
+        y.mul_(3)
+        return part + y[:, 0]
+
+
+@pytest.mark.parametrize("network", [ChangesAPart, ChangesBehindAView])
+def test_in_place_changes_of_shared_memory_are_refused(network: type[nn.Module]) -> None:
+    with pytest.raises(UsageError, match=r"changes memory that .* shares.*test_capture\.py"):
+        capture(network(), torch.ones(2, 3))
+
+
+class ViewsAfterAChange(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        y = x * 2
+        y.relu_()
+        part = y[:, 1:]
+        y = y + 1
+        y.mul_(3)
+        return torch.cat([part, y], 1)
+
+
+def test_views_taken_after_a_change_are_right() -> None:
+    x = torch.randn(3, 4)
+    module = ViewsAfterAChange()
+    torch.testing.assert_close(run(capture(module, x), x)[0], module(x))
+
+
+class FixedBatch(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.view(2, -1).sum(0) + x
+
+
+def test_a_fixed_batch_size_is_refused() -> None:
+    with pytest.raises(UsageError, match="cannot capture FixedBatch"):
+        capture(FixedBatch(), torch.ones(2, 3))
+
+
+def test_a_wrong_number_of_inputs_is_refused() -> None:
+    graph = capture(Residual().eval(), torch.zeros(2, 3, 6, 6))
+    with pytest.raises(UsageError, match=r"takes 1 inputs \(x\), got 2"):
+        run(graph, torch.zeros(2, 3, 6, 6), torch.zeros(1))

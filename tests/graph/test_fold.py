@@ -1,0 +1,37 @@
+import pytest
+import torch
+
+from convlens.graph.capture import capture
+from convlens.graph.fold import fold_batch_norm
+from convlens.graph.run import run
+from convlens.zoo import network
+from tests.graph.nets import Residual, randomised
+
+
+def test_folding_removes_every_batch_norm_after_a_convolution_and_changes_nothing() -> None:
+    module = randomised(Residual()).eval()
+    graph = capture(module, torch.zeros(2, 3, 6, 6))
+    folded = fold_batch_norm(graph)
+    assert "aten.batch_norm.default" not in {node.operator for node in folded.operators}
+    assert len(folded.operators) == len(graph.operators) - 2
+    x = torch.randn(3, 3, 6, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(run(folded, x)[0], module(x), rtol=1e-5, atol=1e-6)
+    assert set(module.state_dict()) >= set(graph.state)
+
+
+@pytest.mark.parametrize(("name", "left"), [("resnet18", 0), ("densenet121", 62)])
+def test_folding_in_the_zoo(name: str, left: int) -> None:
+    torch.manual_seed(0)
+    module = network(name, classes=2).eval()
+    graph = fold_batch_norm(capture(module, torch.zeros(2, 3, 32, 32)))
+    assert [node.operator for node in graph.operators].count("aten.batch_norm.default") == left
+    x = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        expected = module(x)
+        assert (run(graph, x)[0] - expected).abs().max() < 1e-5 * expected.abs().max()
+
+
+def test_training_statistics_are_not_folded() -> None:
+    graph = capture(Residual().train(), torch.zeros(2, 3, 6, 6))
+    assert fold_batch_norm(graph) == graph

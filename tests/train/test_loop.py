@@ -1,0 +1,100 @@
+import functools
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from convlens.core.errors import DataError
+from convlens.core.progress import silent
+from convlens.train.loop import Model, fit, learning_rate, predict_logits
+from convlens.train.recipe import Recipe
+
+
+class Points:
+    """Points of two classes on either side of a line."""
+
+    def __init__(self, number: int, seed: int) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        self.inputs = torch.randn(number, 2, generator=generator)
+        self.labels = (self.inputs.sum(1) > 0).long()
+
+    def batch(self, indices: Tensor) -> tuple[Tensor, ...]:
+        return (self.inputs[indices],)
+
+
+def model(dropout: float = 0.0) -> Model:
+    torch.manual_seed(0)
+    linear = nn.Linear(2, 2)
+
+    def forward(x: Tensor, training: bool) -> tuple[Tensor, ...]:
+        return (linear(nn.functional.dropout(x, dropout, training)),)
+
+    return Model(
+        train_forward=functools.partial(forward, training=True),
+        eval_forward=functools.partial(forward, training=False),
+        parameters=dict(linear.named_parameters()),
+    )
+
+
+RECIPE = Recipe(epochs=5, batch_size=16, learning_rate=0.5)
+
+
+def test_it_learns_and_reports_every_epoch() -> None:
+    seen = []
+    history = fit(model(), Points(200, 0), Points(100, 1), RECIPE, silent, seen.append)
+    assert seen == history
+    assert [metrics.epoch for metrics in history] == [1, 2, 3, 4, 5]
+    assert history[-1].val_accuracy > 0.95
+    assert history[-1].train_loss < history[0].train_loss
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_the_seed_decides_everything(dropout: float) -> None:
+    def losses(seed: int) -> list[float]:
+        recipe = RECIPE.model_copy(update={"seed": seed})
+        return [m.train_loss for m in fit(model(dropout), Points(50, 0), Points(10, 1), recipe, silent)]
+
+    assert losses(1) == losses(1)
+    assert losses(1) != losses(2)
+
+
+def test_the_callers_random_numbers_are_left_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    trained = model(0.5)
+    torch.manual_seed(5)
+    fit(trained, Points(50, 0), Points(10, 1), RECIPE, silent)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_one_epoch_is_plain_minibatch_gradient_descent() -> None:
+    recipe = Recipe(epochs=1, batch_size=64, learning_rate=0.1, momentum=0.0, weight_decay=0.0, schedule="constant")
+    points = Points(64, 0)
+    trained = model()
+    weight = trained.parameters["weight"].detach().clone().requires_grad_()
+    bias = trained.parameters["bias"].detach().clone().requires_grad_()
+    nn.functional.cross_entropy(points.inputs @ weight.T + bias, points.labels).backward()
+    fit(trained, points, points, recipe, silent)
+    assert weight.grad is not None
+    torch.testing.assert_close(trained.parameters["weight"].detach(), (weight - 0.1 * weight.grad).detach())
+
+
+def test_learning_rate_falls_along_a_cosine() -> None:
+    assert learning_rate(RECIPE, 0.0) == 0.5
+    assert learning_rate(RECIPE, 0.5) == pytest.approx(0.25)
+    assert learning_rate(RECIPE, 1.0) == pytest.approx(0.0)
+    assert learning_rate(RECIPE.model_copy(update={"schedule": "constant"}), 0.7) == 0.5
+
+
+def test_a_loss_that_is_not_finite_stops_with_advice() -> None:
+    broken = Points(50, 0)
+    broken.inputs[7] = math.nan
+    with pytest.raises(DataError, match=r"the loss became nan in epoch 1.*--learning-rate 0\.05"):
+        fit(model(), broken, Points(10, 1), RECIPE, silent)
+
+
+def test_logits_come_in_order() -> None:
+    points = Points(600, 0)
+    trained = model()
+    torch.testing.assert_close(predict_logits(trained, points), trained.eval_forward(points.inputs)[0].detach())

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-import kornia.augmentation as K  # noqa: N812  (the name that kornia's own documentation uses)
+import kornia.augmentation as K
 import torch
 from torch import Tensor, nn
 

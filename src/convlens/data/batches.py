@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from convlens.data.facts import Facts
 from convlens.data.manifest import Picture
 
 _AHEAD = 4
-"""Batches decoded ahead; bounds the memory."""
+"""Batches that are decoded or being decoded at one time; bounds the memory."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,16 +39,18 @@ class PixelBatch:
 
 def decoded_batches(
     pictures: Sequence[Picture], preprocessing: Preprocessing, batch_size: int
-) -> Iterator[PixelBatch]:
-    """Batches of 8-bit RGB pixels in the order of `pictures`; undecodable ones are left out, with the fact why."""
-    groups = iter([pictures[start : start + batch_size] for start in range(0, len(pictures), batch_size)])
+) -> Generator[PixelBatch]:
+    """Batches of 8-bit RGB pixels in the order of `pictures`; undecodable ones are left out, with the fact why.
+
+    Close it to stop early: its threads end then.
+    """
+    groups = (pictures[start : start + batch_size] for start in range(0, len(pictures), batch_size))
     pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
     try:
         waiting = collections.deque(_submit(pool, group, preprocessing) for group in islice(groups, _AHEAD))
         while waiting:
-            done = [(picture, future.result()) for picture, future in waiting.popleft()]
+            yield _batch(waiting.popleft(), preprocessing.size)
             waiting.extend(_submit(pool, group, preprocessing) for group in islice(groups, 1))
-            yield _batch(done, preprocessing.size)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -63,24 +65,17 @@ def normalised(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
 def centred(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
     """Network input of shape (N, 3, size, size): the centre of 8-bit pixels (N, H, W, 3), unchanged."""
     top, left = ((side - preprocessing.size) // 2 for side in pixels.shape[1:3])
-    return normalised(
-        pixels[:, top : top + preprocessing.size, left : left + preprocessing.size], preprocessing
-    )
+    return normalised(pixels[:, top : top + preprocessing.size, left : left + preprocessing.size], preprocessing)
 
 
 _Submitted = list[tuple[Picture, "Future[Decoded | BadPicture]"]]
 
 
 def _submit(pool: ThreadPoolExecutor, group: Sequence[Picture], preprocessing: Preprocessing) -> _Submitted:
-    return [
-        (picture, pool.submit(read_and_decode, picture.path, preprocessing, picture.sha256))
-        for picture in group
-    ]
+    return [(picture, pool.submit(read_and_decode, picture.path, preprocessing, picture.sha256)) for picture in group]
 
 
-def read_and_decode(
-    path: Path, preprocessing: Preprocessing, sha256: str | None = None
-) -> Decoded | BadPicture:
+def read_and_decode(path: Path, preprocessing: Preprocessing, sha256: str | None = None) -> Decoded | BadPicture:
     """The decoded picture, or why there is none; "changed" when the bytes are not those that were scanned."""
     try:
         data = path.read_bytes()
@@ -99,16 +94,15 @@ def read_and_decode(
         return bad
 
 
-def _batch(done: list[tuple[Picture, Decoded | BadPicture]], size: int) -> PixelBatch:
+def _batch(submitted: _Submitted, size: int) -> PixelBatch:
+    done = [(picture, future.result()) for picture, future in submitted]
     good = [(picture, outcome) for picture, outcome in done if isinstance(outcome, Decoded)]
     pixels = torch.empty((len(good), size, size, 3), dtype=torch.uint8)
     for row, (_, decoded) in enumerate(good):
         pixels[row] = torch.from_numpy(decoded.pixels)
     bad = [(picture, outcome) for picture, outcome in done if isinstance(outcome, BadPicture)]
     facts = {
-        picture.sha256: _facts(outcome)
-        for picture, outcome in done
-        if isinstance(outcome, Decoded) or outcome.lasting
+        picture.sha256: _facts(outcome) for picture, outcome in done if isinstance(outcome, Decoded) or outcome.lasting
     }
     return PixelBatch(
         pictures=tuple(picture for picture, _ in good),

@@ -1,7 +1,7 @@
 """Decode: from a file's bytes to 8-bit RGB pixels of a stated size, with one definition for every format.
 
-Alpha is shown on white; 16-bit grey is scaled by 1/257; EXIF orientation is applied; of an animation the first
-frame is used. Only JPEG, PNG, WebP, GIF, BMP and TIFF are parsed.
+Alpha is shown on white; grey of more than 8 bits is taken for 16 bits and scaled by 1/257; EXIF orientation is
+applied; of an animation the first frame is used. Only JPEG, PNG, WebP, GIF, BMP and TIFF are parsed.
 """
 
 import dataclasses
@@ -10,7 +10,9 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
+
+from convlens.data.container import ends_early, format_of
 
 DECODER_VERSION = 1
 """Raised when the same bytes would give other pixels; stored features know it."""
@@ -20,16 +22,27 @@ MOST_PIXELS = 64_000_000
 LEAST_SIDE = 8
 THUMBNAIL_SIDE = 128
 
-# Pillow's own way to refuse what it only warns of; the limit above is lower.
-warnings.simplefilter("error", Image.DecompressionBombWarning)
+# What Pillow warns of is refused below (huge pictures) or does no harm (a malformed EXIF block).
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _ORIENTATION = 0x0112
+_Turn = Image.Transpose
+_TURNS = {
+    2: _Turn.FLIP_LEFT_RIGHT,
+    3: _Turn.ROTATE_180,
+    4: _Turn.FLIP_TOP_BOTTOM,
+    5: _Turn.TRANSPOSE,
+    6: _Turn.ROTATE_270,
+    7: _Turn.TRANSVERSE,
+    8: _Turn.ROTATE_90,
+}
+"""EXIF orientation -> what makes the picture upright."""
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 Pixels = NDArray[np.uint8]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(eq=False, kw_only=True)
 class BadPicture(Exception):  # noqa: N818  (a verdict on a file, which is listed and not an error of the program)
     """Why a file gives no picture: one word, and a detail for a person."""
 
@@ -54,11 +67,7 @@ def decode(data: bytes, *, resize: int, size: int, interpolation: str = "bilinea
 
     Raises BadPicture with the reason not-an-image, truncated, unreadable, too-large or tiny.
     """
-    image = _opened(data)
-    frames = getattr(image, "n_frames", 1) if image.format in ("GIF", "WEBP", "PNG") else 1
-    _refuse_size(image)
-    rgb = _loaded_rgb(image, at_least=max(resize, THUMBNAIL_SIDE))
-    remark = ("animated", f"{frames} frames, the first is used") if frames > 1 else None
+    rgb, remark = _opened(data, at_least=max(resize, THUMBNAIL_SIDE))
     return Decoded(
         pixels=np.array(_resized_centre(rgb, resize, size, interpolation)),
         remark=remark,
@@ -66,17 +75,35 @@ def decode(data: bytes, *, resize: int, size: int, interpolation: str = "bilinea
     )
 
 
-def _opened(data: bytes) -> Image.Image:
+def _opened(data: bytes, at_least: int) -> tuple[Image.Image, tuple[str, str] | None]:
+    """The whole picture as upright RGB, with a remark; a JPEG may come reduced to a shorter side of `at_least`."""
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError:
-        raise BadPicture(
-            reason="not-an-image", detail=f"begins with {data[:8]!r}, which is none of {', '.join(FORMATS)}"
-        ) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise BadPicture(reason="too-large", detail=f"over {MOST_PIXELS // 10**6} megapixels") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise BadPicture(reason="unreadable", detail=str(error)) from None
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        _refuse_size(image)
+        if format_of(data) == "JPEG" and ends_early(data):
+            raise EOFError  # where zeros stand for the rest of the file, libjpeg would show it in grey
+        scale = at_least / min(image.size)
+        image.draft("RGB", (int(image.width * scale), int(image.height * scale)))
+        image.load()
+        return _rgb(_upright(image)), _remark(image)
+    except BadPicture:
+        raise
+    except MemoryError:
+        raise BadPicture(reason="unreadable", detail="not enough memory to decode it", lasting=False) from None
+    except Exception as error:  # on damaged bytes Pillow raises a dozen kinds, struct.error and IndexError among them
+        raise _verdict(data, error) from None
+
+
+def _verdict(data: bytes, error: Exception) -> BadPicture:
+    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
+        return BadPicture(reason="too-large", detail=f"over {MOST_PIXELS // 10**6} megapixels")
+    if not (found := format_of(data)):
+        detail = f"begins with {data[:8]!r}, which is none of {', '.join(FORMATS)}"
+        return BadPicture(reason="not-an-image", detail=detail)
+    if ends_early(data):
+        return BadPicture(reason="truncated", detail=f"the {found} file ends early, after {len(data)} bytes")
+    what = "its header cannot be read" if isinstance(error, UnidentifiedImageError) else error
+    return BadPicture(reason="unreadable", detail=f"damaged {found} file: {what}")
 
 
 def _refuse_size(image: Image.Image) -> None:
@@ -85,31 +112,33 @@ def _refuse_size(image: Image.Image) -> None:
         megapixels = f"{width}x{height} pixels, over {MOST_PIXELS // 10**6} megapixels"
         raise BadPicture(reason="too-large", detail=megapixels)
     if min(width, height) < LEAST_SIDE:
-        raise BadPicture(
-            reason="tiny", detail=f"{width}x{height} pixels; the shorter side needs {LEAST_SIDE}"
-        )
+        raise BadPicture(reason="tiny", detail=f"{width}x{height} pixels; the shorter side needs {LEAST_SIDE}")
 
 
-def _loaded_rgb(image: Image.Image, at_least: int) -> Image.Image:
-    """The whole picture as RGB; a JPEG may be decoded at a scale whose shorter side is still `at_least`."""
-    scale = at_least / min(image.size)
-    image.draft("RGB", (int(image.width * scale), int(image.height * scale)))
+def _remark(image: Image.Image) -> tuple[str, str] | None:
+    if image.format not in ("GIF", "WEBP", "PNG"):
+        return None
     try:
-        image.load()
-        if image.getexif().get(_ORIENTATION, 1) != 1:
-            image = ImageOps.exif_transpose(image)
-        return _rgb(image)
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
-        truncated = (
-            "truncated" in str(error) or "broken data stream" in str(error) or isinstance(error, EOFError)
-        )
-        raise BadPicture(reason="truncated" if truncated else "unreadable", detail=str(error)) from None
+        frames = getattr(image, "n_frames", 1)
+    except Exception:  # the first frame is there, so damage in later ones does not matter
+        return "animated", "later frames are damaged, the first is used"
+    return ("animated", f"{frames} frames, the first is used") if frames > 1 else None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # a malformed EXIF block says nothing against the pixels
+        return image
+    return image if turn is None else image.transpose(turn)
 
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit grey, which Pillow itself would clip to white
-        grey = np.asarray(image).astype(np.float64) / 257
-        return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8), "L").convert("RGB")
+        grey = (np.asarray(image).clip(0, 65535).astype(np.uint32) + 128) // 257
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise BadPicture(reason="unreadable", detail="floating-point pixels, which do not say what is black and white")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
@@ -124,9 +153,7 @@ def _resized_centre(image: Image.Image, resize: int, size: int, interpolation: s
 
 
 def _thumbnail(image: Image.Image) -> bytes:
-    small = (
-        image.copy() if max(image.size) <= THUMBNAIL_SIDE else image.resize(_fitting(image), reducing_gap=2.0)
-    )
+    small = image if max(image.size) <= THUMBNAIL_SIDE else image.resize(_fitting(image), reducing_gap=2.0)
     encoded = io.BytesIO()
     small.save(encoded, "JPEG", quality=80)
     return encoded.getvalue()

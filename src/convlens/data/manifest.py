@@ -9,9 +9,10 @@ from convlens.core.run import Problem
 
 Side = Literal["train", "val", "test"]
 SIDES: tuple[Side, ...] = ("train", "val", "test")
+_MOST_NAMED = 3
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
     """One file. `side` is None until it is split."""
 
@@ -48,16 +49,11 @@ class Manifest:
 
         Raises DataError when fewer than two classes are left.
         """
+        present = {picture.label for picture in self.pictures}
         trainable = {picture.label for picture in self.pictures if picture.side in ("train", None)}
         classes = tuple(name for name in self.classes if name in trainable)
         if len(classes) < 2:
-            listed = f"only {classes[0]!r}" if classes else "none"
-            raise DataError(
-                f"{self.folder}: at least two classes with usable pictures are needed, found {listed} "
-                f"({len(self.problems)} files were set aside, see the list of bad files). "
-                "Put the pictures of each class into a folder of its own."
-            )
-        strays = [picture for picture in self.pictures if picture.label not in trainable]
+            raise DataError(self._too_few(classes))
         problems = [
             Problem(
                 file=picture.file,
@@ -65,11 +61,22 @@ class Manifest:
                 detail=f"no usable training picture of class {picture.label!r}",
                 used=False,
             )
-            for picture in strays
+            for picture in self.pictures
+            if picture.label not in trainable
         ]
         problems += [
             Problem(file=name, reason="empty-class", detail="no usable picture in this class", used=False)
             for name in self.classes
-            if name not in {picture.label for picture in self.pictures}
+            if name not in present
         ]
         return dataclasses.replace(self.without(tuple(problems)), classes=classes)
+
+    def _too_few(self, classes: tuple[str, ...]) -> str:
+        found = f"only {classes[0]!r}" if classes else "none"
+        unused = [problem for problem in self.problems if not problem.used]
+        named = "; ".join(f"{problem.file}: {problem.reason}, {problem.detail}" for problem in unused[:_MOST_NAMED])
+        return (
+            f"{self.folder}: at least two classes with usable pictures to train on are needed, found {found}. "
+            "Put the pictures of each class into a folder of its own."
+            + (f" Not used: {len(unused)}, such as {named}." if unused else "")
+        )

@@ -3,12 +3,13 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
 from convlens.core.errors import DataError, UsageError
+from convlens.core.files import sha256_of
 from convlens.core.progress import Progress, silent
 from convlens.core.run import Problem
 from convlens.data.manifest import Manifest, Picture, Side
@@ -22,59 +23,86 @@ _SIDES: dict[str, Side] = {
     "test": "test",
     "testing": "test",
 }
-_CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
+_CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
 _MOST_BYTES = 512 * 2**20
+_READ_AT_ONCE = 2**20
+_FILES_PER_TASK = 64
+"""Handing a file to another thread costs as much as hashing a small one; several at once share that cost."""
+
+_Place = tuple[Path, str, Side | None]
+"""A class folder, or a file, with its label and side; the side is None where it is not split yet."""
 
 
 def scan(folder: str | Path, progress: Progress = silent) -> Manifest:
     """The manifest of a folder of pictures: one folder per class, or `train/`, `val/`, `test/` holding such.
 
     A class is the folder's name, pictures may lie deeper inside. Hidden files are skipped. Problems (not a plain
-    file, not readable, duplicate, the same picture under two labels) are listed, never raised. Raises UsageError
-    where there is no such folder, and DataError where it holds no class folders, or one only.
+    file, not readable, duplicate, the same picture under two labels, outside all classes) are listed, never raised.
+    Raises UsageError where there is no such folder, and DataError where it cannot be listed or holds no class
+    folders, or one only.
     """
     root = Path(folder).expanduser()
-    if not root.exists():
-        raise UsageError(f"no such folder: {root}. Give a folder with one folder of pictures per class.")
-    if not root.is_dir():
-        raise UsageError(
-            f"{root} is a file, not a folder. Give a folder with one folder of pictures per class."
-        )
-    places = _class_folders(root)
-    classes = tuple(sorted({label for _, label, _ in places}))
-    found: list[Picture] = []
-    problems: list[Problem] = []
-    listed = [(file, label, side) for path, label, side in places for file in files_below(path)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool, progress("scan", len(listed)) as advance:
-        for outcome in pool.map(lambda item: _labelled(root, *item), listed, chunksize=16):
-            (found if isinstance(outcome, Picture) else problems).append(outcome)  # type: ignore[arg-type]
-            advance(1)
-    manifest = Manifest(folder=str(root), classes=classes, pictures=tuple(found), problems=tuple(problems))
+    try:
+        _refuse_no_folder(root)
+        places = _class_folders(root)
+        outside = list(_outside(root, places))
+    except OSError as error:
+        raise DataError(
+            f"cannot list {error.filename}: {error.strerror}. Give a folder of pictures that you may read."
+        ) from error
+    pictures, problems = _found(root, places, progress)
+    manifest = Manifest(
+        folder=shown(root),
+        classes=tuple(sorted({label for _, label, _ in places})),
+        pictures=tuple(pictures),
+        problems=(*outside, *problems),
+    )
     return manifest.without(_duplicates(manifest.pictures)).with_usable_classes()
 
 
-def _class_folders(root: Path) -> list[tuple[Path, str, Side | None]]:
-    """Each class folder with its label and side; the side is None where the folder is not split yet."""
+def _refuse_no_folder(root: Path) -> None:
+    if not root.exists():
+        raise UsageError(f"no such folder: {root}. Give a folder with one folder of pictures per class.")
+    if not root.is_dir():
+        raise UsageError(f"{root} is a file, not a folder. Give a folder with one folder of pictures per class.")
+
+
+def _class_folders(root: Path) -> list[_Place]:
+    """Each class folder with its label and side. `train/` is a side where it holds folders, else a class."""
     folders = _subfolders(root)
-    sides = {path: _SIDES[path.name.lower()] for path in folders if path.name.lower() in _SIDES}
-    if "train" in sides.values() and all(_subfolders(path) for path in sides):
-        places: list[tuple[Path, str, Side | None]] = [
-            (inner, shown(Path(inner.name)), side)
+    sides = {path: _SIDES[path.name.lower()] for path in folders if path.name.lower() in _SIDES and _subfolders(path)}
+    if "train" in sides.values():
+        # Without a val side the training pictures are split; a test side stays as it is.
+        loose: Side | None = "train" if "val" in sides.values() else None
+        places: list[_Place] = [
+            (inner, shown(Path(inner.name)), loose if side == "train" else side)
             for path, side in sides.items()
             for inner in _subfolders(path)
         ]
-        if "val" not in sides.values():  # the training pictures are split, a test side stays as it is
-            places = [(path, label, None if side == "train" else side) for path, label, side in places]
     else:
         places = [(path, shown(Path(path.name)), None) for path in folders]
     labels = sorted({label for _, label, _ in places})
     if len(labels) < 2:
         what = f"one class folder only, {labels[0]!r}" if labels else "no class folders"
+        inside = len(folders) == 1 and len(_subfolders(folders[0])) > 1
         raise DataError(
             f"{root} holds {what}. At least two are needed: {root.name}/cats/*.jpg, {root.name}/dogs/*.jpg, or "
             f"{root.name}/train/cats/*.jpg and so on, with {root.name}/val/ beside train/."
+            + (f" Did you mean {folders[0]}?" if inside else "")
         )
     return places
+
+
+def _outside(root: Path, places: list[_Place]) -> Iterator[Problem]:
+    """What lies beside the class folders, and so belongs to no class."""
+    classes = {path for path, _, _ in places}
+    parents = {path.parent for path in classes}
+    for folder in sorted({root, *parents}):
+        for path in sorted(folder.iterdir()):
+            if path not in classes and path not in parents and not _is_clutter(path.name):
+                yield _unusable(
+                    shown(path.relative_to(root)), "no-class", "lies beside the class folders, in none of them"
+                )
 
 
 def _subfolders(path: Path) -> list[Path]:
@@ -86,41 +114,66 @@ def _is_clutter(name: str) -> bool:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Every file below the folder, by name; a folder that links to one of its parents is entered once."""
-    entered: set[tuple[int, int]] = set()
-    for where, inner, names in os.walk(folder, followlinks=True):
-        info = Path(where).stat()
-        if (info.st_dev, info.st_ino) in entered:
+    """Every file below the folder, by name, and at the end the folders that cannot be listed.
+
+    A folder that links to one of its parents is not entered: it would bring other classes' pictures.
+    """
+    entered = {_identity(parent) for parent in folder.resolve().parents}
+    unlisted: list[str] = []
+    for where, inner, names in os.walk(folder, onerror=lambda error: unlisted.append(error.filename), followlinks=True):
+        if (identity := _identity(Path(where))) in entered:
             inner.clear()
             continue
-        entered.add((info.st_dev, info.st_ino))
+        entered.add(identity)
         inner[:] = sorted(name for name in inner if not _is_clutter(name))
         yield from (Path(where, name) for name in sorted(names) if not _is_clutter(name))
+    yield from map(Path, unlisted)
 
 
-def _labelled(root: Path, path: Path, label: str, side: Side | None) -> Picture | Problem:
-    return picture_at(path, shown(path.relative_to(root)), label, side)
+def _identity(folder: Path) -> tuple[int, int]:
+    info = folder.stat()
+    return info.st_dev, info.st_ino
+
+
+def _found(root: Path, places: list[_Place], progress: Progress) -> tuple[list[Picture], list[Problem]]:
+    """Every file of the class folders, hashed by several threads, in the order of the names."""
+    listed = [(file, label, side) for path, label, side in places for file in files_below(path)]
+    tasks = [listed[start : start + _FILES_PER_TASK] for start in range(0, len(listed), _FILES_PER_TASK)]
+    pictures: list[Picture] = []
+    problems: list[Problem] = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool, progress("scan", len(listed)) as advance:
+        for outcomes in pool.map(lambda files: _outcomes(root, files), tasks):
+            pictures += [outcome for outcome in outcomes if isinstance(outcome, Picture)]
+            problems += [outcome for outcome in outcomes if isinstance(outcome, Problem)]
+            advance(len(outcomes))
+    return pictures, problems
+
+
+def _outcomes(root: Path, files: Sequence[_Place]) -> list[Picture | Problem]:
+    return [picture_at(path, shown(path.relative_to(root)), label, side) for path, label, side in files]
 
 
 def picture_at(path: Path, file: str, label: str = "", side: Side | None = None) -> Picture | Problem:
     """The file as a picture of that label and side, hashed but not decoded; or why it cannot be one."""
     try:
         info = path.stat()
+        if stat.S_ISDIR(info.st_mode):
+            return _unusable(file, "unreadable", "a folder that cannot be listed")
         if not stat.S_ISREG(info.st_mode):
-            return Problem(
-                file=file, reason="not-a-file", detail="neither a plain file nor a link to one", used=False
-            )
+            return _unusable(file, "not-a-file", "neither a plain file nor a link to one")
         if info.st_size == 0:
-            return Problem(file=file, reason="empty", detail="the file has no bytes", used=False)
+            return _unusable(file, "empty", "the file has no bytes")
         if info.st_size > _MOST_BYTES:
-            return Problem(
-                file=file, reason="too-large", detail=f"{info.st_size} bytes, over 512 MiB", used=False
-            )
-        with path.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+            return _unusable(file, "too-large", f"{info.st_size} bytes, over {_MOST_BYTES // 2**20} MiB")
+        digest = _sha256(path, info.st_size)
     except OSError as error:
-        return Problem(file=file, reason="unreadable", detail=error.strerror or str(error), used=False)
+        return _unusable(file, "unreadable", error.strerror or str(error))
     return Picture(path=path, file=file, label=label, side=side, sha256=digest, bytes=info.st_size)
+
+
+def _sha256(path: Path, size: int) -> str:
+    """The SHA-256 of a file; a small one is read at once, which is twice as fast."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if size <= _READ_AT_ONCE else sha256_of(path)
 
 
 def shown(path: Path) -> str:
@@ -133,24 +186,24 @@ def _duplicates(pictures: tuple[Picture, ...]) -> tuple[Problem, ...]:
     groups: dict[str, list[Picture]] = {}
     for picture in pictures:
         groups.setdefault(picture.sha256, []).append(picture)
-    return tuple(
-        problem for group in groups.values() if len(group) > 1 for problem in _duplicate_problems(group)
-    )
+    return tuple(problem for group in groups.values() if len(group) > 1 for problem in _duplicate_problems(group))
 
 
 def _duplicate_problems(group: list[Picture]) -> Iterator[Problem]:
-    if len({picture.label for picture in group}) > 1:
+    first_of_label = {picture.label: picture for picture in reversed(group)}
+    if len(first_of_label) > 1:
+        one, other, *_ = first_of_label.values()
         for picture in group:
-            other = next(one for one in group if one.label != picture.label)
-            yield _problem(picture, "two-labels", f"same bytes as {other.file}; none of them is used")
+            twin = other if picture.label == one.label else one
+            yield _unusable(picture.file, "two-labels", f"same bytes as {twin.file}; none of them is used")
         return
     # A picture for judging stays where it is; its copy among the training pictures goes.
     order: dict[Side | None, Literal[0, 1, 2]] = {"test": 0, "val": 1, "train": 2, None: 2}
     kept = min(group, key=lambda picture: order[picture.side])
     for picture in group:
         if picture is not kept:
-            yield _problem(picture, "duplicate", f"same bytes as {kept.file}")
+            yield _unusable(picture.file, "duplicate", f"same bytes as {kept.file}")
 
 
-def _problem(picture: Picture, reason: str, detail: str) -> Problem:
-    return Problem(file=picture.file, reason=reason, detail=detail, used=False)
+def _unusable(file: str, reason: str, detail: str) -> Problem:
+    return Problem(file=file, reason=reason, detail=detail, used=False)

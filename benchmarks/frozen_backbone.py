@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -70,9 +71,7 @@ def one_round(folder: Path) -> dict[str, float]:
     return figures
 
 
-def timed(
-    command: list[str], place: str
-) -> tuple[float, float, dict[str, object] | dict[str, dict[str, float]] | object]:
+def timed(command: list[str], place: str) -> tuple[float, float, Any]:
     """Wall-clock seconds of the whole command, its peak memory in MiB, and the JSON that it printed."""
     environment = {**os.environ, "CONVLENS_CACHE": f"{place}/cache"}
     start = time.perf_counter()
@@ -91,7 +90,7 @@ def bare_pass(folder: Path) -> float:
     batches = [normalised(b.pixels, preprocessing) for b in decoded_batches(scan(folder).pictures, preprocessing, 32)]
     dtype = number_format(resolve_precision("auto"))
     net = network("resnet18")
-    net.fc = nn.Identity()  # type: ignore[assignment]
+    net.fc = nn.Identity()
     net = net.eval().to(dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     with torch.inference_mode():
         net(batches[0].to(dtype))

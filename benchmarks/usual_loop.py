@@ -67,7 +67,7 @@ def usual_loop(folder: Path, epochs: int, size: int = 224, batch_size: int = 32)
     net = network("resnet18")
     net.requires_grad_(requires_grad=False)
     net.fc = nn.Linear(512, 2)
-    optimizer = torch.optim.SGD(net.fc.parameters(), lr=0.01, momentum=0.9)
+    optimizer = torch.optim.SGD(net.get_submodule("fc").parameters(), lr=0.01, momentum=0.9)
     train = DataLoader(Folder(folder / "train", size, augment=True), batch_size, shuffle=True, num_workers=2)
     val = DataLoader(Folder(folder / "val", size, augment=False), batch_size, num_workers=2)
     seconds = []
@@ -76,7 +76,8 @@ def usual_loop(folder: Path, epochs: int, size: int = 224, batch_size: int = 32)
         net.train()
         for images, labels in train:
             optimizer.zero_grad()
-            F.cross_entropy(net(images), labels).backward()
+            loss: Tensor = F.cross_entropy(net(images), labels)
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         net.eval()
         with torch.no_grad():

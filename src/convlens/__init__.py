@@ -9,21 +9,26 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Graph": "convlens.graph.graph",
+    "backpropagate": "convlens.gradient.backpropagate",
     "capture": "convlens.graph.capture",
+    "chain": "convlens.gradient.tensor",
+    "check": "convlens.gradient.check",
+    "cost": "convlens.graph.cost",
+    "gradient_tensor": "convlens.gradient.tensor",
+    "inspect": "convlens.tasks.inspect",
     "network": "convlens.zoo",
     "predict": "convlens.tasks.predict",
+    "receptive_field": "convlens.graph.receptive_field",
     "split": "convlens.graph.split",
     "train": "convlens.tasks.train",
 }
 
-__all__ = sorted(_PUBLIC)  # noqa: PLE0605
+__all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str) -> object:
     if name not in _PUBLIC:
-        raise AttributeError(
-            f"module 'convlens' has no attribute {name!r}; public names: {', '.join(__all__)}"
-        )
+        raise AttributeError(f"module 'convlens' has no attribute {name!r}; public names: {', '.join(__all__)}")
     return getattr(importlib.import_module(_PUBLIC[name]), name)
 
 

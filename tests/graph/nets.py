@@ -1,7 +1,13 @@
 """Small networks with the shapes of wiring that a split must survive."""
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
+
+from convlens.graph.capture import capture
+from convlens.graph.graph import Graph
+from convlens.zoo import blueprint
 
 
 class Residual(nn.Module):
@@ -48,3 +54,9 @@ def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
         if tensor.is_floating_point():
             tensor.copy_(torch.rand(tensor.shape, generator=generator) * 0.5 + (0.5 if "var" in name else -0.25))
     return module
+
+
+@cache
+def zoo_graph(name: str) -> Graph:
+    """A network of the zoo, without values, captured once for all tests at 224 pixels."""
+    return capture(blueprint(name).eval(), torch.zeros(2, 3, 224, 224, device="meta"))

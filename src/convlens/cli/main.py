@@ -1,20 +1,22 @@
 """`convlens`: the commands, and how an error reaches a person."""
 
-import signal
+import os
 import sys
-from types import FrameType
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from convlens import __version__
-from convlens.cli import demo, predict, train
-from convlens.core.errors import ConvlensError
+from convlens.cli import demo, inspect, predict, train
+from convlens.cli.stopping import Stopped, stopped_by_signals
+from convlens.core.errors import ConvlensError, MachineError, UsageError
+from convlens.core.files import disk_error
 
 app = typer.Typer(
     name="convlens",
     help="Train image classifiers on your own pictures by transfer learning, and see inside them.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -23,6 +25,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
+app.command("inspect")(inspect.inspect)
 
 
 def _version(value: bool) -> None:
@@ -31,42 +34,63 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
 ) -> None:
     """Train image classifiers on your own pictures by transfer learning, and see inside them."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(UsageError.exit_code)
 
 
 def main() -> NoReturn:
     """Run the command line; errors become one sentence and an exit code (see core.errors)."""
-    signal.signal(signal.SIGTERM, _terminated)
+    # Torch's threads spin while they wait for each other; beside another busy process that costs twentyfold.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]
     try:
-        app()
-    except ConvlensError as error:
-        if debug:
-            raise
-        _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("interrupted; what was finished is kept, the same command goes on from there.", 130)
+        with stopped_by_signals():
+            sys.exit(app(standalone_mode=False))
+    except Stopped as stopped:
+        _fail(str(stopped), stopped.exit_code)
     except Exception as error:
         if debug:
             raise
-        _fail(
-            f"internal error, {type(error).__name__}: {error}. This is a fault of convlens; run the same command with "
-            "--debug to see where, and report it.",
-            1,
+        told = _told(error)
+        _fail(str(told), told.exit_code)
+
+
+def _told(error: Exception) -> ConvlensError:
+    """The error as a person should read it, whoever raised it."""
+    if isinstance(error, ConvlensError):
+        return error
+    if isinstance(error, TyperException):
+        return _usage_error(error)
+    if isinstance(error, OSError) and (known := disk_error(error, Path(error.filename or "standard output"))):
+        return known
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return MachineError(
+            "not enough memory. Close other programs, or take a smaller --batch-size, --size or --backbone."
         )
-    sys.exit(0)
+    return ConvlensError(
+        f"internal error, {type(error).__name__}: {error}. This is a fault of convlens; run the same command with "
+        "--debug to see where, and report it."
+    )
 
 
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:
-    _fail("terminated; what was finished is kept, the same command goes on from there.", 128 + number)
+def _usage_error(error: TyperException) -> UsageError:
+    """For words on the command line that are no command, no option or no value."""
+    message = error.format_message()
+    end = "" if message.endswith((".", "?")) else "."
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "convlens"
+    return UsageError(f"{message[0].lower()}{message[1:]}{end} See `{command} --help`.")
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -1,7 +1,10 @@
 """What a command shows: progress and messages on standard error, results on standard output."""
 
 import contextlib
+import logging
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,15 +18,13 @@ if TYPE_CHECKING:
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON record, and nothing else, on standard output.")
 ]
-QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No progress and no messages, only the result.")
-]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages, only the result.")]
 
 _STAGES = {
-    "scan": "Scanning the pictures",
-    "prefix": "Running the frozen layers",
-    "fit": "Training",
-    "predict": "Predicting",
+    "scan": ("Scanning the folder", "files"),
+    "prefix": ("Running the frozen layers", "pictures"),
+    "fit": ("Training", "steps"),
+    "predict": ("Predicting", "pictures"),
 }
 
 
@@ -33,11 +34,15 @@ class Screen:
     def __init__(self, *, json: bool, quiet: bool) -> None:
         self.json = json
         self.quiet = quiet
+        logging.getLogger("convlens").setLevel(logging.ERROR if quiet else logging.WARNING)
 
     @property
     def progress(self) -> Progress:
-        """A progress bar on standard error, or nothing."""
-        return silent if self.quiet else _progress_bar
+        """A bar on a terminal, else a line per finished stage, on standard error; or nothing."""
+        if self.quiet:
+            return silent
+        animated = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        return _progress_bar if animated else _progress_line
 
     @property
     def say(self) -> Callable[[str], None]:
@@ -52,8 +57,26 @@ class Screen:
             text()
 
 
+def printable(text: str) -> str:
+    """The text with escapes for what a terminal would obey instead of show: file names may hold anything."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def _to_standard_error(text: str) -> None:
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _progress_line(stage: str, total: int) -> Iterator[Advance]:
+    name, unit = _STAGES.get(stage, (stage, "steps"))
+    start, done = time.perf_counter(), 0
+
+    def advance(steps: int) -> None:
+        nonlocal done
+        done += steps
+
+    yield advance
+    _to_standard_error(f"{name}: {done} {unit} in {time.perf_counter() - start:.1f} s")
 
 
 @contextlib.contextmanager
@@ -67,11 +90,12 @@ def _progress_bar(stage: str, total: int) -> Iterator[Advance]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[unit]} {task.fields[rate]}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
     )
-    with Bars(*columns, console=Console(stderr=True), transient=not sys.stderr.isatty()) as bars:
-        task = bars.add_task(_STAGES.get(stage, stage), total=total, rate="")
+    name, unit = _STAGES.get(stage, (stage, "steps"))
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task(name, total=total, unit=unit, rate="")
 
         def advance(steps: int) -> None:
             speed = bars.tasks[task].speed

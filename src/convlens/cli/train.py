@@ -18,9 +18,7 @@ def train(
             metavar="DIR", help="One folder of pictures per class, or train/ and val/ holding such folders."
         ),
     ],
-    backbone: Annotated[
-        str, typer.Option(help="The network: house, resnet18, resnet50, vgg16, alexnet ...")
-    ] = "house",
+    backbone: Annotated[str, typer.Option(help="The network: house, resnet18, resnet50, vgg16, alexnet ...")] = "house",
     weights: Annotated[
         str | None,
         typer.Option(
@@ -38,18 +36,14 @@ def train(
     ] = "backbone",
     epochs: Annotated[int, typer.Option(help="Times that every training picture is seen.")] = 20,
     batch_size: Annotated[int, typer.Option(help="Pictures per step.")] = 32,
-    learning_rate: Annotated[
-        float, typer.Option(help="Learning rate at the start; it falls along a cosine.")
-    ] = 0.01,
+    learning_rate: Annotated[float, typer.Option(help="Learning rate at the start; it falls along a cosine.")] = 0.01,
     size: Annotated[
         int | None, typer.Option(help="Side of the network's input in pixels; default: the network's own.")
     ] = None,
     augment: Annotated[
         bool, typer.Option(help="With --freeze none: fresh random crops, flips and colours every epoch.")
     ] = True,
-    val_fraction: Annotated[
-        float, typer.Option(help="Part of each class to judge on, where there is no val/.")
-    ] = 0.2,
+    val_fraction: Annotated[float, typer.Option(help="Part of each class to judge on, where there is no val/.")] = 0.2,
     precision: Annotated[
         str, typer.Option(help="auto (bfloat16 where the processor computes in it), fp32 or bf16.")
     ] = "auto",

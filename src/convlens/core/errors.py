@@ -53,7 +53,7 @@ class IntegrityError(ConvlensError):
 def unknown_name(kind: str, name: str, accepted: Iterable[str]) -> UsageError:
     """A UsageError for a name that is not among the accepted ones, with the nearest ones suggested."""
     accepted = list(accepted)
-    near = difflib.get_close_matches(name.lower(), accepted, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), accepted, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     listed = ", ".join(accepted[:20]) + (f" and {len(accepted) - 20} more" if len(accepted) > 20 else "")
     return UsageError(f"unknown {kind} {name!r}: {hint}Accepted: {listed}.")

@@ -13,6 +13,8 @@ from convlens.core.errors import MachineError
 
 TEMPORARY_PREFIX = ".tmp-"
 _STALE_SECONDS = 24 * 3600
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -37,28 +39,41 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 @contextlib.contextmanager
 def disk_errors_named(path: Path) -> Iterator[None]:
-    """Turn 'no space left', 'quota exceeded' and 'read-only' into a MachineError that says where and what to do."""
+    """Turn what the disk refuses while `path` is written into a MachineError that says where and what to do."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise MachineError(
-                f"no space left on the disk that holds {path.parent}. Free some space, or name another place "
-                "with --out (runs) or the environment variable CONVLENS_CACHE (stored features), and run the same "
-                "command again: what was finished is kept."
-            ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise MachineError(
-                f"cannot write to {path.parent} ({error.strerror}). Name a place that you may write to with --out "
-                "(runs) or the environment variable CONVLENS_CACHE (stored features)."
-            ) from error
+        if (known := disk_error(error, path.parent)) is not None:
+            raise known from error
         raise
+
+
+def disk_error(error: OSError, place: Path) -> MachineError | None:
+    """The error for a person where the disk is full, or `place` cannot be read or written; None for all others."""
+    elsewhere = (
+        "--out for runs, the environment variable CONVLENS_CACHE for stored features. Run the same command "
+        "again then: what was finished is kept."
+    )
+    if error.errno in _FULL:
+        return MachineError(
+            f"no space left on the disk that holds {place}. Free some space, or name another place: {elsewhere}"
+        )
+    if error.errno == errno.EFBIG:
+        return MachineError(
+            f"a file in {place} would be larger than this system allows. Raise the limit (see `ulimit -f`), or name "
+            f"another place: {elsewhere}"
+        )
+    if error.errno in _CLOSED:
+        return MachineError(
+            f"no access to {place} ({error.strerror}). Change its permissions, or name another place: {elsewhere}"
+        )
+    return None
 
 
 def remove_stale_temporaries(folder: Path) -> None:
     """Remove what killed processes left half-written in `folder` more than a day ago. Never read by anybody."""
     for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # another process was faster, or the store may only be read
             if time.time() - path.stat().st_mtime > _STALE_SECONDS:
                 path.unlink()
 

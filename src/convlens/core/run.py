@@ -19,7 +19,7 @@ class Problem(Record):
     file: str
     """Path relative to the folder of pictures."""
     reason: str
-    """One word: unreadable, truncated, not-an-image, too-large, duplicate, two-labels, tiny, animated, empty-class ..."""
+    """One word: unreadable, truncated, not-an-image, too-large, duplicate, two-labels, tiny, animated ..."""
     detail: str
     used: bool
 

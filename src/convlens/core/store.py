@@ -4,15 +4,14 @@ A shard is whole or absent: it is written beside, flushed and renamed to its has
 run at the same moment can leave a part of one. Two runs that compute the same write the same name.
 """
 
+import contextlib
 import hashlib
-import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from convlens.core.files import disk_errors_named, remove_stale_temporaries, sha256_of, write_atomically
 
-_log = logging.getLogger(__name__)
 _SUFFIX = ".safetensors"
 DAMAGED_FOLDER = "damaged"
 
@@ -37,9 +36,7 @@ class ShardStore:
         if not self.folder.is_dir():
             return []
         remove_stale_temporaries(self.folder)
-        shards = sorted(
-            self.folder.glob(f"*{_SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name)
-        )
+        shards = sorted(self.folder.glob(f"*{_SUFFIX}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             intact = list(pool.map(_is_intact, shards))
         for path, good in zip(shards, intact, strict=True):
@@ -49,12 +46,14 @@ class ShardStore:
 
     def _set_aside(self, path: Path) -> None:
         target = self.folder / DAMAGED_FOLDER / path.name
-        with disk_errors_named(target):
+        with disk_errors_named(target), contextlib.suppress(FileNotFoundError):  # another run was faster
             target.parent.mkdir(exist_ok=True)
             path.replace(target)
         self.set_aside.append(target)
-        _log.warning("damaged shard set aside, its content will be computed anew: %s", target)
 
 
 def _is_intact(path: Path) -> bool:
-    return sha256_of(path) == path.stem
+    try:
+        return sha256_of(path) == path.stem
+    except FileNotFoundError:  # another run has just set it aside
+        return False

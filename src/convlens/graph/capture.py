@@ -26,9 +26,7 @@ _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<functio
 _TORCH_FOLDER = str(Path(torch.__file__).parent)
 
 
-def capture(
-    target: nn.Module | Callable[..., Any], *example: Tensor, free_batch: bool | None = None
-) -> Graph:
+def capture(target: nn.Module | Callable[..., Any], *example: Tensor, free_batch: bool | None = None) -> Graph:
     """The computation graph of a module, in the mode (train or eval) that each of its submodules is in.
 
     `example` are inputs of the right shapes and dtypes; their values do not matter. With `free_batch` (the default
@@ -50,7 +48,8 @@ class _FunctionModule(nn.Module):
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__()
-        self.function = function
+        # Its frames are then recorded as those of a forward method are, for messages that name the line.
+        self.function = fx.traceback.annotate_fn({})(function)
         self.__name__ = getattr(function, "__name__", type(function).__name__)
 
     def forward(self, *inputs: Tensor) -> Any:
@@ -67,13 +66,11 @@ def _export(module: nn.Module, example: tuple[Tensor, ...], free_batch: bool) ->
         return export(module, inputs, dynamic_shapes=(sizes,) if takes_any_number else sizes)
     except Exception as error:
         name = getattr(module, "__name__", type(module).__name__)
-        reason = next(
-            (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
-        )
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         place = _user_frame(traceback.format_exception(error)) or "its forward method"
         raise UsageError(
-            f"cannot capture {name}: {reason} This happened at {place}. A graph needs a forward pass whose operators do "
-            "not depend on the values of tensors or on one batch size; rewrite that line with tensor operators "
+            f"cannot capture {name}: {reason} This happened at {place}. A graph needs a forward pass whose operators "
+            "do not depend on the values of tensors or on one batch size; rewrite that line with tensor operators "
             "(torch.where instead of if), or pass the part of the module around it."
         ) from error
 
@@ -99,25 +96,24 @@ def _batch_symbol(program: ExportedProgram, free_batch: bool) -> str | None:
 def _graph_of(program: ExportedProgram, module: nn.Module, batch: str | None) -> Graph:
     specifications = {spec.arg.name: spec for spec in program.graph_signature.input_specs}
     functional = Functional({name for name, spec in specifications.items() if spec.kind is InputKind.BUFFER})
+    tensors = {**program.constants, **module_state(module)}
+    first_name = _first_names(tensors)
     nodes: list[Node] = []
     outputs: tuple[str, ...] = ()
     for fx_node in program.graph.nodes:
         if fx_node.op == "placeholder":
             spec = specifications[fx_node.name]
-            nodes.append(_source_node(fx_node, spec.kind, spec.target or "", batch))
+            nodes.append(_source_node(fx_node, spec.kind, first_name.get(spec.target or "", ""), batch))
         elif fx_node.op == "call_function":
             nodes.append(functional.node(_operator_node(fx_node, batch)))
         elif fx_node.op == "output":
-            outputs = tuple(
-                functional.current(item.name) for item in _flat(fx_node.args) if isinstance(item, fx.Node)
-            )
+            outputs = tuple(functional.current(item.name) for item in _flat(fx_node.args) if isinstance(item, fx.Node))
         else:
             raise UsageError(
                 f"cannot capture {type(module).__name__}: it holds the construct {fx_node.op} {fx_node.target!r} "
                 "(control flow or a nested program), which is not one of tensor operators."
             )
     kept = _needed(nodes, outputs)
-    tensors = {**program.constants, **module_state(module)}
     state = {node.state: tensors[node.state] for node in kept if node.state}
     return Graph(nodes=kept, outputs=outputs, state=state)
 
@@ -143,10 +139,7 @@ def _operator_node(fx_node: fx.Node, batch: str | None) -> Node:
     module = next(reversed(stack.values()))[0] if stack else ""
     shape, dtype, size = _value_facts(fx_node.meta.get("val"), batch)
     target = fx_node.target
-    if not (
-        isinstance(target, torch._ops.OpOverload)
-        or getattr(target, "__module__", "") in ("_operator", "math")
-    ):
+    if not (isinstance(target, torch._ops.OpOverload) or getattr(target, "__module__", "") in ("_operator", "math")):
         raise UsageError(
             f"cannot capture: {target} is not a tensor operator but a construct around some "
             f"({_user_frame([fx_node.meta.get('stack_trace', '')]) or module}); take it out of the forward pass."
@@ -154,9 +147,7 @@ def _operator_node(fx_node: fx.Node, batch: str | None) -> Node:
     return Node(
         name=fx_node.name,
         kind="operator",
-        operator=str(target)
-        if isinstance(target, torch._ops.OpOverload)
-        else f"python.{fx_node.target.__name__}",  # type: ignore[union-attr]
+        operator=str(target) if isinstance(target, torch._ops.OpOverload) else f"python.{fx_node.target.__name__}",  # type: ignore[union-attr]
         target=target,  # type: ignore[arg-type]
         arguments=_arguments(fx_node.args),
         keywords={key: _arguments(value) for key, value in fx_node.kwargs.items()},
@@ -178,18 +169,16 @@ def _arguments(value: Any) -> Any:
     return value
 
 
-def _value_facts(
-    value: Any, batch: str | None
-) -> tuple[tuple[int | str, ...] | None, torch.dtype | None, str | None]:
+def _value_facts(value: Any, batch: str | None) -> tuple[tuple[int | str, ...] | None, torch.dtype | None, str | None]:
     """Shape, dtype and size expression of a fake value."""
     if isinstance(value, Tensor):
         return tuple(_dimension(n, batch) for n in value.shape), value.dtype, None
-    if isinstance(value, torch.SymInt | int):
+    if isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool | int | float):
         return None, None, str(_dimension(value, batch))
     return None, None, None
 
 
-def _dimension(size: int | torch.SymInt, batch: str | None) -> int | str:
+def _dimension(size: float | torch.SymInt | torch.SymFloat | torch.SymBool, batch: str | None) -> int | str:
     if isinstance(size, int):
         return size
     text = str(size)
@@ -211,6 +200,12 @@ def _needed(nodes: list[Node], outputs: tuple[str, ...]) -> tuple[Node, ...]:
             needed.update(node.inputs)
             kept.append(node)
     return tuple(reversed(kept))
+
+
+def _first_names(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+    """For each name, the first one of the same tensor: torch.export calls tied weights by their last."""
+    first: dict[int, str] = {}
+    return {name: first.setdefault(id(tensor), name) for name, tensor in tensors.items()}
 
 
 def module_state(module: nn.Module) -> dict[str, Tensor]:

@@ -46,11 +46,7 @@ def _foldable_convolution(graph: Graph, norm: Node, readers: collections.Counter
 
 def _folded(graph: Graph, convolution: Node, norm: Node) -> tuple[Tensor, Tensor]:
     def value(argument: Any) -> Tensor | None:
-        return (
-            graph.state[graph.by_name[argument.name].state].detach().double()
-            if isinstance(argument, Ref)
-            else None
-        )
+        return graph.state[graph.by_name[argument.name].state].detach().double() if isinstance(argument, Ref) else None
 
     filters, bias = value(convolution.arguments[1]), value((*convolution.arguments, None)[2])
     gamma, beta, mean, variance = (value(argument) for argument in norm.arguments[1:5])
@@ -85,6 +81,4 @@ def _with_state(convolution: Node, norm: Node, added: list[Node]) -> Node:
 def _without_unread_state(graph: Graph) -> Graph:
     read = {name for node in graph.operators for name in node.inputs}
     nodes = tuple(node for node in graph.nodes if not node.state or node.name in read)
-    return Graph(
-        nodes=nodes, outputs=graph.outputs, state={n.state: graph.state[n.state] for n in nodes if n.state}
-    )
+    return Graph(nodes=nodes, outputs=graph.outputs, state={n.state: graph.state[n.state] for n in nodes if n.state})

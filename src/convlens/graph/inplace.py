@@ -12,7 +12,15 @@ import torch
 from convlens.core.errors import UsageError
 from convlens.graph.graph import Node, Ref, replace_references
 
-_MAY_RETURN_ITS_INPUT = {"aten.dropout.default", "aten.feature_dropout.default", "aten.to.dtype"}
+_MAY_RETURN_ITS_INPUT = {
+    "aten.broadcast_tensors.default",
+    "aten.dropout.default",
+    "aten.einsum.default",
+    "aten.feature_dropout.default",
+    "aten.to.dtype",
+    "aten.type_as.default",
+}
+"""Operators whose schema does not say that the result may be the input, or a view of it."""
 
 
 class Functional:
@@ -36,24 +44,19 @@ class Functional:
         node = dataclasses.replace(
             node,
             arguments=replace_references(node.arguments, self._current_ref),
-            keywords={
-                key: replace_references(value, self._current_ref) for key, value in node.keywords.items()
-            },
+            keywords={key: replace_references(value, self._current_ref) for key, value in node.keywords.items()},
         )
         if not isinstance(node.target, torch._ops.OpOverload):
             return node
         schema = node.target._schema
         written = [
-            i
-            for i, argument in enumerate(schema.arguments)
-            if argument.alias_info and argument.alias_info.is_write
+            i for i, argument in enumerate(schema.arguments) if argument.alias_info and argument.alias_info.is_write
         ]
         if written and written != [0]:
             raise UsageError(f"cannot capture: {node.operator} writes into an argument ({node.source})")
         if written:
             return self._rewritten(node)
-        shares = schema.returns and schema.returns[0].alias_info is not None
-        if (shares or node.operator in _MAY_RETURN_ITS_INPUT) and node.inputs:
+        if shares_memory(node) and node.inputs:
             self._memory[node.name] = self._memory_of(node.inputs[0])
         return dataclasses.replace(node, mutates=_running_statistics(node))
 
@@ -89,6 +92,14 @@ class Functional:
                 f"cannot capture: {change.operator} changes memory that {name} shares, and {name} is read afterwards "
                 f"({change.source}). Write the new value into a new tensor instead of changing a part of an old one."
             )
+
+
+def shares_memory(node: Node) -> bool:
+    """Whether the node's value may lie in the memory of its inputs."""
+    if not isinstance(node.target, torch._ops.OpOverload):
+        return True
+    returns = node.target._schema.returns
+    return node.operator in _MAY_RETURN_ITS_INPUT or any(value.alias_info is not None for value in returns)
 
 
 def _running_statistics(node: Node) -> tuple[str, ...]:

@@ -15,12 +15,7 @@ def run(graph: Graph, *inputs: Tensor, state: Mapping[str, Tensor] | None = None
     `state` replaces tensors of `graph.state` by name (another number format, another memory format). A value is
     freed as soon as no later node reads it.
     """
-    if len(inputs) != len(graph.inputs):
-        names = ", ".join(node.name for node in graph.inputs)
-        raise UsageError(f"this graph takes {len(graph.inputs)} inputs ({names}), got {len(inputs)}")
-    tensors = graph.state if state is None else {**graph.state, **state}
-    values: dict[str, Any] = dict(zip((node.name for node in graph.inputs), inputs, strict=True))
-    values.update((node.name, tensors[node.state]) for node in graph.nodes if node.state)
+    values = given_values(graph, *inputs, state=state)
 
     def value_of(ref: Ref) -> Any:
         return values[ref.name]
@@ -33,3 +28,14 @@ def run(graph: Graph, *inputs: Tensor, state: Mapping[str, Tensor] | None = None
         for name in graph.last_use.get(node.name, ()):
             del values[name]
     return tuple(values[name] for name in graph.outputs)
+
+
+def given_values(graph: Graph, *inputs: Tensor, state: Mapping[str, Tensor] | None = None) -> dict[str, Any]:
+    """What a pass starts from: the values of inputs, parameters, buffers and constants, by the names of their nodes."""
+    if len(inputs) != len(graph.inputs):
+        names = ", ".join(node.name for node in graph.inputs)
+        raise UsageError(f"this graph takes {len(graph.inputs)} inputs ({names}), got {len(inputs)}")
+    tensors = graph.state if state is None else {**graph.state, **state}
+    values: dict[str, Any] = dict(zip((node.name for node in graph.inputs), inputs, strict=True))
+    values.update((node.name, tensors[node.state]) for node in graph.nodes if node.state)
+    return values

@@ -25,9 +25,7 @@ def from_json(text: str, state: Mapping[str, Tensor]) -> Graph:
     """The graph that `text` holds, with the tensors of `state` by their dotted names."""
     content = json.loads(text)
     if content["version"] != FORMAT_VERSION:
-        raise ValueError(
-            f"graph format {content['version']}, this version of convlens reads {FORMAT_VERSION}"
-        )
+        raise ValueError(f"graph format {content['version']}, this version of convlens reads {FORMAT_VERSION}")
     nodes = tuple(_read_node(fields) for fields in content["nodes"])
     return Graph(
         nodes=nodes,
@@ -103,7 +101,8 @@ def _read(value: Any) -> Any:
         return Ref(content)
     if kind == "tuple":
         return tuple(_read(item) for item in content)
-    return {"torch": _torch_constant, "device": torch.device, "float": float}[kind](content)
+    readers: dict[str, Callable[[str], Any]] = {"torch": _torch_constant, "device": torch.device, "float": float}
+    return readers[kind](content)
 
 
 def _torch_constant(text: str) -> Any:
@@ -114,7 +113,7 @@ def _target(name: str) -> Callable[..., Any]:
     namespace, packet, *overload = name.split(".")
     if namespace == "python":
         home: Any = operator if hasattr(operator, packet) else math
-        python: Callable[..., Any] = getattr(home, packet)
-        return python
+        function: Callable[..., Any] = getattr(home, packet)
+        return function
     target: Callable[..., Any] = getattr(getattr(getattr(torch.ops, namespace), packet), overload[0])
     return target

@@ -131,9 +131,7 @@ def _cheaply_recomputed(graph: Graph, crossings: tuple[str, ...]) -> list[str]:
     found = []
     for name in crossings:
         node = graph.by_name[name]
-        sources = {
-            graph.by_name[source].name for source in node.inputs if graph.by_name[source].size != BATCH
-        }
+        sources = {graph.by_name[source].name for source in node.inputs if graph.by_name[source].size != BATCH}
         if node.kind == "operator" and sources and sources <= crossing:
             found.append(name)
     return found
@@ -158,9 +156,7 @@ def _suffix(graph: Graph, crossings: tuple[str, ...], needed: set[str]) -> Graph
 
 
 def _as_input(node: Node) -> Node:
-    return Node(
-        name=node.name, kind="input", operator="input", shape=node.shape, dtype=node.dtype, module=node.module
-    )
+    return Node(name=node.name, kind="input", operator="input", shape=node.shape, dtype=node.dtype, module=node.module)
 
 
 def _batch_size_of(node: Node, crossings: tuple[str, ...]) -> Node:

@@ -33,6 +33,7 @@ def _activation(
     formula: str,
     latex: str,
     from_output: bool = False,
+    in_place: Callable[..., Tensor] | None = None,
 ) -> Operator:
     """The record of y_i = f(u_i); `gradient` is the fast kernel, `derivative` is f' by definition."""
     return operator(
@@ -44,6 +45,7 @@ def _activation(
         formula=formula,
         latex=latex,
         reads=reads_output if from_output else reads_inputs(0),
+        in_place=in_place,
     )
 
 
@@ -59,6 +61,7 @@ RELU = _activation(
     formula="y = max(u, 0);  ∂J/∂u = ∂J/∂y where u > 0, else 0",
     latex=r"y = \max(u, 0), \quad \frac{\partial J}{\partial u} = \frac{\partial J}{\partial y}\,[u > 0]",
     from_output=True,
+    in_place=torch.relu_,
 )
 
 RELU6 = _activation(
@@ -69,6 +72,7 @@ RELU6 = _activation(
     formula="y = min(max(u, 0), 6);  ∂J/∂u = ∂J/∂y where 0 < u < 6, else 0",
     latex=r"y = \min(\max(u, 0), 6), \quad \frac{\partial J}{\partial u} = \frac{\partial J}{\partial y}\,[0 < u < 6]",
     from_output=True,
+    in_place=aten.relu6_.default,
 )
 
 
@@ -87,6 +91,7 @@ HARDTANH = _activation(
     formula="y = min(max(u, low), high);  ∂J/∂u = ∂J/∂y where low < u < high, else 0",
     latex=r"y = \min(\max(u, a), b), \quad \frac{\partial J}{\partial u} = \frac{\partial J}{\partial y}\,[a < u < b]",
     from_output=True,
+    in_place=aten.hardtanh_.default,
 )
 
 LEAKY_RELU = _activation(

@@ -42,6 +42,7 @@ ADD, ADD_SCALAR = (
         formula="y = u + α v;  ∂J/∂u = ∂J/∂y,  ∂J/∂v = α ∂J/∂y, each summed over its broadcast axes",
         latex=r"y = u + \alpha v, \quad \frac{\partial J}{\partial u} = \frac{\partial J}{\partial y}, \quad "
         r"\frac{\partial J}{\partial v} = \alpha \frac{\partial J}{\partial y}",
+        in_place=torch.Tensor.add_,
     )
     for overload in ("Tensor", "Scalar")
 )

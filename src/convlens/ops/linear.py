@@ -4,7 +4,7 @@ Legend: U (..., n) input, W (m, n) weights, b (m) bias, Z (..., m) output.
 """
 
 from math import prod
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 import torch.nn.functional as F
@@ -32,7 +32,14 @@ from convlens.ops.record import (
 NOT_SPATIAL = NoRule("a matrix product mixes the last axis, and leaves open which axes are spatial")
 
 
-def products(count: Rule[int], *factors: int) -> dict[str, Rule[int]]:
+class Counts(TypedDict):
+    """The two rules that count multiply-adds."""
+
+    multiply_adds: Rule[int]
+    backward_multiply_adds: Rule[int]
+
+
+def products(count: Rule[int], *factors: int) -> Counts:
     """The multiply-add rules of a product: `count` forward, and as much again for the gradient of each factor.
 
     `factors` are the positions of the two factors among the tensor inputs; a bias or mask costs nothing.

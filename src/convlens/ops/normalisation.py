@@ -90,7 +90,12 @@ def _batch_norm(
 ) -> tuple[Tensor, Any]:
     """The output, and the statistics that the kernel used; running statistics are not updated."""
     kept = (None, None) if training else (running_mean, running_var)
-    y, *saved = aten._batch_norm_impl_index(u, weight, bias, *kept, training, momentum, eps, cudnn)
+    return _updating_batch_norm(u, weight, bias, *kept, training, momentum, eps, cudnn)
+
+
+def _updating_batch_norm(*args: Any) -> tuple[Tensor, Any]:
+    """The same; in training mode the kernel moves the running statistics towards those of the batch."""
+    y, *saved = aten._batch_norm_impl_index(*args)
     return y, saved
 
 
@@ -164,6 +169,7 @@ BATCH_NORM = operator(
     latex=TRAINING_LATEX,
     reads=_reads_all,
     window=_batch_norm_window,
+    updating_forward=_updating_batch_norm,
 )
 
 

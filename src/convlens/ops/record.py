@@ -105,8 +105,12 @@ class Operator:
     Each of `gradient`, `local_gradient`, `multiply_adds`, `backward_multiply_adds` and `window` is a rule or an
     explicit NoRule. The rules take a context, then the operator's arguments exactly as they stand in the graph:
 
-    - `forward(*args)` gives `(value, saved)`; `saved` is what the gradient needs beyond inputs and output. No argument
-      is changed: batch normalisation in training mode leaves its running statistics alone.
+    - `forward(*args)` gives `(value, saved)`; `saved` is what the gradient needs beyond inputs and output, in memory
+      of its own. No argument is changed: batch normalisation in training mode leaves its running statistics alone.
+    - `updating_forward(*args)` is `forward` for an operator that changes state when it runs (running statistics, a
+      counter of batches), and changes it as torch does; None for all others.
+    - `in_place(*args)` gives the value of `forward`, written over the first argument, which must have the value's shape
+      and number format; None where no such kernel exists, or where the gradient reads the first argument.
     - `gradient(Backward, *args)` gives the vector-Jacobian product, one gradient for each tensor input.
     - `reads(needs)` names the values that `gradient` will read when those gradients are wanted.
     - `local_gradient(Local, *args)` gives the tensor ∂y/∂u of order M+N, shape `y.shape + u.shape`, for small shapes; a
@@ -126,6 +130,8 @@ class Operator:
     multiply_adds: Rule[int] | NoRule
     backward_multiply_adds: Rule[int] | NoRule
     window: Rule[Seen] | NoRule
+    updating_forward: Callable[..., tuple[Any, Any]] | None = None
+    in_place: Callable[..., Any] | None = None
 
 
 def operator(
@@ -141,6 +147,8 @@ def operator(
     multiply_adds: Rule[int] | NoRule | None = None,
     backward_multiply_adds: Rule[int] | NoRule | None = None,
     window: Rule[Seen] | Window | WholeInput | NoRule = POINTWISE,
+    updating_forward: Callable[..., tuple[Any, Any]] | None = None,
+    in_place: Callable[..., Any] | None = None,
 ) -> Operator:
     """An Operator in which no multiply-adds are counted, nothing is read and the window is one place, unless said."""
     uncounted = NoRule(
@@ -158,6 +166,8 @@ def operator(
         multiply_adds=multiply_adds or uncounted,
         backward_multiply_adds=backward_multiply_adds or uncounted,
         window=constant_window(window) if isinstance(window, Window | WholeInput) else window,
+        updating_forward=updating_forward,
+        in_place=in_place,
     )
 
 

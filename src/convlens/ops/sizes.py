@@ -18,7 +18,14 @@ CHECK = "it checks a property and has no value"
 COUNTER = "it counts batches in an integer buffer"
 
 
-def _without_gradient(name: str, forward: Callable[..., Any], reason: str, formula: str, latex: str) -> Operator:
+def _without_gradient(
+    name: str,
+    forward: Callable[..., Any],
+    reason: str,
+    formula: str,
+    latex: str,
+    updating_forward: Callable[..., tuple[Any, Any]] | None = None,
+) -> Operator:
     return operator(
         name,
         plain(forward),
@@ -30,6 +37,7 @@ def _without_gradient(name: str, forward: Callable[..., Any], reason: str, formu
         multiply_adds=NoRule("no multiply-adds are counted for sizes, constants and comparisons"),
         backward_multiply_adds=NoRule(f"nothing runs backward: {reason}"),
         window=NoRule(reason),
+        updating_forward=updating_forward,
     )
 
 
@@ -85,6 +93,7 @@ BATCH_COUNTER = _without_gradient(
     COUNTER,
     "y = batches seen so far + 1; here the buffer itself is left as it is",
     "y = b + 1",
+    updating_forward=plain(aten.add_.Tensor),
 )
 
 

@@ -9,9 +9,9 @@ import re
 import shlex
 import time
 import uuid
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -190,11 +190,8 @@ def _record(target: Path, result: RunResult, mistakes: list[Mistake]) -> RunReco
         recipe=result.recipe.model_dump(),
         freeze=result.freeze,
         classes=list(manifest.classes),
-        images=_counts(manifest.pictures),
-        images_per_class={
-            name: _counts(tuple(picture for picture in manifest.pictures if picture.label == name))
-            for name in manifest.classes
-        },
+        images=_counts(Counter(picture.side for picture in manifest.pictures)),
+        images_per_class=_counts_per_class(manifest),
         bad_files=list(manifest.problems),
         features=result.features,
         seconds=_seconds(result.clock),
@@ -210,9 +207,15 @@ def _machine() -> str:
     return f"{platform.machine()}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
 
 
-def _counts(pictures: tuple[Picture, ...]) -> ImageCounts:
-    sides: list[Any] = [picture.side for picture in pictures]
-    return ImageCounts(train=sides.count("train"), val=sides.count("val"), test=sides.count("test"))
+def _counts(sides: Counter[Side | None]) -> ImageCounts:
+    return ImageCounts(train=sides["train"], val=sides["val"], test=sides["test"])
+
+
+def _counts_per_class(manifest: Manifest) -> dict[str, ImageCounts]:
+    sides: dict[str, Counter[Side | None]] = {name: Counter() for name in manifest.classes}
+    for picture in manifest.pictures:
+        sides[picture.label][picture.side] += 1
+    return {name: _counts(counter) for name, counter in sides.items()}
 
 
 def _seconds(clock: Clock) -> Seconds:

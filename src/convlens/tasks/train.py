@@ -1,5 +1,6 @@
 """Train: from a folder of pictures to a run folder."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -135,8 +136,8 @@ class _Warnings:
 def _refuse_nothing_to_judge(manifest: Manifest) -> None:
     if not manifest.side("val"):
         raise DataError(
-            f"{manifest.folder}: no usable validation picture. Put some into its val/ folder, or take that folder away: "
-            "then a part of the training pictures is used."
+            f"{manifest.folder}: no usable validation picture. Put some into its val/ folder, or take that folder "
+            "away: then a part of the training pictures is used."
         )
 
 
@@ -165,7 +166,8 @@ def _warn_of_random_weights(recipe: Recipe, warn: Say) -> None:
 def _warn_of_data(manifest: Manifest, features: PrefixPass, warn: Say) -> None:
     for path in (*features.table.shards.set_aside, *features.facts.shards.set_aside):
         warn(f"a damaged file of the feature store was set aside and computed anew: {path.name}")
-    few = [label for label in manifest.classes if sum(p.label == label for p in manifest.side("train")) < _FEW_PICTURES]
+    numbers = Counter(picture.label for picture in manifest.side("train"))
+    few = [label for label in manifest.classes if numbers[label] < _FEW_PICTURES]
     if few:
         warn(f"fewer than {_FEW_PICTURES} training pictures in: {', '.join(few[:10])}. Expect little of these classes.")
 

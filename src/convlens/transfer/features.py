@@ -57,10 +57,8 @@ class FeatureTable:
     def _index(self, path: Path) -> None:
         with safe_open(path, framework="pt") as shard:
             hashes = shard.get_tensor("images")
-            columns = sorted(
-                (name for name in shard.keys() if name != "images"), key=lambda name: int(name[6:])
-            )
-            self._tensors.append([shard.get_tensor(name) for name in columns])
+            columns = len(list(shard.keys())) - 1
+            self._tensors.append([shard.get_tensor(f"column{c}") for c in range(columns)])
         for row, digest in enumerate(hashes.numpy()):
             self._places.setdefault(digest.tobytes().hex(), (len(self._tensors) - 1, row))
 

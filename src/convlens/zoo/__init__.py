@@ -1,5 +1,6 @@
 """Networks by name: their cards, their structure, their weights."""
 
+from convlens.zoo.build import blueprint as blueprint
 from convlens.zoo.build import network as network
 from convlens.zoo.card import NetworkCard as NetworkCard
 from convlens.zoo.fit import classes_in as classes_in

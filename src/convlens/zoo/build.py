@@ -13,6 +13,12 @@ from convlens.zoo.weights import load_weights, package_weights, read_weights
 PACKAGE = "package"
 
 
+def blueprint(name: str, classes: int | None = None) -> nn.Module:
+    """The network `name` without values, on the meta device: enough to capture it and to count what it costs."""
+    build, card = registry.entry(name)
+    return structure(build, card.classes if classes is None else classes)
+
+
 def network(name: str, *, classes: int | None = None, weights: str | Path | None = None) -> nn.Module:
     """The network `name`, in training mode.
 

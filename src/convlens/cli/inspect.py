@@ -1,0 +1,76 @@
+"""`convlens inspect NET|RUN`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convlens.cli.screen import JsonOption, Screen
+
+if TYPE_CHECKING:
+    from convlens.core.inspection import Inspection, ModuleLine
+
+_LEAST_WIDTH = 120
+_UNITS = ("", " k", " M", " G", " T")
+
+
+def inspect(
+    network: Annotated[str, typer.Argument(metavar="NET|RUN", help="A network's name, or a run folder.")],
+    size: Annotated[int | None, typer.Option(help="Side of the input in pixels; default: the network's own.")] = None,
+    freeze: Annotated[
+        str | None, typer.Option(metavar="PLAN", help="Mark what this freeze plan fixes, and where it cuts.")
+    ] = None,
+    depth: Annotated[int, typer.Option(min=1, help="Levels of modules to tell apart.")] = 2,
+    json: JsonOption = False,
+) -> None:
+    """What every module costs and sees: shapes, parameters, multiply-adds, memory, receptive field."""
+    from convlens.tasks.inspect import inspect as task
+
+    record = task(network, size=size, freeze=freeze, depth=depth)
+    Screen(json=json, quiet=False).show(record, lambda: _print_table(record))
+
+
+def _print_table(record: "Inspection") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for name in ("module", "kind", "output"):
+        table.add_column(name, no_wrap=True)
+    for name in ("parameters", "multiply-\nadds", "memory of\noutputs", "receptive\nfield"):
+        table.add_column(name, no_wrap=True, justify="right")
+    if record.freeze:
+        table.add_column("state", no_wrap=True)
+    for line in record.modules:
+        table.add_row(*_cells(line), *((f"{line.state}{' ← cut' if line.crosses else ''}",) if record.freeze else ()))
+    Console(width=max(Console().width, _LEAST_WIDTH)).print(table)
+    typer.echo(
+        f"\n{record.name}: {record.parameters:,} parameters, {record.multiply_adds:,} multiply-adds forward and "
+        f"{record.backward_multiply_adds:,} backward for one picture,\nactivations {_short(record.activation_bytes)}B, "
+        f"receptive field of the last feature map: {_seen(record.receptive_field)}"
+    )
+    for reason in record.unsupported:
+        typer.echo(f"not told: {reason}")
+
+
+def _cells(line: "ModuleLine") -> tuple[str, ...]:
+    shape = "×".join(str(n) for n in line.output_shape[1:]) if line.output_shape else ""
+    counts = (
+        f"{line.parameters:,}" if line.parameters else "",
+        _short(line.multiply_adds) if line.multiply_adds else "",
+    )
+    memory = f"{_short(line.activation_bytes)}B" if line.activation_bytes else ""
+    return (line.module or "(outermost)", line.kind, shape, *counts, memory, _seen(line.receptive_field))
+
+
+def _seen(pixels: int | list[int] | str | None) -> str:
+    if isinstance(pixels, list):
+        return "×".join(str(n) for n in pixels)
+    return "" if pixels is None else str(pixels).removesuffix(" input")
+
+
+def _short(number: float) -> str:
+    """Three significant digits and a unit: 1.81 G."""
+    unit = 0
+    while number >= 1000 and unit < len(_UNITS) - 1:
+        number, unit = number / 1000, unit + 1
+    return f"{number:.3g}{_UNITS[unit] or ' '}"

@@ -1,0 +1,119 @@
+"""Receptive fields: which pixels of the input one place of each node can see.
+
+Along one axis, place i of a node sees the pixels from `offset + i * stride` on, `size` of them. A window of kernel k,
+stride s, padding p and dilation d makes of a field (size r, stride j, offset a) the field (r + (k - 1) d j, j s,
+a - p j). Where branches meet, the field is the hull of theirs (Araujo, Norris, Sim: Computing receptive fields of
+convolutional neural networks, Distill 2019).
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from convlens.graph.graph import Graph, Node
+from convlens.graph.shapes import arguments_in_shapes, shape_of
+from convlens.ops import TABLE, NoRule, WholeInput, Window
+
+_BATCH = 1009
+"""Shapes are worked out for a batch size that no other axis is likely to have."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Field:
+    """What one place sees along one axis, in pixels of the input."""
+
+    size: int
+    stride: int
+    offset: int
+
+    def through(self, kernel: int, stride: int, padding: int, dilation: int) -> "Field":
+        """The field of a window over places that have this field."""
+        return Field(
+            size=self.size + (kernel - 1) * dilation * self.stride,
+            stride=self.stride * stride,
+            offset=self.offset - padding * self.stride,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Unsupported:
+    """No receptive field can be told here, and why."""
+
+    reason: str
+
+
+WHOLE_INPUT: Literal["whole input"] = "whole input"
+ReceptiveField = tuple[Field, ...] | Literal["whole input"] | Unsupported
+"""One Field for each spatial axis; or every place sees the whole input; or it cannot be told."""
+
+_PIXEL = Field(size=1, stride=1, offset=0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReceptiveFields:
+    """The receptive field of every node that depends on the input, by name."""
+
+    nodes: Mapping[str, ReceptiveField]
+    last_feature_map: str | None
+    """The last node with spatial axes that no operator on the whole input made: before global pooling or flattening."""
+
+    @property
+    def unsupported(self) -> Mapping[str, str]:
+        """Nodes without an answer, with the reason."""
+        return {name: field.reason for name, field in self.nodes.items() if isinstance(field, Unsupported)}
+
+
+def receptive_field(graph: Graph) -> ReceptiveFields:
+    """The receptive field of every node, with respect to the graph's (first) input of shape (N, C, ...)."""
+    first = graph.inputs[0]
+    fields: dict[str, ReceptiveField] = {first.name: (_PIXEL,) * (len(first.shape or ()) - 2)}
+    last_feature_map = None
+    for node in graph.operators:
+        sources = [fields[name] for name in node.inputs if name in fields]
+        if sources and node.size is None:
+            window = _window(graph, node)
+            fields[node.name] = _field(node, window, sources)
+            if isinstance(window, Window) and len(node.shape or ()) > 2:
+                last_feature_map = node.name
+    return ReceptiveFields(nodes=fields, last_feature_map=last_feature_map)
+
+
+def _field(node: Node, window: Window | WholeInput | NoRule, sources: list[ReceptiveField]) -> ReceptiveField:
+    unsupported = next((source for source in sources if isinstance(source, Unsupported)), None)
+    if unsupported is not None:
+        return unsupported
+    if WHOLE_INPUT in sources:
+        return WHOLE_INPUT
+    if isinstance(window, NoRule):
+        return Unsupported(f"{node.operator} ({node.module or 'outermost module'}): {window.reason}")
+    if isinstance(window, WholeInput):
+        return WHOLE_INPUT
+    hull = _hull([source for source in sources if isinstance(source, tuple)])
+    if isinstance(hull, Unsupported) or not window.kernel:
+        return hull
+    places = zip(window.kernel, window.stride, window.padding, window.dilation, strict=True)
+    return tuple(field.through(*place) for field, place in zip(hull, places, strict=True))
+
+
+def _window(graph: Graph, node: Node) -> Window | WholeInput | NoRule:
+    operator = TABLE.get(node.operator)
+    if operator is None:
+        return NoRule("it is not in the table of operators")
+    if isinstance(operator.window, NoRule):
+        return operator.window
+    arguments, keywords = arguments_in_shapes(graph, node, _BATCH)
+    seen: Window | WholeInput | NoRule = operator.window(shape_of(node, _BATCH), *arguments, **keywords)
+    return seen
+
+
+def _hull(sources: Sequence[tuple[Field, ...]]) -> tuple[Field, ...] | Unsupported:
+    """The smallest field that holds all of them, axis by axis."""
+    if len({tuple(field.stride for field in source) for source in sources}) > 1:
+        return Unsupported("branches of different strides meet")
+    return tuple(_axis_hull(axis) for axis in zip(*sources, strict=True))
+
+
+def _axis_hull(fields: tuple[Field, ...]) -> Field:
+    start = min(field.offset for field in fields)
+    end = max(field.offset + field.size for field in fields)
+    return Field(size=end - start, stride=fields[0].stride, offset=start)

@@ -1,0 +1,51 @@
+"""Shapes of a graph for one batch size, in the form that the operators' rules on shapes take."""
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from convlens.graph.graph import BATCH, Graph, Node, Ref, replace_references
+
+_ARITHMETIC: Mapping[type[ast.operator], Callable[[int, int], int]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+}
+
+
+def dimension(size: int | str, batch: int) -> int:
+    """A dimension as a number: text such as "49*batch" is worked out for that batch size."""
+    return size if isinstance(size, int) else _value(ast.parse(size, mode="eval").body, batch)
+
+
+def shape_of(node: Node, batch: int) -> tuple[int, ...] | None:
+    """A node's shape in numbers, None for a size or for several outputs."""
+    return None if node.shape is None else tuple(dimension(size, batch) for size in node.shape)
+
+
+def arguments_in_shapes(graph: Graph, node: Node, batch: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The node's arguments and keywords with shapes in place of tensors, and numbers in place of sizes."""
+
+    def stand_in(ref: Ref) -> Any:
+        source = graph.by_name[ref.name]
+        return dimension(source.size, batch) if source.size is not None else shape_of(source, batch)
+
+    keywords = {key: replace_references(value, stand_in) for key, value in node.keywords.items()}
+    return replace_references(node.arguments, stand_in), keywords
+
+
+def _value(expression: ast.expr, batch: int) -> int:
+    match expression:
+        case ast.Constant(value=int(number)):
+            return number
+        case ast.Name(id=name) if name == BATCH:
+            return batch
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
+            return _ARITHMETIC[type(op)](_value(left, batch), _value(right, batch))
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_value(operand, batch)
+    raise ValueError(f"a size that cannot be worked out: {ast.unparse(expression)}")

@@ -1,0 +1,110 @@
+"""Inspect: what every module of a network, or of a trained run, costs and sees."""
+
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from convlens.core.bundle import BUNDLE_FILE
+from convlens.core.errors import UsageError
+from convlens.core.inspection import Inspection, ModuleLine, SeenPixels
+from convlens.core.run import RUN_FILE, RunRecord
+from convlens.graph.capture import capture
+from convlens.graph.cost import Cost, cost
+from convlens.graph.graph import Graph, Node
+from convlens.graph.receptive_field import ReceptiveField, ReceptiveFields, receptive_field
+from convlens.graph.split import split
+from convlens.transfer.freeze import FreezePlan, freeze_plan
+from convlens.zoo import blueprint, card, names
+
+State = Literal["frozen", "trained", "mixed", ""]
+
+
+def inspect(network: str, *, size: int | None = None, freeze: str | None = None, depth: int = 2) -> Inspection:
+    """Costs and receptive fields of a network of the zoo by name, or of a run folder.
+
+    `size` is the input's side in pixels (default: the network's own); `freeze` a freeze plan, whose cut is then marked
+    (a run brings its own); `depth` how many levels of modules are told apart. Raises UsageError for unknown names.
+    """
+    if network not in names() and (Path(network) / BUNDLE_FILE).is_file():
+        run = RunRecord.from_json((Path(network) / RUN_FILE).read_bytes(), network)
+        backbone, classes, freeze = run.backbone, len(run.classes), freeze or run.freeze.plan
+        size = size or int(run.recipe["size"])
+    else:
+        backbone, classes = network, None
+    known = card(backbone)
+    side = size or known.preprocessing.size
+    if side < 1:
+        raise UsageError(f"--size {side}: the side of the input in pixels must be at least 1.")
+    module = blueprint(backbone, classes).eval()
+    graph = capture(module, torch.zeros(2, 3, side, side, device="meta"))
+    plan = freeze_plan(module, graph, freeze, known.head) if freeze is not None else None
+    return inspection_of(network, module, graph, plan, depth)
+
+
+def inspection_of(name: str, module: nn.Module, graph: Graph, plan: FreezePlan | None, depth: int) -> Inspection:
+    """The record for any captured module; every module is marked trained when there is no plan."""
+    costs, fields = cost(graph), receptive_field(graph)
+    crossing = {node.name for node in split(graph, plan.frozen).crossings} if plan else set()
+    groups: dict[str, list[Node]] = {}
+    for node in graph.operators:
+        groups.setdefault(".".join(node.module.split(".")[:depth]), []).append(node)
+    total = costs.total
+    return Inspection(
+        name=name,
+        input_shape=list(graph.inputs[0].shape or ()),
+        freeze=plan.name if plan else None,
+        modules=[_line(path, nodes, module, graph, costs, fields, plan, crossing) for path, nodes in groups.items()],
+        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        multiply_adds=total.multiply_adds,
+        backward_multiply_adds=total.backward_multiply_adds,
+        activation_bytes=total.activation_bytes,
+        parameter_bytes=sum(parameter.nbytes for parameter in module.parameters()),
+        receptive_field=_pixels(fields.nodes[fields.last_feature_map]) if fields.last_feature_map else None,
+        unsupported=[*costs.unsupported, *fields.unsupported.values()],
+    )
+
+
+def _line(
+    path: str,
+    nodes: list[Node],
+    module: nn.Module,
+    graph: Graph,
+    costs: Cost,
+    fields: ReceptiveFields,
+    plan: FreezePlan | None,
+    crossing: set[str],
+) -> ModuleLine:
+    amounts = [costs.nodes[node.name] for node in nodes]
+    last = nodes[-1]
+    return ModuleLine(
+        module=path,
+        kind=type(module.get_submodule(path)).__name__,
+        output_shape=list(last.shape) if last.shape is not None else None,
+        parameters=sum(amount.parameters for amount in amounts),
+        multiply_adds=sum(amount.multiply_adds for amount in amounts),
+        activation_bytes=sum(amount.activation_bytes for amount in amounts),
+        receptive_field=_pixels(fields.nodes[last.name]) if last.name in fields.nodes else None,
+        state=_state(nodes, graph, plan),
+        crosses=any(node.name in crossing for node in nodes),
+    )
+
+
+def _state(nodes: list[Node], graph: Graph, plan: FreezePlan | None) -> State:
+    sources = [graph.by_name[name] for node in nodes for name in node.inputs]
+    frozen = {plan is not None and source.state in plan.frozen for source in sources if source.kind == "parameter"}
+    if not frozen:
+        return ""
+    if len(frozen) == 2:
+        return "mixed"
+    return "frozen" if frozen == {True} else "trained"
+
+
+def _pixels(field: ReceptiveField) -> SeenPixels:
+    if isinstance(field, str):
+        return field
+    if not isinstance(field, tuple) or not field:
+        return None
+    sizes = [axis.size for axis in field]
+    return sizes[0] if len(set(sizes)) == 1 else sizes

@@ -1,0 +1,184 @@
+"""`convlens train` as a person meets it: its output, its run folder, and what it never touches."""
+
+import csv
+import errno
+import itertools
+import json
+import os
+import shutil
+
+import pytest
+from PIL import Image
+
+from tests.cli import process
+from tests.tasks.pictures import COLOURS, TINY_OPTIONS, draw_pictures
+from tests.tasks.whole import check_cache, check_runs, temporaries
+
+FOUND_BAD = {
+    "blue/empty.png": "empty",
+    "blue/text.jpg": "not-an-image",
+    "green/both.png": "two-labels",
+    "green/cut.jpg": "truncated",
+    "red/copy.png": "duplicate",
+    "red/both.png": "two-labels",
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, module_cache):
+    """A finished `convlens train DIR --json` on pictures of which some are bad, and what it must not change."""
+    folder = tmp_path_factory.mktemp("made")
+    pictures = draw_pictures(folder / "pictures", classes=3)
+    spoil(pictures)
+    for path in [*pictures.rglob("*"), pictures]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    before = snapshot(pictures)
+    done = process.run("train", pictures, *TINY_OPTIONS, "--json", "--out", folder / "runs" / "one")
+    assert snapshot(pictures) == before
+    for path in pictures.rglob("*/"):
+        path.chmod(0o755)
+    return folder, done
+
+
+def spoil(pictures):
+    (pictures / "blue" / "text.jpg").write_text("I am no picture.")
+    (pictures / "blue" / "empty.png").touch()
+    shutil.copy(pictures / "red" / "000.png", pictures / "red" / "copy.png")
+    for name in ("green", "red"):
+        shutil.copy(pictures / "blue" / "007.png", pictures / name / "both.png")
+    (pictures / "blue" / "007.png").unlink()
+    whole = draw_pictures(pictures.parent / "other", 1)
+    jpeg = pictures / "green" / "cut.jpg"
+    Image.open(whole / "blue" / "000.png").save(jpeg)
+    jpeg.write_bytes(jpeg.read_bytes()[:700])
+
+
+def snapshot(folder):
+    return {
+        path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes())
+        for path in sorted([folder, *folder.rglob("*")])
+    }
+
+
+def test_json_is_one_record_and_nothing_else(made):
+    folder, done = made
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)  # refuses anything before or after it
+    assert record["kind"] == "convlens.run"
+    assert 0 <= record["accuracy"] <= 1
+    assert record["classes"] == sorted(COLOURS)
+    assert record["images"] == {"train": 18, "val": 5, "test": 0}
+    assert record["features"] | {"bytes_per_image": 0} == {
+        "computed": 23,
+        "reused": 0,
+        "decoded": 25,
+        "bytes_per_image": 0,
+    }
+    seconds = record["seconds"]
+    parts = sum(seconds[name] for name in ("scan", "capture", "prefix", "fit", "evaluate", "rest"))
+    assert parts == pytest.approx(seconds["total"])
+    assert record["run"] == str(folder / "runs" / "one")
+    assert record["freeze"]["frozen_unchanged"] is True
+
+
+def test_run_folder_is_complete(made, module_cache):
+    folder, done = made
+    (run,) = check_runs(folder / "runs")
+    assert check_cache(module_cache) == 2
+    assert temporaries(folder, module_cache) == []
+    assert json.loads((run / "run.json").read_bytes()) == json.loads(done.stdout)
+    epochs = [json.loads(line)["epoch"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert epochs == [1, 2]
+    rows = list(csv.DictReader((run / "predictions.csv").read_text().splitlines()))
+    assert len(rows) == 5
+
+
+def test_bad_files_are_listed_with_their_reasons(made):
+    folder, done = made
+    lines = (folder / "runs" / "one" / "bad_files.jsonl").read_text().splitlines()
+    listed = {problem["file"]: problem["reason"] for problem in map(json.loads, lines)}
+    assert listed == FOUND_BAD
+    assert {bad["file"]: bad["reason"] for bad in json.loads(done.stdout)["bad_files"]} == FOUND_BAD
+    for file, reason in FOUND_BAD.items():
+        assert f"  {file}: {reason}, " in done.stderr
+
+
+def test_plain_progress_where_standard_error_is_no_terminal(made):
+    _, done = made
+    assert "\x1b" not in done.stderr
+    assert "\r" not in done.stderr
+    lines = done.stderr.splitlines()
+    assert "" not in lines
+    stages = [line.partition(":")[0] for line in lines]
+    for stage in ("Scanning the folder", "Running the frozen layers", "Training"):
+        assert stages.count(stage) == 1
+
+
+def test_quiet_leaves_standard_error_empty(convlens, tmp_path):
+    pictures = draw_pictures(tmp_path / "pictures")
+    done = convlens("train", pictures, *TINY_OPTIONS, "--quiet", "--out", tmp_path / "run")
+    assert (done.code, done.err) == (0, "")
+    assert f"convlens predict {tmp_path / 'run'} IMAGE..." in done.out
+
+
+def test_no_space_left(cache, tmp_path):
+    pictures = draw_pictures(tmp_path / "pictures")
+    (cache / "store").mkdir()
+    setup = f"mount -t tmpfs -o size=16k tmpfs '{cache}/store'"
+    done = process.run_after(setup, "train", pictures, *TINY_OPTIONS, "--json", "--out", tmp_path / "run")
+    assert (done.returncode, done.stdout) == (4, "")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("convlens: no space left")
+    assert f"{cache}/store" in last
+    assert "CONVLENS_CACHE" in last
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("files", [0, 1, 2, 4, 9])
+def test_no_space_left_after_some_files(convlens, cache, tmp_path, monkeypatch, files):
+    """The features, the facts, the weights, the metrics or the report are what the disk does not take any more."""
+    pictures = draw_pictures(tmp_path / "pictures")
+    written = itertools.count()
+
+    def flush(number):
+        if next(written) >= files:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", flush)
+    outcome = convlens("train", pictures, *TINY_OPTIONS, "--out", tmp_path / "run")
+    assert (outcome.code, outcome.out) == (4, "")
+    assert outcome.err.splitlines()[-1].startswith("convlens: no space left on the disk that holds ")
+    assert not (tmp_path / "run").exists()
+    assert temporaries(cache) == []
+    assert check_cache(cache) == min(files, 2)
+
+
+def test_store_that_may_only_be_read(cache, tmp_path):
+    pictures = draw_pictures(tmp_path / "pictures")
+    (cache / "store").mkdir()
+    setup = f"mount -t tmpfs -o ro tmpfs '{cache}/store'"
+    done = process.run_after(setup, "train", pictures, *TINY_OPTIONS, "--out", tmp_path / "run")
+    assert done.returncode == 4
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"convlens: no access to {cache}/store")
+    assert "CONVLENS_CACHE" in last
+
+
+def test_pictures_and_a_filled_cache_that_may_only_be_read(cache, tmp_path, convlens):
+    pictures = draw_pictures(tmp_path / "pictures")
+    assert convlens("train", pictures, *TINY_OPTIONS, "--out", tmp_path / "one").code == 0
+    setup = " && ".join(
+        f"mount --bind '{path}' '{path}' && mount -o remount,bind,ro '{path}'" for path in (pictures, cache)
+    )
+    done = process.run_after(setup, "train", pictures, *TINY_OPTIONS, "--out", tmp_path / "two", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["features"]["reused"] == 16
+
+
+def test_file_in_the_place_of_the_cache(convlens, tmp_path, monkeypatch):
+    pictures = draw_pictures(tmp_path / "pictures")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CONVLENS_CACHE", str(tmp_path / "file"))
+    outcome = convlens("train", pictures, *TINY_OPTIONS, "--out", tmp_path / "run")
+    assert outcome.code == 4
+    assert outcome.err.splitlines()[-1].startswith(f"convlens: no access to {tmp_path / 'file'}")

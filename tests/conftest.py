@@ -1,0 +1,69 @@
+"""For every test: a cache of its own, which starts with the graphs that earlier tests captured."""
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from convlens.cli.main import main
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as main does, and for the same reason; torch reads it when loaded
+
+
+@pytest.fixture(scope="session")
+def captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Captured graphs, kept from test to test: capturing takes longer than all the rest of a tiny run."""
+    folder = tmp_path_factory.mktemp("captured") / "graphs"
+    folder.mkdir()
+    return folder
+
+
+@contextlib.contextmanager
+def new_cache(folder: Path, captured: Path) -> Iterator[Path]:
+    """Makes `folder` the cache: its store is empty, its graphs are those captured so far."""
+    shutil.copytree(captured, folder / "graphs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONVLENS_CACHE", str(folder))
+        yield folder
+    shutil.copytree(folder / "graphs", captured, dirs_exist_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, captured: Path) -> Iterator[Path]:
+    """The cache folder of this test."""
+    with new_cache(tmp_path_factory.mktemp("cache"), captured) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def module_cache(tmp_path_factory: pytest.TempPathFactory, captured: Path) -> Iterator[Path]:
+    """The cache folder of what is made once for all tests of a module, while it is being made."""
+    with new_cache(tmp_path_factory.mktemp("module-cache"), captured) as folder:
+        yield folder
+
+
+class Outcome(NamedTuple):
+    """What a command gave back to the shell."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def convlens(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    """Runs a `convlens` command within this process."""
+
+    def run(*words: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["convlens", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exited:
+            main()
+        return Outcome(exited.value.code or 0, *capsys.readouterr())
+
+    return run

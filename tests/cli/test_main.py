@@ -33,7 +33,6 @@ def test_light_imports(statement):
     assert done.stdout.splitlines()[-1] == "loaded: []"
 
 
-@pytest.mark.xfail(strict=True, reason="the package convlens.train takes the place of the function of that name")
 def test_public_names_are_there():
     import convlens
 

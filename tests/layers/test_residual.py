@@ -19,8 +19,7 @@ def with_running_statistics(block: nn.Module) -> nn.Module:
 
 def normalised(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
     mean, var, weight, bias = (
-        values.reshape(1, -1, 1, 1)
-        for values in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
+        values.reshape(1, -1, 1, 1) for values in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
     )
     return (x - mean) / torch.sqrt(var + norm.eps) * weight + bias
 

@@ -93,9 +93,7 @@ def record(num_classes: int = 2, per_class: int = 75, num_mistakes: int = 4, **c
         run="runs/hymenoptera-resnet18-head",
         command="convlens train pictures --backbone resnet18 --freeze head --seed 7",
         created="2026-03-14T15:09:26+00:00",
-        versions=Versions(
-            convlens="0.1.0", torch="2.13.0", python="3.11.7", machine="x86_64, 2 cores, no GPU"
-        ),
+        versions=Versions(convlens="0.1.0", torch="2.13.0", python="3.11.7", machine="x86_64, 2 cores, no GPU"),
         folder="/home/ada/pictures",
         backbone="resnet18",
         weights=WeightsUsed(source="file", name="resnet18-imagenet1k-v1", sha256="ab12" * 16),
@@ -112,14 +110,10 @@ def record(num_classes: int = 2, per_class: int = 75, num_mistakes: int = 4, **c
         images_per_class={name: ImageCounts(train=123, val=per_class, test=0) for name in names},
         bad_files=[
             Problem(file="ants/broken.jpg", reason="truncated", detail="ends after 1,024 bytes", used=False),
-            Problem(
-                file="bees/twin.jpg", reason="duplicate", detail="same bytes as bees/first.jpg", used=True
-            ),
+            Problem(file="bees/twin.jpg", reason="duplicate", detail="same bytes as bees/first.jpg", used=True),
         ],
         features=FeatureCounts(computed=390, reused=8, decoded=391, bytes_per_image=50176),
-        seconds=Seconds(
-            scan=0.41, capture=1.2, prefix=9.5, decode=3.25, fit=2.75, evaluate=0.3, rest=0.6, total=14.76
-        ),
+        seconds=Seconds(scan=0.41, capture=1.2, prefix=9.5, decode=3.25, fit=2.75, evaluate=0.3, rest=0.6, total=14.76),
         accuracy=validation.accuracy,
         validation=validation,
         test=None,

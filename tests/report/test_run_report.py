@@ -190,9 +190,7 @@ def test_test_set_is_shown_like_the_validation_set(tmp_path: Path) -> None:
     page = page_of(tmp_path, record(test=test))
     confusion = table_after(page, "Confusion matrix, test")
     assert [[int(cell) for cell in row[1:]] for row in confusion[1:]] == test.confusion
-    assert (
-        f"On 80 test pictures, which played no part in training: {plain(percent(test.accuracy))}" in page.text
-    )
+    assert f"On 80 test pictures, which played no part in training: {plain(percent(test.accuracy))}" in page.text
     assert not page_of(tmp_path / "without", record()).all("h2", id="test")
 
 
@@ -284,9 +282,7 @@ def test_time_parts_are_those_of_the_record(tmp_path: Path) -> None:
     assert "frozen part: wait for decoded pictures: 3.25 s; frozen part: forward pass: 6.25 s" in plain(
         page.one("div", class_="time").attributes["aria-label"]
     )
-    assert (
-        "390 were computed in this run and 8 reused from the store; 391 pictures were decoded." in page.text
-    )
+    assert "390 were computed in this run and 8 reused from the store; 391 pictures were decoded." in page.text
 
 
 def test_run_without_frozen_part_takes_no_time_for_it() -> None:

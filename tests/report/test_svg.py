@@ -62,9 +62,7 @@ def test_heat_map_is_clear_where_nothing_was_confused() -> None:
 def test_hover_texts_must_match_the_markers() -> None:
     figure = Figure()
     figure.add_subplot().plot([1, 2], [3, 4], "o", gid="points")
-    assert "<title>a &lt; b</title>" in inline_svg(
-        figure, name="x", description="", hover={"points": ["a < b", "c"]}
-    )
+    assert "<title>a &lt; b</title>" in inline_svg(figure, name="x", description="", hover={"points": ["a < b", "c"]})
     with pytest.raises(ValueError, match="shorter"):
         inline_svg(figure, name="x", description="", hover={"points": ["only one"]})
 

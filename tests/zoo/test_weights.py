@@ -81,9 +81,7 @@ def test_wrapped_states_are_unwrapped(house, tmp_path, wrapped):
 
 
 def test_half_precision_is_loaded_as_single(house, tmp_path):
-    half = {
-        key: value.half() if value.is_floating_point() else value for key, value in house.state_dict().items()
-    }
+    half = {key: value.half() if value.is_floating_point() else value for key, value in house.state_dict().items()}
     module = zoo.network("house", weights=saved(half, tmp_path / "half.safetensors"))
     assert {parameter.dtype for parameter in module.parameters()} == {torch.float32}
     assert torch.equal(module.fc.weight, half["fc.weight"].float())
@@ -171,9 +169,7 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, zipped):
     trace = tmp_path / "was-here"
     state = {"fc.weight": torch.zeros(3, 256), "bomb": Bomb(trace)}
     path = saved(state, tmp_path / "evil.pth", _use_new_zipfile_serialization=zipped)
-    with pytest.raises(
-        IntegrityError, match=r"refused to open .*evil\.pth: it holds the Python object .*mkdir"
-    ):
+    with pytest.raises(IntegrityError, match=r"refused to open .*evil\.pth: it holds the Python object .*mkdir"):
         zoo.network("house", weights=path)
     assert not trace.exists()
 

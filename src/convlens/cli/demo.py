@@ -11,7 +11,7 @@ from convlens.cli.train import print_run
 
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pictures and the runs go.")] = Path("demo"),
-    epochs: Annotated[int, typer.Option(help="Times that every training picture is seen.")] = 60,
+    epochs: Annotated[int, typer.Option(help="Times that every training picture is seen.")] = 6,
     seed: Annotated[int, typer.Option(help="Decides everything that is random.")] = 0,
     json: JsonOption = False,
     quiet: QuietOption = False,

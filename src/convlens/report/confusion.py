@@ -46,7 +46,5 @@ def classes_per_block(num_classes: int, max_blocks: int) -> int:
 def pooled(confusion: Confusion, block: int) -> list[list[int]]:
     """The confusion matrix between blocks of `block` neighbouring classes; the last block may be smaller."""
     starts = range(0, len(confusion), block)
-    rows = [
-        [sum(column) for column in zip(*confusion[start : start + block], strict=True)] for start in starts
-    ]
+    rows = [[sum(column) for column in zip(*confusion[start : start + block], strict=True)] for start in starts]
     return [[sum(row[start : start + block]) for start in starts] for row in rows]

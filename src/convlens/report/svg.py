@@ -44,9 +44,7 @@ in_report_style = matplotlib.style.context(["default", _STYLE])
 """Decorator of a chart: drawn from matplotlib's own defaults, so that no matplotlibrc changes a report."""
 
 
-def inline_svg(
-    figure: Figure, *, name: str, description: str, hover: Mapping[str, Sequence[str]] | None = None
-) -> str:
+def inline_svg(figure: Figure, *, name: str, description: str, hover: Mapping[str, Sequence[str]] | None = None) -> str:
     """The figure as an `<svg>` element without namespaces; `description` is its text alternative.
 
     `name` is unique on the page and goes in front of all ids. `hover` maps the gid of a line of markers to

@@ -19,7 +19,7 @@ _BRIGHTEST = 16
 def demo(
     out: str | Path = "demo",
     *,
-    epochs: int = 60,
+    epochs: int = 6,
     seed: int = 0,
     progress: Progress = silent,
     say: Say = lambda text: None,
@@ -29,7 +29,7 @@ def demo(
     pictures = write_digits(root / "digits")
     say(f"1797 handwritten digits as PNG files: {pictures}")
     target = unused_run_name(root / "runs", "digits-house")
-    return train(pictures, epochs=epochs, seed=seed, learning_rate=0.03, out=target, progress=progress, say=say)
+    return train(pictures, epochs=epochs, seed=seed, freeze="layer3", out=target, progress=progress, say=say)
 
 
 def write_digits(folder: Path) -> Path:

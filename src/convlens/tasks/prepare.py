@@ -11,7 +11,7 @@ from convlens.core.preprocessing import Preprocessing
 from convlens.core.run import Crossing, FreezeOutcome, WeightsUsed
 from convlens.core.seeds import derived_seed
 from convlens.tasks.graph_cache import cached_capture
-from convlens.train.recipe import Recipe
+from convlens.training.recipe import Recipe
 from convlens.transfer.heads import replace_head
 from convlens.transfer.networks import CutNetwork, cut_network
 from convlens.zoo import card, network, package_weights

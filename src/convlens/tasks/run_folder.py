@@ -1,5 +1,6 @@
 """The run folder: written beside under a temporary name, then renamed, so that it is whole or absent."""
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -7,9 +8,11 @@ import itertools
 import platform
 import re
 import shlex
+import shutil
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -44,9 +47,12 @@ from convlens.data.facts import FactsStore
 from convlens.data.manifest import Manifest, Picture, Side
 from convlens.report.run_report import write_run_report
 from convlens.tasks.clock import Clock
-from convlens.train.recipe import Recipe
+from convlens.training.recipe import Recipe
 
 RUNS_FOLDER = Path("runs")
+_PARTIAL = ".partial"
+_STALE_SECONDS = 24 * 3600
+_LONGEST_SUBJECT = 100
 _MOST_MISTAKES = 24
 _LIKELIEST = 5
 
@@ -79,40 +85,85 @@ class RunResult:
     clock: Clock
 
 
-def reserve_run_folder(out: str | Path | None, folder: Path, recipe: Recipe) -> Path:
-    """Where the run will be: `out`, which must not exist, or a new name under runs/ that tells time and subject."""
-    if out is not None:
-        target = Path(out).expanduser()
-        if target.exists():
-            raise UsageError(f"--out {target} exists already, and runs are never overwritten. Give another name.")
-        return target
-    return unused_run_name(RUNS_FOLDER, f"{folder.resolve().name}-{recipe.backbone}")
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a run will be, and the hidden folder beside it in which its files are written."""
+
+    target: Path
+    partial: Path
+
+
+@contextlib.contextmanager
+def reserved_place(out: str | Path | None, folder: Path, recipe: Recipe) -> Iterator[Place]:
+    """A place for the run: `out`, which must not exist, or a new name under runs/ that tells time and subject.
+
+    Made before the work begins, so that a place that cannot be written to is noticed then; what is half written goes
+    when the work fails. Raises UsageError for an `out` that exists, MachineError where nothing can be written.
+    """
+    parent = RUNS_FOLDER if out is None else Path(out).expanduser().parent
+    with disk_errors_named(parent / "run"):
+        parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale_partials(parent)
+        place = _new_place(folder, recipe) if out is None else _chosen_place(Path(out).expanduser())
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place.partial, ignore_errors=True)
+
+
+def _chosen_place(target: Path) -> Place:
+    if target.exists():
+        raise UsageError(f"--out {target} exists already, and runs are never overwritten. Give another name.")
+    partial = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}{_PARTIAL}"
+    partial.mkdir()
+    return Place(target=target, partial=partial)
+
+
+def _new_place(folder: Path, recipe: Recipe) -> Place:
+    """Making the hidden folder claims the name: a run that begins in the same second takes the next one."""
+    subject = f"{folder.resolve().name}-{recipe.backbone}"
+    for target in _run_names(RUNS_FOLDER, subject):
+        partial = target.parent / f".{target.name}{_PARTIAL}"
+        if not target.exists():
+            with contextlib.suppress(FileExistsError):
+                partial.mkdir()
+                return Place(target=target, partial=partial)
+    raise AssertionError("names do not end")
 
 
 def unused_run_name(parent: Path, subject: str) -> Path:
     """A new name for a run below `parent`, made of the time and the subject."""
-    words = re.sub(r"[^\w.-]+", "-", subject)
+    return next(path for path in _run_names(parent, subject) if not path.exists())
+
+
+def _run_names(parent: Path, subject: str) -> Iterator[Path]:
+    words = re.sub(r"[^\w.-]+", "-", subject)[:_LONGEST_SUBJECT]
     stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{words}"
-    names = (parent / (stem if n == 1 else f"{stem}-{n}") for n in itertools.count(1))
-    return next(path for path in names if not path.exists())
+    return (parent / (stem if n == 1 else f"{stem}-{n}") for n in itertools.count(1))
 
 
-def write_run_folder(target: Path, result: RunResult) -> RunRecord:
+def _remove_stale_partials(parent: Path) -> None:
+    """What killed runs left half written more than a day ago."""
+    for path in parent.glob(f".*{_PARTIAL}"):
+        if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def write_run_folder(place: Place, result: RunResult) -> RunRecord:
     """Write every file of the run, the report last, and give the record. Raises MachineError on a full disk."""
-    with disk_errors_named(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.partial"
-        (partial / THUMBNAILS_FOLDER).mkdir(parents=True)
+    partial = place.partial
+    with disk_errors_named(place.target):
+        (partial / THUMBNAILS_FOLDER).mkdir()
         _write_bundle(partial, result)
         write_atomically(partial / RECIPE_FILE, result.recipe.to_toml())
         write_atomically(partial / METRICS_FILE, "".join(f"{m.model_dump_json()}\n" for m in result.history))
         problems = "".join(f"{p.model_dump_json(ensure_ascii=True)}\n" for p in result.manifest.problems)
         write_atomically(partial / BAD_FILES_FILE, problems)
         write_atomically(partial / PREDICTIONS_FILE, _predictions(result))
-        record = _record(target, result, _mistakes(partial, result))
+        record = _record(place.target, result, _mistakes(partial, result))
         write_atomically(partial / RUN_FILE, record.to_json())
         write_run_report(partial)
-        partial.rename(target)
+        partial.rename(place.target)
     return record
 
 

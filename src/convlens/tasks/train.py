@@ -19,10 +19,10 @@ from convlens.data.splits import split_pictures
 from convlens.graph.run import run
 from convlens.tasks.clock import Clock
 from convlens.tasks.prepare import RANDOM, Prepared, freeze_outcome, prepare, weights_named
-from convlens.tasks.run_folder import Judged, RunResult, reserve_run_folder, write_run_folder
-from convlens.train.loop import Examples, Model, fit, predict_logits
-from convlens.train.metrics import evaluate
-from convlens.train.recipe import Recipe
+from convlens.tasks.run_folder import Judged, RunResult, reserved_place, write_run_folder
+from convlens.training.loop import Examples, Model, fit, predict_logits
+from convlens.training.metrics import evaluate
+from convlens.training.recipe import Recipe
 from convlens.transfer.examples import FeatureExamples, PixelExamples, class_numbers
 from convlens.transfer.precision import resolve_precision
 from convlens.transfer.prefix import PrefixPass, run_prefix
@@ -76,7 +76,12 @@ def train(
         precision=resolve_precision(precision),
         seed=seed,
     )
-    target = reserve_run_folder(out, Path(folder), recipe)
+    with reserved_place(out, Path(folder), recipe) as place:
+        return write_run_folder(place, _trained(folder, recipe, clock, progress, say))
+
+
+def _trained(folder: str | Path, recipe: Recipe, clock: Clock, progress: Progress, say: Say) -> RunResult:
+    """Scan, prepare, run the prefix, split, fit, judge."""
     warnings = _Warnings(say)
     _warn_of_random_weights(recipe, warnings)
     with clock("scan"):
@@ -93,7 +98,9 @@ def train(
             progress,
         )
     clock.add("decode", features.decode_seconds)
-    manifest = split_pictures(manifest.without(features.problems).with_usable_classes(), recipe.val_fraction, seed)
+    manifest = split_pictures(
+        manifest.without(features.problems).with_usable_classes(), recipe.val_fraction, recipe.seed
+    )
     _refuse_nothing_to_judge(manifest)
     _say_found(manifest, say)
     _warn_of_data(manifest, features, warnings)
@@ -104,7 +111,7 @@ def train(
         model, history = _fit(prepared, features, manifest, recipe, progress)
     with clock("evaluate"):
         judged = [_judge(model, side, prepared, features, manifest) for side in ("val", "test") if manifest.side(side)]
-    result = RunResult(
+    return RunResult(
         recipe=recipe,
         manifest=manifest,
         module=prepared.module,
@@ -118,7 +125,6 @@ def train(
         warnings=warnings.kept,
         clock=clock,
     )
-    return write_run_folder(target, result)
 
 
 class _Warnings:

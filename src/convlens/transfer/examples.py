@@ -22,9 +22,7 @@ class FeatureExamples:
     def batch(self, indices: Tensor) -> tuple[Tensor, ...]:
         """The crossing tensors of these examples; maps of images lie channels last in memory."""
         return tuple(
-            column.to(torch.float32, memory_format=torch.channels_last)
-            if column.ndim == 4
-            else column.float()
+            column.to(torch.float32, memory_format=torch.channels_last) if column.ndim == 4 else column.float()
             for column in self._rows.batch(indices)
         )
 
@@ -32,9 +30,7 @@ class FeatureExamples:
 class PixelExamples:
     """Stored pixels as network input, through a transform that may draw something new each time."""
 
-    def __init__(
-        self, rows: FeatureRows, labels: Tensor, preprocessing: Preprocessing, transform: Transform
-    ) -> None:
+    def __init__(self, rows: FeatureRows, labels: Tensor, preprocessing: Preprocessing, transform: Transform) -> None:
         self.labels = labels
         self._rows = rows
         self._preprocessing = preprocessing

@@ -44,9 +44,7 @@ class FeatureTable:
     def add(self, images: Sequence[str], columns: Sequence[Tensor]) -> None:
         """Store rows for good: `columns[c]` has shape (len(images), ...). Raises MachineError on a full disk."""
         hashes = torch.frombuffer(bytearray.fromhex("".join(images)), dtype=torch.uint8).view(-1, 32)
-        content = save(
-            {"images": hashes, **{f"column{c}": column.contiguous() for c, column in enumerate(columns)}}
-        )
+        content = save({"images": hashes, **{f"column{c}": column.contiguous() for c, column in enumerate(columns)}})
         self._index(self.shards.write(content))
 
     def rows(self, images: Iterable[str]) -> "FeatureRows":

@@ -43,9 +43,7 @@ def freeze_plan(module: nn.Module, graph: Graph, name: str, head: str) -> Freeze
     read = {state for node in operators for state in _parameters_read(graph, node)}
     frozen = frozenset(early if name == "none" else early | (everything - read))
     if frozen >= everything:
-        raise UsageError(
-            f"--freeze {name} leaves nothing to train: every parameter runs before the end of {name!r}."
-        )
+        raise UsageError(f"--freeze {name} leaves nothing to train: every parameter runs before the end of {name!r}.")
     return FreezePlan(name=name, frozen=frozen, training=_training_modules(module, operators, last_fixed))
 
 
@@ -54,6 +52,8 @@ def _last_fixed(graph: Graph, name: str, head: str) -> int:
     operators = graph.operators
     if name == "none":
         return -1
+    if not name:
+        raise unknown_name("freeze plan or module", name, [*NAMED_PLANS, *_paths(operators)])
     if name == "backbone":
         return next(i for i, node in enumerate(operators) if _inside(node.module, head)) - 1
     if name == "conv":
@@ -100,7 +100,5 @@ def _training_modules(module: nn.Module, operators: tuple[Node, ...], last_fixed
     return frozenset(
         path
         for path, _ in module.named_modules()
-        if path
-        and any(_inside(other, path) for other in trained)
-        and not any(_inside(other, path) for other in fixed)
+        if path and any(_inside(other, path) for other in trained) and not any(_inside(other, path) for other in fixed)
     )

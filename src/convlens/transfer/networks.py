@@ -37,23 +37,17 @@ class CutNetwork:
 
     def frozen_digest(self) -> str:
         """SHA-256 over every parameter and buffer of the frozen part; equal before and after a run."""
-        trained = {
-            node.state for node in self.training.suffix.nodes if node.name in _mutated(self.training.suffix)
-        }
-        state = {
-            name: tensor
-            for name, tensor in self.module.state_dict().items()
-            if name not in self.trained_parameters and name not in trained
-        }
+        mutated = _mutated(self.training.suffix)
+        changing = {node.state for node in self.training.suffix.nodes if node.name in mutated}
+        changing |= self.trained_parameters.keys()
+        state = {name: tensor for name, tensor in self.module.state_dict().items() if name not in changing}
         return digest_of(state[name] for name in sorted(state))
 
 
 Capture = Callable[[nn.Module, Tensor], Graph]
 
 
-def cut_network(
-    module: nn.Module, plan: str, head: str, example: Tensor, capture: Capture = capture
-) -> CutNetwork:
+def cut_network(module: nn.Module, plan: str, head: str, example: Tensor, capture: Capture = capture) -> CutNetwork:
     """The network captured in both modes and cut at the named freeze plan; sets modes and `requires_grad`."""
     module.eval()
     graph = capture(module, example)

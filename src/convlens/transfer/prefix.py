@@ -58,16 +58,14 @@ def run_prefix(
     identity = not prefix.operators
     decoding = preprocessing.model_copy(update={"size": preprocessing.resize}) if identity else preprocessing
     dtype = torch.uint8 if identity else number_format(precision)
-    table = FeatureTable(
-        root, feature_key(decoding, _PIXELS_KEY if identity else prefix_digest(prefix), dtype)
-    )
+    table = FeatureTable(root, feature_key(decoding, _PIXELS_KEY if identity else prefix_digest(prefix), dtype))
     facts = FactsStore(root)
     missing = [picture for picture in manifest.pictures if _is_missing(picture, table, facts)]
     _refuse_full_disk(prefix, missing, dtype, root)
     batches = _Timed(decoded_batches(missing, decoding, BATCH_SIZE))
     writer = _Writer(table, facts)
-    folded = fold_batch_norm(prefix)
-    state = state_in(folded, dtype)
+    folded = fold_batch_norm(prefix) if missing else prefix
+    state = state_in(folded, dtype) if missing else {}
     failures: list[Problem] = []
     computed = 0
     with torch.inference_mode(), progress("prefix", len(missing)) as advance:

@@ -37,9 +37,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise UsageError(
-            f"no file of weights at {path}. Check the path, or leave the weights out to start anew."
-        )
+        raise UsageError(f"no file of weights at {path}. Check the path, or leave the weights out to start anew.")
     content = _read(path)
     for key in _NESTED:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
@@ -47,9 +45,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     return _without_prefix(_checked(content, path))
 
 
-def load_weights(
-    module: nn.Module, state: State, source: str | Path, head: str, *, name: str | None = None
-) -> None:
+def load_weights(module: nn.Module, state: State, source: str | Path, head: str, *, name: str | None = None) -> None:
     """Make the tensors of `state` those of `module`; nothing may be missing, left over or of another shape.
 
     `module` may be on the meta device. Numbers are converted to the module's type; tensors that have it
@@ -121,8 +117,7 @@ def _read_pickled(path: Path) -> object:
 def _checked(content: object, path: Path) -> dict[str, Tensor]:
     if not isinstance(content, Mapping) or not content:
         raise DataError(
-            f"{path} holds {_described(content)}, not a state dict (names and tensors). "
-            "Save model.state_dict()."
+            f"{path} holds {_described(content)}, not a state dict (names and tensors). Save model.state_dict()."
         )
     for name, value in content.items():
         if not isinstance(name, str) or not _is_plain(value):

@@ -1,7 +1,7 @@
 import pytest
 
 from convlens.core.errors import UsageError
-from convlens.train.recipe import Recipe
+from convlens.training.recipe import Recipe
 
 
 def test_a_recipe_survives_toml() -> None:

@@ -15,8 +15,8 @@ from convlens.core.errors import DataError
 from convlens.core.progress import Progress
 from convlens.core.run import EpochMetrics
 from convlens.core.seeds import derived_seed
-from convlens.train.optimizer import StochasticGradientDescent
-from convlens.train.recipe import Recipe
+from convlens.training.optimizer import StochasticGradientDescent
+from convlens.training.recipe import Recipe
 
 Forward = Callable[..., tuple[Tensor, ...]]
 """From the tensors of a batch to the network's outputs; the first one holds the logits, of shape (N, classes)."""

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from convlens.core.errors import DataError
 from convlens.core.progress import silent
-from convlens.train.loop import Model, fit, learning_rate, predict_logits
-from convlens.train.recipe import Recipe
+from convlens.training.loop import Model, fit, learning_rate, predict_logits
+from convlens.training.recipe import Recipe
 
 
 class Points:

@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from convlens.train.optimizer import StochasticGradientDescent
+from convlens.training.optimizer import StochasticGradientDescent
 
 
 def trained(steps: int, momentum: float, weight_decay: float, *, ours: bool) -> list[torch.Tensor]:

@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn import metrics as reference
 
-from convlens.train.metrics import confusion_matrix, evaluate, wilson_interval
+from convlens.training.metrics import confusion_matrix, evaluate, wilson_interval
 
 
 def random_case(classes: int, pictures: int = 200) -> tuple[torch.Tensor, torch.Tensor]:

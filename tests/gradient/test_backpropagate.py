@@ -1,0 +1,153 @@
+"""What is answered and what is refused, on graphs of a few nodes."""
+
+import re
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from convlens.core.errors import UsageError
+from convlens.gradient import backpropagate
+from convlens.graph.capture import capture
+from tests.gradient.oracle import assert_equals_autograd
+
+
+class Tied(nn.Module):
+    """One weight matrix, used by two layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 3), nn.Linear(3, 3)
+        self.second.weight = self.first.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.second(torch.tanh(self.first(x)))
+        return y
+
+
+class Partly(nn.Module):
+    """An unused parameter, a detached one, a frozen one, and one that leads to the output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used, self.unused, self.detached, self.frozen = (nn.Parameter(torch.ones(3)) for _ in range(4))
+        self.frozen.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.used * self.frozen + self.detached.detach()
+
+
+def test_tied_parameters_are_summed_under_the_first_name() -> None:
+    result = assert_equals_autograd(Tied().double(), torch.randn(2, 3, dtype=torch.float64))
+    assert set(result.parameters) == {"first.weight", "first.bias", "second.bias"}
+
+
+def test_only_parameters_that_lead_to_an_output_and_require_a_gradient_have_one() -> None:
+    result = assert_equals_autograd(Partly().double(), torch.randn(2, 3, dtype=torch.float64))
+    assert set(result.parameters) == {"used"}
+
+
+def test_several_outputs_take_a_sequence_of_upstream_gradients() -> None:
+    x = torch.randn(4, 3, dtype=torch.float64)
+    graph = capture(lambda u: (u.sin(), u.split(2)[1], u), x)
+    a, b, c = torch.randn(4, 3).double(), torch.randn(2, 3).double(), torch.randn(4, 3).double()
+    expected = a * x.cos() + torch.cat([torch.zeros(2, 3), b]) + c
+    torch.testing.assert_close(backpropagate(graph, x, upstream=(a, b, c)).inputs[0], expected)
+    torch.testing.assert_close(backpropagate(graph, x, upstream=(a, None, None)).inputs[0], a * x.cos())
+    by_ones = x.cos() + torch.cat([torch.zeros(2, 3), torch.ones(2, 3)]) + 1
+    torch.testing.assert_close(backpropagate(graph, x).inputs[0], by_ones)
+
+
+def test_integer_inputs_and_inputs_that_are_not_wanted_have_no_gradient() -> None:
+    x, index = torch.randn(4, 3), torch.tensor([[1], [2], [0], [3]])
+    graph = capture(lambda u, i: u * i, x, index)
+    gradient, none = backpropagate(graph, x, index).inputs
+    assert none is None
+    assert gradient is not None
+    assert gradient.sum() == 18
+    assert backpropagate(graph, x, index, input_gradients=False).inputs == (None, None)
+
+
+def test_a_number_computed_from_the_batch_size_is_no_tensor() -> None:
+    class Half(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.sum() / (x.shape[0] * 2) + x.mean() * (x.shape[0] / 2)
+
+    assert_equals_autograd(Half(), torch.randn(4, 3, dtype=torch.float64))
+
+
+def test_gradients_lie_in_memory_of_their_own() -> None:
+    x, y, upstream = torch.randn(3), torch.randn(3), torch.ones(3)
+    result = backpropagate(capture(torch.add, x, y), x, y, upstream=upstream)
+    a, b = result.inputs
+    assert a is not None
+    assert b is not None
+    assert len({a.data_ptr(), b.data_ptr(), upstream.data_ptr()}) == 3
+    wide = backpropagate(capture(torch.sum, x), x).inputs[0]
+    assert wide is not None
+    assert wide.is_contiguous()
+
+
+def test_nothing_is_left_for_autograd() -> None:
+    module = nn.Linear(3, 2)
+    result = backpropagate(capture(module, torch.randn(2, 3)), torch.randn(2, 3))
+    assert module.weight.grad is None
+    assert not result.outputs[0].requires_grad
+    assert not result.parameters["weight"].requires_grad
+
+
+@pytest.mark.parametrize(
+    ("upstream", "message"),
+    [
+        (
+            torch.ones(3),
+            "the upstream gradient of sin has shape (3,) and dtype torch.float32; it must have those of the",
+        ),
+        ((torch.ones(2), torch.ones(2)), "this graph has 1 outputs (sin), got 2 upstream gradients"),
+    ],
+)
+def test_an_upstream_gradient_that_does_not_fit_is_refused(upstream: Tensor, message: str) -> None:
+    x = torch.zeros(2)
+    with pytest.raises(UsageError, match=re.escape(message)):
+        backpropagate(capture(torch.sin, x), x, upstream=upstream)
+
+
+class Unknown(nn.Module):
+    """An operator outside the table, in a module of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(Determinant())
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.inner(x)
+        return y
+
+
+class Determinant(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.linalg.det(x)
+
+
+def test_an_operator_without_a_rule_is_named_with_its_module_and_line() -> None:
+    x = torch.eye(2)
+    graph = capture(Unknown(), x, free_batch=False)
+    with pytest.raises(UsageError) as refused:
+        backpropagate(graph, x)
+    message = str(refused.value)
+    assert "the operator aten.linalg_det.default in module 'inner.0'" in message
+    assert "test_backpropagate.py" in message
+    assert "return torch.linalg.det(x)" in message
+
+
+def test_the_line_of_a_plain_function_is_named_too() -> None:
+    x = torch.eye(2)
+    graph = capture(lambda u: torch.linalg.det(u), x)
+    with pytest.raises(UsageError, match=r"test_backpropagate.py:\d+ in <lambda>: .*torch.linalg.det"):
+        backpropagate(graph, x)
+
+
+def test_an_operator_without_a_rule_off_the_gradients_way_is_run() -> None:
+    x = torch.eye(2)
+    graph = capture(lambda u: u * torch.linalg.det(u.detach()), x)
+    torch.testing.assert_close(backpropagate(graph, x).inputs[0], torch.ones(2, 2))

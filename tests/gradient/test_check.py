@@ -1,0 +1,57 @@
+"""The check that is shipped: it passes what is right, and names an operator whose rule is wrong by a thousandth."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from convlens.gradient import check, plan
+from convlens.graph.capture import capture
+from convlens.ops import TABLE, NoRule
+from tests.graph.nets import Dense, Residual, randomised
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
+def test_right_rules_pass_and_the_module_stays_as_it_is(training: bool) -> None:
+    module = randomised(Residual()).train(training)
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    found = check(capture(module, torch.zeros(2, 3, 6, 6)), torch.zeros(2, 3, 6, 6))
+    assert found.passed, str(found)
+    assert {one.operator for one in found.operators} >= {"aten.conv2d.default", "aten.batch_norm.default"}
+    assert set(found.parameters) == {name for name, _ in module.named_parameters()}
+    assert all(torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
+
+
+def test_ties_of_pooled_zeros_and_operators_with_several_outputs_pass() -> None:
+    class Net(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            a, b = nn.functional.max_pool2d(torch.relu(x - 1), 2).split(1, 1)
+            return a * b.float()
+
+    found = check(capture(Net(), torch.zeros(2, 2, 4, 4)), [torch.ones(2, 2, 4, 4)])
+    assert found.passed, str(found)
+    assert "aten.split" in " ".join(one.operator for one in found.operators)
+
+
+@pytest.mark.parametrize(
+    "name", ["aten.conv2d.default", "aten.relu.default", "aten.linear.default", "aten.cat.default"]
+)
+def test_an_error_of_a_thousandth_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "TABLE", {**TABLE, name: dataclasses.replace(TABLE[name], gradient=_planted(name))})
+    found = check(capture(randomised(Dense()).eval(), torch.zeros(2, 3, 6, 6)), torch.randn(2, 3, 6, 6))
+    assert not found.passed
+    assert {one.operator for one in found.differing} == {name}
+    one = found.differing[0]
+    assert one.autograd == pytest.approx(1e-3, rel=1e-3)
+    assert one.finite_differences == pytest.approx(1e-3, rel=1e-2)
+    assert f"{one.node} ({name})" in str(found)
+    assert "nets.py" in str(found)
+    assert "differs by 1.0e-03 from autograd, by 1.0e-03 from finite differences" in str(found)
+
+
+def _planted(name: str) -> Any:
+    right = TABLE[name].gradient
+    assert not isinstance(right, NoRule)
+    return lambda *args, **kwargs: tuple(None if g is None else g * 1.001 for g in right(*args, **kwargs))

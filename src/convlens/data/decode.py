@@ -153,7 +153,11 @@ def _resized_centre(image: Image.Image, resize: int, size: int, interpolation: s
 
 
 def _thumbnail(image: Image.Image) -> bytes:
-    small = image if max(image.size) <= THUMBNAIL_SIDE else image.resize(_fitting(image), reducing_gap=2.0)
+    small = (
+        image
+        if max(image.size) <= THUMBNAIL_SIDE
+        else image.resize(_fitting(image), Image.Resampling.BILINEAR, reducing_gap=1.0)
+    )
     encoded = io.BytesIO()
     small.save(encoded, "JPEG", quality=80)
     return encoded.getvalue()

@@ -17,6 +17,7 @@ from convlens.data.batches import PixelBatch, decoded_batches, normalised
 from convlens.data.facts import Facts, FactsStore
 from convlens.data.manifest import Manifest, Picture
 from convlens.graph.fold import fold_batch_norm
+from convlens.graph.fuse import fuse_relu
 from convlens.graph.graph import Graph
 from convlens.graph.run import run
 from convlens.transfer.features import FeatureTable, feature_key
@@ -64,15 +65,15 @@ def run_prefix(
     _refuse_full_disk(prefix, missing, dtype, root)
     batches = _Timed(decoded_batches(missing, decoding, BATCH_SIZE))
     writer = _Writer(table, facts)
-    folded = fold_batch_norm(prefix) if missing else prefix
-    state = state_in(folded, dtype) if missing else {}
+    fast = _for_inference(prefix, dtype) if missing else prefix
+    state = state_in(fast, dtype) if missing else {}
     failures: list[Problem] = []
     computed = 0
     with torch.inference_mode(), progress("prefix", len(missing)) as advance:
         for batch in batches:
             if batch.pictures:
                 pixels = batch.pixels if identity else normalised(batch.pixels, preprocessing).to(dtype)
-                columns = (pixels,) if identity else run(folded, pixels, state=state)
+                columns = (pixels,) if identity else run(fast, pixels, state=state)
                 writer.add(batch, columns)
             else:
                 writer.add(batch, ())
@@ -88,6 +89,11 @@ def run_prefix(
         decoded=len(missing),
         decode_seconds=batches.seconds,
     )
+
+
+def _for_inference(prefix: Graph, dtype: torch.dtype) -> Graph:
+    folded = fold_batch_norm(prefix)
+    return fuse_relu(folded) if dtype is torch.float32 else folded
 
 
 def _is_missing(picture: Picture, table: FeatureTable, facts: FactsStore) -> bool:

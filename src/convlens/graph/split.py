@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 import torch
 
 from convlens.core.errors import UsageError
-from convlens.graph.graph import BATCH, Graph, Node, Ref, replace_references
+from convlens.graph.graph import BATCH, Graph, Node, Ref
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,7 +131,7 @@ def _cheaply_recomputed(graph: Graph, crossings: tuple[str, ...]) -> list[str]:
     found = []
     for name in crossings:
         node = graph.by_name[name]
-        sources = {graph.by_name[source].name for source in node.inputs if graph.by_name[source].size != BATCH}
+        sources = {source for source in node.inputs if graph.by_name[source].size != BATCH}
         if node.kind == "operator" and sources and sources <= crossing:
             found.append(name)
     return found
@@ -167,7 +167,7 @@ def _batch_size_of(node: Node, crossings: tuple[str, ...]) -> Node:
         node,
         operator="aten.sym_size.int",
         target=torch.ops.aten.sym_size.int,
-        arguments=replace_references((Ref(crossings[0]), 0), lambda ref: ref),
+        arguments=(Ref(crossings[0]), 0),
         keywords={},
     )
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convlens.zoo.card import NetworkCard
+from convlens.zoo.entry import family
 
 CARD = NetworkCard(
     name="alexnet",
@@ -72,3 +73,6 @@ def _initialise(network: AlexNet) -> None:
 def alexnet(classes: int = 1000) -> AlexNet:
     """AlexNet for one GPU, arXiv:1404.5997, as torchvision builds it."""
     return AlexNet(classes)
+
+
+NETWORKS = family(CARD, alexnet=alexnet)

@@ -1,5 +1,7 @@
 """What is known about a network before it is built."""
 
+from typing import Literal
+
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.records import Record
 
@@ -15,5 +17,9 @@ class NetworkCard(Record):
     """Dotted name of the last layer, the one that gives one number per class."""
     classes: int = 1000
     preprocessing: Preprocessing = Preprocessing()
+    input_shape: tuple[int, ...] = (3, 224, 224)
+    """Of one example as the paper has it: channels, then the spatial axes."""
+    output: Literal["scores", "maps"] = "scores"
+    """One number per class, or one per class and place (dense prediction, sequences)."""
     package_weights: bool = False
     """Whether trained weights travel in the package (`weights="package"`)."""

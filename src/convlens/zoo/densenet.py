@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from convlens.layers.dense import DenseBlock, Transition
 from convlens.zoo.card import NetworkCard
+from convlens.zoo.entry import family
 from convlens.zoo.initialisation import he_normal
 
 CARD = NetworkCard(
@@ -81,3 +82,12 @@ def densenet169(classes: int = 1000) -> DenseNet:
 def densenet201(classes: int = 1000) -> DenseNet:
     """DenseNet with 201 layers and growth rate 32, arXiv:1608.06993, table 1."""
     return DenseNet((6, 12, 48, 32), 32, classes)
+
+
+NETWORKS = family(
+    CARD,
+    densenet121=densenet121,
+    densenet161=densenet161,
+    densenet169=densenet169,
+    densenet201=densenet201,
+)

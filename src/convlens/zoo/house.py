@@ -12,6 +12,7 @@ from convlens.core.preprocessing import Preprocessing
 from convlens.layers.residual import shortcut
 from convlens.layers.squeeze_excite import SqueezeExcite
 from convlens.zoo.card import NetworkCard
+from convlens.zoo.entry import family
 from convlens.zoo.initialisation import he_normal
 
 CARD = NetworkCard(
@@ -21,6 +22,7 @@ CARD = NetworkCard(
     "ResNet-D shortcuts (arXiv:1812.01187)",
     head="fc",
     classes=200,
+    input_shape=(3, 64, 64),
     preprocessing=Preprocessing(size=64, resize=64),
     package_weights=True,
 )
@@ -78,3 +80,6 @@ class House(nn.Module):
 def house(classes: int = 200) -> House:
     """The house network, 16 layers; convlens's own."""
     return House(classes)
+
+
+NETWORKS = family(CARD, house=house)

@@ -1,61 +1,21 @@
 """The table of all networks: name -> how to build it, and its card. Nothing is built here."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
-
-from torch import nn
 
 from convlens.core.errors import unknown_name
 from convlens.zoo import alexnet, densenet, house, resnet, vgg
 from convlens.zoo.card import NetworkCard
-
-Build = Callable[[int], nn.Module]
-"""Number of classes in, network with its paper's initialisation out."""
-
-
-class Entry(NamedTuple):
-    """One line of the table."""
-
-    build: Build
-    card: NetworkCard
-
-
-def _family(card: NetworkCard, **builds: Build) -> dict[str, Entry]:
-    return {name: Entry(build, card.model_copy(update={"name": name})) for name, build in builds.items()}
-
+from convlens.zoo.entry import Entry
 
 NETWORKS: Mapping[str, Entry] = MappingProxyType(
     {
-        **_family(alexnet.CARD, alexnet=alexnet.alexnet),
-        **_family(
-            densenet.CARD,
-            densenet121=densenet.densenet121,
-            densenet161=densenet.densenet161,
-            densenet169=densenet.densenet169,
-            densenet201=densenet.densenet201,
-        ),
-        **_family(house.CARD, house=house.house),
-        **_family(
-            resnet.CARD,
-            resnet18=resnet.resnet18,
-            resnet34=resnet.resnet34,
-            resnet50=resnet.resnet50,
-            resnet101=resnet.resnet101,
-            resnet152=resnet.resnet152,
-        ),
-        **_family(
-            vgg.CARD,
-            vgg11=vgg.vgg11,
-            vgg11_bn=vgg.vgg11_bn,
-            vgg13=vgg.vgg13,
-            vgg13_bn=vgg.vgg13_bn,
-            vgg16=vgg.vgg16,
-            vgg16_bn=vgg.vgg16_bn,
-            vgg19=vgg.vgg19,
-            vgg19_bn=vgg.vgg19_bn,
-        ),
+        **alexnet.NETWORKS,
+        **densenet.NETWORKS,
+        **house.NETWORKS,
+        **resnet.NETWORKS,
+        **vgg.NETWORKS,
     }
 )
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from convlens.layers.residual import BasicBlock, Bottleneck
 from convlens.zoo.card import NetworkCard
+from convlens.zoo.entry import family
 from convlens.zoo.initialisation import he_normal
 
 CARD = NetworkCard(
@@ -77,3 +78,13 @@ def resnet101(classes: int = 1000) -> ResNet:
 def resnet152(classes: int = 1000) -> ResNet:
     """ResNet with 152 layers, arXiv:1512.03385, table 1."""
     return ResNet(Bottleneck, (3, 8, 36, 3), classes)
+
+
+NETWORKS = family(
+    CARD,
+    resnet18=resnet18,
+    resnet34=resnet34,
+    resnet50=resnet50,
+    resnet101=resnet101,
+    resnet152=resnet152,
+)

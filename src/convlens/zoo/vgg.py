@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convlens.zoo.card import NetworkCard
+from convlens.zoo.entry import family
 
 CARD = NetworkCard(
     name="vgg",
@@ -112,3 +113,16 @@ def vgg19(classes: int = 1000) -> VGG:
 def vgg19_bn(classes: int = 1000) -> VGG:
     """VGG with 19 layers, configuration E of arXiv:1409.1556, and batch normalisation."""
     return VGG(_E, classes, batch_norm=True)
+
+
+NETWORKS = family(
+    CARD,
+    vgg11=vgg11,
+    vgg11_bn=vgg11_bn,
+    vgg13=vgg13,
+    vgg13_bn=vgg13_bn,
+    vgg16=vgg16,
+    vgg16_bn=vgg16_bn,
+    vgg19=vgg19,
+    vgg19_bn=vgg19_bn,
+)

@@ -1,0 +1,163 @@
+"""Download one file over HTTP: resumed where it broke, verified by its SHA-256, and only then under its name."""
+
+import contextlib
+import random
+import time
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import httpx2
+from filelock import FileLock
+
+from convlens.core.errors import IntegrityError, NetworkError
+from convlens.core.files import disk_errors_named, sha256_of
+from convlens.core.progress import Advance, Progress, silent
+
+ATTEMPTS = 5
+PASSING_TROUBLE = frozenset({408, 425, 429, *range(500, 600)})
+"""Answers after which the same request may yet succeed."""
+PART_SUFFIX = ".part"
+
+_TIMEOUT = httpx2.Timeout(20.0, connect=10.0)
+_LONGEST_WAIT_SECONDS = 60.0
+_BLOCK_BYTES = 1 << 18
+
+
+class Source(NamedTuple):
+    """A file on a server, and the hash that proves it."""
+
+    url: str
+    sha256: str
+    """All 64 hexadecimal digits, or the first eight or more where no more are known."""
+    bytes: int | None = None
+    """Its length, where it is known."""
+
+
+class _PassingError(Exception):
+    """Something that may pass: worth another attempt after `wait` seconds (None: as long as usual)."""
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+def download(source: Source, path: Path, progress: Progress = silent, *, pause: float = 1.0) -> None:
+    """Bring the file of `source` to `path`, unless it is there already.
+
+    What has come lies in a file beside it, so that a broken download goes on where it broke, also in another
+    process; one process at a time works on it. Connections that break and answers 408, 425, 429 and 5xx are tried
+    five times in all, after pauses that start at about `pause` seconds and double; Retry-After is honoured.
+
+    Raises NetworkError when the file cannot be had, IntegrityError when it is another one than the hash says (it is
+    removed then), MachineError when the disk is full.
+    """
+    part = path.with_name(path.name + PART_SUFFIX)
+    with disk_errors_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{part}.lock"):
+            if not path.exists():
+                _fetch(source, part, progress, pause)
+                verify(part, source)
+                part.replace(path)
+
+
+def verify(path: Path, source: Source) -> None:
+    """Raise IntegrityError, and remove the file, when its SHA-256 is not that of the source."""
+    digest = sha256_of(path)
+    if not digest.startswith(source.sha256.lower()):
+        path.unlink()
+        raise IntegrityError(
+            f"refused {source.url}: the SHA-256 of what came is {digest}, and {source.sha256} was expected. Nothing of "
+            "it was opened, and it was removed. Try again; if it happens twice, the file on the server has changed."
+        )
+
+
+def _fetch(source: Source, part: Path, progress: Progress, pause: float) -> None:
+    """All bytes of the source into `part`, with patience."""
+    with progress(f"download {Path(urlsplit(source.url).path).name}", source.bytes or 0) as advance:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return _one_attempt(source, part, advance)
+            except (_PassingError, httpx2.TransportError) as trouble:
+                if attempt == ATTEMPTS:
+                    raise _unreachable(source, str(trouble) or type(trouble).__name__) from trouble
+                wait = getattr(trouble, "wait", None)
+                time.sleep(pause * 2 ** (attempt - 1) * random.uniform(0.75, 1.25) if wait is None else wait)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _one_attempt(source: Source, part: Path, advance: Advance) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    if source.bytes is not None and have == source.bytes:
+        return
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    with _answer(source.url, headers) as answer:
+        if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            if _total(answer) == have:
+                return
+            part.unlink()
+            raise _PassingError("what was there did not fit the file on the server", wait=0)
+        _refuse_failure(source, answer)
+        continued = answer.status_code == HTTPStatus.PARTIAL_CONTENT and _start(answer) == have
+        if answer.status_code == HTTPStatus.PARTIAL_CONTENT and not continued:
+            part.unlink(missing_ok=True)
+            raise _PassingError(f"the server sent the part {answer.headers.get('Content-Range')}", wait=0)
+        advance(have if continued else 0)
+        with part.open("ab" if continued else "wb") as file:
+            for block in answer.iter_raw(_BLOCK_BYTES):
+                file.write(block)
+                advance(len(block))
+
+
+@contextlib.contextmanager
+def _answer(url: str, headers: dict[str, str]) -> Iterator[httpx2.Response]:
+    with (
+        httpx2.Client(timeout=_TIMEOUT, follow_redirects=True, max_redirects=5) as client,
+        client.stream("GET", url, headers=headers) as answer,
+    ):
+        yield answer
+
+
+def _refuse_failure(source: Source, answer: httpx2.Response) -> None:
+    if answer.is_success:
+        return
+    reason = f"the server answered {answer.status_code} {answer.reason_phrase}"
+    if answer.status_code in PASSING_TROUBLE:
+        raise _PassingError(reason, retry_after(answer.headers.get("Retry-After")))
+    raise _unreachable(source, reason)
+
+
+def retry_after(value: str | None) -> float | None:
+    """The seconds that a Retry-After header asks to wait, a minute at most; None without one that can be read.
+
+    RFC 9110, section 10.2.3: a number of seconds, or a date.
+    """
+    if value is None:
+        return None
+    if value.strip().isdigit():
+        return min(float(value), _LONGEST_WAIT_SECONDS)
+    try:
+        seconds = parsedate_to_datetime(value).timestamp() - time.time()
+    except ValueError:
+        return None
+    return min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
+
+
+def _start(answer: httpx2.Response) -> int | None:
+    """Where the part of an answer begins: `Content-Range: bytes 100-199/200`."""
+    start = answer.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+    return int(start) if start.isdigit() else None
+
+
+def _total(answer: httpx2.Response) -> int | None:
+    """How long the whole file is: `Content-Range: bytes */200`."""
+    total = answer.headers.get("Content-Range", "").rpartition("/")[2]
+    return int(total) if total.isdigit() else None
+
+
+def _unreachable(source: Source, reason: str) -> NetworkError:
+    return NetworkError(f"cannot download {source.url}: {reason}.")

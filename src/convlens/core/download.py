@@ -8,7 +8,6 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import httpx2
 from filelock import FileLock
@@ -33,8 +32,6 @@ class Source(NamedTuple):
     url: str
     sha256: str
     """All 64 hexadecimal digits, or the first eight or more where no more are known."""
-    bytes: int | None = None
-    """Its length, where it is known."""
 
 
 class _PassingError(Exception):
@@ -43,6 +40,23 @@ class _PassingError(Exception):
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
         self.wait = wait
+
+
+class _LateProgress(contextlib.ExitStack):
+    """The stage "download", opened when the first answer tells how long the file is; counts every byte once."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress = progress
+        self._advance: Advance | None = None
+        self._done = 0
+
+    def at(self, have: int, total: int = 0) -> None:
+        """So many bytes are there."""
+        if self._advance is None:
+            self._advance = self.enter_context(self._progress("download", total))
+        self._advance(max(0, have - self._done))
+        self._done = max(have, self._done)
 
 
 def download(source: Source, path: Path, progress: Progress = silent, *, pause: float = 1.0) -> None:
@@ -65,23 +79,25 @@ def download(source: Source, path: Path, progress: Progress = silent, *, pause: 
                 part.replace(path)
 
 
-def verify(path: Path, source: Source) -> None:
-    """Raise IntegrityError, and remove the file, when its SHA-256 is not that of the source."""
+def verify(path: Path, source: Source, *, remove: bool = True) -> None:
+    """Raise IntegrityError, and by default remove the file, when its SHA-256 is not that of the source."""
     digest = sha256_of(path)
     if not digest.startswith(source.sha256.lower()):
-        path.unlink()
+        if remove:
+            path.unlink()
+        end = "It was removed. Try again; if it happens twice, the file on the server has changed." if remove else ""
         raise IntegrityError(
-            f"refused {source.url}: the SHA-256 of what came is {digest}, and {source.sha256} was expected. Nothing of "
-            "it was opened, and it was removed. Try again; if it happens twice, the file on the server has changed."
+            f"refused {path.name} of {source.url}: its SHA-256 is {digest}, and {source.sha256} was expected. Nothing "
+            f"in it was opened. {end or f'Take {path} away, or put the right file there.'}"
         )
 
 
 def _fetch(source: Source, part: Path, progress: Progress, pause: float) -> None:
     """All bytes of the source into `part`, with patience."""
-    with progress(f"download {Path(urlsplit(source.url).path).name}", source.bytes or 0) as advance:
+    with _LateProgress(progress) as shown:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return _one_attempt(source, part, advance)
+                return _one_attempt(source, part, shown)
             except (_PassingError, httpx2.TransportError) as trouble:
                 if attempt == ATTEMPTS:
                     raise _unreachable(source, str(trouble) or type(trouble).__name__) from trouble
@@ -90,10 +106,8 @@ def _fetch(source: Source, part: Path, progress: Progress, pause: float) -> None
     raise AssertionError("the last attempt returns or raises")
 
 
-def _one_attempt(source: Source, part: Path, advance: Advance) -> None:
+def _one_attempt(source: Source, part: Path, shown: "_LateProgress") -> None:
     have = part.stat().st_size if part.exists() else 0
-    if source.bytes is not None and have == source.bytes:
-        return
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with _answer(source.url, headers) as answer:
         if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -106,11 +120,13 @@ def _one_attempt(source: Source, part: Path, advance: Advance) -> None:
         if answer.status_code == HTTPStatus.PARTIAL_CONTENT and not continued:
             part.unlink(missing_ok=True)
             raise _PassingError(f"the server sent the part {answer.headers.get('Content-Range')}", wait=0)
-        advance(have if continued else 0)
+        have = have if continued else 0
+        shown.at(have, have + int(answer.headers.get("Content-Length", 0)))
         with part.open("ab" if continued else "wb") as file:
             for block in answer.iter_raw(_BLOCK_BYTES):
                 file.write(block)
-                advance(len(block))
+                have += len(block)
+                shown.at(have)
 
 
 @contextlib.contextmanager

@@ -8,13 +8,14 @@ from torch import nn
 
 from convlens.core.files import sha256_of
 from convlens.core.preprocessing import Preprocessing
+from convlens.core.progress import Progress, silent
 from convlens.core.run import Crossing, FreezeOutcome, WeightsUsed
 from convlens.core.seeds import derived_seed
 from convlens.tasks.graph_cache import cached_capture
 from convlens.training.recipe import Recipe
 from convlens.transfer.heads import replace_head
 from convlens.transfer.networks import CutNetwork, cut_network
-from convlens.zoo import card, network, package_weights
+from convlens.zoo import card, network, weight_cards, weights_file
 
 PACKAGE, RANDOM = "package", "random"
 
@@ -32,12 +33,13 @@ class Prepared:
     """Digest of the frozen part, to be compared with the one after training."""
 
 
-def prepare(recipe: Recipe, classes: int) -> Prepared:
-    """The recipe's network for that many classes, ready to train."""
+def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepared:
+    """The recipe's network for that many classes, ready to train; its weights are downloaded where that is needed."""
     known = card(recipe.backbone)
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(recipe.seed, "weights"))
-        module = network(recipe.backbone, weights=None if recipe.weights == RANDOM else recipe.weights)
+        weights = None if recipe.weights == RANDOM else weights_file(recipe.backbone, recipe.weights, progress)
+        module = network(recipe.backbone, weights=weights)
     replace_head(module, known.head, classes, derived_seed(recipe.seed, "head"))
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     example = torch.zeros(2, 3, recipe.size, recipe.size)
@@ -45,8 +47,8 @@ def prepare(recipe: Recipe, classes: int) -> Prepared:
     return Prepared(
         module=module,
         cut=cut,
-        weights=_weights_used(recipe),
-        preprocessing=known.preprocessing.at(recipe.size),
+        weights=_weights_used(recipe, weights),
+        preprocessing=preprocessing_for(recipe.backbone, recipe.weights).at(recipe.size),
         classes=classes,
         frozen_before=cut.frozen_digest(),
     )
@@ -82,11 +84,20 @@ def freeze_outcome(prepared: Prepared) -> FreezeOutcome:
     )
 
 
-def _weights_used(recipe: Recipe) -> WeightsUsed:
-    if recipe.weights == RANDOM:
+def preprocessing_for(backbone: str, weights: str) -> Preprocessing:
+    """What the backbone is fed with these weights: a published set may have been trained with its own crop."""
+    published = weight_cards(backbone)
+    return published[weights].preprocessing if weights in published else card(backbone).preprocessing
+
+
+def _weights_used(recipe: Recipe, file: Path | None) -> WeightsUsed:
+    if file is None:
         return WeightsUsed(source="random", name=f"random, seed {recipe.seed}", sha256=None)
-    if recipe.weights == PACKAGE:
-        path = package_weights(card(recipe.backbone))
-        return WeightsUsed(source="package", name=path.name, sha256=sha256_of(path))
-    path = Path(recipe.weights).expanduser()
-    return WeightsUsed(source="file", name=path.name, sha256=sha256_of(path))
+    known = (
+        PACKAGE
+        if recipe.weights == PACKAGE
+        else "published"
+        if recipe.weights in weight_cards(recipe.backbone)
+        else "file"
+    )
+    return WeightsUsed(source=known, name=file.name, sha256=sha256_of(file))

@@ -17,7 +17,7 @@ from convlens.zoo.card import NetworkCard
 from convlens.zoo.fit import COUNTER, State, classes_in, differences, fitting_networks
 
 _SAFETENSORS = ".safetensors"
-_PICKLED = (".pth", ".pt", ".bin")
+_PICKLED = (".pth", ".pt", ".bin", ".th")
 _NESTED = ("state_dict", "model")
 _PARALLEL_PREFIX = "module."
 _PACKAGE_FOLDER = Path(__file__).parent / "weights"
@@ -29,7 +29,7 @@ _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")
 def read_weights(path: str | Path) -> dict[str, Tensor]:
     """The state that a file of weights holds: dotted name -> tensor, on the CPU.
 
-    Reads `.safetensors`, and `.pth`, `.pt`, `.bin` without running any code in them. A state nested under
+    Reads `.safetensors`, and `.pth`, `.pt`, `.bin`, `.th` without running any code in them. A state nested under
     `state_dict` or `model` is taken out, and the prefix `module.` that parallel training leaves is removed.
 
     Raises UsageError when there is no such file, DataError when it cannot be read or holds something else,

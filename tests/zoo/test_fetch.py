@@ -1,0 +1,119 @@
+"""Published weights from a local server."""
+
+import hashlib
+import io
+from pathlib import Path
+
+import pytest
+import torch
+from pytest_httpserver import HTTPServer
+from torch import nn
+
+from convlens import zoo
+from convlens.core.errors import DataError, IntegrityError, NetworkError
+from convlens.core.files import cache_folder
+from convlens.zoo import fetch, published
+from convlens.zoo.fetch import fetched_weights, kept_weights
+
+
+@pytest.fixture
+def trained() -> nn.Module:
+    torch.manual_seed(5)
+    return zoo.network("squeezenet1_1" if "squeezenet1_1" in zoo.names() else "house")
+
+
+@pytest.fixture
+def content(trained: nn.Module) -> bytes:
+    """As published: a pickle of tensors."""
+    file = io.BytesIO()
+    torch.save(trained.state_dict(), file)
+    return file.getvalue()
+
+
+@pytest.fixture
+def card(httpserver: HTTPServer, content: bytes, monkeypatch: pytest.MonkeyPatch) -> zoo.WeightCard:
+    name = "squeezenet1_1" if "squeezenet1_1" in zoo.names() else "house"
+    card = zoo.weight_card("resnet18", "imagenet").model_copy(
+        update={
+            "network": name,
+            "name": "imagenet",
+            "url": httpserver.url_for(f"/models/{name}.pth"),
+            "sha256": hashlib.sha256(content).hexdigest()[:8],
+        }
+    )
+    monkeypatch.setattr(published, "_cards", lambda network: (card,) if network == name else ())
+    return card
+
+
+@pytest.fixture
+def serving(httpserver: HTTPServer, card: zoo.WeightCard, content: bytes) -> HTTPServer:
+    httpserver.expect_request(f"/models/{card.file}").respond_with_data(content)
+    return httpserver
+
+
+@pytest.fixture
+def silent_server(httpserver: HTTPServer) -> HTTPServer:
+    return httpserver  # answers 500 to all it was not told of
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    a, b = one.state_dict(), other.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_downloaded_once_then_offline(serving: HTTPServer, card: zoo.WeightCard, trained: nn.Module) -> None:
+    assert same(zoo.network(card.network, weights="imagenet"), trained)
+    assert same(zoo.network(card.network, weights="imagenet"), trained)
+    assert len(serving.log) == 1
+    assert kept_weights(card).is_file()
+    assert not list((cache_folder() / "weights" / "downloads").glob("*.pth"))
+
+
+def test_a_file_put_there_by_hand_is_taken_and_left(card: zoo.WeightCard, content: bytes, trained: nn.Module) -> None:
+    own = cache_folder() / "weights" / card.file
+    own.parent.mkdir(parents=True)
+    own.write_bytes(content)
+    assert same(zoo.network(card.network, weights="imagenet"), trained)
+    assert own.read_bytes() == content
+
+
+def test_a_wrong_file_put_there_by_hand_is_refused_and_left(card: zoo.WeightCard) -> None:
+    own = cache_folder() / "weights" / card.file
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"another file")
+    with pytest.raises(IntegrityError, match=r"Take .* away"):
+        fetched_weights(card)
+    assert own.exists()
+
+
+def test_a_wrong_download_is_never_parsed(
+    serving: HTTPServer, card: zoo.WeightCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "read_weights", lambda path: pytest.fail("parsed"))
+    with pytest.raises(IntegrityError, match="refused"):
+        fetched_weights(card.model_copy(update={"sha256": "00000000"}))
+    assert not list((cache_folder() / "weights").rglob("*.safetensors"))
+
+
+def test_offline_says_what_to_fetch_and_where_to_put_it(silent_server: HTTPServer, card: zoo.WeightCard) -> None:
+    gone = card.model_copy(update={"url": silent_server.url_for("/gone/weights.pth")})
+    silent_server.expect_request("/gone/weights.pth").respond_with_data("no", status=404)
+    place = cache_folder() / "weights" / "weights.pth"
+    with pytest.raises(NetworkError, match=r"Without a network: fetch http.*weights\.pth elsewhere") as caught:
+        fetched_weights(gone)
+    assert str(place) in str(caught.value)
+
+
+def test_weights_of_another_network_are_not_kept(httpserver: HTTPServer, card: zoo.WeightCard, content: bytes) -> None:
+    httpserver.expect_request(f"/models/{card.file}").respond_with_data(content)
+    wrong = card.model_copy(update={"network": "resnet18"})
+    with pytest.raises(DataError, match="does not fit resnet18"):
+        fetched_weights(wrong)
+    assert not kept_weights(wrong).exists()
+
+
+def test_paths_are_never_taken_for_names(tmp_path: Path, trained: nn.Module) -> None:
+    path = tmp_path / "imagenet.pth"
+    torch.save(trained.state_dict(), path)
+    name = "squeezenet1_1" if "squeezenet1_1" in zoo.names() else "house"
+    assert same(zoo.network(name, weights=str(path)), trained)

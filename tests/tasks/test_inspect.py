@@ -41,6 +41,14 @@ def test_the_size_changes_costs_but_not_parameters() -> None:
     assert 15 < large.multiply_adds / small.multiply_adds < 17
 
 
+def test_a_size_below_the_least_is_refused() -> None:
+    assert inspect("densenet121", size=29).input_shape == ["batch", 3, 29, 29]
+    with pytest.raises(UsageError, match="--size 28: the input of densenet121 needs a side of at least 29"):
+        inspect("densenet121", size=28)
+    with pytest.raises(UsageError, match="--size 0: the input of resnet18 needs a side of at least 1"):
+        inspect("resnet18", size=0)
+
+
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(UsageError, match="unknown network 'resnet19': did you mean resnet18"):
         inspect("resnet19")

@@ -70,7 +70,7 @@ def layer(name: str, *weight: int) -> dict[str, tuple[int, ...]]:
     return {f"{name}.weight": weight, f"{name}.bias": weight[:1]}
 
 
-@pytest.mark.parametrize("name", zoo.names())
+@pytest.mark.parametrize("name", PARAMETERS)
 def test_number_of_parameters(name):
     assert sum(parameter.numel() for parameter in of(name).parameters()) == PARAMETERS[name]
 

@@ -115,13 +115,11 @@ def _pad_gradient(back: Backward, u: Tensor, pad: Any, mode: str = "constant", v
 
 def _pad_window(_output: Shape, u: Shape, pad: Any, mode: str = "constant", value: float | None = None) -> Seen:
     num_spatial = len(u) - 2
-    before = [*pad[-2::-2]][::-1]  # the pairs run from the last axis to the first
     if mode != "constant":
         return NoRule(f"{mode} padding shows places near the edge a second time")
-    if len(before) > num_spatial:
-        return POINTWISE if not any(before[num_spatial:]) else REARRANGED
     ones = (1,) * num_spatial
-    padding = (0,) * (num_spatial - len(before)) + tuple(reversed(before))
+    spatial = pad[::2][:num_spatial]  # the pairs run from the last axis to the first; new channels see nothing
+    padding = (0,) * (num_spatial - len(spatial)) + tuple(reversed(spatial))
     return Window(kernel=ones, stride=ones, padding=padding, dilation=ones)
 
 

@@ -16,7 +16,7 @@ from convlens.graph.graph import Graph, Node
 from convlens.graph.receptive_field import ReceptiveField, ReceptiveFields, receptive_field
 from convlens.graph.split import split
 from convlens.transfer.freeze import FreezePlan, freeze_plan
-from convlens.zoo import blueprint, card, names
+from convlens.zoo import NetworkCard, blueprint, card, names
 
 State = Literal["frozen", "trained", "mixed", ""]
 
@@ -24,8 +24,9 @@ State = Literal["frozen", "trained", "mixed", ""]
 def inspect(network: str, *, size: int | None = None, freeze: str | None = None, depth: int = 2) -> Inspection:
     """Costs and receptive fields of a network of the zoo by name, or of a run folder.
 
-    `size` is the input's side in pixels (default: the network's own); `freeze` a freeze plan, whose cut is then marked
-    (a run brings its own); `depth` how many levels of modules are told apart. Raises UsageError for unknown names.
+    `size` is the input's side in pixels, or its length in time steps (default: as on the network's card); `freeze` a
+    freeze plan, whose cut is then marked (a run brings its own); `depth` how many levels of modules are told apart.
+    Raises UsageError for unknown names, and for a size that the network cannot take.
     """
     if network not in names() and (Path(network) / BUNDLE_FILE).is_file():
         run = RunRecord.from_json((Path(network) / RUN_FILE).read_bytes(), network)
@@ -34,13 +35,18 @@ def inspect(network: str, *, size: int | None = None, freeze: str | None = None,
     else:
         backbone, classes = network, None
     known = card(backbone)
-    side = size or known.preprocessing.size
-    if side < 1:
-        raise UsageError(f"--size {side}: the side of the input in pixels must be at least 1.")
     module = blueprint(backbone, classes).eval()
-    graph = capture(module, torch.zeros(2, 3, side, side, device="meta"))
+    graph = capture(module, torch.zeros(2, *_input_shape(known, size), device="meta"))
     plan = freeze_plan(module, graph, freeze, known.head) if freeze is not None else None
     return inspection_of(network, module, graph, plan, depth)
+
+
+def _input_shape(known: NetworkCard, size: int | None) -> tuple[int, ...]:
+    """Channels, then the spatial axes: those of the card, or all of this size."""
+    if size is not None and size < known.least_size:
+        raise UsageError(f"--size {size}: the input of {known.name} needs a side of at least {known.least_size}.")
+    channels, *sides = known.input_shape
+    return (channels, *(side if size is None else size for side in sides))
 
 
 def inspection_of(name: str, module: nn.Module, graph: Graph, plan: FreezePlan | None, depth: int) -> Inspection:

@@ -16,6 +16,7 @@ CARD = NetworkCard(
     year=2014,
     paper="Krizhevsky: One weird trick for parallelizing convolutional neural networks, arXiv:1404.5997",
     head="classifier.6",
+    least_size=63,
 )
 
 _BIAS_ONE = ("features.3", "features.8", "features.10", "classifier.1", "classifier.4")

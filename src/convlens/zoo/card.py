@@ -19,6 +19,8 @@ class NetworkCard(Record):
     preprocessing: Preprocessing = Preprocessing()
     input_shape: tuple[int, ...] = (3, 224, 224)
     """Of one example as the paper has it: channels, then the spatial axes."""
+    least_size: int = 1
+    """Least side of an input (pixels, time steps) that it can take; below that a window no longer fits."""
     output: Literal["scores", "maps"] = "scores"
     """One number per class, or one per class and place (dense prediction, sequences)."""
     package_weights: bool = False

@@ -21,6 +21,7 @@ CARD = NetworkCard(
     paper="Huang, Liu, van der Maaten, Weinberger: Densely Connected Convolutional Networks, CVPR 2017, "
     "arXiv:1608.06993",
     head="classifier",
+    least_size=29,
 )
 
 

@@ -17,6 +17,7 @@ CARD = NetworkCard(
     paper="Simonyan, Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition, "
     "ICLR 2015, arXiv:1409.1556",
     head="classifier.6",
+    least_size=32,
 )
 
 _WIDTHS = (64, 128, 256, 512, 512)

@@ -14,6 +14,7 @@ _PUBLIC = {
     "chain": "convlens.gradient.tensor",
     "check": "convlens.gradient.check",
     "cost": "convlens.graph.cost",
+    "evaluate": "convlens.tasks.evaluate",
     "gradient_tensor": "convlens.gradient.tensor",
     "inspect": "convlens.tasks.inspect",
     "network": "convlens.zoo",

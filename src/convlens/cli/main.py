@@ -9,7 +9,8 @@ import typer
 from typer.exceptions import TyperException
 
 from convlens import __version__
-from convlens.cli import demo, inspect, predict, train
+from convlens.cli import demo, evaluate, inspect, predict, train
+from convlens.cli.groups import GroupedCommand
 from convlens.cli.stopping import Stopped, stopped_by_signals
 from convlens.core.errors import ConvlensError, MachineError, UsageError
 from convlens.core.files import disk_error
@@ -23,8 +24,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo")(demo.demo)
-app.command("train")(train.train)
+app.command("train", cls=GroupedCommand)(train.train)
 app.command("predict")(predict.predict)
+app.command("evaluate")(evaluate.evaluate)
 app.command("inspect")(inspect.inspect)
 
 

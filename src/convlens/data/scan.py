@@ -41,6 +41,12 @@ def scan(folder: str | Path, progress: Progress = silent) -> Manifest:
     Raises UsageError where there is no such folder, and DataError where it cannot be listed or holds no class
     folders, or one only.
     """
+    manifest = labelled_pictures(folder, progress)
+    return manifest.without(_duplicates(manifest.pictures)).with_usable_classes()
+
+
+def labelled_pictures(folder: str | Path, progress: Progress = silent) -> Manifest:
+    """All that `scan` finds, duplicates included: for judging on pictures as they are. Raises what `scan` raises."""
     root = Path(folder).expanduser()
     try:
         _refuse_no_folder(root)
@@ -51,13 +57,12 @@ def scan(folder: str | Path, progress: Progress = silent) -> Manifest:
             f"cannot list {error.filename}: {error.strerror}. Give a folder of pictures that you may read."
         ) from error
     pictures, problems = _found(root, places, progress)
-    manifest = Manifest(
+    return Manifest(
         folder=shown(root),
         classes=tuple(sorted({label for _, label, _ in places})),
         pictures=tuple(pictures),
         problems=(*outside, *problems),
     )
-    return manifest.without(_duplicates(manifest.pictures)).with_usable_classes()
 
 
 def _refuse_no_folder(root: Path) -> None:

@@ -16,6 +16,8 @@ class NetworkCard(Record):
     head: str
     """Dotted name of the last layer, the one that gives one number per class."""
     classes: int = 1000
+    data: str | None = "imagenet"
+    """The data set whose classes these are (`class_names(data)`); None where their names are not known."""
     preprocessing: Preprocessing = Preprocessing()
     input_shape: tuple[int, ...] = (3, 224, 224)
     """Of one example as the paper has it: channels, then the spatial axes."""
@@ -23,5 +25,9 @@ class NetworkCard(Record):
     """Least side of an input (pixels, time steps) that it can take; below that a window no longer fits."""
     output: Literal["scores", "maps"] = "scores"
     """One number per class, or one per class and place (dense prediction, sequences)."""
+    auxiliary_weight: float | None = None
+    """What the loss of each auxiliary classifier counts in training; None for a network without any."""
+    dropped_weights: tuple[str, ...] = ()
+    """How names begin of tensors that published files have and the network leaves out."""
     package_weights: bool = False
     """Whether trained weights travel in the package (`weights="package"`)."""

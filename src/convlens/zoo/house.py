@@ -22,6 +22,7 @@ CARD = NetworkCard(
     "ResNet-D shortcuts (arXiv:1812.01187)",
     head="fc",
     classes=200,
+    data="tiny_imagenet",
     input_shape=(3, 64, 64),
     preprocessing=Preprocessing(size=64, resize=64),
     package_weights=True,

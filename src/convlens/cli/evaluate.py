@@ -1,0 +1,79 @@
+"""`convlens evaluate NET|RUN DIR`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
+
+if TYPE_CHECKING:
+    from convlens.core.judgement import ClassAccuracy, Judgement
+    from convlens.tasks.evaluate import SideAsked
+
+_SHOWN = 5
+
+
+def evaluate(
+    judged: Annotated[str, typer.Argument(metavar="NET|RUN", help="A network's name, or a run folder.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="One folder of pictures per class, or train/, val/, test/ with such.")
+    ],
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SET|FILE", help="Published weights (imagenet, cifar10), or a file; default: the package's."
+        ),
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the input in pixels; default: the weights' own.")] = None,
+    side: Annotated[str | None, typer.Option(help="train, val, test or all; default: val where there is one.")] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """How a network with trained weights, or a run, does on a folder of labelled pictures."""
+    from convlens.tasks.evaluate import evaluate as task
+
+    screen = Screen(json=json, quiet=quiet)
+    record = task(judged, folder, weights=weights, size=size, side=_side(side), progress=screen.progress)
+    for bad in record.bad_files:
+        screen.say(f"{bad.file}: {bad.reason}, {bad.detail}")
+    screen.show(record, lambda: _print(record))
+
+
+def _side(value: str | None) -> "SideAsked | None":
+    from typing import get_args
+
+    from convlens.core.errors import unknown_name
+    from convlens.tasks.evaluate import SideAsked
+
+    for side in get_args(SideAsked):
+        if value == side:
+            return side  # type: ignore[no-any-return]
+    if value is not None:
+        raise unknown_name("--side", value, get_args(SideAsked))
+    return None
+
+
+def _print(record: "Judgement") -> None:
+    low, high = record.interval
+    typer.echo(
+        f"{record.network}, weights {record.weights}: accuracy {record.accuracy:.2%} on {record.pictures} pictures "
+        f"of {record.side} (95 % interval {low:.2%} to {high:.2%}), error {1 - record.accuracy:.2%}"
+    )
+    if record.top5_accuracy is not None:
+        typer.echo(f"Among the first five: {record.top5_accuracy:.2%}")
+    if record.published_accuracy is not None:
+        typer.echo(f"Published for these weights: {record.published_accuracy:.2%}")
+    ranked = sorted(record.per_class, key=lambda one: one.accuracy)
+    if len(ranked) > 2 * _SHOWN:
+        typer.echo(f"Hardest  {_named(ranked[:_SHOWN])}")
+        typer.echo(f"Easiest  {_named(ranked[: -_SHOWN - 1 : -1])}")
+    else:
+        typer.echo(f"Classes  {_named(ranked)}")
+    used = record.preprocessing
+    rate = f"{record.pictures_per_second:.0f} pictures/s"
+    typer.echo(f"Input    {used.size} pixels, the shorter side resized to {used.resize}; {rate}")
+
+
+def _named(classes: list["ClassAccuracy"]) -> str:
+    return ", ".join(f"{printable(one.name)} {one.accuracy:.0%}" for one in classes)

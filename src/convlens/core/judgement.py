@@ -1,0 +1,42 @@
+"""The record of an evaluation: how a network, or a trained run, did on a folder of labelled pictures."""
+
+from typing import Literal
+
+from convlens.core.preprocessing import Preprocessing
+from convlens.core.records import Record
+from convlens.core.run import Problem
+
+
+class ClassAccuracy(Record):
+    """How many pictures of one class were classified rightly."""
+
+    key: str
+    """As the data set numbers it: a synset number of ImageNet; otherwise the name."""
+    name: str
+    pictures: int
+    accuracy: float
+
+
+class Judgement(Record):
+    """What `convlens evaluate --json` prints. Accuracies lie in 0..1; intervals are 95 % Wilson score intervals."""
+
+    kind: Literal["convlens.judgement"] = "convlens.judgement"
+    version: Literal[1] = 1
+    network: str
+    weights: str
+    folder: str
+    side: Literal["train", "val", "test", "all"]
+    preprocessing: Preprocessing
+    pictures: int
+    accuracy: float
+    interval: tuple[float, float]
+    top5_accuracy: float | None
+    """None for fewer than six classes: any guess would be right."""
+    loss: float
+    """Mean categorical cross-entropy in nats."""
+    published_accuracy: float | None
+    """What the weights' publisher states for the data's validation pictures."""
+    per_class: list[ClassAccuracy]
+    """Of the classes that have pictures."""
+    pictures_per_second: float
+    bad_files: list[Problem]

@@ -1,0 +1,200 @@
+"""Evaluate: how a network of the zoo, or a trained run, does on a folder of labelled pictures."""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from convlens.core.bundle import BUNDLE_FILE
+from convlens.core.errors import DataError, UsageError
+from convlens.core.judgement import ClassAccuracy, Judgement
+from convlens.core.preprocessing import Preprocessing
+from convlens.core.progress import Progress, silent
+from convlens.core.run import Problem
+from convlens.data.batches import decoded_batches, normalised
+from convlens.data.manifest import Manifest, Picture
+from convlens.data.scan import labelled_pictures
+from convlens.tasks.predict import load_bundle
+from convlens.tasks.prepare import RANDOM, preprocessing_for, weights_named
+from convlens.training.metrics import wilson_interval
+from convlens.transfer.precision import number_format
+from convlens.zoo import card, class_names, names, network, weight_cards, weights_file
+
+SideAsked = Literal["train", "val", "test", "all"]
+
+_BATCH_SIZE = 64
+_NAMED = 3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """What is evaluated: a network with the names of its classes, each under every name that a folder may have."""
+
+    name: str
+    weights: str
+    module: nn.Module
+    classes: Sequence[tuple[str, ...]]
+    preprocessing: Preprocessing
+    dtype: torch.dtype
+    published: float | None
+
+
+def evaluate(
+    judged: str | Path,
+    folder: str | Path,
+    *,
+    weights: str | Path | None = None,
+    size: int | None = None,
+    side: SideAsked | None = None,
+    progress: Progress = silent,
+) -> Judgement:
+    """How a network of the zoo, or a run folder, classifies the pictures of a folder.
+
+    `folder` holds one folder of pictures per class, named as the classes of the network are (ImageNet: by synset
+    number or by any of its names), or train/, val/, test/ holding such: then `side` says which (default: val). Every
+    picture counts, duplicates too, as in published numbers. `weights` as in `train`; `size` is the input's side in
+    pixels, by default what the weights were made for.
+
+    Raises UsageError for unknown names, DataError for folders that are no class of the network.
+    """
+    subject = _run(Path(judged), weights) if _is_run(judged) else _network(str(judged), weights, progress)
+    if size is not None:
+        subject = dataclasses.replace(subject, preprocessing=subject.preprocessing.at(size))
+    manifest = labelled_pictures(folder, progress)
+    side, pictures = _side(manifest, side)
+    numbers = _class_numbers(manifest, subject.classes, subject.name)
+    start = time.perf_counter()
+    logits, seen, problems = _logits(subject, pictures, progress)
+    seconds = time.perf_counter() - start
+    if not seen:
+        raise DataError(f"{folder}: none of {len(pictures)} files gives a picture; the first: {problems[0].detail}.")
+    labels = torch.tensor([numbers[picture.label] for picture in seen])
+    right = logits.argmax(1) == labels
+    return Judgement(
+        network=subject.name,
+        weights=subject.weights,
+        folder=str(folder),
+        side=side,
+        preprocessing=subject.preprocessing,
+        pictures=len(seen),
+        accuracy=right.double().mean().item(),
+        interval=wilson_interval(int(right.sum()), len(seen)),
+        top5_accuracy=_top5(logits, labels) if len(subject.classes) > 5 else None,
+        loss=F.cross_entropy(logits, labels).item(),
+        published_accuracy=subject.published,
+        per_class=_per_class(right, labels, subject.classes),
+        pictures_per_second=len(seen) / seconds,
+        bad_files=[*manifest.problems, *problems],
+    )
+
+
+def _is_run(judged: str | Path) -> bool:
+    return str(judged) not in names() and (Path(judged).expanduser() / BUNDLE_FILE).is_file()
+
+
+def _run(folder: Path, weights: str | Path | None) -> _Judged:
+    if weights is not None:
+        raise UsageError(f"--weights {weights}: a run brings its own weights; leave the option out.")
+    bundle, module = load_bundle(folder.expanduser())
+    return _Judged(
+        name=str(folder),
+        weights="the run's own",
+        module=module,
+        classes=[(name,) for name in bundle.classes],
+        preprocessing=bundle.preprocessing,
+        dtype=number_format(bundle.precision),
+        published=None,
+    )
+
+
+def _network(name: str, weights: str | Path | None, progress: Progress) -> _Judged:
+    known = card(name)
+    chosen = weights_named(name, weights)
+    if chosen == RANDOM:
+        sets = ", ".join(weight_cards(name))
+        raise UsageError(
+            f"{name} without trained weights guesses. Give a file with --weights FILE"
+            + (f", or a published set: {sets}." if sets else ".")
+        )
+    published = weight_cards(name).get(chosen)
+    data = published.data if published else known.data
+    if data is None or known.output != "scores":
+        raise UsageError(f"{name} does not classify whole pictures, or its classes have no names; it cannot be judged.")
+    module = network(name, weights=weights_file(name, chosen, progress))
+    return _Judged(
+        name=name,
+        weights=chosen,
+        module=module,
+        classes=[(one.key, *one.names) for one in class_names(data)],
+        preprocessing=preprocessing_for(name, chosen),
+        dtype=torch.float32,
+        published=published.top1 / 100 if published else None,
+    )
+
+
+def _side(manifest: Manifest, asked: SideAsked | None) -> tuple[SideAsked, tuple[Picture, ...]]:
+    """The pictures of the side that was asked for; by default those of val/, or all where there are no sides."""
+    there = {picture.side for picture in manifest.pictures}
+    side = asked or ("val" if "val" in there else "all")
+    pictures = manifest.pictures if side == "all" else manifest.side(side)
+    if not pictures:
+        held = ", ".join(sorted(name for name in there if name)) or "no sides, only class folders (--side all)"
+        raise UsageError(f"--side {side}: {manifest.folder} has no pictures there; it has {held}.")
+    return side, pictures
+
+
+def _class_numbers(manifest: Manifest, classes: Sequence[tuple[str, ...]], name: str) -> dict[str, int]:
+    """Folder name -> number of the class in the network's output."""
+    numbers = {_plain(alias): number for number in reversed(range(len(classes))) for alias in reversed(classes[number])}
+    numbers |= {_plain(aliases[0]): number for number, aliases in enumerate(classes)}
+    strange = [label for label in manifest.classes if _plain(label) not in numbers]
+    if strange:
+        rest = f" and {len(strange) - _NAMED} more" if len(strange) > _NAMED else ""
+        known = ", ".join(" or ".join(map(repr, aliases[:2])) for aliases in classes[:_NAMED])
+        raise DataError(
+            f"{manifest.folder}: {', '.join(map(repr, strange[:_NAMED]))}{rest} is no class of {name}, which tells "
+            f"{len(classes)} classes apart: {known} ... Name the folders after its classes. To have your own classes "
+            f"told apart, train: convlens train {manifest.folder} --backbone {name}."
+        )
+    return {label: numbers[_plain(label)] for label in manifest.classes}
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ").casefold()
+
+
+def _logits(
+    subject: _Judged, pictures: Sequence[Picture], progress: Progress
+) -> tuple[Tensor, list[Picture], list[Problem]]:
+    module = subject.module.eval().to(subject.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    logits: list[Tensor] = []
+    seen: list[Picture] = []
+    problems: list[Problem] = []
+    with torch.inference_mode(), progress("predict", len(pictures)) as advance:
+        for batch in decoded_batches(pictures, subject.preprocessing, _BATCH_SIZE):
+            if batch.pictures:
+                inputs = normalised(batch.pixels, subject.preprocessing).to(subject.dtype)
+                logits.append(module(inputs).float())
+            seen += batch.pictures
+            problems += batch.problems
+            advance(len(batch.pictures) + len(batch.problems))
+    return torch.cat(logits) if logits else torch.empty(0, len(subject.classes)), seen, problems
+
+
+def _top5(logits: Tensor, labels: Tensor) -> float:
+    return (logits.topk(5).indices == labels[:, None]).any(1).double().mean().item()
+
+
+def _per_class(right: Tensor, labels: Tensor, classes: Sequence[tuple[str, ...]]) -> list[ClassAccuracy]:
+    pictures = labels.bincount(minlength=len(classes)).tolist()
+    hits = labels[right].bincount(minlength=len(classes)).tolist()
+    return [
+        ClassAccuracy(key=aliases[0], name=aliases[1] if len(aliases) > 1 else aliases[0], pictures=n, accuracy=k / n)
+        for aliases, n, k in zip(classes, pictures, hits, strict=True)
+        if n
+    ]

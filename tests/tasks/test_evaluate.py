@@ -1,0 +1,125 @@
+"""Evaluating as a function, and as a command."""
+
+import json
+
+import pytest
+import torch
+
+from convlens import zoo
+from convlens.core.errors import DataError, UsageError
+from convlens.data.batches import decoded_batches, normalised
+from convlens.data.scan import scan
+from convlens.tasks.evaluate import evaluate
+from convlens.tasks.train import train
+from tests.tasks.pictures import TINY, draw, draw_pictures
+
+
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory):
+    """A folder with train/ and val/."""
+    folder = tmp_path_factory.mktemp("evaluate") / "pictures"
+    draw_pictures(folder / "train")
+    draw_pictures(folder / "val", 5, first=8)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(sides, module_cache):
+    train(sides, out=sides.parent / "run", **TINY)
+    return sides.parent / "run"
+
+
+@pytest.fixture
+def drawn(tmp_path):
+    """Pictures under three of the classes that the house network tells apart, each named in another way."""
+
+    def folder(*names):
+        for name in names:
+            (tmp_path / "drawn" / name).mkdir(parents=True)
+            for number in range(4):
+                draw(tmp_path / "drawn" / name / f"{number}.png", seed=f"{name}{number}")
+        return tmp_path / "drawn"
+
+    return folder
+
+
+def right_by_hand(network, folder, numbers):
+    """Right guesses of a network, picture by picture."""
+    preprocessing = zoo.card(network.name).preprocessing
+    pictures = scan(folder).pictures
+    (batch,) = decoded_batches(pictures, preprocessing, len(pictures))
+    with torch.inference_mode():
+        guesses = network.module(normalised(batch.pixels, preprocessing)).argmax(1).tolist()
+    return sum(guess == numbers[picture.label] for guess, picture in zip(guesses, batch.pictures, strict=True))
+
+
+def test_a_run_scores_what_its_record_says(run, sides):
+    record = evaluate(run, sides)
+    said = json.loads((run / "run.json").read_text())
+    assert (record.side, record.pictures) == ("val", 10)
+    assert record.accuracy == said["validation"]["accuracy"]
+    assert record.loss == pytest.approx(said["validation"]["loss"], rel=1e-4)
+    assert [one.key for one in record.per_class] == said["classes"]
+
+
+def test_folders_may_bear_any_name_of_a_class(drawn):
+    folder = drawn("n01443537", "European_fire_salamander", "Rana catesbeiana")
+    record = evaluate("house", folder)
+    assert (record.side, record.pictures) == ("all", 12)
+    assert [one.key for one in record.per_class] == ["n01443537", "n01629819", "n01641577"]
+    assert [one.name for one in record.per_class] == ["goldfish", "European fire salamander", "bullfrog"]
+    assert 0 <= record.accuracy <= record.top5_accuracy <= 1
+
+
+def test_the_published_cifar_checkpoint_is_taken_as_it_is(drawn, tmp_path):
+    """As akamaster publishes them: nested, with the prefix of parallel training, in a .th file."""
+    torch.manual_seed(3)
+    module = zoo.network("resnet20").eval()
+    state = {f"module.{name}": tensor for name, tensor in module.state_dict().items()}
+    torch.save({"state_dict": state, "best_prec1": 91.7}, tmp_path / "resnet20.th")
+    folder = drawn("cat", "dog", "ship")
+    record = evaluate("resnet20", folder, weights=tmp_path / "resnet20.th")
+    network = type("Named", (), {"name": "resnet20", "module": module})
+    assert record.accuracy * 12 == pytest.approx(right_by_hand(network, folder, {"cat": 3, "dog": 5, "ship": 8}))
+    assert (record.preprocessing.size, record.preprocessing.resize) == (32, 32)
+
+
+def test_duplicates_count_as_in_published_numbers(drawn):
+    folder = drawn("goldfish", "bullfrog")
+    (folder / "goldfish" / "copy.png").write_bytes((folder / "goldfish" / "0.png").read_bytes())
+    assert evaluate("house", folder).pictures == 9
+
+
+def test_sides(run, sides):
+    assert evaluate(run, sides, side="train").pictures == 16
+    assert evaluate(run, sides, side="all").pictures == 26
+    with pytest.raises(UsageError, match=r"--side test: .* has no pictures there; it has train, val"):
+        evaluate(run, sides, side="test")
+
+
+def test_folders_that_are_no_class(drawn):
+    with pytest.raises(DataError, match=r"'anteater', 'beekeeper' is no class of house.*'n01443537' or 'goldfish'"):
+        evaluate("house", drawn("goldfish", "anteater", "beekeeper"))
+
+
+def test_random_weights_are_refused(drawn):
+    with pytest.raises(UsageError, match=r"resnet18 without trained weights guesses.*published set: imagenet"):
+        evaluate("resnet18", drawn("goldfish", "bullfrog"))
+
+
+def test_a_run_brings_its_own_weights(run, drawn):
+    with pytest.raises(UsageError, match="a run brings its own weights"):
+        evaluate(run, drawn("goldfish", "bullfrog"), weights="imagenet")
+
+
+def test_the_command(convlens, drawn):
+    folder = drawn("goldfish", "bullfrog")
+    outcome = convlens("evaluate", "house", folder, "--json")
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["pictures"] == 8
+    shown = convlens("evaluate", "house", folder)
+    assert "accuracy" in shown.out
+    assert "goldfish" in shown.out
+    wrong = convlens("evaluate", "house", folder, "--side", "vall")
+    assert wrong.code == 2
+    assert "did you mean val" in wrong.err

@@ -17,7 +17,7 @@ _PUBLIC = {
     "evaluate": "convlens.tasks.evaluate",
     "gradient_tensor": "convlens.gradient.tensor",
     "inspect": "convlens.tasks.inspect",
-    "network": "convlens.zoo",
+    "network": "convlens.tasks.network",
     "predict": "convlens.tasks.predict",
     "receptive_field": "convlens.graph.receptive_field",
     "split": "convlens.graph.split",

@@ -19,11 +19,11 @@ from convlens.core.run import Problem
 from convlens.data.batches import decoded_batches, normalised
 from convlens.data.manifest import Manifest, Picture
 from convlens.data.scan import labelled_pictures
+from convlens.tasks.network import RANDOM, network, preprocessing_for, weights_named
 from convlens.tasks.predict import load_bundle
-from convlens.tasks.prepare import RANDOM, preprocessing_for, weights_named
 from convlens.training.metrics import wilson_interval
 from convlens.transfer.precision import number_format
-from convlens.zoo import card, class_names, names, network, weight_cards, weights_file
+from convlens.zoo import card, class_names, names, weight_cards
 
 SideAsked = Literal["train", "val", "test", "all"]
 
@@ -125,7 +125,7 @@ def _network(name: str, weights: str | Path | None, progress: Progress) -> _Judg
     data = published.data if published else known.data
     if data is None or known.output != "scores":
         raise UsageError(f"{name} does not classify whole pictures, or its classes have no names; it cannot be judged.")
-    module = network(name, weights=weights_file(name, chosen, progress))
+    module = network(name, weights=chosen, progress=progress)
     return _Judged(
         name=name,
         weights=chosen,

@@ -12,12 +12,11 @@ from convlens.core.progress import Progress, silent
 from convlens.core.run import Crossing, FreezeOutcome, WeightsUsed
 from convlens.core.seeds import derived_seed
 from convlens.tasks.graph_cache import cached_capture
+from convlens.tasks.network import preprocessing_for, weights_file
 from convlens.training.recipe import Recipe
 from convlens.transfer.heads import replace_head
 from convlens.transfer.networks import CutNetwork, cut_network
-from convlens.zoo import card, network, weight_cards, weights_file
-
-PACKAGE, RANDOM = "package", "random"
+from convlens.zoo import PACKAGE, card, network, weight_cards
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,7 +37,7 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepar
     known = card(recipe.backbone)
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(recipe.seed, "weights"))
-        weights = None if recipe.weights == RANDOM else weights_file(recipe.backbone, recipe.weights, progress)
+        weights = weights_file(recipe.backbone, recipe.weights, progress)
         module = network(recipe.backbone, weights=weights)
     replace_head(module, known.head, classes, derived_seed(recipe.seed, "head"))
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -52,13 +51,6 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepar
         classes=classes,
         frozen_before=cut.frozen_digest(),
     )
-
-
-def weights_named(backbone: str, weights: str | Path | None) -> str:
-    """The weights that a person means: those in the package where the backbone has some, else random ones."""
-    if weights is None:
-        return PACKAGE if card(backbone).package_weights else RANDOM
-    return str(weights)
 
 
 def freeze_outcome(prepared: Prepared) -> FreezeOutcome:
@@ -82,12 +74,6 @@ def freeze_outcome(prepared: Prepared) -> FreezeOutcome:
         crossings=crossings,
         frozen_unchanged=cut.frozen_digest() == prepared.frozen_before,
     )
-
-
-def preprocessing_for(backbone: str, weights: str) -> Preprocessing:
-    """What the backbone is fed with these weights: a published set may have been trained with its own crop."""
-    published = weight_cards(backbone)
-    return published[weights].preprocessing if weights in published else card(backbone).preprocessing
 
 
 def _weights_used(recipe: Recipe, file: Path | None) -> WeightsUsed:

@@ -1,8 +1,8 @@
 """Networks by name: their cards, their structure, their weights."""
 
+from convlens.zoo.build import PACKAGE as PACKAGE
 from convlens.zoo.build import blueprint as blueprint
 from convlens.zoo.build import network as network
-from convlens.zoo.build import weights_file as weights_file
 from convlens.zoo.card import NetworkCard as NetworkCard
 from convlens.zoo.fit import classes_in as classes_in
 from convlens.zoo.published import Accuracy as Accuracy

@@ -1,4 +1,4 @@
-"""Published weights from a local server."""
+"""Networks by name, with published weights from a local server."""
 
 import hashlib
 import io
@@ -12,6 +12,7 @@ from torch import nn
 from convlens import zoo
 from convlens.core.errors import DataError, IntegrityError, NetworkError
 from convlens.core.files import cache_folder
+from convlens.tasks.network import network
 from convlens.zoo import fetch, published
 from convlens.zoo.fetch import fetched_weights, kept_weights
 
@@ -62,8 +63,8 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 
 
 def test_downloaded_once_then_offline(serving: HTTPServer, card: zoo.WeightCard, trained: nn.Module) -> None:
-    assert same(zoo.network(card.network, weights="imagenet"), trained)
-    assert same(zoo.network(card.network, weights="imagenet"), trained)
+    assert same(network(card.network, weights="imagenet"), trained)
+    assert same(network(card.network, weights="imagenet"), trained)
     assert len(serving.log) == 1
     assert kept_weights(card).is_file()
     assert not list((cache_folder() / "weights" / "downloads").glob("*.pth"))
@@ -73,7 +74,7 @@ def test_a_file_put_there_by_hand_is_taken_and_left(card: zoo.WeightCard, conten
     own = cache_folder() / "weights" / card.file
     own.parent.mkdir(parents=True)
     own.write_bytes(content)
-    assert same(zoo.network(card.network, weights="imagenet"), trained)
+    assert same(network(card.network, weights="imagenet"), trained)
     assert own.read_bytes() == content
 
 
@@ -116,4 +117,4 @@ def test_paths_are_never_taken_for_names(tmp_path: Path, trained: nn.Module) -> 
     path = tmp_path / "imagenet.pth"
     torch.save(trained.state_dict(), path)
     name = "squeezenet1_1" if "squeezenet1_1" in zoo.names() else "house"
-    assert same(zoo.network(name, weights=str(path)), trained)
+    assert same(network(name, weights=str(path)), trained)

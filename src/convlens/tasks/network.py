@@ -1,0 +1,60 @@
+"""Networks and weights from their names; published weights are downloaded where that is needed."""
+
+from pathlib import Path
+
+from torch import nn
+
+from convlens.core.preprocessing import Preprocessing
+from convlens.core.progress import Progress, silent
+from convlens.zoo import PACKAGE, card, package_weights, weight_card, weight_cards
+from convlens.zoo import network as network_of_zoo
+
+RANDOM = "random"
+
+
+def network(
+    name: str, *, classes: int | None = None, weights: str | Path | None = None, progress: Progress = silent
+) -> nn.Module:
+    """The network `name` of the zoo, in training mode.
+
+    `classes` None means as many as the weights have, or as the paper's network has. `weights` None or "random" means
+    the paper's random initialisation, drawn from torch's global generator; "package" the weights that travel in the
+    package (house); "imagenet" and other names of published sets (`convlens zoo show NAME`) are downloaded once; all
+    else is the path of a file.
+
+    Raises UsageError for an unknown name, a number of classes below 1 or a missing file, DataError when the weights do
+    not fit, NetworkError when they cannot be downloaded, IntegrityError when their file is another one than was
+    published, or unsafe to open.
+    """
+    return network_of_zoo(name, classes=classes, weights=weights_file(name, weights, progress))
+
+
+def weights_file(name: str, weights: str | Path | None, progress: Progress = silent) -> Path | None:
+    """The file of the weights that `weights` means for a network, as in `network`; None for random ones."""
+    if weights is None or weights == RANDOM:
+        return None
+    if weights == PACKAGE:
+        return package_weights(card(name))
+    if not _names_a_set(weights):
+        return Path(weights).expanduser()
+    from convlens.zoo.fetch import fetched_weights  # the HTTP client takes 0.2 s to load
+
+    return fetched_weights(weight_card(name, str(weights)), progress)
+
+
+def weights_named(backbone: str, weights: str | Path | None) -> str:
+    """The weights that a person means: those in the package where the backbone has some, else random ones."""
+    if weights is None:
+        return PACKAGE if card(backbone).package_weights else RANDOM
+    return str(weights)
+
+
+def preprocessing_for(backbone: str, weights: str) -> Preprocessing:
+    """What the backbone is fed with these weights: a published set may have been trained with its own crop."""
+    published = weight_cards(backbone)
+    return published[weights].preprocessing if weights in published else card(backbone).preprocessing
+
+
+def _names_a_set(weights: str | Path) -> bool:
+    """Whether it is a bare word, with neither a suffix nor a folder: no file of weights is called that."""
+    return isinstance(weights, str) and weights.replace("_", "").isalnum()

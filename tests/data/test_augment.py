@@ -5,9 +5,10 @@ import torch
 from torch import Tensor
 
 from convlens.core.preprocessing import Preprocessing
-from convlens.data.augment import augmented
+from convlens.data.augment import Augmentation
 
 PREPROCESSING = Preprocessing(size=24, resize=32)
+augmented = Augmentation()
 
 
 def pixels(count: int = 6) -> Tensor:

@@ -3,7 +3,7 @@
 import pytest
 
 from convlens.core.errors import MachineError, UsageError
-from convlens.tasks import run_folder
+from convlens.tasks import place, run_folder
 from convlens.tasks.train import train
 from convlens.training.recipe import Recipe
 from tests.tasks.pictures import TINY, draw_pictures
@@ -16,17 +16,17 @@ def pictures(tmp_path):
 
 
 def test_names_tell_time_and_subject(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_folder.time, "strftime", lambda form: "20261231-235959")
-    first = run_folder.unused_run_name(tmp_path, "my cats/dogs-house")
+    monkeypatch.setattr(place.time, "strftime", lambda form: "20261231-235959")
+    first = place.unused_run_name(tmp_path, "my cats/dogs-house")
     assert first == tmp_path / "20261231-235959-my-cats-dogs-house"
     first.mkdir()
-    assert run_folder.unused_run_name(tmp_path, "my cats/dogs-house").name == f"{first.name}-2"
+    assert place.unused_run_name(tmp_path, "my cats/dogs-house").name == f"{first.name}-2"
 
 
 def test_run_folder_that_exists_is_refused(tmp_path):
     with (
         pytest.raises(UsageError, match=r"exists already, and runs are never overwritten\. Give another name"),
-        run_folder.reserved_place(tmp_path, tmp_path, Recipe()),
+        place.reserved_place(tmp_path, tmp_path, Recipe()),
     ):
         pytest.fail("reserved")
 
@@ -44,7 +44,7 @@ def test_a_failure_leaves_nothing_half_written(pictures, tmp_path, monkeypatch):
 def test_two_runs_that_chose_the_same_name_are_both_kept(pictures, tmp_path, monkeypatch):
     """They begin within one second, before either folder is there."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run_folder.time, "strftime", lambda form: "20261231-235959")
+    monkeypatch.setattr(place.time, "strftime", lambda form: "20261231-235959")
     write = run_folder.write_run_report
 
     def other_run_is_faster(folder):

@@ -31,7 +31,11 @@ def check_cache(cache: Path) -> int:
 
 def check_runs(runs: Path) -> list[Path]:
     """The finished runs in the folder, once each was found to hold all its files."""
-    finished = [path for path in runs.glob("*") if not path.name.startswith(".")] if runs.is_dir() else []
+    finished = (
+        [path for path in runs.glob("*") if not path.name.startswith(".") and path.suffix != ".unfinished"]
+        if runs.is_dir()
+        else []
+    )
     for run in finished:
         assert {path.name for path in run.iterdir()} == RUN_FILES
         bundle = json.loads((run / "model.json").read_bytes())
@@ -49,6 +53,6 @@ def temporaries(*folders: Path) -> list[Path]:
     return [
         path
         for folder in folders
-        for path in folder.rglob(".*")
-        if path.name.startswith(".tmp-") or path.name.endswith(".partial")
+        for path in folder.rglob("*")
+        if path.name.startswith(".tmp-") or path.name.endswith(".unfinished")
     ]

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from convlens.core.errors import DataError
 from convlens.core.progress import silent
-from convlens.training.loop import Model, fit, learning_rate, predict_logits
+from convlens.training.learner import Model
+from convlens.training.loop import fit, predict_logits
 from convlens.training.recipe import Recipe
 
 
@@ -18,6 +19,7 @@ class Points:
         generator = torch.Generator().manual_seed(seed)
         self.inputs = torch.randn(number, 2, generator=generator)
         self.labels = (self.inputs.sum(1) > 0).long()
+        self.files = [f"point {i}" for i in range(number)]
 
     def batch(self, indices: Tensor) -> tuple[Tensor, ...]:
         return (self.inputs[indices],)
@@ -42,7 +44,7 @@ RECIPE = Recipe(epochs=5, batch_size=16, learning_rate=0.5)
 
 def test_it_learns_and_reports_every_epoch() -> None:
     seen = []
-    history = fit(model(), Points(200, 0), Points(100, 1), RECIPE, silent, seen.append)
+    history = fit(model(), Points(200, 0), Points(100, 1), RECIPE, silent, lambda epochs: seen.append(epochs[-1]))
     assert seen == history
     assert [metrics.epoch for metrics in history] == [1, 2, 3, 4, 5]
     assert history[-1].val_accuracy > 0.95
@@ -80,18 +82,14 @@ def test_one_epoch_is_plain_minibatch_gradient_descent() -> None:
     torch.testing.assert_close(trained.parameters["weight"].detach(), (weight - 0.1 * weight.grad).detach())
 
 
-def test_learning_rate_falls_along_a_cosine() -> None:
-    assert learning_rate(RECIPE, 0.0) == 0.5
-    assert learning_rate(RECIPE, 0.5) == pytest.approx(0.25)
-    assert learning_rate(RECIPE, 1.0) == pytest.approx(0.0)
-    assert learning_rate(RECIPE.model_copy(update={"schedule": "constant"}), 0.7) == 0.5
-
-
 def test_a_loss_that_is_not_finite_stops_with_advice() -> None:
     broken = Points(50, 0)
     broken.inputs[7] = math.nan
-    with pytest.raises(DataError, match=r"the loss became nan in epoch 1.*--learning-rate 0\.05"):
-        fit(model(), broken, Points(10, 1), RECIPE, silent)
+    told = (
+        r"the loss became nan in epoch 1, step 1, on point \d+, point \d+, point \d+ and 47 more.*--learning-rate 0\.05"
+    )
+    with pytest.raises(DataError, match=told):
+        fit(model(), broken, Points(10, 1), RECIPE.model_copy(update={"batch_size": 50}), silent)
 
 
 def test_logits_come_in_order() -> None:

@@ -18,7 +18,7 @@ def test_a_recipe_survives_toml() -> None:
         ("batch_size", 0, r"--batch-size 0"),
         ("size", 7, r"--size 7: Input should be greater than or equal to 16"),
         ("val_fraction", 1.0, r"--val-fraction 1\.0"),
-        ("colour", "red", r"--colour red: Extra inputs are not permitted"),
+        ("smell", "red", r"--smell red: Extra inputs are not permitted"),
     ],
 )
 def test_values_out_of_range_are_named_as_options(field: str, value: object, message: str) -> None:

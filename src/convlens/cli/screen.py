@@ -23,9 +23,11 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress an
 _STAGES = {
     "scan": ("Scanning the folder", "files"),
     "prefix": ("Running the frozen layers", "pictures"),
-    "fit": ("Training", "steps"),
+    "fit": ("Training", "pictures"),
     "predict": ("Predicting", "pictures"),
 }
+_SECONDS_BETWEEN_LINES = 60.0
+"""Where nothing can be animated, a line tells of long work every so often."""
 
 
 class Screen:
@@ -62,6 +64,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
 def _to_standard_error(text: str) -> None:
     print(printable(text), file=sys.stderr)
 
@@ -69,11 +76,17 @@ def _to_standard_error(text: str) -> None:
 @contextlib.contextmanager
 def _progress_line(stage: str, total: int) -> Iterator[Advance]:
     name, unit = _STAGES.get(stage, (stage, "steps"))
-    start, done = time.perf_counter(), 0
+    start = told = time.perf_counter()
+    done = 0
 
-    def advance(steps: int) -> None:
-        nonlocal done
+    def advance(steps: int, note: str = "") -> None:
+        nonlocal done, told
         done += steps
+        if (moment := time.perf_counter()) - told >= _SECONDS_BETWEEN_LINES:
+            told = moment
+            rate = done / (moment - start)
+            left = f", {_duration((total - done) / rate)} left" if rate and total else ""
+            _to_standard_error(f"{name}: {done} of {total} {unit}, {rate:.0f}/s{left}{note and f', {note}'}")
 
     yield advance
     _to_standard_error(f"{name}: {done} {unit} in {time.perf_counter() - start:.1f} s")
@@ -92,13 +105,14 @@ def _progress_bar(stage: str, total: int) -> Iterator[Advance]:
         MofNCompleteColumn(),
         TextColumn("{task.fields[unit]} {task.fields[rate]}"),
         TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[note]}"),
     )
     name, unit = _STAGES.get(stage, (stage, "steps"))
     with Bars(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task(name, total=total, unit=unit, rate="")
+        task = bars.add_task(name, total=total, unit=unit, rate="", note="")
 
-        def advance(steps: int) -> None:
+        def advance(steps: int, note: str = "") -> None:
             speed = bars.tasks[task].speed
-            bars.update(task, advance=steps, rate=f"{speed:.0f}/s" if speed else "")
+            bars.update(task, advance=steps, rate=f"{speed:.0f}/s" if speed else "", note=note)
 
         yield advance

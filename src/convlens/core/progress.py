@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-Advance = Callable[[int], None]
+Say = Callable[[str], None]
+"""Tells a person one thing: a warning, or what was found."""
+
+
+class Advance(Protocol):
+    """Called with the number of steps that were done, and a word on how it goes, such as "loss 2.31"."""
+
+    def __call__(self, steps: int, note: str = "") -> None:
+        """Show it."""
+        ...
 
 
 class Progress(Protocol):
@@ -19,4 +28,4 @@ class Progress(Protocol):
 @contextlib.contextmanager
 def silent(stage: str, total: int) -> Iterator[Advance]:
     """A Progress that shows nothing."""
-    yield lambda steps: None
+    yield lambda steps, note="": None

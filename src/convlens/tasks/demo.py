@@ -7,10 +7,10 @@ import numpy as np
 from PIL import Image
 
 from convlens.core.files import TEMPORARY_PREFIX, disk_errors_named
-from convlens.core.progress import Progress, silent
+from convlens.core.progress import Progress, Say, silent
 from convlens.core.run import RunRecord
-from convlens.tasks.run_folder import unused_run_name
-from convlens.tasks.train import Say, train
+from convlens.tasks.place import unused_run_name
+from convlens.tasks.train import train
 
 _BRIGHTEST = 16
 """The digits come with values 0 to 16."""

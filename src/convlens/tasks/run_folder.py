@@ -1,18 +1,12 @@
 """The run folder: written beside under a temporary name, then renamed, so that it is whole or absent."""
 
-import contextlib
 import csv
 import dataclasses
 import io
-import itertools
 import platform
-import re
 import shlex
 import shutil
-import time
-import uuid
 from collections import Counter
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,7 +15,6 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from convlens.core.bundle import BUNDLE_FILE, MODEL_FILE, Bundle
-from convlens.core.errors import UsageError
 from convlens.core.files import disk_errors_named, sha256_of, write_atomically
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.records import now
@@ -47,12 +40,9 @@ from convlens.data.facts import FactsStore
 from convlens.data.manifest import Manifest, Picture, Side
 from convlens.report.run_report import write_run_report
 from convlens.tasks.clock import Clock
+from convlens.tasks.place import Place
 from convlens.training.recipe import Recipe
 
-RUNS_FOLDER = Path("runs")
-_PARTIAL = ".partial"
-_STALE_SECONDS = 24 * 3600
-_LONGEST_SUBJECT = 100
 _MOST_MISTAKES = 24
 _LIKELIEST = 5
 
@@ -85,75 +75,12 @@ class RunResult:
     clock: Clock
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where a run will be, and the hidden folder beside it in which its files are written."""
-
-    target: Path
-    partial: Path
-
-
-@contextlib.contextmanager
-def reserved_place(out: str | Path | None, folder: Path, recipe: Recipe) -> Iterator[Place]:
-    """A place for the run: `out`, which must not exist, or a new name under runs/ that tells time and subject.
-
-    Made before the work begins, so that a place that cannot be written to is noticed then; what is half written goes
-    when the work fails. Raises UsageError for an `out` that exists, MachineError where nothing can be written.
-    """
-    parent = RUNS_FOLDER if out is None else Path(out).expanduser().parent
-    with disk_errors_named(parent / "run"):
-        parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale_partials(parent)
-        place = _new_place(folder, recipe) if out is None else _chosen_place(Path(out).expanduser())
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place.partial, ignore_errors=True)
-
-
-def _chosen_place(target: Path) -> Place:
-    if target.exists():
-        raise UsageError(f"--out {target} exists already, and runs are never overwritten. Give another name.")
-    partial = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}{_PARTIAL}"
-    partial.mkdir()
-    return Place(target=target, partial=partial)
-
-
-def _new_place(folder: Path, recipe: Recipe) -> Place:
-    """Making the hidden folder claims the name: a run that begins in the same second takes the next one."""
-    subject = f"{folder.resolve().name}-{recipe.backbone}"
-    for target in _run_names(RUNS_FOLDER, subject):
-        partial = target.parent / f".{target.name}{_PARTIAL}"
-        if not target.exists():
-            with contextlib.suppress(FileExistsError):
-                partial.mkdir()
-                return Place(target=target, partial=partial)
-    raise AssertionError("names do not end")
-
-
-def unused_run_name(parent: Path, subject: str) -> Path:
-    """A new name for a run below `parent`, made of the time and the subject."""
-    return next(path for path in _run_names(parent, subject) if not path.exists())
-
-
-def _run_names(parent: Path, subject: str) -> Iterator[Path]:
-    words = re.sub(r"[^\w.-]+", "-", subject)[:_LONGEST_SUBJECT]
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{words}"
-    return (parent / (stem if n == 1 else f"{stem}-{n}") for n in itertools.count(1))
-
-
-def _remove_stale_partials(parent: Path) -> None:
-    """What killed runs left half written more than a day ago."""
-    for path in parent.glob(f".*{_PARTIAL}"):
-        if time.time() - path.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(path, ignore_errors=True)
-
-
 def write_run_folder(place: Place, result: RunResult) -> RunRecord:
     """Write every file of the run, the report last, and give the record. Raises MachineError on a full disk."""
     partial = place.partial
     with disk_errors_named(place.target):
-        (partial / THUMBNAILS_FOLDER).mkdir()
+        shutil.rmtree(partial, ignore_errors=True)
+        (partial / THUMBNAILS_FOLDER).mkdir(parents=True)
         _write_bundle(partial, result)
         write_atomically(partial / RECIPE_FILE, result.recipe.to_toml())
         write_atomically(partial / METRICS_FILE, "".join(f"{m.model_dump_json()}\n" for m in result.history))
@@ -284,8 +211,6 @@ def _command(folder: str, recipe: Recipe) -> str:
     words = ["convlens", "train", folder]
     for name, value in recipe.model_dump().items():
         option = name.replace("_", "-")
-        if name in ("momentum", "weight_decay", "schedule"):
-            continue
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
         else:

@@ -1,35 +1,27 @@
 """Train: from a folder of pictures to a run folder."""
 
 from collections import Counter
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from convlens.core.errors import DataError
+from convlens.core.errors import DataError, UsageError
 from convlens.core.files import cache_folder
-from convlens.core.progress import Progress, silent
-from convlens.core.run import BAD_FILES_FILE, EpochMetrics, FeatureCounts, RunRecord
-from convlens.data.batches import centred
-from convlens.data.manifest import SIDES, Manifest, Picture, Side
+from convlens.core.progress import Progress, Say, silent
+from convlens.core.run import BAD_FILES_FILE, FeatureCounts, RunRecord
+from convlens.data.manifest import SIDES, Manifest
 from convlens.data.scan import scan
 from convlens.data.splits import split_pictures
-from convlens.graph.run import run
 from convlens.tasks.clock import Clock
-from convlens.tasks.prepare import RANDOM, Prepared, freeze_outcome, prepare, weights_named
-from convlens.tasks.run_folder import Judged, RunResult, reserved_place, write_run_folder
-from convlens.training.loop import Examples, Model, fit, predict_logits
-from convlens.training.metrics import evaluate
+from convlens.tasks.fit import Fitting, fitted, judged
+from convlens.tasks.network import RANDOM, weights_named
+from convlens.tasks.place import UNFINISHED, Place, read_begun, reserved_place
+from convlens.tasks.prepare import freeze_outcome, prepare
+from convlens.tasks.run_folder import RunResult, write_run_folder
 from convlens.training.recipe import Recipe
-from convlens.transfer.examples import FeatureExamples, PixelExamples, class_numbers
 from convlens.transfer.precision import resolve_precision
 from convlens.transfer.prefix import PrefixPass, run_prefix
 from convlens.zoo import card
 
-Say = Callable[[str], None]
-
+CHECKPOINT_MINUTES = 5.0
 _MOST_SAID = 20
 _FEW_PICTURES = 5
 
@@ -49,20 +41,25 @@ def train(
     precision: str = "auto",
     seed: int = 0,
     out: str | Path | None = None,
+    checkpoint_minutes: float = CHECKPOINT_MINUTES,
     progress: Progress = silent,
     say: Say = lambda text: None,
+    **more: float | bool | str,
 ) -> RunRecord:
-    """The record of a run: a classifier trained on a folder of pictures by transfer learning.
+    """The record of a run: a classifier trained on a folder of pictures, by transfer learning or from scratch.
 
     `folder` holds one folder of pictures per class, or train/ and val/ (and test/) holding them; it is never written
     to. `weights` is "package" (those that travel with the house network, its default), "random" (default of the
     other backbones), or a file. `freeze` is "backbone", "conv", a module's path, or "none" (see
-    transfer.freeze.freeze_plan). The frozen part runs once per image; its features are kept and reused. `out` is the
+    transfer.freeze.freeze_plan). The frozen part runs once per image; its features are kept and reused. `more` are
+    other fields of training.recipe.Recipe: momentum, warm_up, label_smoothing, ema, mixup and so on. `out` is the
     run folder to be made, by default one under runs/. `say` is told warnings and what is wrong with the pictures.
+
+    A checkpoint is written every `checkpoint_minutes` and, with freeze "none", after every epoch. The same call with
+    the same `out`, or `resume`, goes on from the newest one, to the same weights bit for bit.
 
     Raises UsageError for wrong arguments, DataError for unusable pictures or weights, MachineError for a full disk.
     """
-    clock = Clock()
     recipe = Recipe.of(
         backbone=backbone,
         weights=weights_named(backbone, weights),
@@ -75,12 +72,52 @@ def train(
         val_fraction=val_fraction,
         precision=resolve_precision(precision),
         seed=seed,
+        **more,
     )
+    _refuse_cutmix_of_features(recipe)
+    return _run(folder, recipe, out, checkpoint_minutes, progress, say)
+
+
+def resume(
+    run: str | Path,
+    *,
+    checkpoint_minutes: float = CHECKPOINT_MINUTES,
+    progress: Progress = silent,
+    say: Say = lambda text: None,
+) -> RunRecord:
+    """The record of an unfinished run, `run`, after it has gone on from its newest checkpoint to its end.
+
+    Raises UsageError where there is no such run or it is finished, DataError when the pictures have changed.
+    """
+    place = Path(run).expanduser()
+    begun = read_begun(place)
+    target = place.with_name(place.name.removesuffix(UNFINISHED))
+    return _run(begun.folder, begun.recipe, target, checkpoint_minutes, progress, say)
+
+
+def _run(
+    folder: str | Path,
+    recipe: Recipe,
+    out: str | Path | None,
+    checkpoint_minutes: float,
+    progress: Progress,
+    say: Say,
+) -> RunRecord:
+    clock = Clock()
     with reserved_place(out, Path(folder), recipe) as place:
-        return write_run_folder(place, _trained(folder, recipe, clock, progress, say))
+        result = _trained(folder, recipe, place, checkpoint_minutes * 60, clock, progress, say)
+        return write_run_folder(place, result)
 
 
-def _trained(folder: str | Path, recipe: Recipe, clock: Clock, progress: Progress, say: Say) -> RunResult:
+def _trained(
+    folder: str | Path,
+    recipe: Recipe,
+    place: Place,
+    checkpoint_seconds: float,
+    clock: Clock,
+    progress: Progress,
+    say: Say,
+) -> RunResult:
     """Scan, prepare, run the prefix, split, fit, judge."""
     warnings = _Warnings(say)
     _warn_of_random_weights(recipe, warnings)
@@ -107,10 +144,11 @@ def _trained(folder: str | Path, recipe: Recipe, clock: Clock, progress: Progres
     if len(manifest.classes) != prepared.classes:
         # Undecodable pictures emptied a class: the head must fit those that are left.
         prepared = prepare(recipe, len(manifest.classes))
+    fitting = Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe)
     with clock("fit"):
-        model, history = _fit(prepared, features, manifest, recipe, progress)
+        model, history = fitted(fitting, place, checkpoint_seconds, progress, say)
     with clock("evaluate"):
-        judged = [_judge(model, side, prepared, features, manifest) for side in ("val", "test") if manifest.side(side)]
+        outcomes = [judged(fitting, model, side) for side in ("val", "test") if manifest.side(side)]
     return RunResult(
         recipe=recipe,
         manifest=manifest,
@@ -120,7 +158,7 @@ def _trained(folder: str | Path, recipe: Recipe, clock: Clock, progress: Progres
         freeze=freeze_outcome(prepared),
         features=_feature_counts(features, manifest),
         history=history,
-        judged=judged,
+        judged=outcomes,
         facts=features.facts,
         warnings=warnings.kept,
         clock=clock,
@@ -137,6 +175,14 @@ class _Warnings:
     def __call__(self, text: str) -> None:
         self._say(text)
         self.kept.append(text)
+
+
+def _refuse_cutmix_of_features(recipe: Recipe) -> None:
+    if recipe.cutmix and recipe.freeze != "none":
+        raise UsageError(
+            f"--cutmix {recipe.cutmix:g} pastes parts of pictures into each other and needs --freeze none; with "
+            f"--freeze {recipe.freeze} the features of whole pictures are stored. Use --mixup, or --freeze none."
+        )
 
 
 def _refuse_nothing_to_judge(manifest: Manifest) -> None:
@@ -176,53 +222,6 @@ def _warn_of_data(manifest: Manifest, features: PrefixPass, warn: Say) -> None:
     few = [label for label in manifest.classes if numbers[label] < _FEW_PICTURES]
     if few:
         warn(f"fewer than {_FEW_PICTURES} training pictures in: {', '.join(few[:10])}. Expect little of these classes.")
-
-
-def _examples(
-    pictures: tuple[Picture, ...],
-    prepared: Prepared,
-    features: PrefixPass,
-    manifest: Manifest,
-    *,
-    augment: bool,
-) -> Examples:
-    rows = features.table.rows(picture.sha256 for picture in pictures)
-    labels = class_numbers((picture.label for picture in pictures), manifest.classes)
-    if prepared.cut.prefix.operators:
-        return FeatureExamples(rows, labels)
-    if not augment:
-        return PixelExamples(rows, labels, prepared.preprocessing, centred)
-    from convlens.data.augment import augmented  # kornia loads slowly, and only this way of training uses it
-
-    return PixelExamples(rows, labels, prepared.preprocessing, augmented)
-
-
-def _fit(
-    prepared: Prepared, features: PrefixPass, manifest: Manifest, recipe: Recipe, progress: Progress
-) -> tuple[Model, list[EpochMetrics]]:
-    cut = prepared.cut
-    convolves = any(node.operator.startswith("aten.conv") for node in cut.training.suffix.operators)
-    model = Model(
-        train_forward=partial(run, cut.training.suffix),
-        eval_forward=partial(run, cut.evaluation.suffix),
-        parameters=cut.trained_parameters,
-        autocast=torch.bfloat16 if recipe.precision == "bf16" and convolves else None,
-    )
-    train_examples = _examples(manifest.side("train"), prepared, features, manifest, augment=recipe.augment)
-    val_examples = _examples(manifest.side("val"), prepared, features, manifest, augment=False)
-    return model, fit(model, train_examples, val_examples, recipe, progress)
-
-
-def _judge(model: Model, side: Side, prepared: Prepared, features: PrefixPass, manifest: Manifest) -> Judged:
-    pictures = manifest.side(side)
-    examples = _examples(pictures, prepared, features, manifest, augment=False)
-    logits: Tensor = predict_logits(model, examples)
-    return Judged(
-        side=side,
-        pictures=pictures,
-        probabilities=logits.softmax(1),
-        evaluation=evaluate(logits, examples.labels, manifest.classes),
-    )
 
 
 def _feature_counts(features: PrefixPass, manifest: Manifest) -> FeatureCounts:

@@ -1,27 +1,27 @@
 """The loop: minibatch stochastic gradient descent, and evaluation after every epoch."""
 
 import contextlib
-import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from convlens.core.errors import DataError
-from convlens.core.progress import Progress
+from convlens.core.progress import Advance, Progress
 from convlens.core.run import EpochMetrics
 from convlens.core.seeds import derived_seed
-from convlens.training.optimizer import StochasticGradientDescent
+from convlens.core.stopping import stop_deferred
+from convlens.training.checkpoint import Checkpoints, Course
+from convlens.training.learner import Learner, Model
 from convlens.training.recipe import Recipe
-
-Forward = Callable[..., tuple[Tensor, ...]]
-"""From the tensors of a batch to the network's outputs; the first one holds the logits, of shape (N, classes)."""
+from convlens.training.schedule import learning_rate
 
 _EVALUATION_BATCH = 256
+_MOST_NAMED = 3
 
 
 class Examples(Protocol):
@@ -32,20 +32,14 @@ class Examples(Protocol):
         """Class numbers, int64, of shape (N,)."""
         ...
 
+    @property
+    def files(self) -> Sequence[str]:
+        """Where each example comes from, to be named to a person."""
+        ...
+
     def batch(self, indices: Tensor) -> tuple[Tensor, ...]:
         """The input tensors of these examples, each of shape (len(indices), ...)."""
         ...
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Model:
-    """What is trained: a forward pass for training, one for use, and the parameters that change."""
-
-    train_forward: Forward
-    eval_forward: Forward
-    parameters: Mapping[str, nn.Parameter]
-    autocast: torch.dtype | None = None
-    """bfloat16 to run the forward passes in mixed precision."""
 
 
 def fit(
@@ -54,81 +48,150 @@ def fit(
     val: Examples,
     recipe: Recipe,
     progress: Progress,
-    on_epoch: Callable[[EpochMetrics], None] = lambda metrics: None,
+    on_epoch: Callable[[Sequence[EpochMetrics]], None] = lambda history: None,
+    checkpoints: Checkpoints | None = None,
 ) -> list[EpochMetrics]:
-    """Metrics of each epoch; the model's parameters are trained in place and are those of the last epoch after it.
+    """Metrics of each epoch; the model is trained in place and has the weights after the last step, or their average.
 
     Each epoch visits all training examples once, in an order that follows from the seed, in minibatches of
     `recipe.batch_size`; θ ← θ − α g with the gradient g of the mean categorical cross-entropy of a minibatch, with
-    momentum. Raises DataError when the loss is no longer finite.
+    momentum. After each epoch `on_epoch` is told the metrics of all epochs so far.
+
+    With `checkpoints` it goes on from the newest one, writes one when it is due and when a signal asks to stop, and
+    ends by KeyboardInterrupt then. A training that goes on gives, on one machine with one number of threads, bit for
+    bit what it would have given without the break. Raises DataError when the loss is no longer finite.
     """
-    descent = StochasticGradientDescent(
-        model.parameters.values(), momentum=recipe.momentum, weight_decay=recipe.weight_decay
-    )
-    order = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))
-    steps = math.ceil(len(train.labels) / recipe.batch_size)
-    history = []
-    with _seeded(derived_seed(recipe.seed, "training")), progress("fit", recipe.epochs * steps) as advance:
-        for epoch in range(recipe.epochs):
-            start = time.perf_counter()
-            loss_sum, correct = 0.0, 0
-            batches = torch.split(torch.randperm(len(train.labels), generator=order), recipe.batch_size)
-            for step, indices in enumerate(batches):
-                rate = learning_rate(recipe, (epoch * steps + step) / (recipe.epochs * steps))
-                loss, hits = _train_step(model, descent, rate, train.batch(indices), train.labels[indices])
-                _refuse_divergence(loss, epoch, recipe)
-                loss_sum += loss * len(indices)
-                correct += hits
-                advance(1)
-            logits = predict_logits(model, val)
-            metrics = EpochMetrics(
-                epoch=epoch + 1,
-                learning_rate=rate,
-                train_loss=loss_sum / len(train.labels),
-                train_accuracy=correct / len(train.labels),
-                val_loss=F.cross_entropy(logits, val.labels).item(),
-                val_accuracy=(logits.argmax(1) == val.labels).float().mean().item(),
-                seconds=time.perf_counter() - start,
+    learner = Learner(model, recipe)
+    with _seeded(derived_seed(recipe.seed, "training")), contextlib.ExitStack() as stack:
+        stopping = stack.enter_context(stop_deferred()) if checkpoints else lambda: False
+        training = _Training(learner, model, train, val, recipe, checkpoints, stopping)
+        training.go_on()
+        left = recipe.epochs * len(train.labels) - training.pictures_seen
+        advance = stack.enter_context(progress("fit", left))
+        for order in training.remaining_orders():
+            training.run_epoch(order, advance)
+            on_epoch(training.course.history)
+            training.keep(at_once=recipe.freeze == "none")
+    learner.finish()
+    return training.course.history
+
+
+class _Training:
+    """A learner on its way through the epochs."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        model: Model,
+        train: Examples,
+        val: Examples,
+        recipe: Recipe,
+        checkpoints: Checkpoints | None,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self.course = Course()
+        self._learner, self._model = learner, model
+        self._train, self._val = train, val
+        self._recipe = recipe
+        self._checkpoints = checkpoints
+        self._stopping = stopping
+        self._steps = math.ceil(len(train.labels) / recipe.batch_size)
+
+    @property
+    def total_steps(self) -> int:
+        return self.course.epoch * self._steps + self.course.step
+
+    @property
+    def pictures_seen(self) -> int:
+        return self.course.epoch * len(self._train.labels) + self.course.step * self._recipe.batch_size
+
+    def go_on(self) -> None:
+        """Take up the newest checkpoint, if there is one."""
+        if self._checkpoints and (saved := self._checkpoints.newest()):
+            self.course = saved.course
+            self._learner.load(saved.tensors)
+
+    def remaining_orders(self) -> Iterator[Tensor]:
+        """For each epoch that is left, the numbers of all training examples in the order in which it visits them."""
+        generator = torch.Generator().manual_seed(derived_seed(self._recipe.seed, "order"))
+        for epoch in range(self._recipe.epochs):
+            order = torch.randperm(len(self._train.labels), generator=generator)
+            if epoch >= self.course.epoch:
+                yield order
+
+    def run_epoch(self, order: Tensor, advance: Advance) -> None:
+        """The rest of an epoch, step by step, and its evaluation."""
+        course = self.course
+        start = time.perf_counter() - course.seconds
+        for indices in torch.split(order, self._recipe.batch_size)[course.step :]:
+            rate = learning_rate(self._recipe, self.total_steps / (self._recipe.epochs * self._steps))
+            loss, hits = self._step(rate, indices)
+            course = self.course = course.model_copy(
+                update={
+                    "step": course.step + 1,
+                    "loss_sum": course.loss_sum + loss * len(indices),
+                    "hits": course.hits + hits,
+                    "seconds": time.perf_counter() - start,
+                }
             )
-            history.append(metrics)
-            on_epoch(metrics)
-    return history
+            advance(len(indices), f"epoch {course.epoch + 1}, loss {loss:.3f}")
+            self.keep()
+        rate = learning_rate(self._recipe, (self.total_steps - 1) / (self._recipe.epochs * self._steps))
+        logits = self._judged_logits()
+        metrics = EpochMetrics(
+            epoch=course.epoch + 1,
+            learning_rate=rate,
+            train_loss=course.loss_sum / len(order),
+            train_accuracy=course.hits / len(order),
+            val_loss=F.cross_entropy(logits, self._val.labels).item(),
+            val_accuracy=(logits.argmax(1) == self._val.labels).float().mean().item(),
+            seconds=time.perf_counter() - start,
+        )
+        self.course = Course(history=[*course.history, metrics])
 
+    def keep(self, *, at_once: bool = False) -> None:
+        """Write a checkpoint if it is due, or at once; and end here if a signal asks for it."""
+        if not self._checkpoints:
+            return
+        stopping = self._stopping()
+        if stopping or at_once or self._checkpoints.due:
+            if not self._learner.finite:
+                raise DataError(
+                    f"a weight is no longer a finite number after step {self.total_steps}: training diverged. "
+                    + _advice(self._recipe)
+                )
+            self._checkpoints.save(self.total_steps, self.course, self._learner.state)
+        if stopping:
+            raise KeyboardInterrupt
 
-def learning_rate(recipe: Recipe, done: float) -> float:
-    """The learning rate when the part `done` (0 to 1) of all steps has been made."""
-    if recipe.schedule == "constant":
-        return recipe.learning_rate
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+    def _step(self, rate: float, indices: Tensor) -> tuple[float, float]:
+        number = self.total_steps + 1
+        loss, hits = self._learner.step(number, rate, self._train.batch(indices), self._train.labels[indices])
+        if not math.isfinite(loss):
+            files = [self._train.files[i] for i in indices[:_MOST_NAMED].tolist()]
+            more = f" and {len(indices) - len(files)} more" if len(indices) > len(files) else ""
+            raise DataError(
+                f"the loss became {loss} in epoch {self.course.epoch + 1}, step {number}, on {', '.join(files)}{more}: "
+                f"training diverged. {_advice(self._recipe)}"
+            )
+        return loss, hits
+
+    def _judged_logits(self) -> Tensor:
+        with self._learner.judged():
+            return predict_logits(self._model, self._val)
 
 
 def predict_logits(model: Model, examples: Examples) -> Tensor:
     """Logits of all examples, of shape (N, classes), float32."""
     parts = []
-    with torch.inference_mode(), _mixed(model.autocast):
+    with torch.inference_mode(), model.mixed_precision():
         for indices in torch.split(torch.arange(len(examples.labels)), _EVALUATION_BATCH):
             parts.append(model.eval_forward(*examples.batch(indices))[0].float())
     return torch.cat(parts)
 
 
-def _train_step(
-    model: Model, descent: StochasticGradientDescent, rate: float, inputs: Sequence[Tensor], labels: Tensor
-) -> tuple[float, int]:
-    """One step; gives the loss before it and the number of examples that were classified rightly."""
-    with _mixed(model.autocast):
-        logits = model.train_forward(*inputs)[0]
-    loss = F.cross_entropy(logits.float(), labels)
-    loss.backward()  # type: ignore[no-untyped-call]
-    descent.step(rate)
-    return loss.item(), int((logits.argmax(1) == labels).sum())
-
-
-def _refuse_divergence(loss: float, epoch: int, recipe: Recipe) -> None:
-    if not math.isfinite(loss):
-        raise DataError(
-            f"the loss became {loss} in epoch {epoch + 1}: training diverged with learning rate "
-            f"{recipe.learning_rate}. Try a tenth of it (--learning-rate {recipe.learning_rate / 10:g})."
-        )
+def _advice(recipe: Recipe) -> str:
+    return f"Try a tenth of the learning rate (--learning-rate {recipe.learning_rate / 10:g})."
 
 
 @contextlib.contextmanager
@@ -137,7 +200,3 @@ def _seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
-
-
-def _mixed(dtype: torch.dtype | None) -> contextlib.AbstractContextManager[object]:
-    return torch.autocast("cpu", dtype) if dtype else contextlib.nullcontext()

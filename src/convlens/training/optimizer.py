@@ -3,7 +3,7 @@
 torch.optim.SGD computes the same; building it imports torch's compiler, which takes longer than most heads train.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -13,35 +13,50 @@ from torch.optim.sgd import sgd
 class StochasticGradientDescent:
     """v ← μ v + (g + λ θ), θ ← θ − α v, for gradients g, momentum μ and weight decay λ (of matrices and filters only).
 
-    Sutskever et al., On the importance of initialization and momentum in deep learning, ICML 2013, in torch's form.
+    With `nesterov` the step is θ ← θ − α (g + λ θ + μ v). With `clip` > 0 a gradient whose norm over all parameters
+    is longer is shortened to it first (Pascanu et al., arXiv:1211.5063). Sutskever et al., On the importance of
+    initialization and momentum in deep learning, ICML 2013, in torch's form.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], *, momentum: float, weight_decay: float) -> None:
-        trained = list(parameters)
+    def __init__(
+        self,
+        parameters: Mapping[str, nn.Parameter],
+        *,
+        momentum: float,
+        weight_decay: float,
+        nesterov: bool = False,
+        clip: float = 0.0,
+    ) -> None:
+        self._parameters = dict(parameters)
         self._groups = [
-            ([p for p in trained if p.ndim > 1], weight_decay),
-            ([p for p in trained if p.ndim <= 1], 0.0),  # biases and normalisation parameters do not decay
+            ([name for name, p in parameters.items() if p.ndim > 1], weight_decay),
+            ([name for name, p in parameters.items() if p.ndim <= 1], 0.0),  # biases and normalisation do not decay
         ]
         self._momentum = momentum
-        self._velocities: dict[nn.Parameter, Tensor | None] = dict.fromkeys(trained)
+        self._nesterov = nesterov and momentum > 0
+        self._clip = clip
+        self.velocities: dict[str, Tensor] = {}
+        """v of every parameter that has moved, by name; give another dictionary to go on from there."""
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         """Move every parameter that has a gradient, and forget the gradients."""
+        if self._clip:
+            torch.nn.utils.clip_grad_norm_(self._parameters.values(), self._clip)
         for group, weight_decay in self._groups:
-            moved = [p for p in group if p.grad is not None]
-            velocities = [self._velocities[p] for p in moved]
+            moved = [name for name in group if self._parameters[name].grad is not None]
+            velocities = [self.velocities.get(name) for name in moved]
             sgd(
-                [p.data for p in moved],
-                [p.grad for p in moved if p.grad is not None],
+                [self._parameters[name].data for name in moved],
+                [grad for name in moved if (grad := self._parameters[name].grad) is not None],
                 velocities,
                 weight_decay=weight_decay,
                 momentum=self._momentum,
                 lr=learning_rate,
                 dampening=0.0,
-                nesterov=False,
+                nesterov=self._nesterov,
                 maximize=False,
             )
-            self._velocities.update(zip(moved, velocities, strict=True))
-            for p in moved:
-                p.grad = None
+            self.velocities |= {name: v for name, v in zip(moved, velocities, strict=True) if v is not None}
+        for parameter in self._parameters.values():
+            parameter.grad = None

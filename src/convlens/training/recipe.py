@@ -20,11 +20,28 @@ class Recipe(Record):
     epochs: int = Field(default=20, ge=1, le=100_000)
     batch_size: int = Field(default=32, ge=1, le=65_536)
     learning_rate: float = Field(default=0.01, gt=0, le=1000)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    weight_decay: float = Field(default=1e-4, ge=0)
     schedule: Literal["cosine", "constant"] = "cosine"
+    warm_up: float = Field(default=0.0, ge=0)
+    """Epochs in which the learning rate rises from 0, before the schedule begins."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    nesterov: bool = False
+    weight_decay: float = Field(default=1e-4, ge=0)
+    """Of matrices and filters; biases and normalisation parameters do not decay."""
+    clip: float = Field(default=0.0, ge=0)
+    """The most that the gradient's norm may be; a longer one is shortened. 0 for no limit."""
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    """Decay of the average of the weights, which is judged and kept then; 0 to keep the last weights."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    mixup: float = Field(default=0.0, ge=0)
+    cutmix: float = Field(default=0.0, ge=0)
     augment: bool = True
     """Fresh random crops, flips and colours every epoch; used where no part of the network is frozen."""
+    crop_area: float = Field(default=0.35, gt=0, le=1)
+    """The least part of a picture's area that a random crop keeps."""
+    colour: float = Field(default=0.2, ge=0, lt=1)
+    """The most by which brightness, contrast and saturation are changed."""
+    erasing: float = Field(default=0.0, ge=0, le=1)
+    """The probability that a rectangle of a picture is erased."""
     val_fraction: float = Field(default=0.2, gt=0, lt=1)
     """Part of each class that is judged, where the folder has no val/."""
     precision: Literal["fp32", "bf16"] = "fp32"

@@ -15,8 +15,9 @@ Transform = Callable[[Tensor, Preprocessing], Tensor]
 class FeatureExamples:
     """Rows of the feature store as float32, with their class numbers."""
 
-    def __init__(self, rows: FeatureRows, labels: Tensor) -> None:
+    def __init__(self, rows: FeatureRows, labels: Tensor, files: Sequence[str]) -> None:
         self.labels = labels
+        self.files = files
         self._rows = rows
 
     def batch(self, indices: Tensor) -> tuple[Tensor, ...]:
@@ -30,8 +31,16 @@ class FeatureExamples:
 class PixelExamples:
     """Stored pixels as network input, through a transform that may draw something new each time."""
 
-    def __init__(self, rows: FeatureRows, labels: Tensor, preprocessing: Preprocessing, transform: Transform) -> None:
+    def __init__(
+        self,
+        rows: FeatureRows,
+        labels: Tensor,
+        files: Sequence[str],
+        preprocessing: Preprocessing,
+        transform: Transform,
+    ) -> None:
         self.labels = labels
+        self.files = files
         self._rows = rows
         self._preprocessing = preprocessing
         self._transform = transform

@@ -35,11 +35,16 @@ class CutNetwork:
         """The parameters that are not frozen, by name."""
         return {name: p for name, p in self.module.named_parameters() if name not in self.plan.frozen}
 
+    @property
+    def changing_buffers(self) -> dict[str, Tensor]:
+        """The buffers that the training suffix writes to, by name: statistics of batch normalisation."""
+        mutated = _mutated(self.training.suffix)
+        names = {node.state for node in self.training.suffix.nodes if node.name in mutated}
+        return {name: buffer for name, buffer in self.module.named_buffers() if name in names}
+
     def frozen_digest(self) -> str:
         """SHA-256 over every parameter and buffer of the frozen part; equal before and after a run."""
-        mutated = _mutated(self.training.suffix)
-        changing = {node.state for node in self.training.suffix.nodes if node.name in mutated}
-        changing |= self.trained_parameters.keys()
+        changing = self.trained_parameters.keys() | self.changing_buffers.keys()
         state = {name: tensor for name, tensor in self.module.state_dict().items() if name not in changing}
         return digest_of(state[name] for name in sorted(state))
 

@@ -1,0 +1,50 @@
+"""Ctrl-C and SIGTERM held back while work is in a state that nobody could go on from."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+PATIENCE_SECONDS = 8.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def stop_deferred(patience: float = PATIENCE_SECONDS) -> Iterator[Callable[[], bool]]:
+    """Inside, a signal to stop is remembered instead of obeyed; the function that is given tells whether one came.
+
+    It is obeyed when the work inside ends, after `patience` seconds, or when a second one comes: then whatever would
+    have handled it does. A signal that is ignored stays so, and outside the main thread, which alone receives
+    signals, nothing is held back.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    received: list[int] = []
+    before = {number: handler for number in _SIGNALS if (handler := signal.getsignal(number)) != signal.SIG_IGN}
+    alarm = signal.getsignal(signal.SIGALRM)
+
+    def obey() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in {**before, signal.SIGALRM: alarm}.items():
+            signal.signal(number, handler)
+        if received:
+            first = received[0]
+            received.clear()
+            signal.raise_signal(first)
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        if received:
+            obey()
+            return
+        received.append(number)
+        signal.signal(signal.SIGALRM, remember)
+        signal.setitimer(signal.ITIMER_REAL, patience)
+
+    for number in before:
+        signal.signal(number, remember)
+    try:
+        yield lambda: bool(received)
+    finally:
+        obey()

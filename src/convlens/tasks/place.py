@@ -1,0 +1,167 @@
+"""Where a run will be: its name is taken at once, and its folder appears when all of it is there.
+
+runs/20260131-120000-cats-house              the run, by one rename at the end
+runs/20260131-120000-cats-house.unfinished   until then: begun.json, metrics.jsonl, checkpoints/
+"""
+
+import contextlib
+import dataclasses
+import itertools
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+
+from convlens.core.errors import UsageError
+from convlens.core.files import disk_errors_named, write_atomically
+from convlens.core.records import Record, now
+from convlens.training.recipe import Recipe
+
+RUNS_FOLDER = Path("runs")
+UNFINISHED = ".unfinished"
+_BEGUN = "begun.json"
+_LOCK = ".lock"
+_STALE_SECONDS = 24 * 3600
+_LONGEST_SUBJECT = 100
+
+
+class Begun(Record):
+    """begun.json: what an unfinished run was begun with."""
+
+    kind: Literal["convlens.begun"] = "convlens.begun"
+    version: Literal[1] = 1
+    created: str
+    folder: str
+    """Of the pictures, as an absolute path."""
+    recipe: Recipe
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a run will be, and the folder beside it that holds what is not finished."""
+
+    target: Path
+
+    @property
+    def unfinished(self) -> Path:
+        """The folder beside."""
+        return self.target.with_name(self.target.name + UNFINISHED)
+
+    @property
+    def partial(self) -> Path:
+        """Where the files of the run are written, before that folder becomes the run."""
+        return self.unfinished / "run"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where checkpoints are."""
+        return self.unfinished / "checkpoints"
+
+
+@contextlib.contextmanager
+def reserved_place(out: str | Path | None, folder: Path, recipe: Recipe) -> Iterator[Place]:
+    """A place for the run: `out`, which must not exist, or a new name under runs/ that tells time and subject.
+
+    Made before the work begins, so that a place that cannot be written to is noticed then. When the work fails, what
+    is half written goes and checkpoints stay; with the same `out`, recipe and folder the work goes on from them.
+    Raises UsageError for an `out` that exists, that another process works on, or whose checkpoints are those of
+    another recipe; MachineError where nothing can be written.
+    """
+    parent = RUNS_FOLDER if out is None else Path(out).expanduser().parent
+    with disk_errors_named(parent / "run"):
+        parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(parent)
+        place = _new_place(folder, recipe) if out is None else _chosen_place(Path(out).expanduser())
+    with _locked(place):
+        if _has_checkpoints(place):
+            _refuse_other(place, read_begun(place.target), folder, recipe)
+        begun = Begun(created=now(), folder=str(folder.expanduser().absolute()), recipe=recipe)
+        try:
+            write_atomically(place.unfinished / _BEGUN, begun.to_json())
+            yield place
+        finally:
+            shutil.rmtree(place.partial, ignore_errors=True)
+            if place.target.exists() or not _has_checkpoints(place):
+                shutil.rmtree(place.unfinished, ignore_errors=True)
+
+
+def read_begun(run: Path) -> Begun:
+    """What the unfinished run of that name was begun with. Raises UsageError where there is none."""
+    place = Place(target=run.with_name(run.name.removesuffix(UNFINISHED)))
+    if place.target.exists():
+        raise UsageError(f"{place.target} is finished already; there is nothing to resume.")
+    path = place.unfinished / _BEGUN
+    if not path.is_file():
+        raise UsageError(f"no unfinished run {run}: there is no {path}. Name a run that was begun, or train anew.")
+    return Begun.from_json(path.read_bytes(), str(path))
+
+
+def unused_run_name(parent: Path, subject: str) -> Path:
+    """A new name for a run below `parent`, made of the time and the subject."""
+    return next(path for path in _run_names(parent, subject) if not path.exists())
+
+
+def _chosen_place(target: Path) -> Place:
+    if target.exists():
+        raise UsageError(f"--out {target} exists already, and runs are never overwritten. Give another name.")
+    place = Place(target=target)
+    place.unfinished.mkdir(exist_ok=True)
+    return place
+
+
+def _new_place(folder: Path, recipe: Recipe) -> Place:
+    """Making the folder beside claims the name: a run that begins in the same second takes the next one."""
+    subject = f"{folder.resolve().name}-{recipe.backbone}"
+    for target in _run_names(RUNS_FOLDER, subject):
+        place = Place(target=target)
+        if not target.exists():
+            with contextlib.suppress(FileExistsError):
+                place.unfinished.mkdir()
+                return place
+    raise AssertionError("names do not end")
+
+
+@contextlib.contextmanager
+def _locked(place: Place) -> Iterator[None]:
+    """Only one process works on a run; its lock goes with the process, however that ends."""
+    try:
+        with FileLock(place.unfinished / _LOCK, timeout=0):
+            yield
+    except Timeout:
+        raise UsageError(
+            f"another process is training {place.target} at this moment. Wait for it, or give another --out."
+        ) from None
+
+
+def _refuse_other(place: Place, begun: Begun, folder: Path, recipe: Recipe) -> None:
+    asked = {**recipe.model_dump(), "folder": str(folder.expanduser().absolute())}
+    before = {**begun.recipe.model_dump(), "folder": begun.folder}
+    if other := [name for name, value in asked.items() if value != before[name]]:
+        told = ", ".join(f"{name} {before[name]} (now {asked[name]})" for name in other)
+        raise UsageError(
+            f"{place.target} is unfinished and was begun with {told}. Run convlens train --resume {place.target} to go "
+            f"on, give another --out, or remove {place.unfinished}."
+        )
+
+
+def _has_checkpoints(place: Place) -> bool:
+    return any(place.checkpoints.glob("step-*"))
+
+
+def _run_names(parent: Path, subject: str) -> Iterator[Path]:
+    words = re.sub(r"[^\w.-]+", "-", subject)[:_LONGEST_SUBJECT]
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{words}"
+    return (parent / (stem if n == 1 else f"{stem}-{n}") for n in itertools.count(1))
+
+
+def _remove_stale(parent: Path) -> None:
+    """What killed runs left more than a day ago without any checkpoint."""
+    for path in parent.glob(f"*{UNFINISHED}"):
+        place = Place(target=path.with_name(path.name.removesuffix(UNFINISHED)))
+        if time.time() - path.stat().st_mtime > _STALE_SECONDS and not _has_checkpoints(place):
+            with contextlib.suppress(UsageError), _locked(place):
+                shutil.rmtree(path, ignore_errors=True)

@@ -1,43 +1,14 @@
-import functools
 import math
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from convlens.core.errors import DataError
 from convlens.core.progress import silent
-from convlens.training.learner import Model
 from convlens.training.loop import fit, predict_logits
 from convlens.training.recipe import Recipe
-
-
-class Points:
-    """Points of two classes on either side of a line."""
-
-    def __init__(self, number: int, seed: int) -> None:
-        generator = torch.Generator().manual_seed(seed)
-        self.inputs = torch.randn(number, 2, generator=generator)
-        self.labels = (self.inputs.sum(1) > 0).long()
-        self.files = [f"point {i}" for i in range(number)]
-
-    def batch(self, indices: Tensor) -> tuple[Tensor, ...]:
-        return (self.inputs[indices],)
-
-
-def model(dropout: float = 0.0) -> Model:
-    torch.manual_seed(0)
-    linear = nn.Linear(2, 2)
-
-    def forward(x: Tensor, training: bool) -> tuple[Tensor, ...]:
-        return (linear(nn.functional.dropout(x, dropout, training)),)
-
-    return Model(
-        train_forward=functools.partial(forward, training=True),
-        eval_forward=functools.partial(forward, training=False),
-        parameters=dict(linear.named_parameters()),
-    )
-
+from tests.training.points import Points, model
 
 RECIPE = Recipe(epochs=5, batch_size=16, learning_rate=0.5)
 

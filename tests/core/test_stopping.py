@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from convlens.core import stopping
 from convlens.core.stopping import stop_deferred
 
 
@@ -50,7 +51,9 @@ def test_without_a_signal_nothing_happens(number):
     assert signal.getsignal(number) is handler
 
 
-def test_a_second_one_is_obeyed_at_once(number):
+def test_a_second_one_is_obeyed_at_once(number, monkeypatch):
+    monkeypatch.setattr(stopping, "_SAME_SECONDS", 0.0)
+
     def work(asked):
         os.kill(os.getpid(), number)
         os.kill(os.getpid(), number)
@@ -58,6 +61,19 @@ def test_a_second_one_is_obeyed_at_once(number):
 
     with pytest.raises(KeyboardInterrupt):
         held_back(work)
+
+
+def test_two_at_once_are_one(number):
+    done = []
+
+    def work(asked):
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), number)
+        done.append(asked())
+
+    with pytest.raises(KeyboardInterrupt):
+        held_back(work)
+    assert done == [True]
 
 
 def test_patience_ends(number):

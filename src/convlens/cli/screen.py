@@ -22,6 +22,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress an
 
 _STAGES = {
     "scan": ("Scanning the folder", "files"),
+    "decode": ("Decoding the pictures", "pictures"),
     "prefix": ("Running the frozen layers", "pictures"),
     "fit": ("Training", "pictures"),
     "predict": ("Predicting", "pictures"),
@@ -66,7 +67,9 @@ def printable(text: str) -> str:
 
 def _duration(seconds: float) -> str:
     minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min" if minutes else f"{seconds:.0f} s"
 
 
 def _to_standard_error(text: str) -> None:

@@ -3,10 +3,13 @@
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
 PATIENCE_SECONDS = 8.0
+_SAME_SECONDS = 1.0
+"""`timeout` and process managers signal a process and its group: what comes so soon again is the same wish."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -14,14 +17,14 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def stop_deferred(patience: float = PATIENCE_SECONDS) -> Iterator[Callable[[], bool]]:
     """Inside, a signal to stop is remembered instead of obeyed; the function that is given tells whether one came.
 
-    It is obeyed when the work inside ends, after `patience` seconds, or when a second one comes: then whatever would
-    have handled it does. A signal that is ignored stays so, and outside the main thread, which alone receives
+    It is obeyed when the work inside ends, after `patience` seconds, or when a second one comes a while later: then
+    whatever would have handled it does. A signal that is ignored stays so, and outside the main thread, which alone receives
     signals, nothing is held back.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    received: list[int] = []
+    received: list[tuple[int, float]] = []
     before = {number: handler for number in _SIGNALS if (handler := signal.getsignal(number)) != signal.SIG_IGN}
     alarm = signal.getsignal(signal.SIGALRM)
 
@@ -30,15 +33,17 @@ def stop_deferred(patience: float = PATIENCE_SECONDS) -> Iterator[Callable[[], b
         for number, handler in {**before, signal.SIGALRM: alarm}.items():
             signal.signal(number, handler)
         if received:
-            first = received[0]
+            first, _ = received[0]
             received.clear()
             signal.raise_signal(first)
 
     def remember(number: int, frame: FrameType | None) -> None:
+        moment = time.monotonic()
         if received:
-            obey()
+            if number == signal.SIGALRM or moment - received[0][1] >= _SAME_SECONDS:
+                obey()
             return
-        received.append(number)
+        received.append((number, moment))
         signal.signal(signal.SIGALRM, remember)
         signal.setitimer(signal.ITIMER_REAL, patience)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import shlex
 from collections.abc import Sequence
 from functools import partial
 
@@ -77,15 +78,20 @@ def fitted(
     """The trained model and the metrics of its epochs; goes on from the newest checkpoint of the place."""
     model = fitting.model()
     checkpoints = Checkpoints(place.checkpoints, fitting.key(), seconds=checkpoint_seconds, say=say)
-    history = fit(
-        model,
-        fitting.examples("train", augment=fitting.recipe.augment),
-        fitting.examples("val", augment=False),
-        fitting.recipe,
-        progress,
-        _MetricsLog(place),
-        checkpoints,
-    )
+    try:
+        history = fit(
+            model,
+            fitting.examples("train", augment=fitting.recipe.augment),
+            fitting.examples("val", augment=False),
+            fitting.recipe,
+            progress,
+            _MetricsLog(place),
+            checkpoints,
+        )
+    except KeyboardInterrupt:
+        if place.has_checkpoints:
+            say(f"to go on later: convlens train --resume {shlex.quote(str(place.target))}")
+        raise
     return model, history
 
 

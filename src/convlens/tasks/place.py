@@ -61,6 +61,11 @@ class Place:
         """Where checkpoints are."""
         return self.unfinished / "checkpoints"
 
+    @property
+    def has_checkpoints(self) -> bool:
+        """Whether there is something to go on from."""
+        return any(self.checkpoints.glob("step-*"))
+
 
 @contextlib.contextmanager
 def reserved_place(out: str | Path | None, folder: Path, recipe: Recipe) -> Iterator[Place]:
@@ -77,7 +82,7 @@ def reserved_place(out: str | Path | None, folder: Path, recipe: Recipe) -> Iter
         _remove_stale(parent)
         place = _new_place(folder, recipe) if out is None else _chosen_place(Path(out).expanduser())
     with _locked(place):
-        if _has_checkpoints(place):
+        if place.has_checkpoints:
             _refuse_other(place, read_begun(place.target), folder, recipe)
         begun = Begun(created=now(), folder=str(folder.expanduser().absolute()), recipe=recipe)
         try:
@@ -85,7 +90,7 @@ def reserved_place(out: str | Path | None, folder: Path, recipe: Recipe) -> Iter
             yield place
         finally:
             shutil.rmtree(place.partial, ignore_errors=True)
-            if place.target.exists() or not _has_checkpoints(place):
+            if place.target.exists() or not place.has_checkpoints:
                 shutil.rmtree(place.unfinished, ignore_errors=True)
 
 
@@ -148,10 +153,6 @@ def _refuse_other(place: Place, begun: Begun, folder: Path, recipe: Recipe) -> N
         )
 
 
-def _has_checkpoints(place: Place) -> bool:
-    return any(place.checkpoints.glob("step-*"))
-
-
 def _run_names(parent: Path, subject: str) -> Iterator[Path]:
     words = re.sub(r"[^\w.-]+", "-", subject)[:_LONGEST_SUBJECT]
     stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{words}"
@@ -162,6 +163,6 @@ def _remove_stale(parent: Path) -> None:
     """What killed runs left more than a day ago without any checkpoint."""
     for path in parent.glob(f"*{UNFINISHED}"):
         place = Place(target=path.with_name(path.name.removesuffix(UNFINISHED)))
-        if time.time() - path.stat().st_mtime > _STALE_SECONDS and not _has_checkpoints(place):
+        if time.time() - path.stat().st_mtime > _STALE_SECONDS and not place.has_checkpoints:
             with contextlib.suppress(UsageError), _locked(place):
                 shutil.rmtree(path, ignore_errors=True)

@@ -69,7 +69,7 @@ def run_prefix(
     state = state_in(fast, dtype) if missing else {}
     failures: list[Problem] = []
     computed = 0
-    with torch.inference_mode(), progress("prefix", len(missing)) as advance:
+    with torch.inference_mode(), progress("decode" if identity else "prefix", len(missing)) as advance:
         for batch in batches:
             if batch.pictures:
                 pixels = batch.pixels if identity else normalised(batch.pixels, preprocessing).to(dtype)

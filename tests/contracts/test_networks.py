@@ -12,17 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-import convlens
 from convlens import zoo
 from convlens.transfer.heads import replace_head
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.registry import NETWORKS
 from convlens.zoo.structure import structure
+from tests.zoo.inspected import inspected
 
 RUN_BELOW = 30_000_000
 """Networks of fewer parameters are run with values."""
-ANY_SIZE = 32
-"""Where a network takes any size, the side that it is tried at."""
+TINY = 32
+"""The side that networks are tried at, where they take it."""
 BATCH = 3
 
 
@@ -44,8 +44,8 @@ class Known(NamedTuple):
 
     @property
     def tiny(self) -> tuple[int, ...]:
-        """The shape of a batch with the least sides that the network takes."""
-        return self.shape(self.card.least_size if self.card.least_size > 1 else ANY_SIZE)
+        """The shape of a small batch that the network takes."""
+        return self.shape(min(max(self.card.least_size, TINY), *self.card.input_shape[1:]))
 
     def afresh(self, classes: int) -> nn.Module:
         """Its structure for another number of classes."""
@@ -136,7 +136,7 @@ def test_saved_and_loaded_it_is_the_same(known: Known, tmp_path: Path) -> None:
 
 
 def test_inspect_tells_all_of_it(known: Known) -> None:
-    record = convlens.inspect(known.name)
+    record = inspected(known.name)
     assert record.unsupported == []
     assert record.parameters == known.parameters
     assert record.input_shape == ["batch", *known.card.input_shape]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from convlens.graph.capture import capture
 from convlens.graph.graph import Graph
-from convlens.zoo import blueprint
+from convlens.zoo import blueprint, card
 
 
 class Residual(nn.Module):
@@ -58,5 +58,5 @@ def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
 
 @cache
 def zoo_graph(name: str) -> Graph:
-    """A network of the zoo, without values, captured once for all tests at 224 pixels."""
-    return capture(blueprint(name).eval(), torch.zeros(2, 3, 224, 224, device="meta"))
+    """A network of the zoo, without values, captured once for all tests at the input that its card names."""
+    return capture(blueprint(name).eval(), torch.zeros(2, *card(name).input_shape, device="meta"))

@@ -1,6 +1,6 @@
 import torch
 
-from convlens.layers.dense import DenseBlock, DenseLayer, Transition
+from convlens.layers.dense import DenseBlock, DenseLayer, PlainDenseLayer, Transition
 
 
 def test_a_dense_layer_keeps_x_and_puts_the_growth_behind_it():
@@ -11,6 +11,17 @@ def test_a_dense_layer_keeps_x_and_puts_the_growth_behind_it():
     assert torch.equal(y[:, :6], x)
     new = layer.conv2(torch.relu(layer.norm2(layer.conv1(torch.relu(layer.norm1(x))))))
     torch.testing.assert_close(y[:, 6:], new)
+
+
+def test_a_plain_dense_layer_has_no_bottleneck():
+    layer = PlainDenseLayer(6, growth_rate=4)
+    x = torch.randn(2, 6, 5, 5)
+    y = layer(x)
+    assert torch.equal(y[:, :6], x)
+    torch.testing.assert_close(y[:, 6:], layer.conv1(torch.relu(layer.norm1(x))))
+    block = DenseBlock(6, growth_rate=4, depth=2, bottleneck=None)
+    assert [layer.conv1.kernel_size for layer in block] == [(3, 3), (3, 3)]
+    assert block(x).shape == (2, 14, 5, 5)
 
 
 def test_every_layer_of_a_block_sees_all_before_it():

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from convlens.layers.residual import BasicBlock, Bottleneck, shortcut
+from convlens.layers.residual import BasicBlock, Bottleneck, PaperBottleneck, shortcut
 
 
 def with_running_statistics(block: nn.Module) -> nn.Module:
@@ -73,3 +73,9 @@ def test_pooled_shortcut_averages_what_is_there(size):
     pooled = project[0](x)
     assert torch.equal(pooled, torch.ones(1, 2, -(-size // 2), -(-size // 2)))
     assert project[1].stride == (1, 1)
+
+
+def test_the_papers_bottleneck_strides_on_its_first_1x1():
+    block = PaperBottleneck(16, 8, stride=2)
+    assert block(torch.randn(2, 16, 9, 8)).shape == (2, 32, 5, 4)
+    assert [layer.stride for layer in (block.conv1, block.conv2, block.conv3)] == [(2, 2), (1, 1), (1, 1)]

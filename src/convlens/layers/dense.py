@@ -33,13 +33,38 @@ class DenseLayer(nn.Module):
         return torch.cat((x, new), dim=1)
 
 
-class DenseBlock(nn.Sequential):
-    """`depth` dense layers, named denselayer1, denselayer2, ...; adds depth x growth_rate channels."""
+class PlainDenseLayer(nn.Module):
+    """The dense layer without a bottleneck: the new channels are BN-ReLU-Conv(3x3) of x (section 3).
 
-    def __init__(self, in_channels: int, growth_rate: int, depth: int, bottleneck: int = 4) -> None:
+    Shapes are those of DenseLayer.
+    """
+
+    def __init__(self, in_channels: int, growth_rate: int) -> None:
+        super().__init__()
+        self.norm1 = nn.BatchNorm2d(in_channels)
+        self.relu1 = nn.ReLU(inplace=True)
+        self.conv1 = nn.Conv2d(in_channels, growth_rate, kernel_size=3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The channels of x, then the new ones."""
+        return torch.cat((x, self.conv1(self.relu1(self.norm1(x)))), dim=1)
+
+
+class DenseBlock(nn.Sequential):
+    """`depth` dense layers, named denselayer1, denselayer2, ...; adds depth x growth_rate channels.
+
+    The 1x1 convolutions give `bottleneck` x growth_rate channels; None leaves them out.
+    """
+
+    def __init__(self, in_channels: int, growth_rate: int, depth: int, bottleneck: int | None = 4) -> None:
         super().__init__()
         for i in range(depth):
-            layer = DenseLayer(in_channels + i * growth_rate, growth_rate, bottleneck)
+            channels = in_channels + i * growth_rate
+            layer: nn.Module
+            if bottleneck is None:
+                layer = PlainDenseLayer(channels, growth_rate)
+            else:
+                layer = DenseLayer(channels, growth_rate, bottleneck)
             self.add_module(f"denselayer{i + 1}", layer)
 
 

@@ -61,13 +61,15 @@ class Bottleneck(nn.Module):
     """
 
     expansion = 4
+    stride_first = False
 
     def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
         super().__init__()
         out_channels = width * self.expansion
-        self.conv1 = nn.Conv2d(in_channels, width, kernel_size=1, bias=False)
+        first, second = (stride, 1) if self.stride_first else (1, stride)
+        self.conv1 = nn.Conv2d(in_channels, width, kernel_size=1, stride=first, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, kernel_size=3, stride=stride, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(width, width, kernel_size=3, stride=second, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, out_channels, kernel_size=1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
@@ -82,3 +84,9 @@ class Bottleneck(nn.Module):
         y += x if self.downsample is None else self.downsample(x)
         out: Tensor = self.relu(y)
         return out
+
+
+class PaperBottleneck(Bottleneck):
+    """The bottleneck with its stride on the first 1x1, as the paper has it ("v1"): cheaper, and a little worse."""
+
+    stride_first = True

@@ -5,16 +5,34 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from convlens.core.errors import unknown_name
-from convlens.zoo import alexnet, densenet, house, resnet, vgg
+from convlens.zoo import (
+    alexnet,
+    causal_stack,
+    context_module,
+    densenet,
+    densenet_cifar,
+    dilated_vgg,
+    house,
+    resnet,
+    resnet_cifar,
+    senet,
+    vgg,
+)
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import Entry
 
 NETWORKS: Mapping[str, Entry] = MappingProxyType(
     {
         **alexnet.NETWORKS,
+        **causal_stack.NETWORKS,
+        **context_module.NETWORKS,
         **densenet.NETWORKS,
+        **densenet_cifar.NETWORKS,
+        **dilated_vgg.NETWORKS,
         **house.NETWORKS,
         **resnet.NETWORKS,
+        **resnet_cifar.NETWORKS,
+        **senet.NETWORKS,
         **vgg.NETWORKS,
     }
 )

@@ -1,13 +1,14 @@
 """ResNet: four stages of residual blocks.
 
 He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition, CVPR 2016, arXiv:1512.03385. Names and
-shapes are torchvision's, with the stride of a bottleneck on its 3x3 convolution.
+shapes are torchvision's, with the stride of a bottleneck on its 3x3 convolution; in the networks whose names
+end in `_v1` it is on the first 1x1, as in the paper. The weights of one form load into the other, but do not suit it.
 """
 
 import torch
 from torch import Tensor, nn
 
-from convlens.layers.residual import BasicBlock, Bottleneck
+from convlens.layers.residual import BasicBlock, Bottleneck, PaperBottleneck
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
 from convlens.zoo.initialisation import he_normal
@@ -80,11 +81,29 @@ def resnet152(classes: int = 1000) -> ResNet:
     return ResNet(Bottleneck, (3, 8, 36, 3), classes)
 
 
+def resnet50_v1(classes: int = 1000) -> ResNet:
+    """ResNet with 50 layers and the paper's stride, arXiv:1512.03385, table 1."""
+    return ResNet(PaperBottleneck, (3, 4, 6, 3), classes)
+
+
+def resnet101_v1(classes: int = 1000) -> ResNet:
+    """ResNet with 101 layers and the paper's stride, arXiv:1512.03385, table 1."""
+    return ResNet(PaperBottleneck, (3, 4, 23, 3), classes)
+
+
+def resnet152_v1(classes: int = 1000) -> ResNet:
+    """ResNet with 152 layers and the paper's stride, arXiv:1512.03385, table 1."""
+    return ResNet(PaperBottleneck, (3, 8, 36, 3), classes)
+
+
 NETWORKS = family(
     CARD,
     resnet18=resnet18,
     resnet34=resnet34,
     resnet50=resnet50,
+    resnet50_v1=resnet50_v1,
     resnet101=resnet101,
+    resnet101_v1=resnet101_v1,
     resnet152=resnet152,
+    resnet152_v1=resnet152_v1,
 )

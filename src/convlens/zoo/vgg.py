@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
+from convlens.zoo.initialisation import glorot_uniform
 
 CARD = NetworkCard(
     name="vgg",
@@ -44,7 +45,7 @@ class VGG(nn.Module):
             nn.Dropout(0.5),
             nn.Linear(4096, classes),
         )
-        _initialise(self)
+        glorot_uniform(self)  # section 3.1
 
     def forward(self, x: Tensor) -> Tensor:
         """Class scores before the softmax."""
@@ -65,15 +66,6 @@ def _features(depths: tuple[int, ...], batch_norm: bool) -> nn.Sequential:
             in_channels = width
         layers.append(nn.MaxPool2d(kernel_size=2))
     return nn.Sequential(*layers)
-
-
-def _initialise(network: VGG) -> None:
-    """Weights as Glorot and Bengio draw them, biases 0: as in the paper (section 3.1)."""
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.xavier_uniform_(layer.weight)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
 
 
 def vgg11(classes: int = 1000) -> VGG:

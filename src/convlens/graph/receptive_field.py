@@ -73,9 +73,15 @@ def receptive_field(graph: Graph) -> ReceptiveFields:
         if sources and node.size is None:
             window = _window(graph, node)
             fields[node.name] = _field(node, window, sources)
-            if isinstance(window, Window) and len(node.shape or ()) > 2:
+            if isinstance(window, Window) and _is_map(node, fields[node.name]):
                 last_feature_map = node.name
     return ReceptiveFields(nodes=fields, last_feature_map=last_feature_map)
+
+
+def _is_map(node: Node, field: ReceptiveField) -> bool:
+    """Whether a node has places: what global pooling leaves of a map has one, which sees the whole input."""
+    places = (node.shape or ())[2:]
+    return bool(places) and not (field == WHOLE_INPUT and set(places) == {1})
 
 
 def _field(node: Node, window: Window | WholeInput | NoRule, sources: list[ReceptiveField]) -> ReceptiveField:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
+from convlens.zoo.initialisation import normal
 
 CARD = NetworkCard(
     name="alexnet",
@@ -18,9 +19,6 @@ CARD = NetworkCard(
     head="classifier.6",
     least_size=63,
 )
-
-_BIAS_ONE = ("features.3", "features.8", "features.10", "classifier.1", "classifier.4")
-"""Convolutions 2, 4 and 5 and the hidden linear layers: a positive start for their rectifiers."""
 
 
 class AlexNet(nn.Module):
@@ -53,22 +51,14 @@ class AlexNet(nn.Module):
             nn.ReLU(inplace=True),
             nn.Linear(4096, classes),
         )
-        _initialise(self)
+        # As in 2012 (section 5): a positive start for the rectifiers of convolutions 2, 4 and 5 and the hidden layers.
+        normal(self, 0.01, biases_of_one=("features.3", "features.8", "features.10", "classifier.1", "classifier.4"))
 
     def forward(self, x: Tensor) -> Tensor:
         """Class scores before the softmax."""
         x = self.avgpool(self.features(x))
         scores: Tensor = self.classifier(torch.flatten(x, 1))
         return scores
-
-
-def _initialise(network: AlexNet) -> None:
-    """Weights from N(0, 0.01²); biases 1 where `_BIAS_ONE` says so, else 0 (the paper of 2012, section 5)."""
-    for name, layer in network.named_modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.normal_(layer.weight, std=0.01)
-            if layer.bias is not None:
-                nn.init.constant_(layer.bias, 1.0 if name in _BIAS_ONE else 0.0)
 
 
 def alexnet(classes: int = 1000) -> AlexNet:

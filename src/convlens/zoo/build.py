@@ -37,5 +37,5 @@ def network(name: str, *, classes: int | None = None, weights: str | Path | None
     path = package_weights(card) if weights == PACKAGE else Path(weights)
     state = read_weights(path)
     module = structure(build, classes or classes_in(state, card.head) or card.classes)
-    load_weights(module, state, path, card.head, name=name)
+    load_weights(module, state, path, card.head, name=name, dropped=card.dropped_weights)
     return module

@@ -55,7 +55,7 @@ def _convert(card: WeightCard, original: Path, kept: Path) -> None:
     build, known = registry.entry(card.network)
     state = read_weights(original)
     module = structure(build, classes_in(state, known.head) or known.classes)
-    load_weights(module, state, card.url, known.head, name=card.network)
+    load_weights(module, state, card.url, known.head, name=card.network, dropped=known.dropped_weights)
     tensors = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
     metadata = {"url": card.url, "sha256": card.sha256, "licence": card.licence}
     write_atomically(kept, safetensors.torch.save(tensors, metadata))

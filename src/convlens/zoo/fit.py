@@ -42,6 +42,11 @@ def differences(expected: State, state: State) -> Differences:
     )
 
 
+def without(state: State, dropped: tuple[str, ...]) -> dict[str, Tensor]:
+    """The state less the tensors that a network leaves out: those whose names begin like one of `dropped`."""
+    return {name: tensor for name, tensor in state.items() if not name.startswith(dropped)}
+
+
 def classes_in(state: State, head: str) -> int | None:
     """The number of classes of a state: the rows of its last layer's weight; None without such a layer."""
     weight = state.get(f"{head}.weight")
@@ -58,7 +63,7 @@ def _fits(name: str, state: State) -> bool:
     classes = classes_in(state, card.head)
     if not classes:
         return False
-    return not any(differences(structure(build, classes).state_dict(), state))
+    return not any(differences(structure(build, classes).state_dict(), without(state, card.dropped_weights)))
 
 
 def _first(names: tuple[str, ...]) -> str:

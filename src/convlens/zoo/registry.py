@@ -7,16 +7,28 @@ from types import MappingProxyType
 from convlens.core.errors import unknown_name
 from convlens.zoo import (
     alexnet,
+    alexnet_2012,
     causal_stack,
     context_module,
     densenet,
     densenet_cifar,
     dilated_vgg,
+    enet,
+    googlenet,
     house,
+    inception_v3,
+    inception_v4,
+    lenet5,
+    mlp,
+    mobilenet,
+    nin,
     resnet,
     resnet_cifar,
     senet,
+    small_convnet,
+    squeezenet,
     vgg,
+    zfnet,
 )
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import Entry
@@ -24,16 +36,28 @@ from convlens.zoo.entry import Entry
 NETWORKS: Mapping[str, Entry] = MappingProxyType(
     {
         **alexnet.NETWORKS,
+        **alexnet_2012.NETWORKS,
         **causal_stack.NETWORKS,
         **context_module.NETWORKS,
         **densenet.NETWORKS,
         **densenet_cifar.NETWORKS,
         **dilated_vgg.NETWORKS,
+        **enet.NETWORKS,
+        **googlenet.NETWORKS,
         **house.NETWORKS,
+        **inception_v3.NETWORKS,
+        **inception_v4.NETWORKS,
+        **lenet5.NETWORKS,
+        **mlp.NETWORKS,
+        **mobilenet.NETWORKS,
+        **nin.NETWORKS,
         **resnet.NETWORKS,
         **resnet_cifar.NETWORKS,
         **senet.NETWORKS,
+        **small_convnet.NETWORKS,
+        **squeezenet.NETWORKS,
         **vgg.NETWORKS,
+        **zfnet.NETWORKS,
     }
 )
 

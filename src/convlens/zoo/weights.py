@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from convlens.core.errors import ConvlensError, DataError, IntegrityError, UsageError
 from convlens.zoo.card import NetworkCard
-from convlens.zoo.fit import COUNTER, State, classes_in, differences, fitting_networks
+from convlens.zoo.fit import COUNTER, State, classes_in, differences, fitting_networks, without
 
 _SAFETENSORS = ".safetensors"
 _PICKLED = (".pth", ".pt", ".bin", ".th")
@@ -45,14 +45,24 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     return _without_prefix(_checked(content, path))
 
 
-def load_weights(module: nn.Module, state: State, source: str | Path, head: str, *, name: str | None = None) -> None:
+def load_weights(
+    module: nn.Module,
+    state: State,
+    source: str | Path,
+    head: str,
+    *,
+    name: str | None = None,
+    dropped: tuple[str, ...] = (),
+) -> None:
     """Make the tensors of `state` those of `module`; nothing may be missing, left over or of another shape.
+
+    But tensors whose names begin like one of `dropped` are left out: the card says which (`dropped_weights`).
 
     `module` may be on the meta device. Numbers are converted to the module's type; tensors that have it
     already are not copied. `source`, `head` (the last layer) and `name` (the network's) serve the message of
     the DataError that is raised when the state does not fit.
     """
-    state = {_OLD_DENSENET.sub(r"\1", key): tensor for key, tensor in state.items()}
+    state = {_OLD_DENSENET.sub(r"\1", key): tensor for key, tensor in without(state, dropped).items()}
     expected = module.state_dict()
     if any(differences(expected, state)):
         raise _misfit(expected, state, source, head, name or type(module).__name__)

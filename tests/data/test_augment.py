@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from convlens.core.preprocessing import Preprocessing
-from convlens.data.augment import Augmentation
+from convlens.data.augment import Augmentation, cropped, erased, recoloured
+from convlens.data.batches import normalised
 
 PREPROCESSING = Preprocessing(size=24, resize=32)
 augmented = Augmentation()
@@ -63,3 +64,59 @@ def test_it_is_still_the_same_picture() -> None:
     found = drawn(0, halves)
     assert (found[:, :, :4].mean(dim=(1, 2, 3)) >= found[:, :, -4:].mean(dim=(1, 2, 3))).all()
     assert found[:, :, :4].mean() > found[:, :, -4:].mean() + 1
+
+
+def test_a_picture_of_one_colour_stays_so_wherever_it_is_cropped() -> None:
+    constant = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, 16, 16)
+    torch.testing.assert_close(cropped(constant, 24, 0.2), constant[:, :, :1, :1].expand(8, 3, 24, 24))
+
+
+def test_crops_keep_at_least_their_area_and_stay_inside() -> None:
+    """The picture holds its own coordinates, so a crop tells where it was taken."""
+    side = 64
+    places = (torch.arange(side) + 0.5) / side
+    plane = torch.stack([places.expand(side, side), places.view(-1, 1).expand(side, side)])
+    torch.manual_seed(0)
+    found = cropped(plane.expand(400, 2, side, side), side, 0.35)
+    width = (found[:, 0, :, -1] - found[:, 0, :, 0]).mean(1) * side / (side - 1)
+    height = (found[:, 1, -1] - found[:, 1, 0]).mean(1) * side / (side - 1)
+    assert height.min() > 0
+    assert 150 < (width < 0).sum() < 250  # mirrored
+    area, ratio = width.abs() * height, width.abs() / height
+    assert 0.3 < area.min() < 0.4  # a side that would be longer than the picture is cut
+    assert 0.9 < area.max() <= 1.001
+    assert ratio.min() > 0.74
+    assert ratio.max() < 1.34
+
+
+def test_colours_follow_their_definition() -> None:
+    images = torch.rand(5, 3, 8, 8) * 0.5 + 0.25
+    torch.manual_seed(7)
+    found = recoloured(images, 0.2)
+    torch.manual_seed(7)
+    brightness, contrast, saturation = (torch.rand(5).view(5, 1, 1, 1) * 0.4 + 0.8 for _ in range(3))
+    luma = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    expected = images * brightness
+    mean = (expected * luma).sum(1, keepdim=True).mean((2, 3), keepdim=True)
+    expected = mean + (expected - mean) * contrast
+    grey = (expected * luma).sum(1, keepdim=True)
+    torch.testing.assert_close(found, (grey + (expected - grey) * saturation).clamp(0, 1))
+
+
+def test_erased_rectangles() -> None:
+    torch.manual_seed(0)
+    found = erased(torch.ones(400, 3, 32, 32), 0.25)
+    gone = found[:, 0] == 0
+    assert torch.equal(found == 0, gone.unsqueeze(1).expand_as(found))
+    touched = gone.flatten(1).any(1)
+    assert 70 < touched.sum() < 130
+    for one in gone[touched]:
+        assert one.sum() == one.any(0).sum() * one.any(1).sum()
+        assert 0.005 < one.float().mean() < 0.4
+    assert torch.equal(erased(torch.ones(4, 3, 8, 8), 0.0), torch.ones(4, 3, 8, 8))
+
+
+def test_nothing_is_changed_where_nothing_is_asked_for() -> None:
+    plain = Augmentation(crop_area=1.0, colour=0.0)
+    grey = torch.full((4, 32, 32, 3), 128, dtype=torch.uint8)
+    torch.testing.assert_close(plain(grey, PREPROCESSING), normalised(grey, PREPROCESSING)[:, :, :24, :24])

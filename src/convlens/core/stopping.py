@@ -18,8 +18,8 @@ def stop_deferred(patience: float = PATIENCE_SECONDS) -> Iterator[Callable[[], b
     """Inside, a signal to stop is remembered instead of obeyed; the function that is given tells whether one came.
 
     It is obeyed when the work inside ends, after `patience` seconds, or when a second one comes a while later: then
-    whatever would have handled it does. A signal that is ignored stays so, and outside the main thread, which alone receives
-    signals, nothing is held back.
+    whatever would have handled it does. A signal that is ignored stays so, and outside the main thread, which alone
+    receives signals, nothing is held back.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False

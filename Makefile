@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types unit test-slow install benchmarks clean
+.PHONY: demo test lint types unit test-slow counts install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/convlens demo
@@ -22,6 +22,10 @@ unit: $(VENV)/.installed-dev
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/pytest -m slow
+
+# The zoo's table of parameters, multiply-adds and receptive fields, from the captured graphs; takes some minutes.
+counts: $(VENV)/.installed
+	$(BIN)/python -m convlens.tasks.zoo > counts.tmp && mv counts.tmp src/convlens/zoo/counts.tsv
 
 install: $(VENV)/.installed
 

@@ -13,8 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convlens import zoo
+from convlens.tasks.zoo import counted
 from convlens.transfer.heads import replace_head
 from convlens.zoo.card import NetworkCard
+from convlens.zoo.counts import counts
 from convlens.zoo.registry import NETWORKS
 from convlens.zoo.structure import structure
 from tests.zoo.inspected import inspected
@@ -141,5 +143,6 @@ def test_inspect_tells_all_of_it(known: Known) -> None:
     assert record.parameters == known.parameters
     assert record.input_shape == ["batch", *known.card.input_shape]
     assert record.multiply_adds > 0
+    assert counts(known.name) == counted(record), "run `make counts`"
     has_maps = any(isinstance(layer, nn.Conv1d | nn.Conv2d) for layer in known.module.modules())
     assert (record.receptive_field is not None) == has_maps

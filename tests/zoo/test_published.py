@@ -60,5 +60,5 @@ def test_an_unknown_set_is_refused_with_those_there_are(network, name, told):
 
 
 def test_unknown_class_names():
-    with pytest.raises(UsageError, match="cifar10, imagenet"):
-        zoo.class_names("mnist")
+    with pytest.raises(UsageError, match="known: cifar10, imagenet"):
+        zoo.class_names("imagenet21k")

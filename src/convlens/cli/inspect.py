@@ -7,7 +7,7 @@ import typer
 from convlens.cli.screen import JsonOption, Screen
 
 if TYPE_CHECKING:
-    from convlens.core.inspection import Inspection, ModuleLine
+    from convlens.core.inspection import Inspection, ModuleLine, SeenPixels
 
 _LEAST_WIDTH = 120
 _UNITS = ("", " k", " M", " G", " T")
@@ -26,10 +26,11 @@ def inspect(
     from convlens.tasks.inspect import inspect as task
 
     record = task(network, size=size, freeze=freeze, depth=depth)
-    Screen(json=json, quiet=False).show(record, lambda: _print_table(record))
+    Screen(json=json, quiet=False).show(record, lambda: print_inspection(record))
 
 
-def _print_table(record: "Inspection") -> None:
+def print_inspection(record: "Inspection") -> None:
+    """The table of modules, and the totals."""
     from rich.console import Console
     from rich.table import Table
 
@@ -45,8 +46,8 @@ def _print_table(record: "Inspection") -> None:
     Console(width=max(Console().width, _LEAST_WIDTH)).print(table)
     typer.echo(
         f"\n{record.name}: {record.parameters:,} parameters, {record.multiply_adds:,} multiply-adds forward and "
-        f"{record.backward_multiply_adds:,} backward for one picture,\nactivations {_short(record.activation_bytes)}B, "
-        f"receptive field of the last feature map: {_seen(record.receptive_field)}"
+        f"{record.backward_multiply_adds:,} backward for one picture,\nactivations {short(record.activation_bytes)}B, "
+        f"receptive field of the last feature map: {seen(record.receptive_field)}"
     )
     for reason in record.unsupported:
         typer.echo(f"not told: {reason}")
@@ -56,19 +57,20 @@ def _cells(line: "ModuleLine") -> tuple[str, ...]:
     shape = "×".join(str(n) for n in line.output_shape[1:]) if line.output_shape else ""
     counts = (
         f"{line.parameters:,}" if line.parameters else "",
-        _short(line.multiply_adds) if line.multiply_adds else "",
+        short(line.multiply_adds) if line.multiply_adds else "",
     )
-    memory = f"{_short(line.activation_bytes)}B" if line.activation_bytes else ""
-    return (line.module or "(outermost)", line.kind, shape, *counts, memory, _seen(line.receptive_field))
+    memory = f"{short(line.activation_bytes)}B" if line.activation_bytes else ""
+    return (line.module or "(outermost)", line.kind, shape, *counts, memory, seen(line.receptive_field))
 
 
-def _seen(pixels: int | list[int] | str | None) -> str:
+def seen(pixels: "SeenPixels") -> str:
+    """A receptive field as a person reads it: 195, 1×195, whole; nothing where there is none."""
     if isinstance(pixels, list):
         return "×".join(str(n) for n in pixels)
     return "" if pixels is None else str(pixels).removesuffix(" input")
 
 
-def _short(number: float) -> str:
+def short(number: float) -> str:
     """Three significant digits and a unit: 1.81 G."""
     unit = 0
     while number >= 1000 and unit < len(_UNITS) - 1:

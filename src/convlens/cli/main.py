@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from convlens import __version__
-from convlens.cli import demo, evaluate, inspect, predict, train
+from convlens.cli import demo, evaluate, inspect, predict, study, train, zoo
 from convlens.cli.groups import GroupedCommand
 from convlens.cli.stopping import Stopped, stopped_by_signals
 from convlens.core.errors import ConvlensError, MachineError, UsageError
@@ -28,6 +28,8 @@ app.command("train", cls=GroupedCommand)(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("inspect")(inspect.inspect)
+app.add_typer(zoo.app, name="zoo")
+app.add_typer(study.app, name="study")
 
 
 def _version(value: bool) -> None:

@@ -23,9 +23,11 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress an
 _STAGES = {
     "scan": ("Scanning the folder", "files"),
     "decode": ("Decoding the pictures", "pictures"),
+    "download": ("Downloading", "bytes"),
     "prefix": ("Running the frozen layers", "pictures"),
     "fit": ("Training", "pictures"),
     "predict": ("Predicting", "pictures"),
+    "study": ("Counting and measuring", "networks"),
 }
 _SECONDS_BETWEEN_LINES = 60.0
 """Where nothing can be animated, a line tells of long work every so often."""

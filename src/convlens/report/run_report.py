@@ -4,28 +4,17 @@ import collections
 import dataclasses
 from pathlib import Path
 
-import jinja2
-
 from convlens.core.files import write_atomically
 from convlens.core.run import REPORT_FILE, EpochMetrics, Mistake, Problem, RunRecord, Seconds
 from convlens.report import charts
 from convlens.report.evaluation_view import evaluation_view
-from convlens.report.formatting import FILTERS
+from convlens.report.pages import PAGES
 from convlens.report.run_folder import read_epochs, read_run, read_thumbnail
 
 MAX_MISTAKES = 60
 MAX_BAD_FILES = 200
 MAX_OPEN_ROWS = 20
 """A table with more rows than this is folded at first."""
-
-_PAGES = jinja2.Environment(
-    loader=jinja2.PackageLoader("convlens.report"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_PAGES.filters.update(FILTERS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,7 +52,7 @@ def write_run_report(run_folder: Path) -> Path:
 
 def _page(record: RunRecord, epochs: list[EpochMetrics], gallery: list[Pictured]) -> str:
     sides = [("validation", record.validation), ("test", record.test)]
-    return _PAGES.get_template("run.html.jinja").render(
+    return PAGES.get_template("run.html.jinja").render(
         record=record,
         epochs=epochs,
         curves=[charts.loss_curves(epochs), charts.accuracy_curves(epochs)] if epochs else [],

@@ -19,6 +19,8 @@ SECOND = "#000004"
 
 _CSS_COLOURS = {TEXT: "currentColor", GRID: "var(--grid)", FIRST: "var(--first)", SECOND: "var(--second)"}
 
+_PRINTED_COLOURS = {TEXT: "#1b1f24", GRID: "#c3cad2", FIRST: "#0072b2", SECOND: "#c04e00"}
+
 _STYLE = {
     "axes.axisbelow": True,
     "axes.edgecolor": GRID,
@@ -66,6 +68,16 @@ def inline_svg(figure: Figure, *, name: str, description: str, hover: Mapping[st
         "aria-label": description,
     }
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def standalone_svg(figure: Figure) -> str:
+    """The figure as an SVG file of its own, on white."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", facecolor="white", metadata={"Date": None})
+    text = buffer.getvalue()
+    for drawn, colour in _PRINTED_COLOURS.items():
+        text = text.replace(drawn, colour)
+    return text
 
 
 def _drawn(figure: Figure) -> ElementTree.Element:

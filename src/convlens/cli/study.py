@@ -1,0 +1,46 @@
+"""`convlens study NAME`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from convlens.cli.screen import JsonOption, QuietOption, Screen
+
+app = typer.Typer(help="The field's claims as experiments that anyone can run again.", add_completion=False)
+
+
+@app.callback()
+def study() -> None:
+    """The field's claims as experiments that anyone can run again."""
+
+
+@app.command()
+def complexity(
+    networks: Annotated[
+        list[str] | None, typer.Argument(metavar="[NET]...", help="Which; default: all with published accuracy.")
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pages go.")] = Path("studies/complexity"),
+    batch: Annotated[int, typer.Option(help="Pictures per forward pass when the speed is measured.")] = 8,
+    measure: Annotated[bool, typer.Option(help="Measure pictures per second on this machine.")] = True,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Accuracy against multiply-adds and speed, with the parameters as the circle's area; as HTML and SVG."""
+    from convlens.report.complexity import write_complexity_pages
+    from convlens.studies.complexity import study_complexity
+
+    screen = Screen(json=json, quiet=quiet)
+    record = study_complexity(networks or (), batch=batch, measure=measure, progress=screen.progress)
+    page = write_complexity_pages(record, out)
+
+    def told() -> None:
+        for point in sorted(record.points, key=lambda point: -point.top1):
+            speed = f"{point.pictures_per_second:8.1f} pictures/s" if point.pictures_per_second else ""
+            typer.echo(
+                f"{point.name:18} {point.top1:6.2f} %  {point.multiply_adds / 1e9:7.3f} G multiply-adds  "
+                f"{point.parameters / 1e6:7.2f} M parameters  {speed}"
+            )
+        typer.echo(f"Page {page}")
+
+    screen.show(record, told)

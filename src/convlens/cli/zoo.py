@@ -1,0 +1,98 @@
+"""`convlens zoo` and `convlens zoo show NET`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convlens.cli.inspect import print_inspection, seen, short
+from convlens.cli.screen import JsonOption, Screen
+
+if TYPE_CHECKING:
+    from convlens.core.catalogue import CatalogueLine
+
+app = typer.Typer(
+    help="The networks by name: year, size, cost, what they see, published accuracy, weights.",
+    invoke_without_command=True,
+    add_completion=False,
+)
+_LEAST_WIDTH = 118
+
+
+@app.callback()
+def zoo(context: typer.Context, json: JsonOption = False) -> None:
+    """List every network: year, size, cost, receptive field, published accuracy, and the weights there are."""
+    if context.invoked_subcommand is not None:
+        return
+    from convlens.tasks.zoo import zoo as task
+
+    record = task()
+    Screen(json=json, quiet=False).show(record, lambda: _print_list(record.networks))
+
+
+@app.command()
+def show(
+    network: Annotated[str, typer.Argument(metavar="NET", help="A network's name.")],
+    depth: Annotated[int, typer.Option(min=1, help="Levels of modules to tell apart.")] = 2,
+    json: JsonOption = False,
+) -> None:
+    """One network: its paper, its blocks, its published weights."""
+    from convlens.tasks.inspect import inspect
+    from convlens.tasks.zoo import catalogue_line
+
+    line = catalogue_line(network)
+    if json:
+        Screen(json=True, quiet=False).show(line, lambda: None)
+        return
+    typer.echo(f"{line.name} ({line.year}). {line.paper}\n")
+    print_inspection(inspect(network, depth=depth))
+    _print_weights(line)
+
+
+def _print_list(lines: list["CatalogueLine"]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    table.add_column("network", no_wrap=True)
+    for name in ("year", "input\nside", "param-\neters", "multiply-\nadds", "receptive\nfield", "top-1 %", "top-5 %"):
+        table.add_column(name, no_wrap=True, justify="right")
+    table.add_column("of data", no_wrap=True)
+    table.add_column("weights", no_wrap=True)
+    for line in lines:
+        table.add_row(*_cells(line))
+    Console(width=max(Console().width, _LEAST_WIDTH)).print(table)
+    typer.echo("\nTop-1 and top-5 are as published. More of one: convlens zoo show NET")
+
+
+def _cells(line: "CatalogueLine") -> tuple[str, ...]:
+    published = line.top1 is not None or line.top5 is not None
+    return (
+        line.name,
+        str(line.year),
+        str(line.input_shape[-1]),
+        short(line.parameters),
+        short(line.multiply_adds),
+        seen(line.receptive_field),
+        "" if line.top1 is None else f"{line.top1:.2f}",
+        "" if line.top5 is None else f"{line.top5:.2f}",
+        (line.data or "") if published else "",
+        ", ".join(line.weights),
+    )
+
+
+def _print_weights(line: "CatalogueLine") -> None:
+    from convlens.tasks.zoo import published_sets
+
+    if line.accuracy_source:
+        top = " and ".join(
+            f"{kind} {value:g} %" for kind, value in (("top-1", line.top1), ("top-5", line.top5)) if value
+        )
+        typer.echo(f"\nPublished accuracy on {line.data}: {top} ({line.accuracy_source})")
+    if "package" in line.weights:
+        typer.echo("--weights package  in the package, no download")
+    for card in published_sets(line.name):
+        size = f"{card.megabytes:g} MB, " if card.megabytes else ""
+        top5 = f", top-5 {card.top5:g} %" if card.top5 else ""
+        typer.echo(f"--weights {card.name}  {size}top-1 {card.top1:g} %{top5}, {card.licence}\n  {card.url}")
+    if not line.weights:
+        typer.echo("\nNo trained weights are published for it: give a file, or train it (--freeze none).")

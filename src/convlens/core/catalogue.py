@@ -1,0 +1,38 @@
+"""The record of the zoo: its networks, a line each."""
+
+from typing import Literal
+
+from convlens.core.inspection import SeenPixels
+from convlens.core.records import Record
+
+
+class CatalogueLine(Record):
+    """One network: where it comes from, what it costs and sees, and how well it was published to do."""
+
+    name: str
+    year: int
+    paper: str
+    input_shape: tuple[int, ...]
+    """Of one example: channels, then the spatial axes."""
+    output: Literal["scores", "maps"]
+    parameters: int
+    multiply_adds: int
+    """For one example of that shape."""
+    receptive_field: SeenPixels
+    """Of the last feature map before global pooling or the classifier."""
+    data: str | None
+    """The data set of the accuracies."""
+    top1: float | None
+    top5: float | None
+    """In percent, as published."""
+    accuracy_source: str | None
+    weights: tuple[str, ...]
+    """What `--weights` takes for it: "package", and published sets."""
+
+
+class Catalogue(Record):
+    """What `convlens zoo --json` prints."""
+
+    kind: Literal["convlens.zoo"] = "convlens.zoo"
+    version: Literal[1] = 1
+    networks: list[CatalogueLine]

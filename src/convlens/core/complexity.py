@@ -1,0 +1,39 @@
+"""The record of the study of accuracy against complexity."""
+
+from typing import Literal
+
+from convlens.core.records import Record
+
+COMPLEXITY_FILE = "complexity.json"
+
+
+class ComplexityPoint(Record):
+    """One network: its published accuracy, what it costs by our count, and how fast it ran here."""
+
+    name: str
+    family: str
+    year: int
+    weights: str
+    """The published set of weights that the accuracy is of; "paper" where none is published."""
+    top1: float
+    """Percent, ImageNet validation, as published."""
+    parameters: int
+    multiply_adds: int
+    """Forward pass of one picture."""
+    activation_bytes: int
+    size: int
+    """Side of the input in pixels."""
+    pictures_per_second: float | None
+    """Measured on this machine; None where nothing was measured."""
+
+
+class ComplexityStudy(Record):
+    """What `convlens study complexity --json` prints."""
+
+    kind: Literal["convlens.study.complexity"] = "convlens.study.complexity"
+    version: Literal[1] = 1
+    made: str
+    machine: str
+    batch: int
+    """Pictures per forward pass in the measurement."""
+    points: list[ComplexityPoint]

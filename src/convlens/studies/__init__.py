@@ -1,0 +1,1 @@
+"""The field's claims as experiments that anyone can run again."""

@@ -1,0 +1,109 @@
+"""Accuracy against complexity: the networks of ImageNet by published accuracy, counted cost and measured speed.
+
+After Canziani, Culurciello, Paszke: An Analysis of Deep Neural Network Models for Practical Applications,
+arXiv:1605.07678, figures 1, 2 and 4.
+"""
+
+import itertools
+import platform
+import statistics
+import time
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from convlens.core.complexity import ComplexityPoint, ComplexityStudy
+from convlens.core.errors import UsageError
+from convlens.core.progress import Progress, silent
+from convlens.core.records import now
+from convlens.graph.capture import capture
+from convlens.graph.cost import cost
+from convlens.zoo import blueprint, card, names, published_accuracy, weight_cards
+
+_FAMILIES = {
+    "alexnet": "AlexNet, ZFNet",
+    "zfnet": "AlexNet, ZFNet",
+    "vgg": "VGG",
+    "googlenet": "Inception",
+    "inception": "Inception",
+    "resnet": "ResNet",
+    "densenet": "DenseNet",
+    "se": "SENet",
+    "squeezenet": "small and fast",
+    "mobilenet": "small and fast",
+}
+"""How the names of a family begin."""
+_LEAST_SECONDS = 0.5
+_LEAST_PASSES = 3
+
+
+def study_complexity(
+    networks: Sequence[str] = (), *, batch: int = 8, measure: bool = True, progress: Progress = silent
+) -> ComplexityStudy:
+    """The study of these networks; by default all whose accuracy on ImageNet was published.
+
+    With `measure`, each runs on random pictures in float32, channels last, in batches of `batch`: the median over at
+    least three passes and half a second. Raises UsageError for a network without published accuracy on ImageNet.
+    """
+    if batch < 1:
+        raise UsageError(f"--batch {batch}: at least one picture per pass is needed.")
+    chosen = networks or [name for name in names() if _top1(name) is not None]
+    points = []
+    with progress("study", len(chosen)) as advance:
+        for name in chosen:
+            points.append(_point(name, batch if measure else None))
+            advance(1)
+    capability = torch.backends.cpu.get_cpu_capability()
+    return ComplexityStudy(
+        made=now(),
+        machine=f"{platform.machine()}, {torch.get_num_threads()} threads, {capability}",
+        batch=batch,
+        points=points,
+    )
+
+
+def _top1(name: str) -> float | None:
+    accuracy = published_accuracy(name)
+    return accuracy.top1 if accuracy and accuracy.data == "imagenet" else None
+
+
+def _point(name: str, batch: int | None) -> ComplexityPoint:
+    known, top1 = card(name), _top1(name)
+    if top1 is None:
+        raise UsageError(f"{name}: no top-1 accuracy on ImageNet is known; see `convlens zoo` for those that have one.")
+    module = blueprint(name).eval()
+    total = cost(capture(module, torch.zeros(2, *known.input_shape, device="meta"))).total
+    return ComplexityPoint(
+        name=name,
+        family=_family(name),
+        year=known.year,
+        weights=next(iter(weight_cards(name)), "paper"),
+        top1=top1,
+        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        multiply_adds=total.multiply_adds,
+        activation_bytes=total.activation_bytes,
+        size=known.input_shape[-1],
+        pictures_per_second=None if batch is None else _pictures_per_second(module, (batch, *known.input_shape)),
+    )
+
+
+def _family(name: str) -> str:
+    return next((family for start, family in _FAMILIES.items() if name.startswith(start)), name)
+
+
+def _pictures_per_second(blueprint: nn.Module, shape: tuple[int, ...]) -> float:
+    """The median rate of the forward pass; the weights' values do not matter to it, as long as they are ordinary."""
+    module = blueprint.to_empty(device="cpu")
+    with torch.inference_mode():
+        for tensor in itertools.chain(module.parameters(), module.buffers()):
+            tensor.fill_(0.01 if tensor.is_floating_point() else 0)
+        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        pictures = torch.randn(shape).to(memory_format=torch.channels_last)
+        module(pictures)
+        seconds: list[float] = []
+        while len(seconds) < _LEAST_PASSES or sum(seconds) < _LEAST_SECONDS:
+            start = time.perf_counter()
+            module(pictures)
+            seconds.append(time.perf_counter() - start)
+    return shape[0] / statistics.median(seconds)

@@ -1,0 +1,77 @@
+"""The study of accuracy against complexity: what is counted, what is drawn."""
+
+import json
+from xml.etree import ElementTree
+
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from convlens import zoo
+from convlens.core.errors import UsageError
+from convlens.report.complexity import write_complexity_pages
+from convlens.report.labels import place_labels
+from convlens.studies.complexity import study_complexity
+from convlens.zoo.counts import counts
+
+SMALL = ("squeezenet1_1", "alexnet")
+
+
+@pytest.fixture(scope="module")
+def study():
+    return study_complexity(SMALL, measure=False)
+
+
+def test_points_are_our_counts_and_the_cards(study):
+    for point in study.points:
+        counted = counts(point.name)
+        assert (point.parameters, point.multiply_adds) == (counted.parameters, counted.multiply_adds)
+        assert point.top1 == zoo.weight_card(point.name, point.weights).top1
+        assert point.pictures_per_second is None
+
+
+def test_speed_is_measured(monkeypatch):
+    monkeypatch.setattr("convlens.studies.complexity._LEAST_SECONDS", 0.0)
+    (point,) = study_complexity(("squeezenet1_1",), batch=1).points
+    assert point.pictures_per_second > 0.1
+
+
+@pytest.mark.parametrize("name", ["resnet20", "house", "mlp"])
+def test_networks_without_published_accuracy_are_refused(name):
+    with pytest.raises(UsageError, match=f"{name}: no top-1 accuracy on ImageNet is known"):
+        study_complexity((name,))
+
+
+def test_an_empty_batch_is_refused():
+    with pytest.raises(UsageError, match="--batch 0"):
+        study_complexity(SMALL, batch=0)
+
+
+def test_pages(study, tmp_path):
+    page = write_complexity_pages(study, tmp_path)
+    text = page.read_text()
+    for point in study.points:
+        assert f"{point.multiply_adds:,}" in text
+    assert "http" not in text.replace("http-equiv", "")
+    assert not (tmp_path / "throughput.svg").exists()
+    assert ElementTree.parse(tmp_path / "multiply-adds.svg").getroot().tag.endswith("svg")
+    assert json.loads((tmp_path / "complexity.json").read_text())["points"][0]["name"] == "squeezenet1_1"
+
+
+def test_labels_do_not_cover_each_other(tmp_path):
+    """Five networks at one place: each label finds a place of its own."""
+    figure = Figure(figsize=(9, 5))
+    axes = figure.add_subplot(xlim=(0, 10), ylim=(0, 10))
+    place_labels(axes, [(5, 5, f"network{i}") for i in range(5)], "black")
+    figure.draw_without_rendering()
+    extents = [Text.get_window_extent(label) for label in axes.texts]  # without the line to the point
+    assert len(extents) == 5
+    for i, one in enumerate(extents):
+        assert not any(one.overlaps(other) for other in extents[i + 1 :])
+
+
+def test_the_command(convlens, tmp_path):
+    outcome = convlens("study", "complexity", "squeezenet1_1", "--no-measure", "--out", tmp_path, "--json")
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["points"][0]["multiply_adds"] == 349151936
+    assert convlens("study", "complexity", "resnet20").code == 2

@@ -63,8 +63,14 @@ def identity_(convolution: nn.Conv2d, maps: int, noise: float = 0.0) -> None:
     out_channels, in_channels, *kernel = weight.shape
     share = maps / out_channels
     nn.init.normal_(weight, std=noise * share)
-    group_out, group_in = (torch.arange(n, device=weight.device) * maps // n for n in (out_channels, in_channels))
-    centre = weight[:, :, kernel[0] // 2, kernel[1] // 2]
-    centre.copy_(torch.where(group_out[:, None] == group_in[None, :], share, centre))
+    for group in range(maps):
+        rows, columns = _channels_of(group, maps, out_channels), _channels_of(group, maps, in_channels)
+        weight[rows, columns, kernel[0] // 2, kernel[1] // 2].fill_(share)
     if convolution.bias is not None:
         nn.init.zeros_(convolution.bias)
+
+
+def _channels_of(group: int, maps: int, channels: int) -> slice:
+    """The channels i of a group: those with i * maps // channels equal to it."""
+    first, last = (-(-number * channels // maps) for number in (group, group + 1))
+    return slice(first, last)

@@ -2,10 +2,11 @@ import math
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from convlens.core.errors import DataError
 from convlens.core.progress import silent
+from convlens.training.learner import Model
 from convlens.training.loop import fit, predict_logits
 from convlens.training.recipe import Recipe
 from tests.training.points import Points, model
@@ -67,3 +68,27 @@ def test_logits_come_in_order() -> None:
     points = Points(600, 0)
     trained = model()
     torch.testing.assert_close(predict_logits(trained, points), trained.eval_forward(points.inputs)[0].detach())
+
+
+def test_auxiliary_heads_count_by_their_weight() -> None:
+    points, recipe = Points(32, 0), Recipe(epochs=1, batch_size=32, learning_rate=0.1, weight_decay=0.0, warm_up=0.0)
+
+    def moved(weight: float) -> tuple[Tensor, Tensor]:
+        torch.manual_seed(0)
+        heads = nn.ModuleDict({"last": nn.Linear(2, 2), "auxiliary": nn.Linear(2, 2)})
+        before = {name: p.detach().clone() for name, p in heads.named_parameters()}
+        trained = Model(
+            train_forward=lambda x: (heads["last"](x), heads["auxiliary"](x)),
+            eval_forward=lambda x: (heads["last"](x),),
+            parameters=dict(heads.named_parameters()),
+            auxiliary_weight=weight,
+        )
+        fit(trained, points, points, recipe, silent)
+        last, auxiliary = (heads[name].weight.detach() - before[f"{name}.weight"] for name in heads)
+        return last, auxiliary
+
+    (last, none), (same, whole), (_, part) = moved(0.0), moved(1.0), moved(0.3)
+    assert torch.equal(none, torch.zeros(2, 2))
+    assert whole.abs().max() > 1e-3
+    torch.testing.assert_close(part, 0.3 * whole)
+    torch.testing.assert_close(last, same)

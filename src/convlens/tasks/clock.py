@@ -25,6 +25,11 @@ class Clock:
         """Count seconds that were measured elsewhere."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
+    def add_earlier(self, stage: str, seconds: float) -> None:
+        """Count seconds that passed before the clock was made, in an earlier part of the same run."""
+        self.add(stage, seconds)
+        self._start -= seconds
+
     @property
     def total(self) -> float:
         """Seconds since the clock was made."""

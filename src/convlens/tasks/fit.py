@@ -27,6 +27,7 @@ from convlens.training.metrics import evaluate
 from convlens.training.recipe import Recipe
 from convlens.transfer.examples import FeatureExamples, PixelExamples, class_numbers
 from convlens.transfer.prefix import PrefixPass
+from convlens.zoo import card
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ class Fitting:
             eval_forward=partial(run, cut.evaluation.suffix),
             parameters=cut.trained_parameters,
             buffers=cut.changing_buffers,
+            auxiliary_weight=self._auxiliary_weight(),
             autocast=torch.bfloat16 if self.recipe.precision == "bf16" and convolves else None,
         )
 
@@ -66,6 +68,11 @@ class Fitting:
         sides = [[_identity(picture) for picture in self.manifest.side(side)] for side in ("train", "val")]
         parts = [self.recipe.model_dump(), self.manifest.classes, sides, torch.__version__]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def _auxiliary_weight(self) -> float:
+        """0 where something is frozen: auxiliary heads that stay random have nothing to teach."""
+        weight = card(self.recipe.backbone).auxiliary_weight
+        return weight if weight and self.recipe.freeze == "none" else 0.0
 
     def _augmentation(self) -> Augmentation:
         recipe = self.recipe

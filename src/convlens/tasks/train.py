@@ -147,6 +147,7 @@ def _trained(
     fitting = Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe)
     with clock("fit"):
         model, history = fitted(fitting, place, checkpoint_seconds, progress, say)
+    clock.add_earlier("fit", max(0.0, sum(metrics.seconds for metrics in history) - clock.seconds["fit"]))
     with clock("evaluate"):
         outcomes = [judged(fitting, model, side) for side in ("val", "test") if manifest.side(side)]
     return RunResult(

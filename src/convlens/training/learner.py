@@ -63,7 +63,7 @@ class Learner:
         with self._model.mixed_precision():
             logits, *auxiliary = self._model.train_forward(*batch.inputs)
         loss = batch.loss(logits.float(), self._recipe.label_smoothing)
-        for other in auxiliary:
+        for other in auxiliary if self._model.auxiliary_weight else ():
             loss = loss + self._model.auxiliary_weight * batch.loss(other.float(), self._recipe.label_smoothing)
         value = loss.item()
         if math.isfinite(value):

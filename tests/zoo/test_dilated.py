@@ -113,6 +113,15 @@ def test_the_large_one_without_noise_is_the_identity_up_to_rounding() -> None:
         torch.testing.assert_close(module(x), x, rtol=1e-5, atol=1e-6)
 
 
+def test_for_other_classes_the_last_layer_of_a_context_module_is_random() -> None:
+    torch.manual_seed(0)
+    module = zoo.network("context_module", classes=7)
+    x = torch.rand(1, 21, 6, 5)
+    with torch.no_grad():
+        assert torch.equal(module.layers(x), x)
+    assert module.final.weight.std().item() == pytest.approx((2 / 21) ** 0.5, rel=0.2)
+
+
 def test_identity_weights_by_the_equations() -> None:
     """Equation 5 for C = 2, from 4 channels to 8: 2 / 8 within a group, noise of 0.1 x 2 / 8 elsewhere; equation 4."""
     torch.manual_seed(0)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from convlens.layers.dilated import identity_
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
+from convlens.zoo.initialisation import he_normal, zero_biases
 
 MAPS = 21
 DILATIONS = (1, 1, 2, 4, 8, 16, 1)
@@ -55,8 +56,14 @@ class ContextModule(nn.Module):
             in_channels = width * MAPS
         self.layers = nn.Sequential(OrderedDict(layers))
         self.final = nn.Conv2d(in_channels, classes, kernel_size=1)
+        self._initialise(classes, noise)
+
+    def _initialise(self, classes: int, noise: float) -> None:
+        he_normal(self, "fan_in")
+        zero_biases(self)
         for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
+            # Scores of other classes are no copies of the maps: their layer stays random.
+            if isinstance(layer, nn.Conv2d) and (layer is not self.final or classes == MAPS):
                 identity_(layer, MAPS, noise)
 
     def forward(self, x: Tensor) -> Tensor:

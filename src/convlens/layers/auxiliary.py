@@ -47,7 +47,7 @@ class AuxiliaryHead(nn.Module):
 class NormalisedAuxiliaryHead(nn.Module):
     """Inception v3's auxiliary classifier, with batch normalisation (arXiv:1512.00567, figure 8).
 
-    Shapes: x is (batch, in_channels, height, width), of at least 17 places a side; the result (batch, classes).
+    Shapes: x is (batch, in_channels, height, width), the result (batch, classes).
     """
 
     def __init__(self, in_channels: int, classes: int) -> None:
@@ -58,6 +58,13 @@ class NormalisedAuxiliaryHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Class scores before the softmax."""
-        x = self.conv1(self.conv0(F.avg_pool2d(x, kernel_size=5, stride=3)))
+        x = self.conv1(self.conv0(_pooled_to_five(x)))
         scores: Tensor = self.fc(torch.flatten(F.adaptive_avg_pool2d(x, 1), 1))
         return scores
+
+
+def _pooled_to_five(x: Tensor) -> Tensor:
+    """At least 5x5 means: of 5x5 windows of stride 3 for the 17x17 places that the paper has, of parts of fewer."""
+    if min(x.shape[2:]) < 17:
+        return F.adaptive_avg_pool2d(x, 5)
+    return F.avg_pool2d(x, kernel_size=5, stride=3)

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from convlens.core.errors import UsageError
 from convlens.core.files import sha256_of
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, silent
@@ -16,7 +17,7 @@ from convlens.tasks.network import preprocessing_for, weights_file
 from convlens.training.recipe import Recipe
 from convlens.transfer.heads import replace_head
 from convlens.transfer.networks import CutNetwork, cut_network
-from convlens.zoo import PACKAGE, card, network, weight_cards
+from convlens.zoo import PACKAGE, NetworkCard, card, network, weight_cards
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,8 +34,12 @@ class Prepared:
 
 
 def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepared:
-    """The recipe's network for that many classes, ready to train; its weights are downloaded where that is needed."""
+    """The recipe's network for that many classes, ready to train; its weights are downloaded where that is needed.
+
+    Raises UsageError for a network that does not take colour pictures of that size, or gives no score per picture.
+    """
     known = card(recipe.backbone)
+    _must_classify_pictures(known, recipe.size)
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(recipe.seed, "weights"))
         weights = weights_file(recipe.backbone, recipe.weights, progress)
@@ -51,6 +56,17 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepar
         classes=classes,
         frozen_before=cut.frozen_digest(),
     )
+
+
+def _must_classify_pictures(known: NetworkCard, size: int) -> None:
+    if known.input_shape[0] != 3 or known.output != "scores":
+        shape = "x".join(map(str, known.input_shape))
+        raise UsageError(
+            f"--backbone {known.name} takes inputs of {shape} and gives {known.output}; training on a folder of "
+            "pictures needs one that takes three colours and gives scores (`convlens zoo` lists them all)."
+        )
+    if size < known.least_size:
+        raise UsageError(f"--size {size}: the input of {known.name} needs a side of at least {known.least_size}.")
 
 
 def freeze_outcome(prepared: Prepared) -> FreezeOutcome:

@@ -22,7 +22,7 @@ CARD = NetworkCard(
     "CVPR 2016, arXiv:1512.00567",
     head="fc",
     input_shape=(3, 299, 299),
-    least_size=299,
+    least_size=75,
     # The weights are TensorFlow's, which had pictures in -1..1; torchvision shifts them within the network.
     preprocessing=Preprocessing(size=299, resize=342, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
     # The paper gives none; the authors' own training code has 0.4.
@@ -33,7 +33,7 @@ CARD = NetworkCard(
 class InceptionV3(nn.Module):
     """Class scores (batch, classes) of pictures (batch, 3, height, width), of at least 75 pixels.
 
-    In training mode it gives ScoresWithAuxiliary and takes at least 299 pixels.
+    In training mode it gives ScoresWithAuxiliary.
     """
 
     def __init__(self, classes: int) -> None:

@@ -41,6 +41,13 @@ def test_the_size_changes_costs_but_not_parameters() -> None:
     assert 15 < large.multiply_adds / small.multiply_adds < 17
 
 
+def test_a_network_over_time_has_one_axis() -> None:
+    record = inspect("causal_stack", size=50)
+    assert record.input_shape == ["batch", 256, 50]
+    assert record.modules[-1].output_shape == ["batch", 256, 50]
+    assert record.receptive_field == 1024
+
+
 def test_a_size_below_the_least_is_refused() -> None:
     assert inspect("densenet121", size=29).input_shape == ["batch", 3, 29, 29]
     with pytest.raises(UsageError, match="--size 28: the input of densenet121 needs a side of at least 29"):

@@ -20,6 +20,7 @@ _PUBLIC = {
     "network": "convlens.tasks.network",
     "predict": "convlens.tasks.predict",
     "receptive_field": "convlens.graph.receptive_field",
+    "resume": "convlens.tasks.train",
     "split": "convlens.graph.split",
     "train": "convlens.tasks.train",
 }

@@ -80,6 +80,7 @@ def test_the_card_agrees_with_the_network(known: Known) -> None:
     assert card.head in [path for path, _ in known.module.named_modules()]
     if card.input_shape[0] == 3:
         assert card.input_shape == (3, card.preprocessing.size, card.preprocessing.size)
+    assert card.data is None or len(zoo.class_names(card.data)) == card.classes
     assert all(side >= card.least_size for side in card.input_shape[1:])
 
 

@@ -21,7 +21,7 @@ CARD = NetworkCard(
     "IEEE 86, 1998, doi:10.1109/5.726791",
     head="output",
     classes=10,
-    data=None,
+    data="mnist",
     input_shape=(1, 32, 32),
     least_size=32,
     # 0 becomes -0.1 and 1 becomes 1.175, so that digits have mean 0 and variance 1 (section II.B).

@@ -21,7 +21,7 @@ CARD = NetworkCard(
     "doi:10.1038/323533a0",
     head="output",
     classes=10,
-    data=None,
+    data="mnist",
     input_shape=(1, 28, 28),
     least_size=28,
     preprocessing=Preprocessing(size=28, resize=28, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),

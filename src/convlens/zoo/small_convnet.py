@@ -19,7 +19,7 @@ CARD = NetworkCard(
     "Recognition, Neural Computation 1, 1989, doi:10.1162/neco.1989.1.4.541",
     head="fc",
     classes=10,
-    data=None,
+    data="mnist",
     input_shape=(1, 28, 28),
     least_size=28,
     preprocessing=Preprocessing(size=28, resize=28, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),

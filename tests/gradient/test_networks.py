@@ -8,12 +8,35 @@ from torch import Tensor, nn
 
 from convlens.gradient import backpropagate
 from convlens.graph.capture import capture
-from convlens.zoo import network
+from convlens.zoo import blueprint, card, names
 from tests.gradient.oracle import assert_equals_autograd
 from tests.graph.nets import Dense, Residual, randomised
 
-ZOO = {"house": 32, "resnet18": 32, "densenet121": 32, "alexnet": 64, "vgg11": 32}
-"""Network -> pixels."""
+QUICK = {
+    "alexnet",
+    "alexnet_2012",
+    "causal_stack",
+    "context_module",
+    "densenet40_k12",
+    "enet",
+    "googlenet",
+    "googlenet_paper",
+    "house",
+    "lenet5",
+    "mlp",
+    "mobilenet_v2",
+    "nin",
+    "plain20",
+    "preact_resnet20",
+    "resnet18",
+    "resnet20",
+    "resnet20_span3",
+    "small_convnet",
+    "squeezenet1_1",
+    "vgg11_bn",
+    "zfnet",
+}
+"""One network of each kind of block; the others are as sure but slower, and marked `slow`."""
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
@@ -24,25 +47,56 @@ def test_small_networks(net: type[nn.Module], training: bool) -> None:
     assert_equals_autograd(module, torch.randn(2, 3, 6, 6, dtype=torch.float64), upstream=upstream)
 
 
-@pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
-@pytest.mark.parametrize("name", ZOO)
-def test_networks_of_the_zoo(name: str, training: bool) -> None:
-    module = narrow(name).double().train(training)
-    x = torch.randn(2, 3, ZOO[name], ZOO[name], dtype=torch.float64)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in names()]
+)
+def test_networks_of_the_zoo_in_training(name: str) -> None:
+    compare_with_autograd(name, training=True)
+
+
+@pytest.mark.parametrize("name", ["densenet40_k12", "house", "inception_v3", "resnet18", "vgg11_bn"])
+def test_networks_of_the_zoo_in_use(name: str) -> None:
+    compare_with_autograd(name, training=False)
+
+
+def compare_with_autograd(name: str, *, training: bool) -> None:
+    """All outputs, those of auxiliary heads too, against autograd: every parameter has its gradient."""
+    torch.manual_seed(0)
+    module = Whole(narrow(name)).double().train(training)
+    channels, *sides = card(name).input_shape
+    least = card(name).least_size
+    x = torch.randn(2, channels, *(least if least > 1 else min(side, 32) for side in sides), dtype=torch.float64)
     result = assert_equals_autograd(module, x, free_batch=False)  # exported in half the time
-    assert set(result.parameters) == {parameter for parameter, _ in module.named_parameters()}
+    unused = set() if training else {path for path, _ in module.named_parameters() if "Aux" in path or "aux" in path}
+    assert set(result.parameters) == {path for path, _ in module.named_parameters()} - unused
+
+
+class Whole(nn.Module):
+    """A network with all its outputs in one tensor."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        result = self.network(x)
+        outputs = (result,) if isinstance(result, Tensor) else (result.scores, *result.auxiliary)
+        return torch.cat([y.flatten(1) for y in outputs], 1)
 
 
 def narrow(name: str) -> nn.Module:
-    """The network with 16 units in place of 4096 in its fully connected layers, which take most of the time."""
-    torch.manual_seed(0)
+    """The network with 16 units in place of 4096, in layers that would take most of the time and the memory."""
+    module = blueprint(name, 3)
     with torch.device("meta"):
-        module = network(name, classes=3)
         for path, layer in list(module.named_modules()):
+            parent, _, last = path.rpartition(".")
             if isinstance(layer, nn.Linear) and 4096 in (layer.in_features, layer.out_features):
-                parent, _, last = path.rpartition(".")
                 sizes = (16 if size == 4096 else size for size in (layer.in_features, layer.out_features))
                 setattr(module.get_submodule(parent), last, nn.Linear(*sizes))
+            if isinstance(layer, nn.Conv2d) and 4096 in (layer.in_channels, layer.out_channels):
+                channels = (16 if size == 4096 else size for size in (layer.in_channels, layer.out_channels))
+                narrower = nn.Conv2d(*channels, layer.kernel_size, layer.stride, layer.padding, layer.dilation)  # type: ignore[arg-type]
+                setattr(module.get_submodule(parent), last, narrower)
     module.to_empty(device="cpu")
     for layer in module.modules():
         if hasattr(layer, "reset_parameters"):

@@ -104,6 +104,25 @@ def narrow(name: str) -> nn.Module:
     return module
 
 
+class StochasticDepth(nn.Module):
+    """A residual branch that is left out at random (Huang et al., arXiv:1603.09382), drawn in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.branch = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        keep = torch.empty(x.shape[0], 1, dtype=x.dtype).bernoulli_(0.5).div_(0.5)
+        y: Tensor = x + self.branch(x) * keep
+        return y
+
+
+def test_stochastic_depth() -> None:
+    module = StochasticDepth().double().train()
+    result = assert_equals_autograd(module, torch.randn(40, 4, dtype=torch.float64))
+    assert result.parameters["branch.weight"].any()
+
+
 def test_channels_last_memory() -> None:
     module = randomised(Dense()).double().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     x = torch.randn(2, 3, 6, 6, dtype=torch.float64).contiguous(memory_format=torch.channels_last)

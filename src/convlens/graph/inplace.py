@@ -6,6 +6,7 @@ shares x's memory: a view of x (or of what x is a view of) that is read later wo
 
 import dataclasses
 from collections.abc import Collection
+from typing import Any
 
 import torch
 
@@ -21,6 +22,10 @@ _MAY_RETURN_ITS_INPUT = {
     "aten.type_as.default",
 }
 """Operators whose schema does not say that the result may be the input, or a view of it."""
+
+
+_TWINS = {"aten.bernoulli_.float": torch.ops.aten.bernoulli.p}
+"""In-place operators whose functional twin has another name than their own without the underscore."""
 
 
 class Functional:
@@ -71,18 +76,15 @@ class Functional:
         if written in self._buffers:  # a counter of batches stays in place: nothing else reads it
             return dataclasses.replace(node, mutates=(written,))
         assert isinstance(node.target, torch._ops.OpOverload)
-        name = node.target._schema.name.removeprefix("aten::")
-        packet = getattr(torch.ops.aten, name.removesuffix("_"), None)
-        overload = node.target._overloadname or "default"
-        if not name.endswith("_") or packet is None or overload not in packet.overloads():
+        target = _functional_twin(node.target)
+        if target is None:
             raise UsageError(
                 f"cannot capture: the in-place operator {node.operator} has no functional twin ({node.source}). "
                 "Build the value with torch.where, torch.cat or torch.stack instead."
             )
         self._changed[self._memory_of(written)] = node
         self._current[written] = node.name
-        target = getattr(packet, overload)
-        return dataclasses.replace(node, target=target, operator=str(target))
+        return dataclasses.replace(node, target=target, operator=str(target), arguments=_with_defaults(node))
 
     def _refuse_stale(self, name: str) -> None:
         """Refuse to read a value whose memory an in-place operator changed behind its back."""
@@ -92,6 +94,27 @@ class Functional:
                 f"cannot capture: {change.operator} changes memory that {name} shares, and {name} is read afterwards "
                 f"({change.source}). Write the new value into a new tensor instead of changing a part of an old one."
             )
+
+
+def _functional_twin(target: torch._ops.OpOverload) -> torch._ops.OpOverload | None:
+    """The operator that gives what the in-place one writes: relu for relu_."""
+    if str(target) in _TWINS:
+        return _TWINS[str(target)]
+    name = target._schema.name.removeprefix("aten::")
+    packet = getattr(torch.ops.aten, name.removesuffix("_"), None)
+    overload = target._overloadname or "default"
+    if not name.endswith("_") or packet is None or overload not in packet.overloads():
+        return None
+    twin: torch._ops.OpOverload = getattr(packet, overload)
+    return twin
+
+
+def _with_defaults(node: Node) -> tuple[Any, ...]:
+    """All positional arguments: one that has its default is left out by torch, and the twin may have no default."""
+    assert isinstance(node.target, torch._ops.OpOverload)
+    positional = [argument for argument in node.target._schema.arguments if not argument.kwarg_only]
+    missing = [argument for argument in positional[len(node.arguments) :] if argument.name not in node.keywords]
+    return (*node.arguments, *(argument.default_value for argument in missing))
 
 
 def shares_memory(node: Node) -> bool:

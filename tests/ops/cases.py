@@ -241,6 +241,9 @@ POOLING = {
         case(r(2, 3, 5, 4), [1, 4]),
     ],
     "aten.adaptive_avg_pool3d.default": [case(r(1, 2, 3, 4, 5), [2, 3, 1]), case(r(1, 2, 3, 2, 2), [1, 1, 1])],
+    "aten.adaptive_max_pool1d.default": [case(r(2, 3, 7), [3]), case(r(2, 3, 6), [2])],
+    "aten.adaptive_max_pool2d.default": [case(r(2, 3, 5, 7), [3, 2]), case(r(2, 3, 5, 4), [1, 1])],
+    "aten.adaptive_max_pool3d.default": [case(r(1, 2, 3, 4, 5), [2, 3, 1])],
     "aten.upsample_nearest2d.vec": [case(r(1, 2, 3, 4), None, [2.0, 2.0]), case(r(1, 2, 3, 4), [5, 7], None)],
     "aten.upsample_bilinear2d.vec": [
         case(r(1, 2, 3, 4), None, False, [2.0, 1.5]),

@@ -1,4 +1,4 @@
-"""Max, average and adaptive average pooling in 1, 2 and 3 dimensions, by torch's kernels.
+"""Max and average pooling, plain and adaptive, in 1, 2 and 3 dimensions, by torch's kernels.
 
 The definitions that they must equal stand in pooling_definition.py. Torch has kernels in 2 and 3 dimensions; a
 one-dimensional input is given to the former with an axis of length 1.
@@ -157,7 +157,7 @@ AVG_POOL1D, AVG_POOL2D, AVG_POOL3D = (_average_pool(num_axes) for num_axes in (1
 # Adaptive average pooling: the windows follow from the output size
 
 
-def _adaptive_window(_output: Shape, u: Shape, output_size: Any) -> Seen:
+def _adaptive_window(_output: Any, u: Shape, output_size: Any) -> Seen:
     lengths = u[2:]
     sizes = per_axis(output_size, len(lengths))
     if all(size == 1 for size in sizes):
@@ -195,3 +195,42 @@ def _adaptive_average_pool(num_axes: int) -> Operator:
 
 
 ADAPTIVE_AVG_POOL1D, ADAPTIVE_AVG_POOL2D, ADAPTIVE_AVG_POOL3D = (_adaptive_average_pool(axes) for axes in (1, 2, 3))
+
+
+# Adaptive max pooling: the windows follow from the output size, the largest of each wins
+
+
+def _adaptive_max_pool(num_axes: int) -> Operator:
+    forward_kernel = getattr(aten, f"adaptive_max_pool{max(num_axes, 2)}d")
+    backward_kernel = getattr(aten, f"adaptive_max_pool{max(num_axes, 2)}d_backward")
+
+    def forward(u: Tensor, output_size: Any) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """The maxima, and where in its channel each was found."""
+        z, winners = forward_kernel(_lift(u, num_axes), _lifted(output_size, num_axes, 1))
+        return (_lower(z, num_axes), _lower(winners, num_axes)), winners
+
+    def gradient(back: Backward, u: Tensor, _output_size: Any) -> Gradients:
+        dz = _lift(back.upstream[0], num_axes)
+        return (_lower(backward_kernel(dz, stand_in(_lift(u, num_axes), dz), back.saved), num_axes),)
+
+    def local_gradient(local: Local, u: Tensor, _output_size: Any) -> tuple[Tensor, None]:
+        planes = torch.arange(prod(u.shape[:-num_axes])).reshape(*u.shape[:-num_axes], *(1,) * num_axes)
+        winners = local.saved.reshape(local.output[0].shape)
+        return one_hot_rows(winners + planes * prod(u.shape[-num_axes:]), u), None
+
+    return operator(
+        f"aten.adaptive_max_pool{num_axes}d.default",
+        forward,
+        gradient,
+        local_gradient,
+        structure="selection",
+        formula="Z[i,n] = max of U[a,n] for ⌊i L/l⌋ ≤ a < ⌈(i+1) L/l⌉ on each axis, L its length before, l after;  "
+        "∂J/∂U is ∂J/∂Z at the place that won each window (summed where one place wins several), 0 elsewhere",
+        latex=r"Z_{in} = \max_{a \in A_i} U_{an},\ A_i = \{\lfloor i L / l \rfloor, \dots, "
+        r"\lceil (i + 1) L / l \rceil - 1\}, \quad "
+        r"\frac{\partial J}{\partial U_{an}} = \sum_{i:\ a\ \mathrm{wins}\ i} \frac{\partial J}{\partial Z_{in}}",
+        window=_adaptive_window,
+    )
+
+
+ADAPTIVE_MAX_POOL1D, ADAPTIVE_MAX_POOL2D, ADAPTIVE_MAX_POOL3D = (_adaptive_max_pool(axes) for axes in (1, 2, 3))

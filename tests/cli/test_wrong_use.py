@@ -59,6 +59,9 @@ def test_words_that_are_no_command(convlens, words, parts):
         (["--val-fraction", "2"], ["--val-fraction 2", "1"]),
         (["--val-fraction", "0"], ["--val-fraction 0", "0"]),
         (["--seed", "-1"], ["--seed -1", "0"]),
+        (["--progressive", "0.1"], ["--progressive 0.1", "0.25"]),
+        (["--progressive", "0.5"], ["--progressive 0.5", "needs --freeze none", "not --freeze backbone"]),
+        (["--progressive", "0.5", "--freeze", "none", "--no-augment"], ["--progressive 0.5", "not --no-augment"]),
     ],
 )
 def test_values_that_are_not_accepted(convlens, pictures, tmp_path, options, parts):

@@ -26,6 +26,7 @@ _STAGES = {
     "download": ("Downloading", "bytes"),
     "prefix": ("Running the frozen layers", "pictures"),
     "fit": ("Training", "pictures"),
+    "grow": ("Training", "pictures' worth"),
     "predict": ("Predicting", "pictures"),
     "study": ("Counting and measuring", "networks"),
 }

@@ -106,6 +106,14 @@ def train(
             help="With --freeze none: fresh random crops, flips and colours every epoch.", rich_help_panel=_PICTURES
         ),
     ] = True,
+    progressive: Annotated[
+        float,
+        typer.Option(
+            help="With --freeze none: pictures begin at this part of their side, such as 0.5, and grow to the whole, "
+            "which trains faster; 1 to have them whole.",
+            rich_help_panel=_PICTURES,
+        ),
+    ] = 1.0,
     crop_area: Annotated[
         float, typer.Option(help="Least part of a picture that a random crop keeps.", rich_help_panel=_PICTURES)
     ] = 0.35,
@@ -168,6 +176,7 @@ def train(
             mixup=mixup,
             cutmix=cutmix,
             augment=augment,
+            progressive=progressive,
             crop_area=crop_area,
             colour=colour,
             erasing=erasing,

@@ -10,6 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from convlens.core.errors import UsageError
 from convlens.core.files import disk_errors_named
 from convlens.core.progress import Progress, Say
 from convlens.core.run import METRICS_FILE, EpochMetrics
@@ -21,8 +22,9 @@ from convlens.tasks.place import Place
 from convlens.tasks.prepare import Prepared
 from convlens.tasks.run_folder import Judged
 from convlens.training.checkpoint import Checkpoints
+from convlens.training.growth import Growth
 from convlens.training.learner import Model
-from convlens.training.loop import Examples, fit, predict_logits
+from convlens.training.loop import fit, predict_logits
 from convlens.training.metrics import evaluate
 from convlens.training.recipe import Recipe
 from convlens.transfer.examples import FeatureExamples, PixelExamples, class_numbers
@@ -44,7 +46,7 @@ class Fitting:
         cut = self.prepared.cut
         convolves = any(node.operator.startswith("aten.conv") for node in cut.training.suffix.operators)
         return Model(
-            train_forward=partial(run, cut.training.suffix),
+            train_forward=self._train_forward,
             eval_forward=partial(run, cut.evaluation.suffix),
             parameters=cut.trained_parameters,
             buffers=cut.changing_buffers,
@@ -52,7 +54,7 @@ class Fitting:
             autocast=torch.bfloat16 if self.recipe.precision == "bf16" and convolves else None,
         )
 
-    def examples(self, side: Side, *, augment: bool) -> Examples:
+    def examples(self, side: Side, *, augment: bool) -> FeatureExamples | PixelExamples:
         """The pictures of one side: their features, or their pixels where nothing is frozen."""
         pictures = self.manifest.side(side)
         rows = self.features.table.rows(picture.sha256 for picture in pictures)
@@ -63,11 +65,26 @@ class Fitting:
         transform = self._augmentation() if augment else centred
         return PixelExamples(rows, labels, files, self.prepared.preprocessing, transform)
 
+    def growth(self, examples: FeatureExamples | PixelExamples) -> Growth | None:
+        """How the training examples grow, if they do. Raises UsageError where a part is computed once per picture."""
+        if self.recipe.progressive == 1:
+            return None
+        if isinstance(examples, FeatureExamples):
+            raise UsageError(
+                f"--progressive {self.recipe.progressive:g}: {self.recipe.backbone} begins with layers that train "
+                "nothing and are computed once, for one size of pictures. Leave the option out."
+            )
+        return Growth(sides=self.prepared.sides, examples=examples.at)
+
     def key(self) -> str:
         """SHA-256 of all that decides the outcome: a checkpoint with another key belongs to another training."""
         sides = [[_identity(picture) for picture in self.manifest.side(side)] for side in ("train", "val")]
         parts = [self.recipe.model_dump(), self.manifest.classes, sides, torch.__version__]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def _train_forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        graph = self.prepared.smaller.get(inputs[0].shape[-1], self.prepared.cut.training.suffix)
+        return run(graph, *inputs)
 
     def _auxiliary_weight(self) -> float:
         """0 where something is frozen: auxiliary heads that stay random have nothing to teach."""
@@ -84,16 +101,18 @@ def fitted(
 ) -> tuple[Model, list[EpochMetrics]]:
     """The trained model and the metrics of its epochs; goes on from the newest checkpoint of the place."""
     model = fitting.model()
+    train = fitting.examples("train", augment=fitting.recipe.augment)
     checkpoints = Checkpoints(place.checkpoints, fitting.key(), seconds=checkpoint_seconds, say=say)
     try:
         history = fit(
             model,
-            fitting.examples("train", augment=fitting.recipe.augment),
+            train,
             fitting.examples("val", augment=False),
             fitting.recipe,
             progress,
             _MetricsLog(place),
             checkpoints,
+            fitting.growth(train),
         )
     except KeyboardInterrupt:
         if place.has_checkpoints:

@@ -1,10 +1,11 @@
 """Prepare: from names (backbone, weights, freeze plan) to a network that is ready to train."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from convlens.core.errors import UsageError
 from convlens.core.files import sha256_of
@@ -12,8 +13,10 @@ from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, silent
 from convlens.core.run import Crossing, FreezeOutcome, WeightsUsed
 from convlens.core.seeds import derived_seed
+from convlens.graph.graph import Graph
 from convlens.tasks.graph_cache import cached_capture
 from convlens.tasks.network import preprocessing_for, weights_file
+from convlens.training.growth import growing_sides
 from convlens.training.recipe import Recipe
 from convlens.transfer.heads import replace_head
 from convlens.transfer.networks import CutNetwork, cut_network
@@ -31,6 +34,10 @@ class Prepared:
     classes: int
     frozen_before: str
     """Digest of the frozen part, to be compared with the one after training."""
+    sides: tuple[int, ...]
+    """Of the training pictures in each epoch."""
+    smaller: Mapping[int, Graph]
+    """The network as it trains on pictures of each side below the whole: a captured graph may hold sizes."""
 
 
 def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepared:
@@ -46,8 +53,9 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepar
         module = network(recipe.backbone, weights=weights)
     replace_head(module, known.head, classes, derived_seed(recipe.seed, "head"))
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    example = torch.zeros(2, 3, recipe.size, recipe.size)
-    cut = cut_network(module, recipe.freeze, known.head, example, cached_capture(recipe.backbone, classes))
+    capture = cached_capture(recipe.backbone, classes)
+    cut = cut_network(module, recipe.freeze, known.head, _example(recipe.size), capture)
+    sides = growing_sides(recipe, known.least_size)
     return Prepared(
         module=module,
         cut=cut,
@@ -55,7 +63,13 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepar
         preprocessing=preprocessing_for(recipe.backbone, recipe.weights).at(recipe.size),
         classes=classes,
         frozen_before=cut.frozen_digest(),
+        sides=sides,
+        smaller={side: capture(module, _example(side)) for side in sorted({*sides} - {recipe.size})},
     )
+
+
+def _example(side: int) -> Tensor:
+    return torch.zeros(2, 3, side, side)
 
 
 def _must_classify_pictures(known: NetworkCard, size: int) -> None:

@@ -75,6 +75,7 @@ def train(
         **more,
     )
     _refuse_cutmix_of_features(recipe)
+    _refuse_growth_of_features(recipe)
     return _run(folder, recipe, out, checkpoint_minutes, progress, say)
 
 
@@ -183,6 +184,15 @@ def _refuse_cutmix_of_features(recipe: Recipe) -> None:
         raise UsageError(
             f"--cutmix {recipe.cutmix:g} pastes parts of pictures into each other and needs --freeze none; with "
             f"--freeze {recipe.freeze} the features of whole pictures are stored. Use --mixup, or --freeze none."
+        )
+
+
+def _refuse_growth_of_features(recipe: Recipe) -> None:
+    if recipe.progressive < 1 and (recipe.freeze != "none" or not recipe.augment):
+        given = f"--freeze {recipe.freeze}" if recipe.freeze != "none" else "--no-augment"
+        raise UsageError(
+            f"--progressive {recipe.progressive:g} resizes fresh random crops and needs --freeze none and --augment, "
+            f"not {given}."
         )
 
 

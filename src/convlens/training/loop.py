@@ -4,7 +4,6 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -16,30 +15,14 @@ from convlens.core.run import EpochMetrics
 from convlens.core.seeds import derived_seed
 from convlens.core.stopping import stop_deferred
 from convlens.training.checkpoint import Checkpoints, Course
+from convlens.training.examples import Examples
+from convlens.training.growth import Growth
 from convlens.training.learner import Learner, Model
 from convlens.training.recipe import Recipe
 from convlens.training.schedule import learning_rate
 
 _EVALUATION_BATCH = 256
 _MOST_NAMED = 3
-
-
-class Examples(Protocol):
-    """Labelled examples, read in batches by their numbers."""
-
-    @property
-    def labels(self) -> Tensor:
-        """Class numbers, int64, of shape (N,)."""
-        ...
-
-    @property
-    def files(self) -> Sequence[str]:
-        """Where each example comes from, to be named to a person."""
-        ...
-
-    def batch(self, indices: Tensor) -> tuple[Tensor, ...]:
-        """The input tensors of these examples, each of shape (len(indices), ...)."""
-        ...
 
 
 def fit(
@@ -50,12 +33,14 @@ def fit(
     progress: Progress,
     on_epoch: Callable[[Sequence[EpochMetrics]], None] = lambda history: None,
     checkpoints: Checkpoints | None = None,
+    growth: Growth | None = None,
 ) -> list[EpochMetrics]:
     """Metrics of each epoch; the model is trained in place and has the weights after the last step, or their average.
 
     Each epoch visits all training examples once, in an order that follows from the seed, in minibatches of
     `recipe.batch_size`; θ ← θ − α g with the gradient g of the mean categorical cross-entropy of a minibatch, with
-    momentum. After each epoch `on_epoch` is told the metrics of all epochs so far.
+    momentum. After each epoch `on_epoch` is told the metrics of all epochs so far. With `growth` the training examples
+    are smaller in the first epochs; progress counts them for what they cost, in whole ones.
 
     With `checkpoints` it goes on from the newest one, writes one when it is due and when a signal asks to stop, and
     ends by KeyboardInterrupt then. A training that goes on gives, on one machine with one number of threads, bit for
@@ -64,10 +49,9 @@ def fit(
     learner = Learner(model, recipe)
     with _seeded(derived_seed(recipe.seed, "training")), contextlib.ExitStack() as stack:
         stopping = stack.enter_context(stop_deferred()) if checkpoints else lambda: False
-        training = _Training(learner, model, train, val, recipe, checkpoints, stopping)
+        training = _Training(learner, model, train, val, recipe, growth, checkpoints, stopping)
         training.go_on()
-        left = recipe.epochs * len(train.labels) - training.pictures_seen
-        advance = stack.enter_context(progress("fit", left))
+        advance = stack.enter_context(progress("grow" if growth else "fit", training.worth_left))
         for order in training.remaining_orders():
             training.run_epoch(order, advance)
             on_epoch(training.course.history)
@@ -86,6 +70,7 @@ class _Training:
         train: Examples,
         val: Examples,
         recipe: Recipe,
+        growth: Growth | None,
         checkpoints: Checkpoints | None,
         stopping: Callable[[], bool],
     ) -> None:
@@ -93,6 +78,7 @@ class _Training:
         self._learner, self._model = learner, model
         self._train, self._val = train, val
         self._recipe = recipe
+        self._growth = growth
         self._checkpoints = checkpoints
         self._stopping = stopping
         self._steps = math.ceil(len(train.labels) / recipe.batch_size)
@@ -102,8 +88,19 @@ class _Training:
         return self.course.epoch * self._steps + self.course.step
 
     @property
-    def pictures_seen(self) -> int:
-        return self.course.epoch * len(self._train.labels) + self.course.step * self._recipe.batch_size
+    def worth_left(self) -> int:
+        """What is to be done yet, in whole pictures."""
+        epochs = range(self.course.epoch, self._recipe.epochs)
+        return sum(self._worth(epoch, len(self._train.labels)) for epoch in epochs) - self._worth_done
+
+    @property
+    def _worth_done(self) -> int:
+        """What was done in the epoch under way, in whole pictures."""
+        pictures = min(len(self._train.labels), self.course.step * self._recipe.batch_size)
+        return self._worth(self.course.epoch, pictures) if pictures else 0
+
+    def _worth(self, epoch: int, pictures: int) -> int:
+        return self._growth.worth(epoch, pictures) if self._growth else pictures
 
     def go_on(self) -> None:
         """Take up the newest checkpoint, if there is one."""
@@ -123,9 +120,11 @@ class _Training:
         """The rest of an epoch, step by step, and its evaluation."""
         course = self.course
         start = time.perf_counter() - course.seconds
+        train = self._growth.examples(self._growth.sides[course.epoch]) if self._growth else self._train
         for indices in torch.split(order, self._recipe.batch_size)[course.step :]:
             rate = learning_rate(self._recipe, self.total_steps / (self._recipe.epochs * self._steps))
-            loss, hits = self._step(rate, indices)
+            loss, hits = self._step(rate, train, indices)
+            done = self._worth_done
             course = self.course = course.model_copy(
                 update={
                     "step": course.step + 1,
@@ -134,7 +133,7 @@ class _Training:
                     "seconds": time.perf_counter() - start,
                 }
             )
-            advance(len(indices), f"epoch {course.epoch + 1}, loss {loss:.3f}")
+            advance(self._worth_done - done, f"epoch {course.epoch + 1}, loss {loss:.3f}")
             self.keep()
         rate = learning_rate(self._recipe, (self.total_steps - 1) / (self._recipe.epochs * self._steps))
         logits = self._judged_logits()
@@ -164,11 +163,11 @@ class _Training:
         if stopping:
             raise KeyboardInterrupt
 
-    def _step(self, rate: float, indices: Tensor) -> tuple[float, float]:
+    def _step(self, rate: float, train: Examples, indices: Tensor) -> tuple[float, float]:
         number = self.total_steps + 1
-        loss, hits = self._learner.step(number, rate, self._train.batch(indices), self._train.labels[indices])
+        loss, hits = self._learner.step(number, rate, train.batch(indices), train.labels[indices])
         if not math.isfinite(loss):
-            files = [self._train.files[i] for i in indices[:_MOST_NAMED].tolist()]
+            files = [train.files[i] for i in indices[:_MOST_NAMED].tolist()]
             more = f" and {len(indices) - len(files)} more" if len(indices) > len(files) else ""
             raise DataError(
                 f"the loss became {loss} in epoch {self.course.epoch + 1}, step {number}, on {', '.join(files)}{more}: "

@@ -36,6 +36,8 @@ class Recipe(Record):
     cutmix: float = Field(default=0.0, ge=0)
     augment: bool = True
     """Fresh random crops, flips and colours every epoch; used where no part of the network is frozen."""
+    progressive: float = Field(default=1.0, ge=0.25, le=1)
+    """The part of its side at which a training picture begins; it grows to the whole over the epochs. 1 to not grow."""
     crop_area: float = Field(default=0.35, gt=0, le=1)
     """The least part of a picture's area that a random crop keeps."""
     colour: float = Field(default=0.2, ge=0, lt=1)

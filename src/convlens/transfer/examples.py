@@ -1,6 +1,7 @@
 """Labelled examples for the loop: stored features, or stored pixels that are augmented afresh."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -49,6 +50,11 @@ class PixelExamples:
         """One tensor of shape (len(indices), 3, size, size)."""
         (pixels,) = self._rows.batch(indices)
         return (self._transform(pixels, self._preprocessing),)
+
+    def at(self, size: int) -> Self:
+        """The same pictures for another input size, from the same stored pixels."""
+        preprocessing = self._preprocessing.model_copy(update={"size": size})
+        return type(self)(self._rows, self.labels, self.files, preprocessing, self._transform)
 
 
 def class_numbers(labels: Iterable[str], classes: Sequence[str]) -> Tensor:

@@ -1,0 +1,24 @@
+"""Examples: what the loop learns from and is judged on."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+
+class Examples(Protocol):
+    """Labelled examples, read in batches by their numbers."""
+
+    @property
+    def labels(self) -> Tensor:
+        """Class numbers, int64, of shape (N,)."""
+        ...
+
+    @property
+    def files(self) -> Sequence[str]:
+        """Where each example comes from, to be named to a person."""
+        ...
+
+    def batch(self, indices: Tensor) -> tuple[Tensor, ...]:
+        """The input tensors of these examples, each of shape (len(indices), ...)."""
+        ...

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,11 +25,20 @@ def captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextlib.contextmanager
 def new_cache(folder: Path, captured: Path) -> Iterator[Path]:
     """Makes `folder` the cache: its store is empty, its graphs are those captured so far."""
-    shutil.copytree(captured, folder / "graphs")
+    _link_files(captured, folder / "graphs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONVLENS_CACHE", str(folder))
         yield folder
-    shutil.copytree(folder / "graphs", captured, dirs_exist_ok=True)
+    _link_files(folder / "graphs", captured)
+
+
+def _link_files(source: Path, target: Path) -> None:
+    """The files of one folder in another one too; entries are replaced by renaming, so that links stay apart."""
+    target.mkdir(exist_ok=True)
+    there = {path.name for path in target.iterdir()}
+    for path in source.glob("*.json"):
+        if path.name not in there:
+            (target / path.name).hardlink_to(path)
 
 
 @pytest.fixture(autouse=True)

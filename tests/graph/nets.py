@@ -5,8 +5,8 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from convlens.graph.capture import capture
 from convlens.graph.graph import Graph
+from convlens.tasks.graph_cache import cached_capture
 from convlens.zoo import blueprint, card
 
 
@@ -59,4 +59,5 @@ def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
 @cache
 def zoo_graph(name: str) -> Graph:
     """A network of the zoo, without values, captured once for all tests at the input that its card names."""
-    return capture(blueprint(name).eval(), torch.zeros(2, *card(name).input_shape, device="meta"))
+    example = torch.zeros(2, *card(name).input_shape, device="meta")
+    return cached_capture(name, card(name).classes)(blueprint(name).eval(), example)

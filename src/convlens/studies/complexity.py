@@ -17,8 +17,8 @@ from convlens.core.complexity import ComplexityPoint, ComplexityStudy
 from convlens.core.errors import UsageError
 from convlens.core.progress import Progress, silent
 from convlens.core.records import now
-from convlens.graph.capture import capture
 from convlens.graph.cost import cost
+from convlens.tasks.graph_cache import cached_capture
 from convlens.zoo import blueprint, card, names, published_accuracy, weight_cards
 
 _FAMILIES = {
@@ -73,7 +73,8 @@ def _point(name: str, batch: int | None) -> ComplexityPoint:
     if top1 is None:
         raise UsageError(f"{name}: no top-1 accuracy on ImageNet is known; see `convlens zoo` for those that have one.")
     module = blueprint(name).eval()
-    total = cost(capture(module, torch.zeros(2, *known.input_shape, device="meta"))).total
+    example = torch.zeros(2, *known.input_shape, device="meta")
+    total = cost(cached_capture(name, known.classes)(module, example)).total
     return ComplexityPoint(
         name=name,
         family=_family(name),

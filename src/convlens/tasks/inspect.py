@@ -10,11 +10,11 @@ from convlens.core.bundle import BUNDLE_FILE
 from convlens.core.errors import UsageError
 from convlens.core.inspection import Inspection, ModuleLine, SeenPixels
 from convlens.core.run import RUN_FILE, RunRecord
-from convlens.graph.capture import capture
 from convlens.graph.cost import Cost, cost
 from convlens.graph.graph import Graph, Node
 from convlens.graph.receptive_field import ReceptiveField, ReceptiveFields, receptive_field
 from convlens.graph.split import split
+from convlens.tasks.graph_cache import cached_capture
 from convlens.transfer.freeze import FreezePlan, freeze_plan
 from convlens.zoo import NetworkCard, blueprint, card, names
 
@@ -36,7 +36,8 @@ def inspect(network: str, *, size: int | None = None, freeze: str | None = None,
         backbone, classes = network, None
     known = card(backbone)
     module = blueprint(backbone, classes).eval()
-    graph = capture(module, torch.zeros(2, *_input_shape(known, size), device="meta"))
+    example = torch.zeros(2, *_input_shape(known, size), device="meta")
+    graph = cached_capture(backbone, known.classes if classes is None else classes)(module, example)
     plan = freeze_plan(module, graph, freeze, known.head) if freeze is not None else None
     return inspection_of(network, module, graph, plan, depth)
 

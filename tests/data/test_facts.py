@@ -77,3 +77,14 @@ def test_a_million_usable_pictures_share_one_fact(tmp_path: Path) -> None:
     store = FactsStore(tmp_path)
     store.add({sha(number): GOOD for number in range(100)})
     assert len({id(store[sha(number)]) for number in range(100)}) == 1
+
+
+def test_signatures_come_in_the_order_that_is_asked_for(tmp_path: Path) -> None:
+    store = FactsStore(tmp_path)
+    store.add(
+        {"a" * 64: Facts(usable=True, signature=bytes(range(243))), "b" * 64: Facts(usable=False, reason="empty")}
+    )
+    store.add({"c" * 64: Facts(usable=True, signature=bytes(242) + b"c")})
+    for facts in (store, FactsStore(tmp_path)):
+        found = facts.signatures(["c" * 64, "b" * 64, "a" * 64])
+        assert found == [bytes(242) + b"c", b"", bytes(range(243))]

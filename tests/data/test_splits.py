@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from convlens.core.errors import DataError, UsageError
 from convlens.data.manifest import Manifest, Picture, Side
-from convlens.data.splits import split_pictures
+from convlens.data.split_file import split_given_back, split_table
+from convlens.data.splits import fold, split_pictures
 
 LABELS = ("ant", "bee", "cat")
 
@@ -130,3 +132,130 @@ def test_the_number_of_passes_does_not_grow_with_the_classes() -> None:
         many.with_usable_classes()
         passes.append(Counted.passes)
     assert passes[0] == passes[1]
+
+
+def in_groups(sizes: dict[str, int], label: str = "ant") -> list[Picture]:
+    """Pictures of groups with these names and sizes."""
+    return [
+        dataclasses.replace(picture(f"{name}-{n}", label), group=name)
+        for name, size in sizes.items()
+        for n in range(size)
+    ]
+
+
+class TestUnits:
+    @given(st.lists(st.integers(1, 12), min_size=2, max_size=20), fractions, seeds)
+    def test_a_group_never_stands_on_both_sides(self, sizes: list[int], fraction: float, seed: int) -> None:
+        pictures = in_groups({f"video{n}": size for n, size in enumerate(sizes)})
+        split = split_pictures(manifest([*pictures, *drawn(bee=4).pictures]), fraction, seed)
+        sides_of = {
+            name: {one.side for one in split.pictures if one.group == name} for name in {p.group for p in pictures}
+        }
+        assert all(len(sides) == 1 for sides in sides_of.values())
+        assert {one.label for one in split.side("train")} == {one.label for one in split.side("val")} == {"ant", "bee"}
+
+    @given(st.integers(0, 10_000))
+    def test_with_groups_the_fraction_is_met_about(self, seed: int) -> None:
+        pictures = in_groups({f"video{n}": 1 + n % 7 for n in range(60)})
+        judged_part = len(split_pictures(manifest(pictures), 0.2, seed).side("val")) / len(pictures)
+        assert 0.18 <= judged_part <= 0.22
+
+    def test_pictures_that_look_alike_stay_together_and_so_do_their_groups(self) -> None:
+        pictures = [*in_groups({"a": 5, "b": 5, "c": 5, "d": 5}), *drawn(bee=8).pictures]
+        for seed in range(20):
+            split = split_pictures(manifest(pictures), 0.5, seed, alike=[(0, 7), (20, 27)])
+            assert len({one.side for one in split.pictures if one.group in ("a", "b")}) == 1
+            assert split.pictures[20].side == split.pictures[27].side
+
+    def test_a_group_over_two_classes(self) -> None:
+        pictures = in_groups({"day1": 5, "day2": 5, "day3": 5}) + in_groups({"day1": 5, "day2": 5, "day3": 5}, "bee")
+        split = split_pictures(manifest(pictures), 0.3, seed=0)
+        assert len({one.group for one in split.side("val")}) == 1
+        assert Counter(one.label for one in split.side("val")) == Counter({"ant": 5, "bee": 5})
+
+    @pytest.mark.parametrize("side", ["train", "val", "test"])
+    def test_what_belongs_to_a_picture_with_a_side_takes_that_side(self, side: Side) -> None:
+        pictures = [picture("a", "ant", side=side), *drawn(ant=9, bee=9).pictures]
+        for seed in range(8):
+            split = split_pictures(manifest(pictures), 0.5, seed, alike=[(0, 3)])
+            assert split.pictures[3].side == side
+
+    def test_a_picture_like_one_for_training_and_one_for_judging_is_not_learnt(self) -> None:
+        pictures = [picture("a", "ant", side="train"), picture("b", "ant", side="val"), picture("c", "ant")]
+        split = split_pictures(manifest([*pictures, *drawn(bee=4).pictures]), 0.2, 0, alike=[(0, 2), (1, 2)])
+        assert [one.side for one in split.pictures[:3]] == ["train", "val", "val"]
+
+    def test_a_group_that_grows_stays_where_it_is(self) -> None:
+        sizes = {f"video{n}": 4 for n in range(40)}
+        before = {one.group for one in split_pictures(manifest(in_groups(sizes)), 0.25, 3).side("val")}
+        after = {one.group for one in split_pictures(manifest(in_groups({**sizes, "video7": 5})), 0.25, 3).side("val")}
+        assert len(before ^ after) <= 1
+
+
+class TestFolds:
+    def test_every_picture_is_judged_once(self) -> None:
+        pictures = manifest([*drawn(ant=23, bee=11).pictures, picture("t", "ant", side="test")])
+        folds = [fold(pictures, number, 5, seed=0) for number in range(1, 6)]
+        seen = Counter(one.sha256 for one_fold in folds for one in one_fold.side("val"))
+        assert set(seen.values()) == {1}
+        assert len(seen) == 34
+        assert all(len(one.side("test")) == 1 for one in folds)
+        counts = [Counter(one.label for one in one_fold.side("val")) for one_fold in folds]
+        assert {count["ant"] for count in counts} == {4, 5}
+        assert {count["bee"] for count in counts} == {2, 3}
+
+    def test_added_pictures_move_only_what_stands_at_a_border(self) -> None:
+        before = {one.sha256 for one in fold(drawn(ant=200, bee=9), 2, 5, seed=0).side("val")}
+        after = {one.sha256 for one in fold(drawn(ant=205, bee=9), 2, 5, seed=0).side("val")}
+        assert len(before ^ after) <= 10
+
+    def test_groups_and_pictures_that_look_alike_stay_together(self) -> None:
+        pictures = manifest([*in_groups({f"video{n}": 3 for n in range(8)}), *drawn(bee=12).pictures])
+        for number in (1, 2, 3):
+            judged_groups = {one.group for one in fold(pictures, number, 3, 0, alike=[(0, 4)]).side("val")} - {""}
+            trained = {one.group for one in fold(pictures, number, 3, 0, alike=[(0, 4)]).side("train")}
+            assert not judged_groups & trained
+            assert ("video0" in judged_groups) == ("video1" in judged_groups)
+
+    @pytest.mark.parametrize(("number", "count"), [(0, 5), (6, 5), (1, 1)])
+    def test_a_fold_that_there_is_not(self, number: int, count: int) -> None:
+        with pytest.raises(UsageError, match=f"fold {number}/{count}: give a number from 1"):
+            fold(drawn(ant=9, bee=9), number, count, 0)
+
+    def test_too_few_pictures(self) -> None:
+        with pytest.raises(DataError, match=r"class 'bee' has 3 pictures or groups .* fewer than 4 folds"):
+            fold(drawn(ant=9, bee=3), 1, 4, 0)
+
+
+class TestSaved:
+    def test_given_back_it_is_the_same_whatever_the_names_and_the_seed(self, tmp_path: Path) -> None:
+        before = split_pictures(drawn(ant=10, bee=10), 0.3, seed=1)
+        (tmp_path / "split.csv").write_text(split_table(before))
+        renamed = manifest(dataclasses.replace(one, file=f"x/{n}", side=None) for n, one in enumerate(before.pictures))
+        after = split_pictures(split_given_back(renamed, tmp_path / "split.csv"), 0.3, seed=99)
+        assert [one.side for one in after.pictures] == [one.side for one in before.pictures]
+
+    def test_new_pictures_are_split_and_the_others_stay(self, tmp_path: Path) -> None:
+        before = split_pictures(drawn(ant=10, bee=10), 0.3, seed=1)
+        (tmp_path / "split.csv").write_text(split_table(before))
+        given_back = split_given_back(drawn(ant=30, bee=10), tmp_path / "split.csv")
+        assert sum(one.side is None for one in given_back.pictures) == 20
+        after = split_pictures(given_back, 0.3, seed=1)
+        sides = {one.sha256: one.side for one in after.pictures}
+        assert all(sides[one.sha256] == one.side for one in before.pictures)
+        assert Counter(after.pictures[n].side for n in range(10, 30)) == Counter({"train": 14, "val": 6})
+
+    def test_the_split_of_other_pictures(self, tmp_path: Path) -> None:
+        (tmp_path / "split.csv").write_text(split_table(split_pictures(drawn(cat=5, bee=5), 0.3, seed=1)))
+        with pytest.raises(DataError, match="names none of the 5 pictures"):
+            split_given_back(drawn(ant=5), tmp_path / "split.csv")
+
+    @pytest.mark.parametrize("text", ["sha256,side\nabc,training\n", "a,b\n1,2\n", "sha256\nabc\n"])
+    def test_no_split(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "split.csv").write_text(text)
+        with pytest.raises(DataError, match=r"line 2: needs the columns sha256 and side"):
+            split_given_back(drawn(ant=5), tmp_path / "split.csv")
+
+    def test_no_file(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match=r"cannot read --split .*: No such file"):
+            split_given_back(drawn(ant=5), tmp_path / "split.csv")

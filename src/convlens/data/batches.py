@@ -121,4 +121,4 @@ def _facts(outcome: Decoded | BadPicture) -> Facts:
     if isinstance(outcome, BadPicture):
         return Facts(usable=False, reason=outcome.reason, detail=outcome.detail)
     reason, detail = outcome.remark or ("", "")
-    return Facts(usable=True, reason=reason, detail=detail, thumbnail=outcome.thumbnail)
+    return Facts(usable=True, reason=reason, detail=detail, thumbnail=outcome.thumbnail, signature=outcome.signature)

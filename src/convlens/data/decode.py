@@ -7,12 +7,14 @@ applied; of an animation the first frame is used. Only JPEG, PNG, WebP, GIF, BMP
 import dataclasses
 import io
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from convlens.data.container import ends_early, format_of
+from convlens.data.signature import signature
 
 DECODER_VERSION = 1
 """Raised when the same bytes would give other pixels; stored features know it."""
@@ -60,6 +62,16 @@ class Decoded:
     remark: tuple[str, str] | None
     """A word and a detail, such as ("animated", "12 frames, the first is used")."""
     thumbnail: bytes
+    signature: bytes
+    """By which the same picture is known again, see data.signature."""
+
+
+class Opened(NamedTuple):
+    """A whole picture: upright RGB, the picture as its file holds it, and the size that the file says."""
+
+    rgb: Image.Image
+    source: Image.Image
+    size: tuple[int, int]
 
 
 def decode(data: bytes, *, resize: int, size: int, interpolation: str = "bilinear") -> Decoded:
@@ -67,25 +79,27 @@ def decode(data: bytes, *, resize: int, size: int, interpolation: str = "bilinea
 
     Raises BadPicture with the reason not-an-image, truncated, unreadable, too-large or tiny.
     """
-    rgb, remark = _opened(data, at_least=max(resize, THUMBNAIL_SIDE))
+    rgb, source, _ = opened(data, at_least=max(resize, THUMBNAIL_SIDE))
     return Decoded(
         pixels=np.array(_resized_centre(rgb, resize, size, interpolation)),
-        remark=remark,
-        thumbnail=_thumbnail(rgb),
+        remark=_remark(source),
+        thumbnail=thumbnail_of(rgb),
+        signature=signature(rgb),
     )
 
 
-def _opened(data: bytes, at_least: int) -> tuple[Image.Image, tuple[str, str] | None]:
-    """The whole picture as upright RGB, with a remark; a JPEG may come reduced to a shorter side of `at_least`."""
+def opened(data: bytes, at_least: int) -> Opened:
+    """The whole picture as upright RGB; a JPEG may come reduced to a shorter side of `at_least`. Raises as `decode`."""
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         _refuse_size(image)
         if format_of(data) == "JPEG" and ends_early(data):
             raise EOFError  # where zeros stand for the rest of the file, libjpeg would show it in grey
-        scale = at_least / min(image.size)
+        size = image.size
+        scale = at_least / min(size)
         image.draft("RGB", (int(image.width * scale), int(image.height * scale)))
         image.load()
-        return _rgb(_upright(image)), _remark(image)
+        return Opened(_rgb(_upright(image)), image, size)
     except BadPicture:
         raise
     except MemoryError:
@@ -152,7 +166,8 @@ def _resized_centre(image: Image.Image, resize: int, size: int, interpolation: s
     return image.resize((size, size), _FILTERS[interpolation], box=(left, top, left + side, top + side))
 
 
-def _thumbnail(image: Image.Image) -> bytes:
+def thumbnail_of(image: Image.Image) -> bytes:
+    """A small JPEG of an RGB picture."""
     small = (
         image
         if max(image.size) <= THUMBNAIL_SIDE

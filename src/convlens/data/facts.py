@@ -1,7 +1,7 @@
 """What decoding found out about each picture, stored by content, so that nothing has to be decoded to say it again."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,22 +12,30 @@ from safetensors.numpy import save
 from convlens.core.records import Record
 from convlens.core.store import ShardStore
 from convlens.data.decode import DECODER_VERSION
+from convlens.data.signature import SIGNATURE_BYTES
+
+_FACTS_VERSION = 2
+"""Raised when facts hold more than before; earlier ones are found out anew."""
 
 
 class Facts(Record):
-    """About one picture: why it cannot be used, or what is remarkable; `thumbnail` is a JPEG, empty if unusable."""
+    """About one picture: why it cannot be used, or what is remarkable.
+
+    `thumbnail` is a JPEG and `signature` that of data.signature; both are empty for a file that cannot be used.
+    """
 
     usable: bool
     reason: str = ""
     detail: str = ""
     thumbnail: bytes = b""
+    signature: bytes = b""
 
 
 class FactsStore:
     """Facts by the SHA-256 of the picture's bytes. Thumbnails stay on disk until they are asked for."""
 
     def __init__(self, root: Path) -> None:
-        self.shards = ShardStore(root / "pictures" / f"decoder-{DECODER_VERSION}")
+        self.shards = ShardStore(root / "pictures" / f"decoder-{DECODER_VERSION}-facts-{_FACTS_VERSION}")
         self._places: dict[str, tuple[Path, int]] = {}
         self._facts: dict[str, Facts] = {}
         for path in self.shards.verified():
@@ -52,6 +60,19 @@ class FactsStore:
             pixels: bytes = shard.get_slice("thumbnails")[int(start) : int(end)].tobytes()
         return pixels
 
+    def signatures(self, images: Sequence[str]) -> list[bytes]:
+        """The signatures of pictures, in their order; empty where there is none."""
+        wanted = set(images)
+        found: dict[str, bytes] = {}
+        for path in {self._places[sha256][0] for sha256 in wanted}:
+            with safe_open(path, framework="numpy") as shard:
+                rows = json.loads(shard.get_tensor("facts").tobytes())
+                values = shard.get_tensor("signatures")
+            found |= {
+                row[0]: one.tobytes() for row, one in zip(rows, values, strict=True) if row[0] in wanted and row[1]
+            }
+        return [found.get(sha256, b"") for sha256 in images]
+
     def _index(self, path: Path) -> None:
         with safe_open(path, framework="numpy") as shard:
             rows = json.loads(shard.get_tensor("facts").tobytes())
@@ -72,6 +93,9 @@ def _shard(facts: Mapping[str, Facts]) -> bytes:
     tensors = {
         "facts": np.frombuffer(json.dumps(rows).encode(), np.uint8),
         "thumbnails": np.frombuffer(b"".join(one.thumbnail for one in facts.values()), np.uint8),
+        "signatures": np.frombuffer(
+            b"".join(one.signature or bytes(SIGNATURE_BYTES) for one in facts.values()), np.uint8
+        ).reshape(-1, SIGNATURE_BYTES),
         "offsets": np.cumsum([0, *lengths], dtype=np.int64),
     }
     content: bytes = save(tensors)

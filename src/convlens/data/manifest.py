@@ -23,6 +23,8 @@ class Picture:
     side: Side | None
     sha256: str
     bytes: int
+    group: str = ""
+    """Pictures of the same group never stand on both sides of a split; "" for a picture of its own."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,14 @@ import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from convlens.core.errors import DataError, UsageError
 from convlens.core.files import sha256_of
 from convlens.core.progress import Progress, silent
 from convlens.core.run import Problem
+from convlens.data.archive import is_archive, unpacked
+from convlens.data.layout import BY_FOLDERS, LabelTable, Layout, grouped, read_labels
 from convlens.data.manifest import Manifest, Picture, Side
 
 _SIDES: dict[str, Side] = {
@@ -23,7 +25,8 @@ _SIDES: dict[str, Side] = {
     "test": "test",
     "testing": "test",
 }
-_CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
+_CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "@eadir", "attribution.jsonl", "credits.html"}
+"""What systems leave behind, and what `convlens collect` writes beside the pictures."""
 _MOST_BYTES = 512 * 2**20
 _READ_AT_ONCE = 2**20
 _FILES_PER_TASK = 64
@@ -33,36 +36,75 @@ _Place = tuple[Path, str, Side | None]
 """A class folder, or a file, with its label and side; the side is None where it is not split yet."""
 
 
-def scan(folder: str | Path, progress: Progress = silent) -> Manifest:
+def scan(folder: str | Path, progress: Progress = silent, layout: Layout = BY_FOLDERS) -> Manifest:
     """The manifest of a folder of pictures: one folder per class, or `train/`, `val/`, `test/` holding such.
 
-    A class is the folder's name, pictures may lie deeper inside. Hidden files are skipped. Problems (not a plain
-    file, not readable, duplicate, the same picture under two labels, outside all classes) are listed, never raised.
-    Raises UsageError where there is no such folder, and DataError where it cannot be listed or holds no class
-    folders, or one only.
+    A class is the folder's name, pictures may lie deeper inside; `layout` names other ways to tell classes and groups.
+    A zip or tar file of such a folder is unpacked into the cache first. Hidden files are skipped. Problems (not a
+    plain file, not readable, duplicate, the same picture under two labels, outside all classes) are listed, never
+    raised. Raises UsageError where there is no such folder, and DataError where it cannot be listed or holds no class
+    folders, or one only; IntegrityError for an archive that is not safe to unpack.
     """
-    manifest = labelled_pictures(folder, progress)
+    manifest = labelled_pictures(folder, progress, layout)
     return manifest.without(_duplicates(manifest.pictures)).with_usable_classes()
 
 
-def labelled_pictures(folder: str | Path, progress: Progress = silent) -> Manifest:
+def labelled_pictures(folder: str | Path, progress: Progress = silent, layout: Layout = BY_FOLDERS) -> Manifest:
     """All that `scan` finds, duplicates included: for judging on pictures as they are. Raises what `scan` raises."""
-    root = Path(folder).expanduser()
+    given = Path(folder).expanduser()
+    root = unpacked(given) if is_archive(given) else given
+    table = read_labels(Path(layout.labels).expanduser()) if layout.labels else None
     try:
         _refuse_no_folder(root)
-        places = _class_folders(root)
-        outside = list(_outside(root, places))
+        listed, outside = _listed(root, layout, table)
     except OSError as error:
         raise DataError(
             f"cannot list {error.filename}: {error.strerror}. Give a folder of pictures that you may read."
         ) from error
-    pictures, problems = _found(root, places, progress)
-    return Manifest(
-        folder=shown(root),
-        classes=tuple(sorted({label for _, label, _ in places})),
+    pictures, problems = _found(root, listed, progress)
+    manifest = Manifest(
+        folder=shown(given),
+        classes=tuple(sorted({label for _, label, _ in listed.places})),
         pictures=tuple(pictures),
         problems=(*outside, *problems),
     )
+    return grouped(manifest, layout, table)
+
+
+class _Listing(NamedTuple):
+    """The class folders (or labelled files), and the files that are to be read, each with label and side."""
+
+    places: list[_Place]
+    files: list[_Place]
+
+
+def _listed(root: Path, layout: Layout, table: LabelTable | None) -> tuple[_Listing, list[Problem]]:
+    if table is not None:
+        return _labelled_files(root, table)
+    places = _class_folders(root, layout.nested)
+    outside = list(_outside(root, places)) if not layout.nested else []
+    below = files_in if layout.nested else files_below
+    return _Listing(places, [(file, label, side) for path, label, side in places for file in below(path)]), outside
+
+
+def _labelled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Problem]]:
+    """The files of the table, and as problems those it names twice and those of the folder that it does not name."""
+    files: list[_Place] = []
+    problems: list[Problem] = []
+    for file, row in table.rows.items():
+        side = _SIDES.get((row[table.side_column] or "").strip().lower()) if table.side_column else None
+        if file in table.conflicts:
+            labels = f"{row[table.label_column]!r} and {table.conflicts[file]!r} in the table of labels"
+            problems.append(_unusable(file, "two-labels", labels))
+        else:
+            files.append((root / file, row[table.label_column].strip(), side))
+    named = {root / file for file in table.rows}
+    problems += [
+        _unusable(shown(path.relative_to(root)), "no-label", "the table of labels does not name it")
+        for path in files_below(root)
+        if path not in named
+    ]
+    return _Listing(files, files), problems
 
 
 def _refuse_no_folder(root: Path) -> None:
@@ -72,7 +114,7 @@ def _refuse_no_folder(root: Path) -> None:
         raise UsageError(f"{root} is a file, not a folder. Give a folder with one folder of pictures per class.")
 
 
-def _class_folders(root: Path) -> list[_Place]:
+def _class_folders(root: Path, nested: bool) -> list[_Place]:
     """Each class folder with its label and side. `train/` is a side where it holds folders, else a class."""
     folders = _subfolders(root)
     sides = {path: _SIDES[path.name.lower()] for path in folders if path.name.lower() in _SIDES and _subfolders(path)}
@@ -80,13 +122,25 @@ def _class_folders(root: Path) -> list[_Place]:
         # Without a val side the training pictures are split; a test side stays as it is.
         loose: Side | None = "train" if "val" in sides.values() else None
         places: list[_Place] = [
-            (inner, shown(Path(inner.name)), loose if side == "train" else side)
+            (inner, label, loose if side == "train" else side)
             for path, side in sides.items()
-            for inner in _subfolders(path)
+            for inner, label in _classes_of(path, nested)
         ]
     else:
-        places = [(path, shown(Path(path.name)), None) for path in folders]
-    labels = sorted({label for _, label, _ in places})
+        places = [(path, label, None) for path, label in _classes_of(root, nested)]
+    _refuse_one_class(root, folders, sorted({label for _, label, _ in places}))
+    return places
+
+
+def _classes_of(folder: Path, nested: bool) -> list[tuple[Path, str]]:
+    """The class folders in one that holds them, each with its label."""
+    if not nested:
+        return [(path, shown(Path(path.name))) for path in _subfolders(folder)]
+    inside = sorted({path.parent for path in files_below(folder) if not path.is_dir()} - {folder})
+    return [(path, shown(path.relative_to(folder))) for path in inside]
+
+
+def _refuse_one_class(root: Path, folders: list[Path], labels: list[str]) -> None:
     if len(labels) < 2:
         what = f"one class folder only, {labels[0]!r}" if labels else "no class folders"
         inside = len(folders) == 1 and len(_subfolders(folders[0])) > 1
@@ -95,7 +149,6 @@ def _class_folders(root: Path) -> list[_Place]:
             f"{root.name}/train/cats/*.jpg and so on, with {root.name}/val/ beside train/."
             + (f" Did you mean {folders[0]}?" if inside else "")
         )
-    return places
 
 
 def _outside(root: Path, places: list[_Place]) -> Iterator[Problem]:
@@ -135,14 +188,19 @@ def files_below(folder: Path) -> Iterator[Path]:
     yield from map(Path, unlisted)
 
 
+def files_in(folder: Path) -> Iterator[Path]:
+    """The files that lie in the folder itself, by name."""
+    return (path for path in sorted(folder.iterdir()) if not path.is_dir() and not _is_clutter(path.name))
+
+
 def _identity(folder: Path) -> tuple[int, int]:
     info = folder.stat()
     return info.st_dev, info.st_ino
 
 
-def _found(root: Path, places: list[_Place], progress: Progress) -> tuple[list[Picture], list[Problem]]:
-    """Every file of the class folders, hashed by several threads, in the order of the names."""
-    listed = [(file, label, side) for path, label, side in places for file in files_below(path)]
+def _found(root: Path, listing: _Listing, progress: Progress) -> tuple[list[Picture], list[Problem]]:
+    """Every file that is listed, hashed by several threads, in the order of the list."""
+    listed = listing.files
     tasks = [listed[start : start + _FILES_PER_TASK] for start in range(0, len(listed), _FILES_PER_TASK)]
     pictures: list[Picture] = []
     problems: list[Problem] = []

@@ -1,33 +1,142 @@
-"""Which pictures are for training and which for judging."""
+"""Which pictures are for training and which for judging, and which belong together and never stand on both sides.
+
+A **unit** is what cannot be divided: pictures of one group (the frames of one video), with the same bytes, or that look
+alike, and everything that is connected so. Units are ranked by a hash of the seed and of what they hold, so a split
+depends on neither names nor order, and pictures that are added move only what stands at a border.
+"""
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from convlens.data.manifest import Manifest
+from convlens.core.errors import DataError, UsageError
+from convlens.data.manifest import SIDES, Manifest, Picture, Side
+from convlens.data.signature import components
+
+Pairs = Iterable[tuple[int, int]]
+"""Pictures that belong together, by their places in the manifest."""
 
 
-def split_pictures(manifest: Manifest, fraction: float, seed: int) -> Manifest:
-    """The manifest with a side for every picture that had none: `fraction` of each class for validation.
+class _Unit(NamedTuple):
+    """Pictures that stay together: their rank, their places, and how many different ones of each class they are."""
 
-    A picture's rank is the hash of the seed and of its bytes, so the split depends on neither names nor order, and
-    adding pictures moves only those at the border. At least one picture of a class is trained on, and one judged
-    where the class has two. The same bytes never stand on both sides.
+    rank: bytes
+    places: list[int]
+    numbers: Counter[str]
+
+
+def split_pictures(manifest: Manifest, fraction: float, seed: int, alike: Pairs = ()) -> Manifest:
+    """The manifest with a side for every picture that had none: about `fraction` of each class for validation.
+
+    `alike` are pairs of pictures that must stand on one side; so must those with the same `group` or the same bytes.
+    A picture that belongs to one that has a side takes that side. At least one picture of a class is trained on, and
+    one judged where the class can be divided at all.
     """
-    loose: dict[str, set[str]] = {}
-    for picture in manifest.pictures:
-        if picture.side is None:
-            loose.setdefault(picture.label, set()).add(picture.sha256)
-    judged = {sha256 for hashes in loose.values() for sha256 in _judged(hashes, fraction, seed)}
+    given: list[Side | None] = [one.side for one in manifest.pictures]
+    sides: list[Side] = [side or "train" for side in given]
+    loose: list[_Unit] = []
+    for unit in _units(manifest.pictures, seed, alike):
+        if (side := _given_side(unit, given)) is None:
+            loose.append(unit)
+        for place in unit.places:
+            sides[place] = given[place] or side or "train"
+    for unit in _judged(loose, fraction):
+        for place in unit.places:
+            sides[place] = "val"
+    return _with_sides(manifest, sides)
+
+
+def fold(manifest: Manifest, number: int, count: int, seed: int, alike: Pairs = ()) -> Manifest:
+    """The manifest with fold `number` (from 1) of `count` for validation and the others for training.
+
+    Over all folds every picture is judged once; pictures for testing stay so. Units are as in `split_pictures`.
+    Raises UsageError for a fold that there is not, DataError for a class that has fewer units than there are folds.
+    """
+    if not 1 <= number <= count or count < 2:
+        raise UsageError(f"fold {number}/{count}: give a number from 1 to the number of folds, of at least two folds.")
+    sides: list[Side | None] = ["test" if one.side == "test" else "train" for one in manifest.pictures]
+    by_class: defaultdict[str, list[_Unit]] = defaultdict(list)
+    for unit in _units(manifest.pictures, seed, alike):
+        if not any(sides[place] == "test" for place in unit.places):
+            by_class[unit.numbers.most_common(1)[0][0]].append(unit)
+    for label, units in by_class.items():
+        if len(units) < count:
+            raise DataError(
+                f"class {label!r} has {len(units)} pictures or groups that may part, fewer than {count} folds. Take "
+                "fewer folds, or add pictures."
+            )
+        for position, unit in enumerate(units):
+            if position * count // len(units) == number - 1:
+                for place in unit.places:
+                    sides[place] = "val"
+    return _with_sides(manifest, sides)
+
+
+def _with_sides(manifest: Manifest, sides: Sequence[Side | None]) -> Manifest:
     pictures = tuple(
-        dataclasses.replace(picture, side="val" if picture.sha256 in judged else "train")
-        if picture.side is None
-        else picture
-        for picture in manifest.pictures
+        one if one.side is not None and one.side == side else dataclasses.replace(one, side=side)
+        for one, side in zip(manifest.pictures, sides, strict=True)
     )
     return dataclasses.replace(manifest, pictures=pictures)
 
 
-def _judged(hashes: Iterable[str], fraction: float, seed: int) -> list[str]:
-    ranked = sorted(hashes, key=lambda sha256: hashlib.sha256(f"{seed}:{sha256}".encode()).digest())
-    return ranked[: min(max(round(len(ranked) * fraction), 1), len(ranked) - 1)]
+def _units(pictures: Sequence[Picture], seed: int, alike: Pairs) -> list[_Unit]:
+    """All units, by rank: the least of the ranks of what they hold."""
+    listed = list(pictures)
+    members: defaultdict[int, list[int]] = defaultdict(list)
+    for place, root in enumerate(components(len(listed), _together(listed, alike))):
+        members[root].append(place)
+    return sorted(_unit([listed[place] for place in places], places, seed) for places in members.values())
+
+
+def _unit(pictures: Sequence[Picture], places: list[int], seed: int) -> _Unit:
+    rank = min(hashlib.sha256(f"{seed}:{one.group or one.sha256}".encode()).digest() for one in pictures)
+    return _Unit(rank, places, Counter(label for label, _ in {(one.label, one.sha256) for one in pictures}))
+
+
+def _together(pictures: Sequence[Picture], alike: Pairs) -> Iterator[tuple[int, int]]:
+    """The pairs that are given, and every picture with the first one of its bytes and of its group."""
+    yield from alike
+    first: dict[tuple[str, str], int] = {}
+    for place, one in enumerate(pictures):
+        yield place, first.setdefault(("bytes", one.sha256), place)
+        if one.group:
+            yield place, first.setdefault(("group", one.group), place)
+
+
+def _given_side(unit: _Unit, given: Sequence[Side | None]) -> Side | None:
+    """The side that a member has; of several the one for judging, so that nothing is learnt that is judged."""
+    found = {given[place] for place in unit.places}
+    return next((side for side in reversed(SIDES) if side in found), None)
+
+
+def _judged(units: Sequence[_Unit], fraction: float) -> Iterator[_Unit]:
+    """By rank, the units that bring the classes nearer to their quotas and leave each a picture to train on."""
+    totals: Counter[str] = Counter()
+    for unit in units:
+        totals.update(unit.numbers)
+    quotas = {label: min(max(round(n * fraction), 1), n - 1) for label, n in totals.items()}
+    taken: Counter[str] = Counter()
+    left_over: list[_Unit] = []
+    for unit in units:
+        if _spared(unit, taken, totals) and _nearer(unit, taken, quotas):
+            taken.update(unit.numbers)
+            yield unit
+        else:
+            left_over.append(unit)
+    for unit in sorted(left_over, key=lambda one: one.numbers.total()):
+        # A class whose units are all larger than its quota is judged on the smallest of them.
+        if any(not taken[label] for label in unit.numbers) and _spared(unit, taken, totals):
+            taken.update(unit.numbers)
+            yield unit
+
+
+def _spared(unit: _Unit, taken: Counter[str], totals: Counter[str]) -> bool:
+    return all(taken[label] + n < totals[label] for label, n in unit.numbers.items())
+
+
+def _nearer(unit: _Unit, taken: Counter[str], quotas: dict[str, int]) -> bool:
+    gaps = [(quotas[label] - taken[label], n) for label, n in unit.numbers.items()]
+    return sum(abs(gap - n) - abs(gap) for gap, n in gaps) < 0

@@ -1,0 +1,125 @@
+"""Labels from a table, classes in nested folders, groups by name or column."""
+
+from pathlib import Path
+
+import pytest
+
+from convlens.core.errors import DataError, UsageError
+from convlens.data.layout import Layout
+from convlens.data.manifest import Manifest
+from convlens.data.scan import scan
+from tests.data.drawn import put
+
+
+def found(manifest: Manifest) -> dict[str, tuple[str, str | None, str]]:
+    return {one.file: (one.label, one.side, one.group) for one in manifest.pictures}
+
+
+def reasons(manifest: Manifest) -> dict[str, str]:
+    return {one.file: one.reason for one in manifest.problems}
+
+
+def labels(tmp_path: Path, text: str, *files: str) -> Manifest:
+    for file in files:
+        put(tmp_path / "pictures" / file)
+    table = put(tmp_path / "labels.csv", text)
+    return scan(tmp_path / "pictures", layout=Layout(labels=table))
+
+
+class TestLabels:
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+    @pytest.mark.parametrize("start", ["", "\ufeff"])
+    def test_a_table_says_label_and_side(self, tmp_path: Path, delimiter: str, start: str) -> None:
+        text = start + "Filename,Class,split\n1.jpg,ant,train\n./sub/2.jpg,bee,VALID\n3.jpg,bee,\n".replace(
+            ",", delimiter
+        )
+        manifest = labels(tmp_path, text, "1.jpg", "sub/2.jpg", "3.jpg", "4.jpg")
+        assert found(manifest) == {
+            "1.jpg": ("ant", "train", ""),
+            "sub/2.jpg": ("bee", "val", ""),
+            "3.jpg": ("bee", None, ""),
+        }
+        assert manifest.classes == ("ant", "bee")
+        assert reasons(manifest) == {"4.jpg": "no-label"}
+
+    def test_names_with_commas_quotes_and_line_breaks(self, tmp_path: Path) -> None:
+        names = ['a, "b".jpg', "new\nline.jpg"]
+        text = 'file,label\n"a, ""b"".jpg",ant\n"new\nline.jpg",bee\n'
+        assert set(found(labels(tmp_path, text, *names))) == set(names)
+
+    def test_a_file_that_is_missing_or_stands_twice(self, tmp_path: Path) -> None:
+        text = "file,label\n1.jpg,ant\n2.jpg,bee\n3.jpg,bee\n4.jpg,ant\n4.jpg,bee\n1.jpg,ant\n"
+        manifest = labels(tmp_path, text, "1.jpg", "2.jpg", "4.jpg")
+        assert set(found(manifest)) == {"1.jpg", "2.jpg"}
+        assert reasons(manifest) == {"3.jpg": "unreadable", "4.jpg": "two-labels"}
+
+    @pytest.mark.parametrize("file", ["../secret.jpg", "/etc/passwd", "a/../../b.jpg"])
+    def test_nothing_outside_of_the_folder(self, tmp_path: Path, file: str) -> None:
+        put(tmp_path / "secret.jpg")
+        with pytest.raises(DataError, match="line 2: without a file or a label"):
+            labels(tmp_path, f"file,label\n{file},ant\n1.jpg,bee\n", "1.jpg")
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("", "has no column file .* Its header is: empty"),
+            ("name,label\n", "has no column file or filename or .* Its header is: name, label"),
+            ("file,name\n", "has no column label"),
+            (b"file,label\n\xff\xfe.jpg,ant\n", "is not text in UTF-8"),
+        ],
+    )
+    def test_no_table(self, tmp_path: Path, text: str, message: str) -> None:
+        with pytest.raises(DataError, match=message):
+            labels(tmp_path, text, "1.jpg")
+
+    def test_no_file(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match=r"cannot read --labels .*none\.csv: No such file"):
+            scan(tmp_path, layout=Layout(labels=tmp_path / "none.csv"))
+
+
+def test_nested_folders_are_classes_by_their_paths(tmp_path: Path) -> None:
+    for file in ("animals/cats/1.jpg", "animals/dogs/2.jpg", "plants/3.jpg", "plants/trees/oaks/4.jpg"):
+        put(tmp_path / file)
+    manifest = scan(tmp_path, layout=Layout(nested=True))
+    assert {file: label for file, (label, _, _) in found(manifest).items()} == {
+        "animals/cats/1.jpg": "animals/cats",
+        "animals/dogs/2.jpg": "animals/dogs",
+        "plants/3.jpg": "plants",
+        "plants/trees/oaks/4.jpg": "plants/trees/oaks",
+    }
+    assert set(scan(tmp_path).classes) == {"animals", "plants"}
+
+
+def test_nested_folders_below_sides(tmp_path: Path) -> None:
+    for side in ("train", "val"):
+        for label in ("animals/cats", "animals/dogs"):
+            put(tmp_path / side / label / "1.jpg")
+    manifest = scan(tmp_path, layout=Layout(nested=True))
+    assert manifest.classes == ("animals/cats", "animals/dogs")
+    assert [one.side for one in manifest.pictures] == ["train", "train", "val", "val"]
+
+
+class TestGroups:
+    @pytest.mark.parametrize(("group_by", "expected"), [(r"video\d+", "video7"), (r"_(\d+)\.jpg", "3")])
+    def test_by_an_expression(self, tmp_path: Path, group_by: str, expected: str) -> None:
+        for file in ("ant/video7_3.jpg", "bee/other.jpg"):
+            put(tmp_path / file)
+        manifest = scan(tmp_path, layout=Layout(group_by=group_by))
+        assert [one.group for one in manifest.pictures] == [expected, ""]
+
+    def test_by_a_column(self, tmp_path: Path) -> None:
+        put(tmp_path / "pictures/1.jpg")
+        put(tmp_path / "pictures/2.jpg")
+        table = put(tmp_path / "labels.csv", "file,label,patient\n1.jpg,ant,p1\n2.jpg,bee,\n")
+        manifest = scan(tmp_path / "pictures", layout=Layout(labels=table, group_by="patient"))
+        assert [one.group for one in manifest.pictures] == ["p1", ""]
+
+    @pytest.mark.parametrize(
+        ("group_by", "message"),
+        [("(", "no column of --labels and no regular"), ("zzz", "finds no group for any picture")],
+    )
+    def test_no_groups(self, tmp_path: Path, group_by: str, message: str) -> None:
+        for file in ("ant/1.jpg", "bee/2.jpg"):
+            put(tmp_path / file)
+        with pytest.raises(UsageError, match=message):
+            scan(tmp_path, layout=Layout(group_by=group_by))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _NETWORK, _STEPS, _PICTURES = "Network", "Steps", "Pictures, and against overfitting"
 _WITH_RESUME = {"resume", "checkpoint_minutes", "json", "quiet"}
+_NOT_OF_THE_RECIPE = {"folder", "recipe", "out", *_WITH_RESUME}
 
 
 def train(
@@ -43,6 +44,24 @@ def train(
             rich_help_panel=_NETWORK,
         ),
     ] = "backbone",
+    reopen: Annotated[
+        int, typer.Option(help="Train the last blocks, too: as many as this.", rich_help_panel=_NETWORK)
+    ] = 0,
+    head: Annotated[
+        str,
+        typer.Option(
+            help="The last layers: linear; hidden (one hidden layer more); own (the network's own fully connected "
+            "layers, retrained); ridge or logistic (a linear layer by solving for it, in a second).",
+            rich_help_panel=_NETWORK,
+        ),
+    ] = "linear",
+    head_width: Annotated[
+        int, typer.Option(help="With --head hidden: units of the hidden layer.", rich_help_panel=_NETWORK)
+    ] = 256,
+    batch_norm: Annotated[
+        bool,
+        typer.Option("--batch-norm/--no-batch-norm", help="Batch normalisation in the head.", rich_help_panel=_NETWORK),
+    ] = False,
     size: Annotated[
         int | None,
         typer.Option(
@@ -62,10 +81,29 @@ def train(
     learning_rate: Annotated[
         float, typer.Option(help="The highest learning rate; see --schedule.", rich_help_panel=_STEPS)
     ] = 0.01,
+    optimizer: Annotated[str, typer.Option(help="sgd, adam or adamw.", rich_help_panel=_STEPS)] = "sgd",
     schedule: Annotated[
         str,
-        typer.Option(help="cosine (the learning rate falls to 0 along it) or constant.", rich_help_panel=_STEPS),
+        typer.Option(
+            help="cosine (the learning rate falls to 0 along it), step (to a tenth, twice) or constant.",
+            rich_help_panel=_STEPS,
+        ),
     ] = "cosine",
+    reopened_lr: Annotated[
+        float,
+        typer.Option(
+            help="Learning rate of pretrained layers that are trained, as a part of the head's.", rich_help_panel=_STEPS
+        ),
+    ] = 0.1,
+    depth_lr: Annotated[
+        float,
+        typer.Option(
+            help="Instead: this factor for every block on the way from the head, such as 0.5.", rich_help_panel=_STEPS
+        ),
+    ] = 0.0,
+    head_epochs: Annotated[
+        int, typer.Option(help="Epochs of the head alone, before the --epochs of all.", rich_help_panel=_STEPS)
+    ] = 0,
     warm_up: Annotated[
         float, typer.Option(help="Epochs in which the learning rate rises from 0.", rich_help_panel=_STEPS)
     ] = 0.0,
@@ -86,6 +124,31 @@ def train(
     weight_decay: Annotated[
         float, typer.Option(help="Of filters and matrices, not of biases and norms.", rich_help_panel=_PICTURES)
     ] = 1e-4,
+    dropout: Annotated[
+        float, typer.Option(help="Of what the head's last layer reads.", rich_help_panel=_PICTURES)
+    ] = 0.0,
+    early_stopping: Annotated[
+        int,
+        typer.Option(
+            help="Stop after so many epochs without a lower validation loss, keep the best epoch's weights; 0 for no.",
+            rich_help_panel=_PICTURES,
+        ),
+    ] = 0,
+    class_weights: Annotated[
+        bool,
+        typer.Option(
+            "--class-weights/--no-class-weights",
+            help="Let rare classes count as much as frequent ones.",
+            rich_help_panel=_PICTURES,
+        ),
+    ] = False,
+    views: Annotated[
+        int,
+        typer.Option(
+            help="Augmented views of each training picture that go through the frozen layers, too, once for all.",
+            rich_help_panel=_PICTURES,
+        ),
+    ] = 0,
     label_smoothing: Annotated[
         float, typer.Option(help="Part of each label that all classes share.", rich_help_panel=_PICTURES)
     ] = 0.0,
@@ -132,6 +195,12 @@ def train(
     out: Annotated[
         Path | None, typer.Option(metavar="RUN", help="The run folder to make; default: runs/TIME-DIR-NET.")
     ] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A recipe in TOML, such as a run's recipe.toml; options given here go before it."
+        ),
+    ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(metavar="RUN", help="Go on with an unfinished run, from its newest checkpoint; needs no DIR."),
@@ -154,37 +223,11 @@ def train(
     if resume is not None:
         _refuse_options_beside_resume(context)
         record = task.resume(resume, **common)
+    elif recipe is not None:
+        given = {name: value for name, value in _recipe_options(context).items() if _is_given(context, name)}
+        record = task.train_by_recipe(_given(folder, context), recipe, out=out, **common, **given)
     else:
-        record = task.train(
-            _given(folder, context),
-            backbone=backbone,
-            weights=weights,
-            freeze=freeze,
-            size=size,
-            precision=precision,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            schedule=schedule,
-            warm_up=warm_up,
-            momentum=momentum,
-            nesterov=nesterov,
-            clip=clip,
-            ema=ema,
-            weight_decay=weight_decay,
-            label_smoothing=label_smoothing,
-            mixup=mixup,
-            cutmix=cutmix,
-            augment=augment,
-            progressive=progressive,
-            crop_area=crop_area,
-            colour=colour,
-            erasing=erasing,
-            val_fraction=val_fraction,
-            seed=seed,
-            out=out,
-            **common,
-        )
+        record = task.train(_given(folder, context), out=out, **common, **_recipe_options(context))
     screen.show(record, lambda: print_run(record))
 
 
@@ -194,14 +237,23 @@ def _given(folder: str | None, context: typer.Context) -> str:
     return folder
 
 
+def _recipe_options(context: typer.Context) -> dict[str, Any]:
+    """The options that are fields of the recipe."""
+    return {name: value for name, value in context.params.items() if name not in _NOT_OF_THE_RECIPE}
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether the person gave this option, rather than its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def _refuse_options_beside_resume(context: typer.Context) -> None:
     """A run goes on with what it was begun with: other options beside --resume would be ignored."""
     given = [
         parameter.opts[0] if parameter.param_type_name == "option" else "DIR"
         for parameter in context.command.params
-        if parameter.name not in _WITH_RESUME
-        and (source := context.get_parameter_source(str(parameter.name))) is not None
-        and source.name == "COMMANDLINE"
+        if parameter.name not in _WITH_RESUME and _is_given(context, str(parameter.name))
     ]
     if given:
         raise UsageError(

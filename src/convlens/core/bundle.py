@@ -9,12 +9,32 @@ MODEL_FILE = "model.safetensors"
 BUNDLE_FILE = "model.json"
 
 
+class HeadForm(Record):
+    """The layers that end a network: a linear one, or a hidden one, a ReLU and a linear one, with what is between."""
+
+    hidden: int = 0
+    """Units of the hidden layer; 0 for none."""
+    dropout: float = 0.0
+    """Of what the last layer reads."""
+    batch_norm: bool = False
+    """Of the hidden layer, or else of what the linear one reads."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is one layer alone."""
+        return not (self.hidden or self.dropout or self.batch_norm)
+
+
+PLAIN_HEAD = HeadForm()
+
+
 class Bundle(Record):
     """model.json: how to build the network, feed it, and read its output; `sha256` is that of model.safetensors."""
 
     kind: Literal["convlens.bundle"] = "convlens.bundle"
     version: Literal[1] = 1
     backbone: str
+    head: HeadForm = PLAIN_HEAD
     classes: list[str]
     preprocessing: Preprocessing
     precision: Literal["fp32", "bf16"]

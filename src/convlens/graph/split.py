@@ -50,7 +50,20 @@ def split_at(graph: Graph, crossings: Iterable[str]) -> Split:
     stray = [node.name for node in graph.inputs if node.name in needed and node.name not in crossings]
     if stray or set(reached) != set(crossings):
         raise UsageError(f"the cut {list(crossings)} does not separate the outputs from the input {stray}")
-    return Split(prefix=_prefix(graph, crossings), suffix=_suffix(graph, crossings, needed))
+    return Split(prefix=until(graph, crossings), suffix=_suffix(graph, crossings, needed))
+
+
+def until(graph: Graph, names: Iterable[str]) -> Graph:
+    """The part of the graph that computes the named nodes, which are its outputs, and what writes to buffers."""
+    outputs = tuple(names)
+    needed = set(outputs)
+    kept = []
+    for node in reversed(graph.nodes):
+        if node.name in needed or node.kind == "input" or node.mutates:
+            needed.update(node.inputs)
+            kept.append(node)
+    nodes = tuple(reversed(kept))
+    return Graph(nodes=nodes, outputs=outputs, state=_state_of(graph, nodes))
 
 
 def same_place(graph: Graph, other: Graph, names: Iterable[str]) -> tuple[str, ...]:
@@ -135,17 +148,6 @@ def _cheaply_recomputed(graph: Graph, crossings: tuple[str, ...]) -> list[str]:
         if node.kind == "operator" and sources and sources <= crossing:
             found.append(name)
     return found
-
-
-def _prefix(graph: Graph, crossings: tuple[str, ...]) -> Graph:
-    needed = set(crossings)
-    kept = []
-    for node in reversed(graph.nodes):
-        if node.name in needed or node.kind == "input":
-            needed.update(node.inputs)
-            kept.append(node)
-    nodes = tuple(reversed(kept))
-    return Graph(nodes=nodes, outputs=crossings, state=_state_of(graph, nodes))
 
 
 def _suffix(graph: Graph, crossings: tuple[str, ...], needed: set[str]) -> Graph:

@@ -4,8 +4,8 @@ import dataclasses
 import hashlib
 import json
 import shlex
-from collections.abc import Sequence
-from functools import partial
+import time
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -18,17 +18,21 @@ from convlens.data.augment import Augmentation
 from convlens.data.batches import centred
 from convlens.data.manifest import Manifest, Picture, Side
 from convlens.graph.run import run
+from convlens.tasks.network import RANDOM
 from convlens.tasks.place import Place
 from convlens.tasks.prepare import Prepared
+from convlens.tasks.refusals import CLOSED_FORM
 from convlens.tasks.run_folder import Judged
 from convlens.training.checkpoint import Checkpoints
 from convlens.training.growth import Growth
 from convlens.training.learner import Model
 from convlens.training.loop import fit, predict_logits
-from convlens.training.metrics import evaluate
+from convlens.training.metrics import evaluate, loss_and_accuracy
 from convlens.training.recipe import Recipe
 from convlens.transfer.examples import FeatureExamples, PixelExamples, class_numbers
+from convlens.transfer.head_stage import HeadExamples, head_model
 from convlens.transfer.prefix import PrefixPass
+from convlens.transfer.rates import rate_factors
 from convlens.zoo import card
 
 
@@ -47,9 +51,11 @@ class Fitting:
         convolves = any(node.operator.startswith("aten.conv") for node in cut.training.suffix.operators)
         return Model(
             train_forward=self._train_forward,
-            eval_forward=partial(run, cut.evaluation.suffix),
+            eval_forward=self._eval_forward,
             parameters=cut.trained_parameters,
             buffers=cut.changing_buffers,
+            factors=self._rate_factors(),
+            class_weights=self.class_weights(),
             auxiliary_weight=self._auxiliary_weight(),
             autocast=torch.bfloat16 if self.recipe.precision == "bf16" and convolves else None,
         )
@@ -61,9 +67,14 @@ class Fitting:
         labels = class_numbers((picture.label for picture in pictures), self.manifest.classes)
         files = [picture.file for picture in pictures]
         if self.prepared.cut.prefix.operators:
-            return FeatureExamples(rows, labels, files)
+            views = self.features.views if augment else ()
+            return FeatureExamples(rows, labels, files, [view.rows(one.sha256 for one in pictures) for view in views])
         transform = self._augmentation() if augment else centred
         return PixelExamples(rows, labels, files, self.prepared.preprocessing, transform)
+
+    def head_examples(self, side: Side) -> HeadExamples:
+        """What the head reads of the pictures of one side, unchanged ones."""
+        return HeadExamples(self.prepared.cut, self.examples(side, augment=False))
 
     def growth(self, examples: FeatureExamples | PixelExamples) -> Growth | None:
         """How the training examples grow, if they do. Raises UsageError where a part is computed once per picture."""
@@ -83,8 +94,27 @@ class Fitting:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def _train_forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        graph = self.prepared.smaller.get(inputs[0].shape[-1], self.prepared.cut.training.suffix)
-        return run(graph, *inputs)
+        cut = self.prepared.cut
+        graph = self.prepared.smaller.get(inputs[0].shape[-1], cut.training.suffix)
+        return cut.logits(run(graph, *inputs), training=True)
+
+    def _eval_forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        cut = self.prepared.cut
+        return cut.logits(run(cut.evaluation.suffix, *inputs), training=False)
+
+    def class_weights(self) -> Tensor | None:
+        """N / (classes x pictures of the class) where the recipe wants it: every class counts the same in all."""
+        if not self.recipe.class_weights:
+            return None
+        classes = self.manifest.classes
+        labels = class_numbers((picture.label for picture in self.manifest.side("train")), classes)
+        return len(labels) / (len(classes) * labels.bincount(minlength=len(classes)).float())
+
+    def _rate_factors(self) -> dict[str, float]:
+        """Layers that were trained before, and are no part of the head, learn more slowly."""
+        if self.recipe.weights == RANDOM or self.recipe.head == "own":
+            return {}
+        return rate_factors(self.prepared.cut, reopened=self.recipe.reopened_lr, per_block=self.recipe.depth_lr)
 
     def _auxiliary_weight(self) -> float:
         """0 where something is frozen: auxiliary heads that stay random have nothing to teach."""
@@ -100,25 +130,85 @@ def fitted(
     fitting: Fitting, place: Place, checkpoint_seconds: float, progress: Progress, say: Say
 ) -> tuple[Model, list[EpochMetrics]]:
     """The trained model and the metrics of its epochs; goes on from the newest checkpoint of the place."""
-    model = fitting.model()
-    train = fitting.examples("train", augment=fitting.recipe.augment)
     checkpoints = Checkpoints(place.checkpoints, fitting.key(), seconds=checkpoint_seconds, say=say)
     try:
-        history = fit(
-            model,
-            train,
-            fitting.examples("val", augment=False),
-            fitting.recipe,
-            progress,
-            _MetricsLog(place),
-            checkpoints,
-            fitting.growth(train),
-        )
+        return in_stages(fitting, progress, _MetricsLog(place), checkpoints)
     except KeyboardInterrupt:
         if place.has_checkpoints:
             say(f"to go on later: convlens train --resume {shlex.quote(str(place.target))}")
         raise
-    return model, history
+
+
+def in_stages(
+    fitting: Fitting,
+    progress: Progress,
+    on_epoch: Callable[[Sequence[EpochMetrics]], None] = lambda history: None,
+    checkpoints: Checkpoints | None = None,
+) -> tuple[Model, list[EpochMetrics]]:
+    """The trained model and the metrics of its epochs: the head by itself first, where the recipe says so, then all.
+
+    The head's own epochs cost so little that they have no checkpoints; a run that goes on makes them again.
+    """
+    recipe, model = fitting.recipe, fitting.model()
+    train, val = fitting.examples("train", augment=recipe.augment), fitting.examples("val", augment=False)
+    if recipe.head in CLOSED_FORM:
+        return model, _solved(fitting, model, on_epoch)
+    earlier = _head_stage(fitting, progress, on_epoch) if recipe.head_epochs else []
+
+    def on_later_epoch(history: Sequence[EpochMetrics]) -> None:
+        on_epoch([*earlier, *_after(earlier, history)])
+
+    history = fit(model, train, val, recipe, progress, on_later_epoch, checkpoints, fitting.growth(train))
+    return model, [*earlier, *_after(earlier, history)]
+
+
+def _head_stage(
+    fitting: Fitting, progress: Progress, on_epoch: Callable[[Sequence[EpochMetrics]], None]
+) -> list[EpochMetrics]:
+    """Train the head alone on what it reads of each picture, which is computed once."""
+    recipe = fitting.recipe.model_copy(
+        update={"epochs": fitting.recipe.head_epochs, "cutmix": 0.0, "early_stopping": 0}
+    )
+    model = head_model(fitting.prepared.cut, fitting.class_weights())
+    train, val = fitting.head_examples("train"), fitting.head_examples("val")
+    return fit(model, train, val, recipe, progress, on_epoch)
+
+
+def _after(earlier: Sequence[EpochMetrics], history: Sequence[EpochMetrics]) -> list[EpochMetrics]:
+    return [metrics.model_copy(update={"epoch": metrics.epoch + len(earlier)}) for metrics in history]
+
+
+def _solved(fitting: Fitting, model: Model, on_epoch: Callable[[Sequence[EpochMetrics]], None]) -> list[EpochMetrics]:
+    """Put the solution into the head; the one line of metrics has no learning rate."""
+    from convlens.transfer.closed_form import logistic, ridge  # scikit-learn's models take a second to load
+
+    start = time.perf_counter()
+    recipe, classes = fitting.recipe, len(fitting.manifest.classes)
+    head_model(fitting.prepared.cut)  # refuses what is no linear head
+    train, val = fitting.head_examples("train"), fitting.head_examples("val")
+    if recipe.head == "ridge":
+        solution = ridge(train.inputs, train.labels, classes)
+    else:
+        solution = logistic(train.inputs, train.labels, classes, recipe.weight_decay)
+    cut = fitting.prepared.cut
+    with torch.no_grad():
+        cut.module.get_parameter(f"{cut.head}.weight").copy_(solution.weight)
+        cut.module.get_parameter(f"{cut.head}.bias").copy_(solution.bias)
+    judged_on = head_model(cut)
+    (train_loss, train_accuracy), (val_loss, val_accuracy) = (
+        loss_and_accuracy(predict_logits(judged_on, side), side.labels) for side in (train, val)
+    )
+    metrics = EpochMetrics(
+        epoch=1,
+        learning_rate=0.0,
+        train_loss=train_loss,
+        train_accuracy=train_accuracy,
+        val_loss=val_loss,
+        val_accuracy=val_accuracy,
+        seconds=time.perf_counter() - start,
+    )
+    on_epoch([metrics])
+    return [metrics]
 
 
 def judged(fitting: Fitting, model: Model, side: Side) -> Judged:

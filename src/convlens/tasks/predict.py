@@ -15,8 +15,10 @@ from convlens.core.run import Problem
 from convlens.data.batches import decoded_batches, normalised
 from convlens.data.manifest import Picture
 from convlens.data.scan import files_below, picture_at, shown
+from convlens.transfer.heads import replace_head
 from convlens.transfer.precision import number_format
-from convlens.zoo import network
+from convlens.zoo import blueprint, card, network
+from convlens.zoo.weights import load_weights, read_weights
 
 _BATCH_SIZE = 32
 
@@ -64,7 +66,19 @@ def load_bundle(folder: Path) -> tuple[Bundle, nn.Module]:
         raise DataError(f"{folder} holds no {MODEL_FILE}: the run is not complete. Train it again.")
     if sha256_of(model) != bundle.sha256:
         raise IntegrityError(f"{model} is not the file that {BUNDLE_FILE} names by its SHA-256. Train it again.")
-    return bundle, network(bundle.backbone, classes=len(bundle.classes), weights=model)
+    return bundle, _built(bundle, model)
+
+
+def _built(bundle: Bundle, weights: Path) -> nn.Module:
+    """The bundle's network, with the head that the bundle tells of."""
+    classes = len(bundle.classes)
+    if bundle.head.plain:
+        return network(bundle.backbone, classes=classes, weights=weights)
+    module, head = blueprint(bundle.backbone, classes), card(bundle.backbone).head
+    with torch.device("meta"):
+        replace_head(module, head, classes, 0, bundle.head)
+    load_weights(module, read_weights(weights), weights, head, name=bundle.backbone)
+    return module
 
 
 def _found(images: tuple[str | Path, ...]) -> tuple[list[Picture], list[Problem]]:

@@ -54,8 +54,13 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepar
     replace_head(module, known.head, classes, derived_seed(recipe.seed, "head"))
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     capture = cached_capture(recipe.backbone, classes)
-    cut = cut_network(module, recipe.freeze, known.head, _example(recipe.size), capture)
+    plan = "conv" if recipe.head == "own" else recipe.freeze
+    cut = cut_network(module, plan, known.head, _example(recipe.size), capture, recipe.reopen)
     sides = growing_sides(recipe, known.least_size)
+    smaller = {side: capture(module, _example(side)) for side in sorted({*sides} - {recipe.size})}
+    if not recipe.head_form.plain:
+        cut = cut.with_head(recipe.head_form, classes, derived_seed(recipe.seed, "head"))
+        smaller = {side: cut.without_head(graph) for side, graph in smaller.items()}
     return Prepared(
         module=module,
         cut=cut,
@@ -64,7 +69,7 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepar
         classes=classes,
         frozen_before=cut.frozen_digest(),
         sides=sides,
-        smaller={side: capture(module, _example(side)) for side in sorted({*sides} - {recipe.size})},
+        smaller=smaller,
     )
 
 

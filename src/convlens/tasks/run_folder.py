@@ -99,6 +99,7 @@ def _write_bundle(folder: Path, result: RunResult) -> None:
     write_atomically(folder / MODEL_FILE, save(state))
     bundle = Bundle(
         backbone=result.recipe.backbone,
+        head=result.recipe.head_form,
         classes=list(result.manifest.classes),
         preprocessing=result.preprocessing,
         precision=result.recipe.precision,

@@ -15,7 +15,10 @@ from convlens.tasks.fit import Fitting, fitted, judged
 from convlens.tasks.network import RANDOM, weights_named
 from convlens.tasks.place import UNFINISHED, Place, read_begun, reserved_place
 from convlens.tasks.prepare import freeze_outcome, prepare
+from convlens.tasks.recipe import changed_recipe
+from convlens.tasks.refusals import refuse_contradictions
 from convlens.tasks.run_folder import RunResult, write_run_folder
+from convlens.tasks.views import with_views
 from convlens.training.recipe import Recipe
 from convlens.transfer.precision import resolve_precision
 from convlens.transfer.prefix import PrefixPass, run_prefix
@@ -74,6 +77,22 @@ def train(
         seed=seed,
         **more,
     )
+    return train_by_recipe(folder, recipe, out=out, checkpoint_minutes=checkpoint_minutes, progress=progress, say=say)
+
+
+def train_by_recipe(
+    folder: str | Path,
+    recipe: Recipe | str | Path,
+    *,
+    out: str | Path | None = None,
+    checkpoint_minutes: float = CHECKPOINT_MINUTES,
+    progress: Progress = silent,
+    say: Say = lambda text: None,
+    **changes: object,
+) -> RunRecord:
+    """As `train`, but by a recipe: a record, or a TOML file such as a run's recipe.toml; `changes` go before it."""
+    recipe = changed_recipe(recipe, **changes)
+    refuse_contradictions(recipe)
     _refuse_cutmix_of_features(recipe)
     _refuse_growth_of_features(recipe)
     return _run(folder, recipe, out, checkpoint_minutes, progress, say)
@@ -145,6 +164,8 @@ def _trained(
     if len(manifest.classes) != prepared.classes:
         # Undecodable pictures emptied a class: the head must fit those that are left.
         prepared = prepare(recipe, len(manifest.classes))
+    with clock("prefix"):
+        features = with_views(features, prepared, manifest, recipe, progress)
     fitting = Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe)
     with clock("fit"):
         model, history = fitted(fitting, place, checkpoint_seconds, progress, say)

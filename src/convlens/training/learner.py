@@ -3,12 +3,13 @@
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from convlens.core.errors import DataError
+from convlens.training.adam import Adam
 from convlens.training.average import WeightAverage
 from convlens.training.mixing import mixed
 from convlens.training.optimizer import StochasticGradientDescent
@@ -28,6 +29,10 @@ class Model:
     parameters: Mapping[str, nn.Parameter]
     buffers: Mapping[str, Tensor] = dataclasses.field(default_factory=dict)
     """What the forward pass for training changes: means and variances of batch normalisation."""
+    factors: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Parts of the learning rate, by the parameter's name; 1 for those that are not here."""
+    class_weights: Tensor | None = None
+    """How much an example of each class counts, of shape (classes,)."""
     auxiliary_weight: float = 0.0
     """How much the loss of an auxiliary head counts."""
     autocast: torch.dtype | None = None
@@ -46,13 +51,8 @@ class Learner:
         self._recipe = recipe
         self._changing = {**model.parameters, **model.buffers}
         self._average = WeightAverage(self._changing, recipe.ema) if recipe.ema else None
-        self._descent = StochasticGradientDescent(
-            model.parameters,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            nesterov=recipe.nesterov,
-            clip=recipe.clip,
-        )
+        self._descent = _descent(model, recipe)
+        self._best: dict[str, Tensor] = {}
 
     def step(self, number: int, rate: float, inputs: Sequence[Tensor], labels: Tensor) -> tuple[float, float]:
         """The loss before step `number`, counted from 1, and how many examples were classified rightly.
@@ -62,9 +62,10 @@ class Learner:
         batch = mixed(inputs, labels, mixup=self._recipe.mixup, cutmix=self._recipe.cutmix)
         with self._model.mixed_precision():
             logits, *auxiliary = self._model.train_forward(*batch.inputs)
-        loss = batch.loss(logits.float(), self._recipe.label_smoothing)
+        smoothing, weights = self._recipe.label_smoothing, self._model.class_weights
+        loss = batch.loss(logits.float(), smoothing, weights)
         for other in auxiliary if self._model.auxiliary_weight else ():
-            loss = loss + self._model.auxiliary_weight * batch.loss(other.float(), self._recipe.label_smoothing)
+            loss = loss + self._model.auxiliary_weight * batch.loss(other.float(), smoothing, weights)
         value = loss.item()
         if math.isfinite(value):
             loss.backward()  # type: ignore[no-untyped-call]
@@ -77,10 +78,19 @@ class Learner:
         """In it the model has the weights that are judged: their average where the recipe wants one."""
         return self._average.in_place() if self._average else contextlib.nullcontext()
 
+    @torch.no_grad()
+    def remember(self) -> None:
+        """Keep the weights that are judged now: the best so far."""
+        with self.judged():
+            self._best = {name: tensor.detach().clone() for name, tensor in self._changing.items()}
+
+    @torch.no_grad()
     def finish(self) -> None:
-        """Leave the weights in the model that are kept."""
+        """Leave the weights in the model that are kept: those that were remembered, their average, or the last."""
         if self._average:
             self._average.settle()
+        for name, tensor in self._best.items():
+            self._changing[name].copy_(tensor)
 
     @property
     def finite(self) -> bool:
@@ -94,28 +104,44 @@ class Learner:
             **{f"model/{name}": tensor.detach() for name, tensor in self._changing.items()},
             **{f"velocity/{name}": tensor for name, tensor in self._descent.velocities.items()},
             **{f"average/{name}": tensor for name, tensor in (self._average.values if self._average else {}).items()},
+            **{f"best/{name}": tensor for name, tensor in self._best.items()},
             "random": torch.get_rng_state(),
         }
 
     @torch.no_grad()
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Go on from the state of another learner. Raises DataError when it is that of another network."""
-        expected = self.state.keys() - {name for name in self.state if name.startswith("velocity/")}
+        expected = {name for name in self.state if not name.startswith(("velocity/", "best/"))}
         if missing := sorted(expected - state.keys()):
             raise DataError(f"the checkpoint lacks {', '.join(missing[:3])}: it belongs to another network.")
         for name, tensor in self._changing.items():
             tensor.copy_(state[f"model/{name}"])
         self._descent.velocities = {
-            name: _laid_out_as(parameter, state[f"velocity/{name}"])
-            for name, parameter in self._model.parameters.items()
-            if f"velocity/{name}" in state
+            name: _laid_out_as(self._model.parameters[name.partition("/")[0]], tensor)
+            for name, tensor in _below("velocity", state)
         }
+        self._best = dict(_below("best", state))
         if self._average:
             for name, tensor in self._average.values.items():
                 tensor.copy_(state[f"average/{name}"])
         torch.set_rng_state(state["random"])
 
 
+def _descent(model: Model, recipe: Recipe) -> StochasticGradientDescent | Adam:
+    """The optimiser that the recipe names."""
+    common = {"weight_decay": recipe.weight_decay, "clip": recipe.clip}
+    if recipe.optimizer == "sgd":
+        return StochasticGradientDescent(
+            model.parameters, momentum=recipe.momentum, nesterov=recipe.nesterov, factors=model.factors, **common
+        )
+    return Adam(model.parameters, decoupled=recipe.optimizer == "adamw", factors=model.factors, **common)
+
+
+def _below(kind: str, state: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Names and tensors of one kind of state, such as "velocity"."""
+    return ((name.removeprefix(f"{kind}/"), value) for name, value in state.items() if name.startswith(f"{kind}/"))
+
+
 def _laid_out_as(parameter: Tensor, values: Tensor) -> Tensor:
     """The values in the parameter's order in memory, which decides the order of sums within kernels."""
-    return torch.empty_like(parameter).copy_(values)
+    return torch.empty_like(parameter).copy_(values) if values.shape == parameter.shape else values

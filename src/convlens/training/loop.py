@@ -39,8 +39,10 @@ def fit(
 
     Each epoch visits all training examples once, in an order that follows from the seed, in minibatches of
     `recipe.batch_size`; θ ← θ − α g with the gradient g of the mean categorical cross-entropy of a minibatch, with
-    momentum. After each epoch `on_epoch` is told the metrics of all epochs so far. With `growth` the training examples
-    are smaller in the first epochs; progress counts them for what they cost, in whole ones.
+    momentum, or Adam's step. With `recipe.early_stopping` it ends after so many epochs without a lower validation loss,
+    with the weights of the best epoch (Prechelt, Early stopping – but when?, 1998). With `growth` the training examples
+    are smaller in the first epochs; progress counts them for what they cost, in whole ones. After each epoch `on_epoch`
+    is told the metrics of all epochs so far.
 
     With `checkpoints` it goes on from the newest one, writes one when it is due and when a signal asks to stop, and
     ends by KeyboardInterrupt then. A training that goes on gives, on one machine with one number of threads, bit for
@@ -53,6 +55,8 @@ def fit(
         training.go_on()
         advance = stack.enter_context(progress("grow" if growth else "fit", training.worth_left))
         for order in training.remaining_orders():
+            if training.stalled:
+                break
             training.run_epoch(order, advance)
             on_epoch(training.course.history)
             training.keep(at_once=recipe.freeze == "none")
@@ -102,6 +106,12 @@ class _Training:
     def _worth(self, epoch: int, pictures: int) -> int:
         return self._growth.worth(epoch, pictures) if self._growth else pictures
 
+    @property
+    def stalled(self) -> bool:
+        """Whether the validation loss has not fallen for as many epochs as the recipe bears."""
+        patience = self._recipe.early_stopping
+        return bool(patience) and self.course.epoch - _best_epoch(self.course.history) >= patience
+
     def go_on(self) -> None:
         """Take up the newest checkpoint, if there is one."""
         if self._checkpoints and (saved := self._checkpoints.newest()):
@@ -147,6 +157,8 @@ class _Training:
             seconds=time.perf_counter() - start,
         )
         self.course = Course(history=[*course.history, metrics])
+        if self._recipe.early_stopping and _best_epoch(self.course.history) == metrics.epoch:
+            self._learner.remember()
 
     def keep(self, *, at_once: bool = False) -> None:
         """Write a checkpoint if it is due, or at once; and end here if a signal asks for it."""
@@ -187,6 +199,11 @@ def predict_logits(model: Model, examples: Examples) -> Tensor:
         for indices in torch.split(torch.arange(len(examples.labels)), _EVALUATION_BATCH):
             parts.append(model.eval_forward(*examples.batch(indices))[0].float())
     return torch.cat(parts)
+
+
+def _best_epoch(history: Sequence[EpochMetrics]) -> int:
+    """The first epoch with the lowest validation loss; 0 where there is none."""
+    return min(history, key=lambda metrics: metrics.val_loss).epoch if history else 0
 
 
 def _advice(recipe: Recipe) -> str:

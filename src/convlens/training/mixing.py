@@ -16,12 +16,15 @@ class Mixed(NamedTuple):
     others: Tensor
     share: float
 
-    def loss(self, logits: Tensor, label_smoothing: float) -> Tensor:
-        """Mean categorical cross-entropy of logits (N, classes) against both labels, each by its share."""
-        loss = F.cross_entropy(logits, self.labels, label_smoothing=label_smoothing)
+    def loss(self, logits: Tensor, label_smoothing: float, weights: Tensor | None = None) -> Tensor:
+        """Mean categorical cross-entropy of logits (N, classes) against both labels, each by its share.
+
+        With `weights`, of shape (classes,), an example counts as much as its class does.
+        """
+        loss = F.cross_entropy(logits, self.labels, weights, label_smoothing=label_smoothing)
         if self.share == 1:
             return loss
-        other = F.cross_entropy(logits, self.others, label_smoothing=label_smoothing)
+        other = F.cross_entropy(logits, self.others, weights, label_smoothing=label_smoothing)
         return self.share * loss + (1 - self.share) * other
 
     def hits(self, logits: Tensor) -> float:

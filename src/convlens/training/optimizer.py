@@ -9,13 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim.sgd import sgd
 
+from convlens.training.groups import gradients_of, parameter_groups
+
 
 class StochasticGradientDescent:
     """v ← μ v + (g + λ θ), θ ← θ − α v, for gradients g, momentum μ and weight decay λ (of matrices and filters only).
 
     With `nesterov` the step is θ ← θ − α (g + λ θ + μ v). With `clip` > 0 a gradient whose norm over all parameters
-    is longer is shortened to it first (Pascanu et al., arXiv:1211.5063). Sutskever et al., On the importance of
-    initialization and momentum in deep learning, ICML 2013, in torch's form.
+    is longer is shortened to it first (Pascanu et al., arXiv:1211.5063). `factors` are parts of the learning rate, by
+    the parameter's name. Sutskever et al., On the importance of initialization and momentum in deep learning, ICML
+    2013, in torch's form.
     """
 
     def __init__(
@@ -26,12 +29,10 @@ class StochasticGradientDescent:
         weight_decay: float,
         nesterov: bool = False,
         clip: float = 0.0,
+        factors: Mapping[str, float] | None = None,
     ) -> None:
         self._parameters = dict(parameters)
-        self._groups = [
-            ([name for name, p in parameters.items() if p.ndim > 1], weight_decay),
-            ([name for name, p in parameters.items() if p.ndim <= 1], 0.0),  # biases and normalisation do not decay
-        ]
+        self._groups = parameter_groups(parameters, weight_decay, factors or {})
         self._momentum = momentum
         self._nesterov = nesterov and momentum > 0
         self._clip = clip
@@ -43,16 +44,16 @@ class StochasticGradientDescent:
         """Move every parameter that has a gradient, and forget the gradients."""
         if self._clip:
             torch.nn.utils.clip_grad_norm_(self._parameters.values(), self._clip)
-        for group, weight_decay in self._groups:
-            moved = [name for name in group if self._parameters[name].grad is not None]
+        for group in self._groups:
+            moved, gradients = gradients_of(self._parameters, group.names)
             velocities = [self.velocities.get(name) for name in moved]
             sgd(
                 [self._parameters[name].data for name in moved],
-                [grad for name in moved if (grad := self._parameters[name].grad) is not None],
+                gradients,
                 velocities,
-                weight_decay=weight_decay,
+                weight_decay=group.weight_decay,
                 momentum=self._momentum,
-                lr=learning_rate,
+                lr=learning_rate * group.factor,
                 dampening=0.0,
                 nesterov=self._nesterov,
                 maximize=False,

@@ -6,6 +6,7 @@ from typing import Literal, Self
 import tomli_w
 from pydantic import Field, ValidationError
 
+from convlens.core.bundle import HeadForm
 from convlens.core.errors import UsageError
 from convlens.core.records import Record
 
@@ -16,11 +17,27 @@ class Recipe(Record):
     backbone: str = "house"
     weights: str = "package"
     freeze: str = "backbone"
+    reopen: int = Field(default=0, ge=0)
+    """The last blocks before the head that are trained, too, where `freeze` is "backbone"."""
+    reopened_lr: float = Field(default=0.1, ge=0, le=100)
+    """Learning rate of pretrained layers that are trained, as a part of the new head's."""
+    depth_lr: float = Field(default=0.0, ge=0, le=1)
+    """In place of `reopened_lr`: one such factor for every block between a layer and the head. 0 for no."""
+    head_epochs: int = Field(default=0, ge=0, le=100_000)
+    """Epochs in which the new head is trained alone, before all others."""
+    head: Literal["linear", "hidden", "own", "ridge", "logistic"] = "linear"
+    head_width: int = Field(default=256, ge=1, le=65_536)
+    """Units of the hidden layer."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Of what the head's last layer reads."""
+    batch_norm: bool = False
+    """In the head: of its hidden layer, or else of what its linear layer reads."""
     size: int = Field(default=64, ge=16, le=2048)
     epochs: int = Field(default=20, ge=1, le=100_000)
     batch_size: int = Field(default=32, ge=1, le=65_536)
     learning_rate: float = Field(default=0.01, gt=0, le=1000)
-    schedule: Literal["cosine", "constant"] = "cosine"
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    schedule: Literal["cosine", "step", "constant"] = "cosine"
     warm_up: float = Field(default=0.0, ge=0)
     """Epochs in which the learning rate rises from 0, before the schedule begins."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
@@ -31,9 +48,15 @@ class Recipe(Record):
     """The most that the gradient's norm may be; a longer one is shortened. 0 for no limit."""
     ema: float = Field(default=0.0, ge=0, lt=1)
     """Decay of the average of the weights, which is judged and kept then; 0 to keep the last weights."""
+    early_stopping: int = Field(default=0, ge=0)
+    """Epochs without a lower validation loss that end the training, with the weights of the best one. 0 for no."""
+    class_weights: bool = False
+    """Whether a rare class counts as much as a frequent one."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     mixup: float = Field(default=0.0, ge=0)
     cutmix: float = Field(default=0.0, ge=0)
+    views: int = Field(default=0, ge=0, le=64)
+    """Augmented views of each training picture whose features are kept, too, where a part of the network is frozen."""
     augment: bool = True
     """Fresh random crops, flips and colours every epoch; used where no part of the network is frozen."""
     progressive: float = Field(default=1.0, ge=0.25, le=1)
@@ -58,6 +81,13 @@ class Recipe(Record):
             first = error.errors(include_url=False)[0]
             option = "--" + str(first["loc"][0]).replace("_", "-")
             raise UsageError(f"{option} {first['input']}: {first['msg']}.") from error
+
+    @property
+    def head_form(self) -> HeadForm:
+        """The layers of the head."""
+        return HeadForm(
+            hidden=self.head_width if self.head == "hidden" else 0, dropout=self.dropout, batch_norm=self.batch_norm
+        )
 
     def to_toml(self) -> str:
         """The recipe as TOML."""

@@ -14,19 +14,37 @@ Transform = Callable[[Tensor, Preprocessing], Tensor]
 
 
 class FeatureExamples:
-    """Rows of the feature store as float32, with their class numbers."""
+    """Rows of the feature store as float32, with their class numbers.
 
-    def __init__(self, rows: FeatureRows, labels: Tensor, files: Sequence[str]) -> None:
+    With `views`, rows of augmented views of the same pictures, each access takes one of them or the plain one, as
+    torch's global generator decides.
+    """
+
+    def __init__(
+        self, rows: FeatureRows, labels: Tensor, files: Sequence[str], views: Sequence[FeatureRows] = ()
+    ) -> None:
         self.labels = labels
         self.files = files
         self._rows = rows
+        self._sources = (rows, *views)
 
     def batch(self, indices: Tensor) -> tuple[Tensor, ...]:
         """The crossing tensors of these examples; maps of images lie channels last in memory."""
+        columns = self._drawn(indices) if len(self._sources) > 1 else self._rows.batch(indices)
         return tuple(
             column.to(torch.float32, memory_format=torch.channels_last) if column.ndim == 4 else column.float()
-            for column in self._rows.batch(indices)
+            for column in columns
         )
+
+    def _drawn(self, indices: Tensor) -> tuple[Tensor, ...]:
+        """The crossing tensors of one view of each example."""
+        choice = torch.randint(len(self._sources), (len(indices),))
+        chosen = [(choice == number).nonzero().flatten() for number in range(len(self._sources))]
+        parts = [
+            source.batch(indices[places]) for source, places in zip(self._sources, chosen, strict=True) if len(places)
+        ]
+        back = torch.cat(chosen).argsort()
+        return tuple(torch.cat(columns)[back] for columns in zip(*parts, strict=True))
 
 
 class PixelExamples:

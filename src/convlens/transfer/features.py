@@ -22,7 +22,7 @@ _MEMORY_BUDGET = 1 * 2**30
 """Bytes of features that are held in memory; larger sets are read from the store's memory maps."""
 
 
-def feature_key(preprocessing: Preprocessing, prefix: str, number_format: torch.dtype, view: int = 0) -> str:
+def feature_key(preprocessing: Preprocessing, prefix: str, number_format: torch.dtype, view: int | str = 0) -> str:
     """The name of the table for these features; `prefix` is the digest of the prefix, `view` 0 the plain image."""
     parts = [preprocessing.model_dump(), DECODER_VERSION, prefix, str(number_format), view]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -7,6 +7,7 @@ from torch import nn
 
 from convlens.core.errors import UsageError, unknown_name
 from convlens.graph.graph import Graph, Node
+from convlens.transfer.blocks import blocks, inside
 
 NAMED_PLANS = ("backbone", "conv", "none")
 
@@ -29,19 +30,25 @@ class FreezePlan:
             parameter.requires_grad_(name not in self.frozen)
 
 
-def freeze_plan(module: nn.Module, graph: Graph, name: str, head: str) -> FreezePlan:
+def freeze_plan(module: nn.Module, graph: Graph, name: str, head: str, reopen: int = 0) -> FreezePlan:
     """The plan that a person names: "backbone" (all but the last layer, `head`), "conv", a module's path, "none".
 
     "conv" fixes everything up to the last convolution, so that the fully connected layers are trained; a module's
-    path fixes everything that runs up to and including it. `graph` is the module captured in evaluation mode.
+    path fixes everything that runs up to and including it. With "backbone", `reopen` > 0 trains as many of the last
+    blocks (see `blocks`), too. `graph` is the module captured in evaluation mode.
     Raises UsageError for a name that does not exist, or a plan that would leave nothing fixed or nothing to train.
     """
-    last_fixed = _last_fixed(graph, name, head)
+    last_fixed = _last_before_reopened(module, graph, name, head, reopen) if reopen else _last_fixed(graph, name, head)
     operators = graph.operators
     early = {state for node in operators[: last_fixed + 1] for state in _parameters_read(graph, node)}
     everything = {parameter for parameter, _ in module.named_parameters()}
     read = {state for node in operators for state in _parameters_read(graph, node)}
     frozen = frozenset(early if name == "none" else early | (everything - read))
+    if name != "none" and not early:
+        raise UsageError(
+            f"--freeze {name} freezes nothing: no parameter is read up to the end of {name!r}. Name a later module, or "
+            "say --freeze none."
+        )
     if frozen >= everything:
         raise UsageError(f"--freeze {name} leaves nothing to train: every parameter runs before the end of {name!r}.")
     return FreezePlan(name=name, frozen=frozen, training=_training_modules(module, operators, last_fixed))
@@ -55,7 +62,7 @@ def _last_fixed(graph: Graph, name: str, head: str) -> int:
     if not name:
         raise unknown_name("freeze plan or module", name, [*NAMED_PLANS, *_paths(operators)])
     if name == "backbone":
-        return next(i for i, node in enumerate(operators) if _inside(node.module, head)) - 1
+        return next(i for i, node in enumerate(operators) if inside(node.module, head)) - 1
     if name == "conv":
         convolutions = [i for i, node in enumerate(operators) if node.operator.startswith("aten.conv")]
         linear = [i for i, node in enumerate(operators) if node.operator == "aten.linear.default"]
@@ -65,14 +72,27 @@ def _last_fixed(graph: Graph, name: str, head: str) -> int:
                 "network has no such layers. Use --freeze backbone, a module's name, or none."
             )
         return convolutions[-1]
-    inside = [i for i, node in enumerate(operators) if _inside(node.module, name)]
-    if not inside:
+    within = [i for i, node in enumerate(operators) if inside(node.module, name)]
+    if not within:
         raise unknown_name("freeze plan or module", name, [*NAMED_PLANS, *_paths(operators)])
-    return inside[-1]
+    return within[-1]
 
 
-def _inside(path: str, module: str) -> bool:
-    return path == module or path.startswith(f"{module}.")
+def _last_before_reopened(module: nn.Module, graph: Graph, name: str, head: str, reopen: int) -> int:
+    """Position of the operator before the first of the last `reopen` blocks."""
+    if name != "backbone":
+        raise UsageError(
+            f"--reopen {reopen} counts blocks from the head backwards and goes with --freeze backbone, not with "
+            f"--freeze {name}. Leave one of the two out."
+        )
+    found = blocks(module, graph, head)
+    if reopen >= len(found):
+        raise UsageError(
+            f"--reopen {reopen} leaves nothing frozen: this network has {len(found)} blocks before its head, the last "
+            f"of them {', '.join(found[-3:])}. Reopen fewer, or say --freeze none."
+        )
+    opened = found[-reopen:]
+    return next(i for i, node in enumerate(graph.operators) if any(inside(node.module, path) for path in opened)) - 1
 
 
 def _paths(operators: tuple[Node, ...]) -> list[str]:
@@ -100,5 +120,5 @@ def _training_modules(module: nn.Module, operators: tuple[Node, ...], last_fixed
     return frozenset(
         path
         for path, _ in module.named_modules()
-        if path and any(_inside(other, path) for other in trained) and not any(_inside(other, path) for other in fixed)
+        if path and any(inside(other, path) for other in trained) and not any(inside(other, path) for other in fixed)
     )

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
+from convlens.core.bundle import HeadForm
 from convlens.core.errors import UsageError
 from convlens.graph.capture import capture
 from convlens.graph.graph import Graph, Ref, replace_references
-from convlens.graph.split import Split, same_place, split, split_at
+from convlens.graph.split import Split, same_place, split, split_at, until
+from convlens.transfer.blocks import blocks, inside
 from convlens.transfer.freeze import FreezePlan, freeze_plan
+from convlens.transfer.heads import replace_head
 
 _SAME_IN_BOTH_MODES = (nn.Linear, nn.Conv2d, nn.ReLU, nn.Flatten, nn.Identity)
 
@@ -22,8 +25,14 @@ class CutNetwork:
 
     module: nn.Module
     plan: FreezePlan
+    head: str
+    """Path of the last layer."""
+    blocks: tuple[str, ...]
+    """Paths of the blocks before it, in the order in which they run."""
     training: Split
     evaluation: Split
+    new_head: nn.Module | None = None
+    """Last layers that are no part of the graphs: the suffixes end with what these read."""
 
     @property
     def prefix(self) -> Graph:
@@ -40,7 +49,46 @@ class CutNetwork:
         """The buffers that the training suffix writes to, by name: statistics of batch normalisation."""
         mutated = _mutated(self.training.suffix)
         names = {node.state for node in self.training.suffix.nodes if node.name in mutated}
+        if self.new_head is not None:
+            names |= {f"{self.head}.{name}" for name, _ in self.new_head.named_buffers()}
         return {name: buffer for name, buffer in self.module.named_buffers() if name in names}
+
+    def with_head(self, form: HeadForm, classes: int, seed: int) -> "CutNetwork":
+        """The same network with last layers of that form, drawn anew, that run as a module after the graphs.
+
+        Raises UsageError where the network does not end in a linear layer.
+        """
+        replace_head(self.module, self.head, classes, seed, form)
+        training, evaluation = (
+            dataclasses.replace(both, suffix=self.without_head(both.suffix))
+            for both in (self.training, self.evaluation)
+        )
+        new_head = self.module.get_submodule(self.head)
+        return dataclasses.replace(self, training=training, evaluation=evaluation, new_head=new_head)
+
+    def without_head(self, graph: Graph) -> Graph:
+        """The graph up to what the head reads, which takes the place of the logits among its outputs."""
+        first = next((node for node in graph.operators if inside(node.module, self.head)), None)
+        return graph if first is None else until(graph, (first.inputs[0], *graph.outputs[1:]))
+
+    def logits(self, outputs: tuple[Tensor, ...], *, training: bool) -> tuple[Tensor, ...]:
+        """The network's outputs from those of a suffix: the head, where it is no part of the graphs, comes last."""
+        if self.new_head is None:
+            return outputs
+        return (self.new_head.train(training)(outputs[0]), *outputs[1:])
+
+    def depths(self) -> dict[str, int]:
+        """For every parameter that is trained, how many blocks lie between it and the end; 0 in the head."""
+        begun: set[str] = set()
+        found: dict[str, int] = {name: 0 for name in self.trained_parameters if inside(name, self.head)}
+        graph = self.evaluation.suffix
+        left = {path for path in self.blocks if any(inside(node.module, path) for node in graph.operators)}
+        for node in graph.operators:
+            begun |= {path for path in left if inside(node.module, path)}
+            for name in node.inputs:
+                if (source := graph.by_name[name]).kind == "parameter":
+                    found.setdefault(source.state, len(left) - len(begun) + 1)
+        return {name: found.get(name, len(left) + 1) for name in self.trained_parameters}
 
     def frozen_digest(self) -> str:
         """SHA-256 over every parameter and buffer of the frozen part; equal before and after a run."""
@@ -52,15 +100,18 @@ class CutNetwork:
 Capture = Callable[[nn.Module, Tensor], Graph]
 
 
-def cut_network(module: nn.Module, plan: str, head: str, example: Tensor, capture: Capture = capture) -> CutNetwork:
-    """The network captured in both modes and cut at the named freeze plan; sets modes and `requires_grad`."""
+def cut_network(
+    module: nn.Module, plan: str, head: str, example: Tensor, capture: Capture = capture, reopen: int = 0
+) -> CutNetwork:
+    """The network captured in both modes and cut at the plan (see `freeze_plan`); sets modes and `requires_grad`."""
     module.eval()
     graph = capture(module, example)
-    chosen = freeze_plan(module, graph, plan, head)
+    chosen = freeze_plan(module, graph, plan, head, reopen)
     chosen.apply(module)
+    found = tuple(blocks(module, graph, head))
     if all(isinstance(module.get_submodule(path), _SAME_IN_BOTH_MODES) for path in chosen.training):
         both = split(graph, chosen.frozen)
-        return CutNetwork(module=module, plan=chosen, training=both, evaluation=both)
+        return CutNetwork(module=module, plan=chosen, head=head, blocks=found, training=both, evaluation=both)
     training_graph = capture(module, example)
     training = split(training_graph, chosen.frozen)
     try:
@@ -70,7 +121,8 @@ def cut_network(module: nn.Module, plan: str, head: str, example: Tensor, captur
             f"--freeze {plan} cuts this network where its training and its evaluation form differ ({error}); "
             "choose a module before or after that."
         ) from None
-    return CutNetwork(module=module, plan=chosen, training=training, evaluation=split_at(graph, names))
+    evaluation = split_at(graph, names)
+    return CutNetwork(module=module, plan=chosen, head=head, blocks=found, training=training, evaluation=evaluation)
 
 
 def structure_of(graph: Graph) -> str:

@@ -41,6 +41,8 @@ class PrefixPass:
     decoded: int
     decode_seconds: float
     """Time for which the forward pass had to wait for decoded pictures."""
+    views: tuple[FeatureTable, ...] = ()
+    """Features of augmented views of the training pictures."""
 
 
 def run_prefix(
@@ -65,7 +67,7 @@ def run_prefix(
     _refuse_full_disk(prefix, missing, dtype, root)
     batches = _Timed(decoded_batches(missing, decoding, BATCH_SIZE))
     writer = _Writer(table, facts)
-    fast = _for_inference(prefix, dtype) if missing else prefix
+    fast = for_inference(prefix, dtype) if missing else prefix
     state = state_in(fast, dtype) if missing else {}
     failures: list[Problem] = []
     computed = 0
@@ -91,7 +93,8 @@ def run_prefix(
     )
 
 
-def _for_inference(prefix: Graph, dtype: torch.dtype) -> Graph:
+def for_inference(prefix: Graph, dtype: torch.dtype) -> Graph:
+    """The prefix as it runs fastest in a number format, to the same values but for rounding."""
     folded = fold_batch_norm(prefix)
     return fuse_relu(folded) if dtype is torch.float32 else folded
 

@@ -1,0 +1,42 @@
+"""Recipes from files, and what a person changes about them."""
+
+import tomllib
+from pathlib import Path
+
+from convlens.core.errors import DataError, UsageError
+from convlens.tasks.network import weights_named
+from convlens.training.recipe import Recipe
+from convlens.transfer.precision import resolve_precision
+from convlens.zoo import card
+
+
+def changed_recipe(recipe: Recipe | str | Path, **changes: object) -> Recipe:
+    """The recipe, or the one in a TOML file, with other values in some fields; names are resolved as in `train`.
+
+    Another backbone brings its own weights and input size unless they are given, too. Raises UsageError where there is
+    no such file or a value is out of range, DataError where the file is no recipe.
+    """
+    base = recipe if isinstance(recipe, Recipe) else read_recipe(Path(recipe).expanduser())
+    if "backbone" in changes and changes["backbone"] != base.backbone:
+        changes = {"weights": None, "size": None, **changes}
+    backbone = str(changes.get("backbone", base.backbone))
+    if "weights" in changes:
+        weights = changes["weights"]
+        changes["weights"] = weights_named(backbone, None if weights is None else str(weights))
+    if "size" in changes and changes["size"] is None:
+        changes["size"] = card(backbone).preprocessing.size
+    if "precision" in changes:
+        changes["precision"] = resolve_precision(str(changes["precision"]))
+    return Recipe.of(**{**base.model_dump(), **changes})
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe in a TOML file. Raises UsageError where there is none, DataError where it is not TOML."""
+    try:
+        return Recipe.from_toml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the recipe {path} ({error.strerror}). Give a TOML file, such as the recipe.toml of a run."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not TOML: {error}. Give a file such as the recipe.toml of a run.") from error

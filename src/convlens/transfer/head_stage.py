@@ -1,0 +1,50 @@
+"""The head by itself: what it reads, computed once for every picture, and the model that it is then."""
+
+import torch
+from torch import Tensor, nn
+
+from convlens.core.errors import UsageError
+from convlens.graph.run import run
+from convlens.training.examples import Examples
+from convlens.training.learner import Model
+from convlens.transfer.blocks import inside
+from convlens.transfer.networks import CutNetwork
+
+_BATCH_SIZE = 256
+
+
+class HeadExamples:
+    """What the head reads of labelled pictures, in memory."""
+
+    def __init__(self, cut: CutNetwork, examples: Examples) -> None:
+        """Runs the network, as it is used, up to its head on all `examples`."""
+        self.labels = examples.labels
+        self.files = examples.files
+        graph = cut.without_head(cut.evaluation.suffix)
+        parts = []
+        with torch.inference_mode():
+            for indices in torch.split(torch.arange(len(examples.labels)), _BATCH_SIZE):
+                parts.append(run(graph, *examples.batch(indices))[0])
+        self.inputs = torch.cat(parts).clone()
+        """Of shape (N, features), float32."""
+
+    def batch(self, indices: Tensor) -> tuple[Tensor, ...]:
+        """One tensor of shape (len(indices), features)."""
+        return (self.inputs[indices],)
+
+
+def head_model(cut: CutNetwork, class_weights: Tensor | None = None) -> Model:
+    """The head as a model of its own. Raises UsageError where the network does not end in linear layers."""
+    head = cut.module.get_submodule(cut.head)
+    if not isinstance(head, nn.Linear | nn.Sequential):
+        raise UsageError(
+            f"the head {cut.head!r} of this network is a {type(head).__name__}, not a linear layer: it cannot be "
+            "trained by itself. Leave --head-epochs, --head ridge and --head logistic out."
+        )
+    return Model(
+        train_forward=lambda x: (head.train()(x),),
+        eval_forward=lambda x: (head.eval()(x),),
+        parameters={name: p for name, p in cut.trained_parameters.items() if inside(name, cut.head)},
+        buffers={f"{cut.head}.{name}": buffer for name, buffer in head.named_buffers()},
+        class_weights=class_weights,
+    )

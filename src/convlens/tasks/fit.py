@@ -33,6 +33,7 @@ from convlens.transfer.examples import FeatureExamples, PixelExamples, class_num
 from convlens.transfer.head_stage import HeadExamples, head_model
 from convlens.transfer.prefix import PrefixPass
 from convlens.transfer.rates import rate_factors
+from convlens.transfer.ridge import ridge
 from convlens.zoo import card
 
 
@@ -180,8 +181,6 @@ def _after(earlier: Sequence[EpochMetrics], history: Sequence[EpochMetrics]) -> 
 
 def _solved(fitting: Fitting, model: Model, on_epoch: Callable[[Sequence[EpochMetrics]], None]) -> list[EpochMetrics]:
     """Put the solution into the head; the one line of metrics has no learning rate."""
-    from convlens.transfer.closed_form import logistic, ridge  # scikit-learn's models take a second to load
-
     start = time.perf_counter()
     recipe, classes = fitting.recipe, len(fitting.manifest.classes)
     head_model(fitting.prepared.cut)  # refuses what is no linear head
@@ -189,6 +188,8 @@ def _solved(fitting: Fitting, model: Model, on_epoch: Callable[[Sequence[EpochMe
     if recipe.head == "ridge":
         solution = ridge(train.inputs, train.labels, classes)
     else:
+        from convlens.transfer.logistic import logistic  # scikit-learn's models take a second to load
+
         solution = logistic(train.inputs, train.labels, classes, recipe.weight_decay)
     cut = fitting.prepared.cut
     with torch.no_grad():

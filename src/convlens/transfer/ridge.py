@@ -1,15 +1,13 @@
-"""Linear heads without a learning rate: ridge regression in closed form, and logistic regression to convergence."""
+"""Ridge regression: a linear head in closed form."""
 
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 _PENALTIES = 29
 _SCALES = torch.logspace(-1, 3, 81, dtype=torch.float64)
-_MOST_ITERATIONS = 20_000
 
 
 class LinearHead(NamedTuple):
@@ -43,23 +41,3 @@ def ridge(inputs: Tensor, labels: Tensor, classes: int) -> LinearHead:
     weight = v.T @ ((s / (squares + penalty))[:, None] * projected)
     scale = min(_SCALES, key=lambda factor: F.cross_entropy(factor * left_out, labels).item())
     return LinearHead(scale * weight.T, scale * (y_mean - x_mean @ weight))
-
-
-def logistic(inputs: Tensor, labels: Tensor, classes: int, weight_decay: float) -> LinearHead:
-    """The minimum of the mean categorical cross-entropy plus weight_decay/2 ‖W‖², found by L-BFGS to convergence.
-
-    It is what a linear head trained by gradient descent with this weight decay approaches. All classes must occur.
-    """
-    # With two classes scikit-learn fits one row w, of which (-w/2, w/2) is the solution here: half the penalty.
-    strength = (2 if classes == 2 else 1) / (weight_decay * len(inputs))
-    model = LogisticRegression(C=strength, max_iter=_MOST_ITERATIONS, tol=1e-6)
-    x = inputs.double()
-    # Centred inputs and one common scale change nothing but the number of iterations.
-    mean, spread = x.mean(0), (x - x.mean(0)).square().mean().sqrt().clamp(min=1e-12)
-    model.set_params(C=strength * spread.square().item())
-    model.fit(((x - mean) / spread).numpy(), labels.numpy())
-    weight, bias = torch.from_numpy(model.coef_) / spread, torch.from_numpy(model.intercept_)
-    bias = bias - weight @ mean
-    if classes == 2:
-        return LinearHead(torch.cat([-weight, weight]) / 2, torch.cat([-bias, bias]) / 2)
-    return LinearHead(weight, bias)

@@ -1,0 +1,127 @@
+"""Heads, stages and views in whole runs: what is written can be read again, and frozen stays frozen."""
+
+import csv
+
+import pytest
+import torch
+
+from convlens.core.errors import UsageError
+from convlens.tasks import run_folder
+from convlens.tasks.predict import load_bundle, predict
+from convlens.tasks.train import train, train_by_recipe
+from tests.tasks.pictures import TINY, draw_pictures
+
+
+@pytest.fixture(autouse=True)
+def short_report(monkeypatch):
+    monkeypatch.setattr(run_folder, "write_run_report", lambda run: (run / "report.html").write_text("</html>"))
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    return draw_pictures(tmp_path / "pictures")
+
+
+def probabilities(run):
+    with (run / "predictions.csv").open() as file:
+        return {row["file"]: float(row["p(blue)"]) for row in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"head": "hidden", "head_width": 7, "dropout": 0.3, "batch_norm": True},
+        {"dropout": 0.5},
+        {"batch_norm": True, "views": 2, "optimizer": "adamw"},
+        {"head": "ridge"},
+        {"head": "logistic"},
+        {"reopen": 1, "head_epochs": 2, "class_weights": True, "early_stopping": 5, "schedule": "step"},
+        {"freeze": "none", "head": "hidden", "progressive": 0.5, "head_epochs": 1},
+    ],
+)
+def test_a_run_is_judged_as_it_predicts(pictures, tmp_path, options):
+    record = train(pictures, out=tmp_path / "run", **{**TINY, "precision": "fp32", **options})
+    assert record.freeze.frozen_unchanged
+    told = predict(tmp_path / "run", pictures)
+    judged = probabilities(tmp_path / "run")
+    found = {one.file: one.probabilities["blue"] for one in told.predictions}
+    for file, probability in judged.items():
+        (path,) = (path for path in found if path.endswith(file))
+        assert found[path] == pytest.approx(probability, abs=2e-5)
+
+
+def test_the_bundle_tells_of_its_head(pictures, tmp_path):
+    train(pictures, out=tmp_path / "run", head="hidden", head_width=5, dropout=0.25, **TINY)
+    bundle, module = load_bundle(tmp_path / "run")
+    assert (bundle.head.hidden, bundle.head.dropout, bundle.head.batch_norm) == (5, 0.25, False)
+    kinds = [type(layer) for layer in module.get_submodule("fc")]
+    assert kinds == [torch.nn.Linear, torch.nn.ReLU, torch.nn.Dropout, torch.nn.Linear]
+
+
+def test_own_head_retrains_the_fully_connected_layers(pictures, tmp_path):
+    record = train(pictures, backbone="alexnet", head="own", out=tmp_path / "run", **{**TINY, "size": 64})
+    assert record.freeze.plan == "conv"
+    assert record.freeze.trained_parameters > 50_000_000
+
+
+def test_head_epochs_come_first(pictures, tmp_path):
+    lines = []
+    train(pictures, out=tmp_path / "run", reopen=1, head_epochs=3, schedule="constant", **TINY)
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == [f'{{"epoch":{n}' for n in range(1, 6)]
+
+
+def test_views_are_computed_once_for_each_training_picture(pictures, tmp_path):
+    seen = []
+
+    class Counting:
+        def __init__(self, stage, total):
+            seen.append((stage, total))
+
+        def __enter__(self):
+            return lambda steps, note="": None
+
+        def __exit__(self, *error):
+            return None
+
+    options = {**TINY, "progress": Counting, "views": 3}
+    record = train(pictures, out=tmp_path / "one", **options)
+    assert ("views", 3 * record.images.train) in seen
+    seen.clear()
+    train(pictures, out=tmp_path / "two", **options)
+    assert "views" not in {stage for stage, _ in seen}
+    one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
+    assert one == two
+    plain = train(pictures, out=tmp_path / "plain", **{**options, "views": 0})
+    assert plain.validation.pictures == record.validation.pictures
+    assert (tmp_path / "plain" / "model.safetensors").read_bytes() != one
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"head": "ridge", "freeze": "layer3"}, "--head ridge solves for one linear layer"),
+        ({"head": "logistic", "weight_decay": 0.0}, "needs a --weight-decay above 0"),
+        ({"head": "own", "reopen": 1}, "--head own retrains"),
+        ({"head_epochs": 2}, "all other layers are frozen"),
+        ({"freeze": "none", "views": 2}, "Leave --views out"),
+        ({"reopen": 40}, "--reopen 40 leaves nothing frozen"),
+        ({"backbone": "squeezenet1_1", "dropout": 0.5, "size": 64}, "go with a linear head"),
+        ({"optimizer": "adm"}, "--optimizer adm"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(pictures, tmp_path, options, told):
+    with pytest.raises(UsageError, match=told):
+        train(pictures, out=tmp_path / "run", **{**TINY, **options})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_runs_recipe_trains_the_same_again(pictures, tmp_path):
+    train(pictures, out=tmp_path / "one", momentum=0.5, **TINY)
+    train_by_recipe(pictures, tmp_path / "one" / "recipe.toml", out=tmp_path / "two")
+    other = train_by_recipe(pictures, tmp_path / "one" / "recipe.toml", out=tmp_path / "other", momentum=0.0)
+    one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
+    assert one == two
+    assert other.recipe["momentum"] == 0.0
+    with pytest.raises(UsageError, match=r"cannot read the recipe .*none\.toml"):
+        train_by_recipe(pictures, tmp_path / "none.toml")

@@ -1,0 +1,55 @@
+"""Ridge and logistic regression against their own definitions."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from convlens.transfer.logistic import logistic
+from convlens.transfer.ridge import LinearHead, ridge
+
+
+def problem(classes: int, seed: int = 0, count: int = 60) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % classes
+    centres = torch.randn(classes, 5, generator=generator)
+    return centres[labels] * 1.5 + torch.randn(count, 5, generator=generator) + 3, labels
+
+
+def accuracy(head: LinearHead, inputs: Tensor, labels: Tensor) -> float:
+    logits = inputs.double() @ head.weight.T + head.bias
+    return (logits.argmax(1) == labels).double().mean().item()
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_logistic_is_a_minimum_of_its_loss(classes: int) -> None:
+    inputs, labels = problem(classes)
+    head = logistic(inputs, labels, classes, weight_decay=0.01)
+    weight, bias = head.weight.clone().requires_grad_(), head.bias.clone().requires_grad_()
+    loss = torch.nn.functional.cross_entropy(inputs.double() @ weight.T + bias, labels)
+    (loss + 0.005 * weight.square().sum()).backward()
+    for tensor in (weight, bias):
+        assert tensor.grad is not None
+        assert tensor.grad.abs().max() < 1e-4
+
+
+@pytest.mark.parametrize(("classes", "count"), [(2, 60), (4, 60), (3, 4)])
+def test_ridge_solves_the_normal_equations_of_some_penalty(classes: int, count: int) -> None:
+    inputs, labels = problem(classes, count=count)
+    head = ridge(inputs, labels, classes)
+    assert accuracy(head, inputs, labels) > 0.7
+    x = inputs.double() - inputs.double().mean(0)
+    y = torch.nn.functional.one_hot(labels, classes).double()
+    # (XᵀX + λ) W = XᵀY up to one scale of W: the residual XᵀY/t - XᵀX W must be a multiple of W.
+    left = torch.stack([(x.T @ (y - y.mean(0))).flatten(), -head.weight.T.flatten()], 1)
+    solution = torch.linalg.lstsq(left, (x.T @ x @ head.weight.T).flatten()[:, None])
+    assert torch.allclose(left @ solution.solution, (x.T @ x @ head.weight.T).flatten()[:, None], atol=1e-6)
+    assert (solution.solution > 0).all()
+
+
+def test_ridges_left_out_error_is_that_of_fits_without_the_example() -> None:
+    """Noise has nothing to learn: the penalty that is chosen must be large, and the scores near the class shares."""
+    generator = torch.Generator().manual_seed(1)
+    inputs, labels = torch.randn(40, 30, generator=generator), torch.arange(40) % 2
+    noisy = ridge(inputs, labels, 2)
+    clear = ridge(inputs + 4 * torch.nn.functional.one_hot(labels, 30), labels, 2)
+    assert noisy.weight.norm() < 0.2 * clear.weight.norm()

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import nn
 
@@ -51,3 +52,26 @@ def test_gradients_are_forgotten_and_unused_parameters_stay() -> None:
     assert used.grad is None
     assert used.max() < 1
     assert torch.equal(unused, torch.ones(2, 2))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_gradients_may_lie_otherwise_in_memory_than_their_parameters(momentum: float) -> None:
+    """The fused kernel would take the numbers in the wrong order."""
+    torch.manual_seed(0)
+    parameter = nn.Parameter(torch.randn(4, 3, 3, 3).contiguous(memory_format=torch.channels_last))
+    reference = nn.Parameter(parameter.detach().clone())
+    descent = StochasticGradientDescent({"filters": parameter}, momentum=momentum, weight_decay=0.1)
+    theirs = torch.optim.SGD([reference], lr=0.1, momentum=momentum, weight_decay=0.1)
+    for layout in (torch.contiguous_format, torch.channels_last, torch.contiguous_format):
+        gradient = torch.randn(4, 3, 3, 3)
+        parameter.grad = gradient.contiguous(memory_format=layout)
+        reference.grad = gradient.clone()
+        descent.step(0.1)
+        theirs.step()
+        torch.testing.assert_close(parameter, reference)
+
+
+def test_nothing_to_move() -> None:
+    parameter = nn.Parameter(torch.ones(2, 2))
+    StochasticGradientDescent({"unused": parameter}, momentum=0.9, weight_decay=0.1).step(0.1)
+    assert torch.equal(parameter, torch.ones(2, 2))

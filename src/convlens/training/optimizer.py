@@ -3,7 +3,7 @@
 torch.optim.SGD computes the same; building it imports torch's compiler, which takes longer than most heads train.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -46,9 +46,10 @@ class StochasticGradientDescent:
             torch.nn.utils.clip_grad_norm_(self._parameters.values(), self._clip)
         for group in self._groups:
             moved, gradients = gradients_of(self._parameters, group.names)
+            values = [self._parameters[name].data for name in moved]
             velocities = [self.velocities.get(name) for name in moved]
             sgd(
-                [self._parameters[name].data for name in moved],
+                values,
                 gradients,
                 velocities,
                 weight_decay=group.weight_decay,
@@ -57,7 +58,16 @@ class StochasticGradientDescent:
                 dampening=0.0,
                 nesterov=self._nesterov,
                 maximize=False,
+                fused=_laid_out_alike(values, gradients, velocities),
             )
             self.velocities |= {name: v for name, v in zip(moved, velocities, strict=True) if v is not None}
         for parameter in self._parameters.values():
             parameter.grad = None
+
+
+def _laid_out_alike(values: Sequence[Tensor], gradients: Sequence[Tensor], velocities: Sequence[Tensor | None]) -> bool:
+    """Whether the three of each parameter lie alike in memory, through which the fused kernel walks."""
+    return all(
+        value.stride() == gradient.stride() and (velocity is None or value.stride() == velocity.stride())
+        for value, gradient, velocity in zip(values, gradients, velocities, strict=True)
+    )

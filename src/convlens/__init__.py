@@ -13,6 +13,7 @@ _PUBLIC = {
     "capture": "convlens.graph.capture",
     "chain": "convlens.gradient.tensor",
     "check": "convlens.gradient.check",
+    "check_pictures": "convlens.tasks.check",
     "cost": "convlens.graph.cost",
     "evaluate": "convlens.tasks.evaluate",
     "gradient_tensor": "convlens.gradient.tensor",

@@ -26,7 +26,7 @@ def _jpeg_ends_early(data: bytes) -> bool:
         if data[at] != 0xFF:
             return False  # damaged
         if data[at + 1] == 0xDA:
-            return data.find(b"\xff\xd9", at) < 0
+            return data.rfind(b"\xff\xd9", at) < 0  # from the end, where it is in a whole file
         at += 2 + int.from_bytes(data[at + 2 : at + 4])
     return True
 

@@ -82,7 +82,7 @@ def decode(data: bytes, *, resize: int, size: int, interpolation: str = "bilinea
     rgb, source, _ = opened(data, at_least=max(resize, THUMBNAIL_SIDE))
     return Decoded(
         pixels=np.array(_resized_centre(rgb, resize, size, interpolation)),
-        remark=_remark(source),
+        remark=remark_of(source),
         thumbnail=thumbnail_of(rgb),
         signature=signature(rgb),
     )
@@ -129,7 +129,8 @@ def _refuse_size(image: Image.Image) -> None:
         raise BadPicture(reason="tiny", detail=f"{width}x{height} pixels; the shorter side needs {LEAST_SIDE}")
 
 
-def _remark(image: Image.Image) -> tuple[str, str] | None:
+def remark_of(image: Image.Image) -> tuple[str, str] | None:
+    """("animated", a detail) for a picture of several frames, else None."""
     if image.format not in ("GIF", "WEBP", "PNG"):
         return None
     try:
@@ -139,12 +140,18 @@ def _remark(image: Image.Image) -> tuple[str, str] | None:
     return ("animated", f"{frames} frames, the first is used") if frames > 1 else None
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def turned(image: Image.Image) -> int | None:
+    """The EXIF orientation of a picture that has to be turned to be upright."""
     try:
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+        orientation = image.getexif().get(_ORIENTATION, 1)
+        return orientation if orientation in _TURNS else None
     except Exception:  # a malformed EXIF block says nothing against the pixels
-        return image
-    return image if turn is None else image.transpose(turn)
+        return None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    orientation = turned(image)
+    return image if orientation is None else image.transpose(_TURNS[orientation])
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -46,7 +46,7 @@ def scan(folder: str | Path, progress: Progress = silent, layout: Layout = BY_FO
     folders, or one only; IntegrityError for an archive that is not safe to unpack.
     """
     manifest = labelled_pictures(folder, progress, layout)
-    return manifest.without(_duplicates(manifest.pictures)).with_usable_classes()
+    return manifest.without(duplicates(manifest.pictures)).with_usable_classes()
 
 
 def labelled_pictures(folder: str | Path, progress: Progress = silent, layout: Layout = BY_FOLDERS) -> Manifest:
@@ -244,7 +244,7 @@ def shown(path: Path) -> str:
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
-def _duplicates(pictures: tuple[Picture, ...]) -> tuple[Problem, ...]:
+def duplicates(pictures: tuple[Picture, ...]) -> tuple[Problem, ...]:
     """What to leave out so that no bytes stand twice, on two sides, or under two labels."""
     groups: dict[str, list[Picture]] = {}
     for picture in pictures:

@@ -1,0 +1,89 @@
+"""`convlens check DIR`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
+from convlens.core.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from convlens.core.check import CheckRecord
+
+_CLASSES_SHOWN = 20
+_FILES_SHOWN = 3
+
+
+def check(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="One folder of pictures per class, or train/ and val/; or a zip or tar file."
+        ),
+    ],
+    labels: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="A table of labels: columns file, label, perhaps side.")
+    ] = None,
+    nested: Annotated[bool, typer.Option(help="Every folder that holds pictures is a class, by its path.")] = False,
+    max_bad: Annotated[str, typer.Option(metavar="PART", help="Exit 3 when more files cannot be used.")] = "5%",
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page with thumbnails, class by class.")
+    ] = None,
+    fix_list: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Write a table of suggestions; nothing is changed.")
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Find everything that is wrong with a folder of pictures. Only reads."""
+    from convlens.tasks.check import check_pictures
+
+    screen = Screen(json=json, quiet=quiet)
+    record = check_pictures(
+        folder,
+        labels=labels,
+        nested=nested,
+        most_bad=_part(max_bad),
+        html=html,
+        fix_list=fix_list,
+        progress=screen.progress,
+    )
+    screen.show(record, lambda: _print(record))
+    for name, path in (("Page", html), ("Suggestions", fix_list)):
+        if path is not None:
+            screen.say(f"{name} {path}")
+    if record.too_bad:
+        screen.say(f"{record.bad_share:.1%} of the files cannot be used, over --max-bad {max_bad}")
+        raise typer.Exit(DataError.exit_code)
+
+
+def _part(text: str) -> float:
+    """0.05 for "5%", "5 %" and "0.05"."""
+    number = text.strip().removesuffix("%")
+    try:
+        return float(number) / (100 if number != text.strip() else 1)
+    except ValueError:
+        raise UsageError(f"--max-bad {text!r}: give a part of the files, such as 5% or 0.05.") from None
+
+
+def _print(record: "CheckRecord") -> None:
+    typer.echo(
+        f"{record.usable} of {record.files} files can be used ({record.bad_share:.1%} cannot), "
+        f"{record.pictures_per_second:.0f} pictures/s"
+    )
+    ranked = sorted(record.classes, key=lambda one: -one.pictures)
+    for one in ranked[:_CLASSES_SHOWN]:
+        sides = ", ".join(
+            f"{n} {name}" for name, n in (("train", one.train), ("val", one.val), ("test", one.test)) if n
+        )
+        typer.echo(f"{one.pictures:8}  {printable(one.name)}" + (f"  ({sides})" if sides else ""))
+    if len(ranked) > _CLASSES_SHOWN:
+        typer.echo(f"          and {len(ranked) - _CLASSES_SHOWN} classes more")
+    if record.imbalance is not None and record.imbalance > 1:
+        typer.echo(f"The largest class has {record.imbalance:.3g} times the pictures of the smallest")
+    for reason, times in record.reasons.items():
+        some = [problem for problem in record.problems if problem.reason == reason]
+        typer.echo(f"{times:8}  {reason}, {'used' if all(problem.used for problem in some) else 'not used'}")
+        for problem in some[:_FILES_SHOWN]:
+            typer.echo(f"          {printable(problem.file)}: {printable(problem.detail)}")

@@ -1,0 +1,81 @@
+"""The record of a check: what is in a folder of pictures, and what is wrong with it."""
+
+from typing import Literal
+
+from convlens.core.records import Record
+from convlens.core.run import Problem
+
+
+class ClassCount(Record):
+    """The usable pictures of one class, per side of the split, and its files that cannot be used."""
+
+    name: str
+    train: int
+    val: int
+    test: int
+    unsplit: int
+    """Pictures that `convlens train` will split."""
+    not_used: int
+
+    @property
+    def pictures(self) -> int:
+        """Usable ones, of all sides."""
+        return self.train + self.val + self.test + self.unsplit
+
+
+class CheckRecord(Record):
+    """What `convlens check --json` prints."""
+
+    kind: Literal["convlens.check"] = "convlens.check"
+    version: Literal[1] = 1
+    folder: str
+    created: str
+    files: int
+    """All that were looked at, usable or not."""
+    usable: int
+    classes: list[ClassCount]
+    imbalance: float | None
+    """Pictures of the largest class over those of the smallest; None where a class has none."""
+    formats: dict[str, int]
+    shorter_side: tuple[int, int, int] | None
+    """The least, the median and the greatest, in pixels."""
+    reasons: dict[str, int]
+    """How many files there are for each reason, the most frequent first."""
+    problems: list[Problem]
+    bad_share: float
+    """Files that cannot be used, as a part of all."""
+    most_bad: float
+    seconds: float
+    pictures_per_second: float
+
+    @property
+    def too_bad(self) -> bool:
+        """Whether more files cannot be used than is allowed."""
+        return self.bad_share > self.most_bad
+
+
+ADVICE = {
+    "unreadable": "replace or remove",
+    "truncated": "replace or remove",
+    "not-an-image": "remove",
+    "not-a-file": "remove",
+    "empty": "replace or remove",
+    "too-large": "make it smaller",
+    "tiny": "replace or remove",
+    "duplicate": "remove",
+    "two-labels": "keep it under the right label only",
+    "two-sides": "remove from training",
+    "no-class": "move into a class folder",
+    "no-label": "add to the table of labels",
+    "unknown-class": "add training pictures of the class",
+    "empty-class": "add pictures or remove the folder",
+    "near-duplicate": "look; keep the better one",
+    "alike-two-labels": "look; keep it under the right label only",
+    "alike-two-sides": "look; remove from training",
+    "mislabelled": "rename",
+    "dark": "look",
+    "blank": "look",
+    "blurred": "look",
+    "small": "look",
+}
+"""Reason -> what a person may do about it. Other reasons need nothing to be done."""

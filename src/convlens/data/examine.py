@@ -1,0 +1,108 @@
+"""Examine: what one file of pictures is, what will be done with it, and whether it shows anything."""
+
+from pathlib import PurePath
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from convlens.data.container import format_of
+from convlens.data.decode import opened, remark_of, turned
+from convlens.data.signature import signature
+
+DARK, BLANK, BLURRED, SMALL = "dark", "blank", "blurred", "small"
+MISLABELLED = "mislabelled"
+
+_EXTENSIONS = {
+    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
+    "PNG": {".png", ".apng"},
+    "WEBP": {".webp"},
+    "GIF": {".gif"},
+    "BMP": {".bmp", ".dib"},
+    "TIFF": {".tif", ".tiff"},
+}
+_KNOWN_EXTENSIONS = set().union(*_EXTENSIONS.values())
+_MEASURED_SIDE = 80
+_SMALL_SIDE = 32
+_DARK_MEAN = 24.0
+_BLANK_DEVIATION = 3.0
+_BLURRED_RATIO = 0.14
+"""Deviation of the Laplacian over that of the picture, at `_MEASURED_SIDE`. Of 396 sharp photographs none was below
+0.20; blurred with a Gaussian of 2 places there, nineteen in twenty were below 0.14."""
+
+Remark = tuple[str, str]
+"""A word and a detail: what is remarkable about a picture that can be used."""
+
+
+class Examination(NamedTuple):
+    """What a picture is: its format, size in pixels (width, height), signature, and remarks."""
+
+    format: str
+    size: tuple[int, int]
+    signature: bytes
+    remarks: tuple[Remark, ...]
+
+
+def examine(data: bytes, file: str) -> Examination:
+    """The examination of a file's bytes; `file` is its name. A JPEG is decoded at a reduced scale.
+
+    Raises BadPicture where `decode` would.
+    """
+    rgb, source, size = opened(data, at_least=_MEASURED_SIDE)
+    name = format_of(data) or str(source.format)
+    remarks = (_wrong_name(file, name), *_treatment(source), *_shown(_measured(rgb), min(size)))
+    return Examination(name, size, signature(rgb), tuple(remark for remark in remarks if remark))
+
+
+def _wrong_name(file: str, name: str) -> Remark | None:
+    extension = PurePath(file).suffix.lower()
+    if extension not in _KNOWN_EXTENSIONS or extension in _EXTENSIONS[name]:
+        return None
+    return MISLABELLED, f"named {extension}, but it is a {name} file; its content decides"
+
+
+def _treatment(source: Image.Image) -> list[Remark | None]:
+    """What decoding will do beyond reading the pixels."""
+    transparent = source.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in source.info
+    turn = turned(source)
+    return [
+        ("16-bit", "grey of 16 bits, scaled to 8") if source.mode.startswith("I") else None,
+        ("cmyk", "converted to RGB") if source.mode == "CMYK" else None,
+        ("palette", "colours of a palette, converted to RGB") if source.mode in ("P", "PA") else None,
+        ("one-bit", "black and white only") if source.mode == "1" else None,
+        ("alpha", "what is transparent is shown on white") if transparent else None,
+        ("rotated", f"turned upright, as its EXIF orientation {turn} says") if turn else None,
+        remark_of(source),
+    ]
+
+
+def _measured(rgb: Image.Image) -> NDArray[np.float32]:
+    """Grey values, of a shorter side of `_MEASURED_SIDE` at most."""
+    grey = rgb.convert("L")
+    scale = _MEASURED_SIDE / min(grey.size)
+    if scale < 1:
+        size = max(1, round(grey.width * scale)), max(1, round(grey.height * scale))
+        grey = grey.resize(size, Image.Resampling.BILINEAR)
+    return np.asarray(grey, dtype=np.float32)
+
+
+def _shown(grey: NDArray[np.float32], shorter_side: int) -> list[Remark | None]:
+    """Whether a picture is too dark, blank, blurred or small to show much."""
+    mean, deviation = float(grey.mean()), float(grey.std())
+    blank = deviation < _BLANK_DEVIATION
+    sharpness = float(_laplacian(grey).std()) / max(deviation, 1e-6)
+    return [
+        (SMALL, f"the shorter side has {shorter_side} pixels") if shorter_side < _SMALL_SIDE else None,
+        (BLANK, f"nearly one grey: deviation {deviation:.1f} of 255") if blank else None,
+        (DARK, f"mean brightness {mean:.0f} of 255") if mean < _DARK_MEAN else None,
+        (BLURRED, f"few edges: {sharpness:.2f}, sharp pictures have over {_BLURRED_RATIO}")
+        if not blank and sharpness < _BLURRED_RATIO and shorter_side >= _SMALL_SIDE
+        else None,
+    ]
+
+
+def _laplacian(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    centre = grey[1:-1, 1:-1]
+    edges: NDArray[np.float32] = 4 * centre - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
+    return edges

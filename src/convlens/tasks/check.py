@@ -1,0 +1,206 @@
+"""Check: everything that can be wrong with a folder of pictures, found before it costs a night. Only reads."""
+
+import csv
+import io
+import os
+import statistics
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from convlens.core.check import ADVICE, CheckRecord, ClassCount
+from convlens.core.errors import UsageError
+from convlens.core.files import write_atomically
+from convlens.core.progress import Progress, silent
+from convlens.core.records import now
+from convlens.core.run import Problem
+from convlens.data.decode import THUMBNAIL_SIDE, BadPicture, opened, thumbnail_of
+from convlens.data.examine import Examination, examine
+from convlens.data.layout import Layout
+from convlens.data.manifest import Manifest, Picture
+from convlens.data.scan import duplicates, labelled_pictures
+from convlens.data.signature import alike, components
+from convlens.report.check_page import PAGE_THUMBNAILS, THUMBNAILS_PER_REASON, write_check_page
+
+MOST_BAD = 0.05
+_FILES_PER_TASK = 32
+_LEAST_PER_CLASS, _MOST_PER_CLASS = 1, 12
+
+
+def check_pictures(
+    folder: str | Path,
+    *,
+    labels: str | Path | None = None,
+    nested: bool = False,
+    most_bad: float = MOST_BAD,
+    html: str | Path | None = None,
+    fix_list: str | Path | None = None,
+    progress: Progress = silent,
+) -> CheckRecord:
+    """What is in a folder of pictures and what is wrong with it, file by file; nothing in it is ever changed.
+
+    `folder`, `labels` and `nested` are as in `train`. `most_bad` is the part of files that may be unusable before
+    `too_bad` holds. `html` is a page to be written, with thumbnails class by class; `fix_list` a CSV file of
+    suggestions. Raises UsageError where there is no such folder, DataError where it holds no classes.
+    """
+    if not 0 <= most_bad <= 1:
+        raise UsageError(f"--max-bad {most_bad:g}: give a part of the files, from 0 to 1 (or 0% to 100%).")
+    start = time.perf_counter()
+    manifest = labelled_pictures(folder, progress, Layout(labels=labels, nested=nested))
+    examined, bad, remarks = _examined(manifest.pictures, progress)
+    usable = [picture for picture in manifest.pictures if picture.file in examined]
+    twice = _named_by_side(duplicates(tuple(usable)), manifest)
+    similar = _similar([picture for picture in usable if picture.file not in {one.file for one in twice}], examined)
+    problems = [*manifest.problems, *bad, *twice, *similar, *remarks]
+    record = _record(manifest, examined, problems, most_bad, time.perf_counter() - start)
+    if fix_list is not None:
+        write_atomically(Path(fix_list).expanduser(), _fix_list(record))
+    if html is not None:
+        write_check_page(record, *_thumbnails(manifest, record), Path(html).expanduser())
+    return record
+
+
+_Outcome = tuple[Picture, Examination | BadPicture]
+_Examined = dict[str, Examination]
+
+
+def _examined(pictures: Sequence[Picture], progress: Progress) -> tuple[_Examined, list[Problem], list[Problem]]:
+    """Examinations by file, files that give no picture, and remarks on those that do."""
+    groups = [pictures[start : start + _FILES_PER_TASK] for start in range(0, len(pictures), _FILES_PER_TASK)]
+    examined: _Examined = {}
+    bad: list[Problem] = []
+    remarks: list[Problem] = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool, progress("check", len(pictures)) as advance:
+        for outcomes in pool.map(_outcomes, groups):
+            for picture, outcome in outcomes:
+                if isinstance(outcome, BadPicture):
+                    bad.append(_problem(picture, outcome.reason, outcome.detail, used=False))
+                else:
+                    examined[picture.file] = outcome._replace(remarks=())
+                    remarks += [_problem(picture, *remark) for remark in outcome.remarks]
+            advance(len(outcomes))
+    return examined, bad, remarks
+
+
+def _outcomes(pictures: Sequence[Picture]) -> list[_Outcome]:
+    return [(picture, _outcome(picture)) for picture in pictures]
+
+
+def _outcome(picture: Picture) -> Examination | BadPicture:
+    try:
+        return examine(picture.path.read_bytes(), picture.file)
+    except BadPicture as bad:
+        return bad
+    except OSError as error:
+        return BadPicture(reason="unreadable", detail=error.strerror or str(error), lasting=False)
+
+
+def _problem(picture: Picture, reason: str, detail: str, used: bool = True) -> Problem:
+    return Problem(file=picture.file, reason=reason, detail=detail, used=used)
+
+
+def _named_by_side(problems: Iterable[Problem], manifest: Manifest) -> list[Problem]:
+    """Duplicates, those over two sides of a split under a name of their own."""
+    sides: defaultdict[str, set[str | None]] = defaultdict(set)
+    for picture in manifest.pictures:
+        sides[picture.sha256].add(picture.side)
+    over = {picture.file for picture in manifest.pictures if len(sides[picture.sha256]) > 1}
+    return [
+        one.model_copy(update={"reason": "two-sides"}) if one.reason == "duplicate" and one.file in over else one
+        for one in problems
+    ]
+
+
+def _similar(pictures: Sequence[Picture], examined: _Examined) -> Iterator[Problem]:
+    """For all pictures that look alike but the first of them, which one that is."""
+    pairs = list(alike([examined[picture.file].signature for picture in pictures]))
+    roots = components(len(pictures), pairs)
+    for place, root in enumerate(roots):
+        if place == root:
+            continue
+        one, first = pictures[place], pictures[root]
+        if one.label != first.label:
+            yield _problem(one, "alike-two-labels", f"looks like {first.file}, which is {first.label!r}")
+        elif one.side != first.side:
+            yield _problem(one, "alike-two-sides", f"looks like {first.file}, on the other side of the split")
+        else:
+            yield _problem(one, "near-duplicate", f"looks like {first.file}")
+
+
+def _record(
+    manifest: Manifest, examined: _Examined, problems: list[Problem], most_bad: float, seconds: float
+) -> CheckRecord:
+    ruled_out = {one.file for one in problems if not one.used}
+    files = len({picture.file for picture in manifest.pictures} | {one.file for one in problems})
+    classes = _class_counts(manifest, ruled_out)
+    least = min((one.pictures for one in classes), default=0)
+    sides = [min(one.size) for one in examined.values()]
+    return CheckRecord(
+        folder=manifest.folder,
+        created=now(),
+        files=files,
+        usable=files - len(ruled_out),
+        classes=classes,
+        imbalance=max(one.pictures for one in classes) / least if least else None,
+        formats=dict(Counter(one.format for one in examined.values()).most_common()),
+        shorter_side=(min(sides), round(statistics.median(sides)), max(sides)) if sides else None,
+        reasons=dict(Counter(one.reason for one in problems).most_common()),
+        problems=problems,
+        bad_share=len(ruled_out) / files if files else 0.0,
+        most_bad=most_bad,
+        seconds=seconds,
+        pictures_per_second=len(manifest.pictures) / seconds,
+    )
+
+
+def _class_counts(manifest: Manifest, ruled_out: set[str]) -> list[ClassCount]:
+    counts: dict[str, Counter[str]] = {name: Counter() for name in manifest.classes}
+    for picture in manifest.pictures:
+        counts[picture.label]["not_used" if picture.file in ruled_out else picture.side or "unsplit"] += 1
+    keys = ("train", "val", "test", "unsplit", "not_used")
+    return [ClassCount(name=name, **{key: count[key] for key in keys}) for name, count in counts.items()]
+
+
+def _fix_list(record: CheckRecord) -> str:
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(["file", "suggestion", "reason", "detail"])
+    for one in record.problems:
+        if one.reason in ADVICE:
+            table.writerow([one.file, ADVICE[one.reason], one.reason, one.detail])
+    return text.getvalue()
+
+
+def _thumbnails(manifest: Manifest, record: CheckRecord) -> tuple[dict[str, list[str]], dict[str, bytes]]:
+    """The files to be shown of each class, and the thumbnails of these and of the first ones of each reason."""
+    ruled_out = {one.file for one in record.problems if not one.used}
+    each = max(_LEAST_PER_CLASS, min(_MOST_PER_CLASS, PAGE_THUMBNAILS // max(1, len(manifest.classes))))
+    by_class: dict[str, list[Picture]] = {name: [] for name in manifest.classes}
+    for picture in manifest.pictures:
+        if picture.file not in ruled_out:
+            by_class[picture.label].append(picture)
+    # By hash: some of all, and the same ones each time.
+    shown = {name: sorted(some, key=lambda one: one.sha256)[:each] for name, some in by_class.items()}
+    wanted = {picture.file for some in shown.values() for picture in some} | set(_of_each_reason(record.problems))
+    chosen = [picture for picture in manifest.pictures if picture.file in wanted]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        drawn = zip(chosen, pool.map(_thumbnail, chosen), strict=True)
+        thumbnails = {picture.file: thumbnail for picture, thumbnail in drawn if thumbnail}
+    return {name: [picture.file for picture in some] for name, some in shown.items()}, thumbnails
+
+
+def _of_each_reason(problems: Iterable[Problem]) -> Iterator[str]:
+    seen: Counter[str] = Counter()
+    for one in problems:
+        if seen[one.reason] < THUMBNAILS_PER_REASON:
+            seen[one.reason] += 1
+            yield one.file
+
+
+def _thumbnail(picture: Picture) -> bytes:
+    try:
+        return thumbnail_of(opened(picture.path.read_bytes(), at_least=THUMBNAIL_SIDE).rgb)
+    except (BadPicture, OSError):
+        return b""

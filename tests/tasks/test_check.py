@@ -1,0 +1,215 @@
+"""Check on a folder with everything wrong that can be."""
+
+import contextlib
+import csv
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from convlens.core.check import CheckRecord
+from convlens.core.errors import UsageError
+from convlens.data.scan import files_below
+from convlens.tasks import check as module
+from convlens.tasks.check import check_pictures
+from tests.data.drawn import encoded, put
+from tests.data.test_examine import TREATED, busy
+from tests.data.test_signature import photograph
+from tests.report.page import parsed
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def photographs(root: Path, count: int = 4, classes: tuple[str, ...] = ("ants", "bees")) -> Path:
+    for number, name in enumerate(classes):
+        for n in range(count):
+            put(root / name / f"{n}.png", encoded(photograph(1000 * number + n), "PNG"))
+    return root
+
+
+def reasons(record: CheckRecord) -> dict[str, str]:
+    return {one.file: one.reason for one in record.problems if one.reason != "blurred"}
+
+
+def digest(root: Path) -> str:
+    files = [(str(path), path.stat().st_mtime_ns, path.read_bytes()) for path in files_below(root)]
+    return hashlib.sha256(repr(files).encode()).hexdigest()
+
+
+def test_counts_and_imbalance(tmp_path: Path) -> None:
+    root = photographs(tmp_path / "p")
+    put(root / "bees/9.png", encoded(photograph(77), "PNG"))
+    record = check_pictures(root)
+    assert [(one.name, one.pictures, one.unsplit) for one in record.classes] == [("ants", 4, 4), ("bees", 5, 5)]
+    assert (record.files, record.usable, record.imbalance) == (9, 9, 5 / 4)
+    assert record.formats == {"PNG": 9}
+    assert record.shorter_side == (180, 180, 180)
+
+
+def test_everything_that_can_be_wrong_is_named_and_nothing_is_changed(tmp_path: Path) -> None:
+    root = photographs(tmp_path / "p")
+    whole = (root / "ants/0.png").read_bytes()
+    put(root / "ants/cut.png", whole[:1000])
+    put(root / "ants/text.jpg", "a text")
+    put(root / "ants/none.jpg", b"")
+    put(root / "ants/named.jpg", encoded(busy(), "PNG"))
+    put(root / "ants/again.png", whole)
+    put(root / "bees/both.png", (root / "ants/1.png").read_bytes())
+    put(root / "ants/smaller.jpg", encoded(photograph(2).resize((160, 120)), "JPEG"))
+    put(root / "bees/alike.jpg", encoded(photograph(3), "JPEG", quality=50))
+    put(root / "stray.png", whole)
+    for word, data in TREATED.items():
+        put(root / f"bees/{word}", data)
+    before = digest(root)
+    record = check_pictures(root, html=tmp_path / "page.html", fix_list=tmp_path / "fix.csv")
+    assert digest(root) == before
+    found = reasons(record)
+    assert found["ants/cut.png"] == "truncated"
+    assert found["ants/text.jpg"] == "not-an-image"
+    assert found["ants/none.jpg"] == "empty"
+    assert found["ants/named.jpg"] == "mislabelled"
+    assert found["ants/again.png"] == "duplicate"
+    assert found["ants/1.png"] == found["bees/both.png"] == "two-labels"
+    assert found["ants/smaller.jpg"] == "near-duplicate"
+    assert found["bees/alike.jpg"] == "alike-two-labels"
+    assert found["stray.png"] == "no-class"
+    assert {word: found[f"bees/{word}"] for word in TREATED} == {word: word for word in TREATED}
+    with (tmp_path / "fix.csv").open(newline="") as file:
+        rows = {(row["file"], row["reason"], row["suggestion"]) for row in csv.DictReader(file)}
+    assert {("ants/again.png", "duplicate", "remove"), ("ants/named.jpg", "mislabelled", "rename")} <= rows
+    assert "cmyk" not in {reason for _, reason, _ in rows}
+    assert sum(one.pictures for one in record.classes) == record.usable
+    assert record.bad_share == pytest.approx(7 / record.files)
+
+
+def test_the_same_picture_on_two_sides(tmp_path: Path) -> None:
+    for side in ("train", "val"):
+        photographs(tmp_path / side, classes=("ants", "bees") if side == "train" else ("bees", "ants"))
+    shutil.rmtree(tmp_path / "val")
+    for number, name in enumerate(("ants", "bees")):
+        put(tmp_path / "val" / name / "new.png", encoded(photograph(500 + number), "PNG"))
+    shutil.copy(tmp_path / "train/ants/0.png", tmp_path / "val/ants/copy.png")
+    put(tmp_path / "val/ants/small.jpg", encoded(photograph(1).resize((120, 90)), "JPEG"))
+    assert reasons(check_pictures(tmp_path)) == {
+        "train/ants/0.png": "two-sides",
+        "val/ants/small.jpg": "alike-two-sides",
+    }
+
+
+def test_an_archive(tmp_path: Path) -> None:
+    photographs(tmp_path / "p")
+    shutil.make_archive(str(tmp_path / "pictures"), "zip", tmp_path / "p")
+    assert check_pictures(tmp_path / "pictures.zip").usable == 8
+
+
+@pytest.mark.parametrize("most_bad", [-0.1, 1.5])
+def test_a_part_that_is_none(tmp_path: Path, most_bad: float) -> None:
+    with pytest.raises(UsageError, match=r"--max-bad .* from 0 to 1"):
+        check_pictures(tmp_path, most_bad=most_bad)
+
+
+def test_files_that_vanish_while_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = photographs(tmp_path / "p", count=40)
+
+    def vanishing() -> None:
+        for number in range(0, 40, 3):
+            (root / "ants" / f"{number}.png").unlink()
+            time.sleep(0.001)
+
+    original = module.labelled_pictures
+
+    def listed(*rest: object) -> object:
+        found = original(*rest)  # type: ignore[arg-type]
+        thread.start()
+        return found
+
+    thread = threading.Thread(target=vanishing)
+    monkeypatch.setattr(module, "labelled_pictures", listed)
+    record = check_pictures(root, html=tmp_path / "page.html")
+    thread.join()
+    gone = [one for one in record.problems if one.reason == "unreadable"]
+    assert record.files == 80
+    assert record.usable == 80 - len(gone)
+
+
+NAMES = [
+    b"with space.png",
+    b"\"quoted'.png",
+    b"new\nline.png",
+    "\N{CAT FACE}.png".encode(),
+    b"caf\xc3\xa9.png",
+    b"cafe\xcc\x81.png",
+]
+NAMES += [b"latin-\xe9\xff.png", b"-rf.png", b"UPPER.png", b"upper.png", os.fsencode(HOSTILE.replace("/", "") + ".png")]
+
+
+def hostile_folder(root: Path) -> Path:
+    photographs(root, classes=("ants", HOSTILE))
+    for number, name in enumerate(NAMES):
+        put(Path(os.fsdecode(os.fsencode(root / "ants") + b"/" + name)), encoded(photograph(50 + number), "PNG"))
+        put(Path(os.fsdecode(os.fsencode(root / HOSTILE) + b"/" + name)), b"no picture")
+    (root / "ants/loop").symlink_to(root)
+    (root / "ants/ring.png").symlink_to(root / "ants/ring.png")
+    os.mkfifo(root / "ants/fifo.png")
+    return root
+
+
+def test_any_name_stays_text_in_json_and_on_the_page(tmp_path: Path) -> None:
+    record = check_pictures(hostile_folder(tmp_path / "p"), html=tmp_path / "page.html")
+    assert record.usable == 8 + len(NAMES)
+    again = CheckRecord.from_json(record.to_json(), "a test")
+    assert again == record
+    assert record.to_json().isascii()
+    assert {one.name for one in again.classes} == {"ants", HOSTILE}
+    assert {reason: json.loads(record.to_json())["reasons"][reason] for reason in ("not-an-image", "not-a-file")} == {
+        "not-an-image": len(NAMES),
+        "not-a-file": 1,
+    }
+    page = parsed(tmp_path / "page.html")
+    assert not page.all("img", src="x")
+    assert not page.all("script")
+    assert all(image.attributes["src"].startswith("data:image/jpeg;base64,") for image in page.all("img"))
+    assert HOSTILE in page.text
+
+
+def test_a_browser_shows_it_as_text_and_asks_for_nothing(tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no headless browser here")
+    check_pictures(hostile_folder(tmp_path / "p"), html=tmp_path / "page.html")
+    log = tmp_path / "net.json"
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", f"--user-data-dir={tmp_path / 'profile'}"]
+    done = subprocess.run(
+        [browser, *options, f"--log-net-log={log}", (tmp_path / "page.html").as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert "&lt;img src=x onerror=alert(1)&gt;" in done.stdout
+    assert '<img src="x"' not in done.stdout
+    asked = set(re.findall(r'"url":"(https?://[^"]+)"', log.read_text())) if log.exists() else set()
+    own = ("google", "gstatic", "gvt1", "chromium")  # the browser's own business at its start
+    assert [url for url in asked if not any(word in url for word in own)] == []
+
+
+def test_the_page_stays_small_with_many_classes(tmp_path: Path) -> None:
+    names = tuple(f"class{number:03d}" for number in range(60))
+    with contextlib.suppress(FileExistsError):
+        for number, name in enumerate(names):
+            for n in range(3):
+                put(tmp_path / "p" / name / f"{n}.png", encoded(photograph(number * 10 + n, (90, 70)), "PNG"))
+    check_pictures(tmp_path / "p", html=tmp_path / "page.html")
+    assert len(parsed(tmp_path / "page.html").all("h3")) >= 60
+    assert (tmp_path / "page.html").stat().st_size < 6_000_000
+
+
+def test_a_bomb_is_refused_and_listed(tmp_path: Path) -> None:
+    root = photographs(tmp_path / "p")
+    put(root / "ants/bomb.png", encoded(Image.new("1", (9000, 9000)), "PNG"))
+    assert reasons(check_pictures(root)) == {"ants/bomb.png": "too-large"}

@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from convlens import __version__
-from convlens.cli import check, demo, evaluate, inspect, predict, study, train, zoo
+from convlens.cli import check, compare, demo, evaluate, explain, inspect, predict, study, train, zoo
 from convlens.cli.groups import GroupedCommand
 from convlens.cli.stopping import Stopped, stopped_by_signals
 from convlens.core.errors import ConvlensError, MachineError, UsageError
@@ -26,8 +26,10 @@ app = typer.Typer(
 app.command("check")(check.check)
 app.command("demo")(demo.demo)
 app.command("train", cls=GroupedCommand)(train.train)
+app.command("compare", cls=GroupedCommand)(compare.compare)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
+app.command("explain")(explain.explain)
 app.command("inspect")(inspect.inspect)
 app.add_typer(zoo.app, name="zoo")
 app.add_typer(study.app, name="study")

@@ -29,6 +29,8 @@ _STAGES = {
     "fit": ("Training", "pictures"),
     "grow": ("Training", "pictures' worth"),
     "predict": ("Predicting", "pictures"),
+    "views": ("Running the frozen layers on augmented views", "pictures"),
+    "compare": ("Comparing", "trainings"),
     "study": ("Counting and measuring", "networks"),
 }
 _SECONDS_BETWEEN_LINES = 60.0

@@ -3,7 +3,7 @@
 import tomllib
 from pathlib import Path
 
-from convlens.core.errors import DataError, UsageError
+from convlens.core.errors import DataError, UsageError, unknown_name
 from convlens.tasks.network import weights_named
 from convlens.training.recipe import Recipe
 from convlens.transfer.precision import resolve_precision
@@ -16,6 +16,8 @@ def changed_recipe(recipe: Recipe | str | Path, **changes: object) -> Recipe:
     Another backbone brings its own weights and input size unless they are given, too. Raises UsageError where there is
     no such file or a value is out of range, DataError where the file is no recipe.
     """
+    if unknown := sorted(changes.keys() - Recipe.model_fields.keys()):
+        raise unknown_name("field of the recipe", unknown[0], Recipe.model_fields)
     base = recipe if isinstance(recipe, Recipe) else read_recipe(Path(recipe).expanduser())
     if "backbone" in changes and changes["backbone"] != base.backbone:
         changes = {"weights": None, "size": None, **changes}

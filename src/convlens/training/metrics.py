@@ -52,7 +52,7 @@ def _class_scores(confusion: Tensor, classes: tuple[str, ...]) -> list[ClassScor
     return [ClassScore(name=name, precision=p, recall=r, f1=f, support=n) for name, p, r, f, n in rows]
 
 
-def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson_interval(correct: float, total: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval for a proportion (Wilson 1927): it stays within 0..1 and is right for few pictures."""
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     p = correct / total

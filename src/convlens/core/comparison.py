@@ -1,0 +1,101 @@
+"""The records of a comparison: recipes side by side on the same splits and seeds."""
+
+from typing import Literal
+
+from convlens.core.records import Record
+from convlens.core.run import EpochMetrics, FeatureCounts, Versions
+
+COMPARISON_FILE = "comparison.json"
+COMPARISON_PAGE = "comparison.html"
+BEST_RECIPE_FILE = "best.toml"
+
+Verdict = Literal["base", "helps", "harms", "no difference shown"]
+
+
+class ComparedRun(Record):
+    """One training: a recipe with one seed on one split."""
+
+    seed: int
+    fold: int
+    """Number of the fold that it was judged on, from 1; 0 where there are no folds."""
+    accuracy: float
+    train_loss: float
+    val_loss: float
+    seconds: float
+    """Of training alone, on features that were there."""
+    epochs: list[EpochMetrics]
+
+
+class ComparedRecipe(Record):
+    """One line of the table. Losses are means over the runs, at the end of training; accuracies lie in 0..1."""
+
+    name: str
+    does: str
+    recipe: dict[str, str | int | float | bool]
+    trained_parameters: int
+    runs: list[ComparedRun]
+    accuracy: float
+    interval: tuple[float, float]
+    """95 % Wilson score interval for as many different pictures as were judged."""
+    difference: float
+    """To the base's accuracy."""
+    difference_interval: tuple[float, float]
+    """95 %, paired by picture and by run."""
+    p_value: float
+    """That of the difference, corrected for the number of recipes (Holm)."""
+    verdict: Verdict
+    sentence: str
+    seconds: float
+    """Mean of the runs."""
+    train_loss: float
+    val_loss: float
+
+
+class FractionPoint(Record):
+    """Transfer and training from scratch on a part of the training pictures: means over the runs."""
+
+    fraction: float
+    pictures: int
+    transfer: float
+    transfer_interval: tuple[float, float]
+    scratch: float
+    scratch_interval: tuple[float, float]
+
+
+class RangeTest(Record):
+    """The smoothed loss while the learning rate grew, and the rate that follows."""
+
+    rates: list[float]
+    losses: list[float]
+    proposed: float
+
+
+class Comparison(Record):
+    """What `convlens compare --json` prints, and comparison.json."""
+
+    kind: Literal["convlens.comparison"] = "convlens.comparison"
+    version: Literal[1] = 1
+    folder: str
+    """Of the comparison, with its page and the best recipe."""
+    pictures_folder: str
+    command: str
+    created: str
+    versions: Versions
+    classes: list[str]
+    num_train: int
+    num_val: int
+    """Pictures in one run."""
+    num_runs: int
+    """Of each recipe."""
+    rows: list[ComparedRecipe]
+    """The base first."""
+    best: str
+    features: FeatureCounts
+    """Over all networks of the comparison; `bytes_per_image` is the base's."""
+    frozen_unchanged: bool
+    fractions: list[FractionPoint]
+    range_test: RangeTest | None
+    left_out: list[str]
+    """What the budget left no time for, or what could not be tried, each with the reason."""
+    seconds: float
+    """From start to end."""

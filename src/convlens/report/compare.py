@@ -1,0 +1,181 @@
+"""The pages of a comparison: the table, the learning curves with a legend to switch, accuracy against cost."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from convlens.core.comparison import (
+    BEST_RECIPE_FILE,
+    COMPARISON_FILE,
+    COMPARISON_PAGE,
+    ComparedRecipe,
+    Comparison,
+    FractionPoint,
+    RangeTest,
+)
+from convlens.core.files import write_atomically
+from convlens.core.run import EpochMetrics
+from convlens.report.formatting import number, percent
+from convlens.report.labels import place_labels
+from convlens.report.pages import PAGES
+from convlens.report.svg import FIRST, GRID, SECOND, TEXT, in_report_style, inline_svg
+
+# Mid tones that hold on light and dark paper (Okabe and Ito); dashes tell lines of one colour apart.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7f00", "#7f7f7f")
+_DASHES = ("-", "--", ":")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LegendEntry:
+    """One recipe in the legend: the number that its lines are called by, and how they look."""
+
+    number: int
+    name: str
+    colour: str
+    dashes: str
+
+
+def write_comparison(folder: Path, record: Comparison, best: str) -> Path:
+    """The path of the page; beside it lie the record, from which the page can be drawn again, and the best recipe."""
+    write_atomically(folder / COMPARISON_FILE, record.to_json())
+    write_atomically(folder / BEST_RECIPE_FILE, best)
+    page = PAGES.get_template("compare.html.jinja").render(
+        record=record,
+        legend=_legend(record.rows),
+        curves=_curves(record.rows),
+        cost=_cost_chart(record.rows),
+        fractions=_fraction_chart(record.fractions) if record.fractions else None,
+        range_chart=_range_chart(record.range_test) if record.range_test else None,
+        best_file=BEST_RECIPE_FILE,
+    )
+    write_atomically(folder / COMPARISON_PAGE, page)
+    return folder / COMPARISON_PAGE
+
+
+def _legend(rows: Sequence[ComparedRecipe]) -> list[LegendEntry]:
+    return [
+        LegendEntry(
+            number=place,
+            name=row.name,
+            colour=_COLOURS[place % len(_COLOURS)],
+            dashes=_DASHES[place // len(_COLOURS) % len(_DASHES)],
+        )
+        for place, row in enumerate(rows)
+    ]
+
+
+def _curves(rows: Sequence[ComparedRecipe]) -> list[str]:
+    return [
+        _curve_chart(rows, "loss", "validation loss (nats)", lambda epoch: epoch.val_loss),
+        _curve_chart(rows, "accuracy", "validation accuracy", lambda epoch: epoch.val_accuracy),
+        _curve_chart(rows, "training", "training loss (nats)", lambda epoch: epoch.train_loss),
+    ]
+
+
+@in_report_style
+def _curve_chart(rows: Sequence[ComparedRecipe], name: str, label: str, value: Callable[[EpochMetrics], float]) -> str:
+    """One line for each recipe, the mean over its runs; the page's legend shows and hides it by its id."""
+    figure, axes = _figure()
+    for entry, row in zip(_legend(rows), rows, strict=True):
+        epochs, means = mean_curve(row, value)
+        axes.plot(epochs, means, color=entry.colour, linestyle=entry.dashes, linewidth=1.6, gid=f"line{entry.number}")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    description = (
+        f"Mean {label} over the epochs, a line for each of {len(rows)} recipes; the table has the last values."
+    )
+    return inline_svg(figure, name=name, description=description)
+
+
+def mean_curve(row: ComparedRecipe, value: Callable[[EpochMetrics], float]) -> tuple[list[int], list[float]]:
+    """Epochs, and the mean over the runs at each; a run that stopped early counts with its last epoch from then on."""
+    longest = max(len(run.epochs) for run in row.runs)
+    padded = [
+        [value(epoch) for epoch in (*run.epochs, *[run.epochs[-1]] * (longest - len(run.epochs)))] for run in row.runs
+    ]
+    means = [sum(values) / len(values) for values in zip(*padded, strict=True)]
+    return list(range(1, longest + 1)), [mean if math.isfinite(mean) else math.nan for mean in means]
+
+
+@in_report_style
+def _cost_chart(rows: Sequence[ComparedRecipe]) -> str:
+    figure, axes = _figure(width=9.2, height=4.2)
+    for entry, row in zip(_legend(rows), rows, strict=True):
+        axes.errorbar(
+            row.seconds,
+            row.accuracy,
+            yerr=[[row.accuracy - row.interval[0]], [row.interval[1] - row.accuracy]],
+            color=entry.colour,
+            fmt="o",
+            markersize=5,
+            elinewidth=0.8,
+            alpha=0.85,
+        )
+    axes.set_xscale("log")
+    axes.set_xlabel("seconds of training, mean of the runs")
+    _accuracy_axis(axes)
+    place_labels(axes, [(row.seconds, row.accuracy, row.name) for row in rows], TEXT)
+    description = "Accuracy with its 95 % interval against the seconds of one training; the table has all numbers."
+    return inline_svg(figure, name="cost", description=description)
+
+
+@in_report_style
+def _fraction_chart(points: Sequence[FractionPoint]) -> str:
+    figure, axes = _figure(width=9.2, height=4.2)
+    pictures = [point.pictures for point in points]
+    lines = (
+        ("transfer", [p.transfer for p in points], [p.transfer_interval for p in points], FIRST, "-", "o"),
+        ("from scratch", [p.scratch for p in points], [p.scratch_interval for p in points], SECOND, "--", "s"),
+    )
+    for name, values, intervals, colour, dashes, marker in lines:
+        below = [value - low for value, (low, _) in zip(values, intervals, strict=True)]
+        above = [high - value for value, (_, high) in zip(values, intervals, strict=True)]
+        axes.errorbar(
+            pictures,
+            values,
+            yerr=[below, above],
+            color=colour,
+            linestyle=dashes,
+            marker=marker,
+            label=name,
+            elinewidth=0.8,
+        )
+    axes.set_xscale("log")
+    axes.set_xlabel("training pictures")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    _accuracy_axis(axes)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    last = points[-1]
+    description = (
+        f"Accuracy over the number of training pictures. With {last.pictures} of them transfer reaches "
+        f"{percent(last.transfer)}, training from scratch {percent(last.scratch)}."
+    )
+    return inline_svg(figure, name="fractions", description=description)
+
+
+@in_report_style
+def _range_chart(found: RangeTest) -> str:
+    figure, axes = _figure(width=9.2, height=3.4)
+    axes.plot(found.rates, found.losses, color=FIRST, linewidth=1.6)
+    axes.axvline(found.proposed, color=GRID, linestyle="--")
+    axes.set_xscale("log")
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("training loss, smoothed (nats)")
+    description = f"Loss while the learning rate grows; {number(found.proposed)} is proposed, the dashed line."
+    return inline_svg(figure, name="range-test", description=description)
+
+
+def _figure(width: float = 4.6, height: float = 3.2) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _accuracy_axis(axes: Axes) -> None:
+    axes.set_ylabel("validation accuracy")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))

@@ -1,0 +1,290 @@
+"""Compare: a base recipe and tricks side by side, on the same splits and seeds, from one pass over the pictures."""
+
+import dataclasses
+import hashlib
+import platform
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from convlens.core.comparison import Comparison, FractionPoint, RangeTest
+from convlens.core.errors import ConvlensError, DataError, UsageError
+from convlens.core.progress import Progress, Say, silent
+from convlens.core.records import now
+from convlens.core.run import Versions
+from convlens.data.manifest import Manifest
+from convlens.data.scan import scan
+from convlens.data.splits import fold, split_pictures
+from convlens.report.compare import write_comparison
+from convlens.tasks.place import unused_run_name
+from convlens.tasks.recipe import changed_recipe
+from convlens.tasks.refusals import refuse_contradictions
+from convlens.tasks.standings import Contestant, mean_accuracy, standings
+from convlens.tasks.workbench import Workbench
+from convlens.training.range_test import range_test
+from convlens.training.recipe import Recipe
+from convlens.training.tricks import PLAIN, TRICKS, together, trick
+
+COMPARISONS_FOLDER = Path("comparisons")
+_OPTIONS = ("backbone", "weights", "freeze", "size", "epochs", "learning_rate", "precision", "seed")
+ALL_TRICKS = tuple(TRICKS)
+DEFAULT_TRICKS = ("momentum", "adam", "cosine", "weight-decay", "dropout", "label-smoothing", "mixup", "ema")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Round:
+    """One split with one seed; every recipe is trained once in it."""
+
+    seed: int
+    fold: int
+    split: Callable[[Manifest], Manifest]
+
+
+def compare(
+    folder: str | Path,
+    *,
+    tricks: Sequence[str] = DEFAULT_TRICKS,
+    recipe: Recipe | str | Path | None = None,
+    seeds: int = 5,
+    folds: int = 0,
+    budget: float | None = None,
+    fractions: Sequence[float] = (),
+    backbones: Sequence[str] = (),
+    lr_find: bool = False,
+    out: str | Path | None = None,
+    progress: Progress = silent,
+    say: Say = lambda text: None,
+    **changes: object,
+) -> Comparison:
+    """The comparison of a base recipe with each trick added to it, with all of them together, and with other backbones.
+
+    The base is `recipe` (a record or a TOML file) or plain gradient descent, with `changes` to its fields (backbone,
+    epochs, learning_rate, ...). Every recipe is trained with `seeds` seeds; each seed splits the pictures anew where
+    there is no val/, and with `folds` every seed judges each picture once. What is frozen runs once per picture, for all.
+    `backbones` are names, each with its usual weights or "NAME=FILE". `budget` is in seconds: tricks and further seeds
+    that do not fit are left out, and said. `fractions` of the training pictures are tried with the base and from
+    scratch. `lr_find` takes the base's learning rate from a range test.
+
+    The folder `out` gets the page, the record and the best recipe. Raises UsageError for unknown names and values out
+    of range, DataError for unusable pictures.
+    """
+    start = time.perf_counter()
+    base = _base(recipe, changes)
+    contestants = _contestants(base, tricks, backbones)
+    rounds = _rounds(base, seeds, folds)
+    _refuse_wrong_fractions(fractions)
+    target = _target(out, folder)
+    manifest = scan(folder, progress)
+    bench = Workbench(manifest, progress)
+    say(f"{len(manifest.pictures)} pictures of {len(manifest.classes)} classes, {len(contestants)} recipes")
+    found = None
+    if lr_find:
+        found = _found_rate(bench, base, rounds[0])
+        say(f"range test: learning rate {found.proposed:g}")
+        base = base.model_copy(update={"learning_rate": found.proposed})
+        contestants = _contestants(base, tricks, backbones)
+    left_out = _race(bench, contestants, rounds, None if budget is None else start + budget, progress)
+    contestants = [one for one in contestants if one.outcomes]
+    points = _fraction_points(bench, base, rounds, fractions, progress) if fractions else []
+    rows = standings(contestants, [(one.seed, one.fold) for one in rounds])
+    best = max(rows, key=lambda row: (row.accuracy, -row.val_loss))
+    split = rounds[0].split(bench.manifest(base))
+    record = Comparison(
+        folder=str(target),
+        pictures_folder=manifest.folder,
+        command=_command(manifest.folder, base, tricks, seeds, folds, budget, fractions, backbones),
+        created=now(),
+        versions=Versions(
+            convlens=version("convlens"),
+            torch=torch.__version__,
+            python=platform.python_version(),
+            machine=f"{platform.machine()}, {torch.get_num_threads()} threads",
+        ),
+        classes=list(split.classes),
+        num_train=len(split.side("train")),
+        num_val=len(split.side("val")),
+        num_runs=len(contestants[0].outcomes),
+        rows=rows,
+        best=best.name,
+        features=bench.counts,
+        frozen_unchanged=bench.frozen_unchanged,
+        fractions=points,
+        range_test=found,
+        left_out=left_out,
+        seconds=time.perf_counter() - start,
+    )
+    chosen = next(one for one in contestants if one.name == best.name)
+    write_comparison(target, record, chosen.recipe.model_copy(update={"seed": rounds[0].seed}).to_toml())
+    return record
+
+
+def _base(recipe: Recipe | str | Path | None, changes: dict[str, object]) -> Recipe:
+    if recipe is not None:
+        base = changed_recipe(recipe, **changes)
+    else:
+        named = {"backbone": "house", "weights": None, "size": None, "precision": "auto"}
+        base = changed_recipe(Recipe.of(**PLAIN), **{**named, **changes})
+    refuse_contradictions(base)
+    return base
+
+
+def _contestants(base: Recipe, tricks: Sequence[str], backbones: Sequence[str]) -> list[Contestant]:
+    """The base, each trick, all of them together, and the base on other backbones."""
+    chosen = [trick(name) for name in dict.fromkeys(tricks)]
+    found = [Contestant(name="base", does="the base recipe", recipe=base)]
+    found += [Contestant(name=one.name, does=one.does, recipe=one.apply(base)) for one in chosen]
+    if len(chosen) > 1:
+        all_of_them = together(chosen)
+        found.append(
+            Contestant(name=all_of_them.name, does=f"all at once: {all_of_them.does}", recipe=all_of_them.apply(base))
+        )
+    for name in backbones:
+        backbone, _, weights = name.partition("=")
+        other = changed_recipe(base, backbone=backbone, weights=weights or None, size=None)
+        found.append(Contestant(name=backbone, does=f"{backbone}, weights {other.weights}", recipe=other))
+    for one in found:
+        refuse_contradictions(one.recipe)
+    return found
+
+
+def _rounds(base: Recipe, seeds: int, folds: int) -> list[_Round]:
+    if seeds < 1 or folds < 0 or folds == 1:
+        raise UsageError(f"--seeds {seeds} --folds {folds}: at least one seed, and no fold or at least two.")
+    return [
+        _round(base, base.seed + number, which, folds) for number in range(seeds) for which in range(1, folds + 1)
+    ] or [_round(base, base.seed + number, 0, 0) for number in range(seeds)]
+
+
+def _round(base: Recipe, seed: int, which: int, folds: int) -> _Round:
+    def split(manifest: Manifest) -> Manifest:
+        divided = fold(manifest, which, folds, seed) if folds else split_pictures(manifest, base.val_fraction, seed)
+        if not divided.side("val"):
+            raise DataError(f"{manifest.folder}: no usable validation picture to compare on. Put some into val/.")
+        return divided
+
+    return _Round(seed=seed, fold=which, split=split)
+
+
+def _race(
+    bench: Workbench, contestants: Sequence[Contestant], rounds: Sequence[_Round], end: float | None, progress: Progress
+) -> list[str]:
+    """Train every recipe in every round that the budget allows; what it leaves no time for is given back in words."""
+    left_out: list[str] = []
+    longest = 0.0
+    with progress("compare", len(contestants) * len(rounds)) as advance:
+        for number, one_round in enumerate(rounds):
+            begun = time.perf_counter()
+            if end is not None and number and begun + longest > end:
+                left_out.append(f"{len(rounds) - number} of {len(rounds)} runs of each recipe: the budget was used up")
+                break
+            for contestant in contestants:
+                if end is not None and not number and contestant is not contestants[0] and time.perf_counter() > end:
+                    left_out.append(f"{contestant.name}: the budget was used up")
+                    continue
+                if number and not contestant.outcomes:
+                    continue
+                _train(bench, contestant, one_round)
+                advance(1, contestant.name)
+            if number:
+                longest = max(longest, time.perf_counter() - begun)
+    return left_out
+
+
+def _train(bench: Workbench, contestant: Contestant, one_round: _Round) -> None:
+    recipe = contestant.recipe.model_copy(update={"seed": one_round.seed})
+    try:
+        contestant.outcomes.append(bench.run(recipe, one_round.split(bench.manifest(recipe))))
+    except ConvlensError as error:
+        raise type(error)(f"recipe {contestant.name!r}: {error}") from error
+
+
+def _found_rate(bench: Workbench, base: Recipe, one_round: _Round) -> RangeTest:
+    fitting = bench.fitting(base, one_round.split(bench.manifest(base)))
+    return range_test(fitting.model(), fitting.examples("train", augment=base.augment), base)
+
+
+def _refuse_wrong_fractions(fractions: Sequence[float]) -> None:
+    if wrong := [fraction for fraction in fractions if not 0 < fraction <= 1]:
+        raise UsageError(f"--fractions {wrong[0]:g}: parts of the training pictures lie above 0 and at most at 1.")
+
+
+def _fraction_points(
+    bench: Workbench, base: Recipe, rounds: Sequence[_Round], fractions: Sequence[float], progress: Progress
+) -> list[FractionPoint]:
+    """Transfer by the base recipe, and the same network from random weights, on ever more pictures."""
+    scratch = changed_recipe(
+        base, freeze="none", weights="random", reopen=0, head="linear", views=0, momentum=0.9, schedule="cosine"
+    )
+    points = []
+    with progress("compare", 2 * len(fractions) * len(rounds)) as advance:
+        for fraction in sorted(fractions):
+            hits: dict[str, list[dict[str, bool]]] = {"transfer": [], "scratch": []}
+            pictures = 0
+            for one_round in rounds:
+                for name, recipe in (("transfer", base), ("scratch", scratch)):
+                    seeded = recipe.model_copy(update={"seed": one_round.seed})
+                    part = _part(one_round.split(bench.manifest(seeded)), fraction, one_round.seed)
+                    hits[name].append(bench.run(seeded, part).hits)
+                    pictures = len(part.side("train"))
+                    advance(1, f"{fraction:g} of the pictures, {name}")
+            (transfer, transfer_interval), (from_scratch, scratch_interval) = map(mean_accuracy, hits.values())
+            points.append(
+                FractionPoint(
+                    fraction=fraction,
+                    pictures=pictures,
+                    transfer=transfer,
+                    transfer_interval=transfer_interval,
+                    scratch=from_scratch,
+                    scratch_interval=scratch_interval,
+                )
+            )
+    return points
+
+
+def _part(manifest: Manifest, fraction: float, seed: int) -> Manifest:
+    """The manifest with a part of each class's training pictures, at least one; larger parts hold the smaller ones."""
+    kept = set()
+    for label in manifest.classes:
+        hashes = {one.sha256 for one in manifest.side("train") if one.label == label}
+        ranked = sorted(hashes, key=lambda sha256: hashlib.sha256(f"{seed}:part:{sha256}".encode()).digest())
+        kept |= set(ranked[: max(1, round(len(ranked) * fraction))])
+    pictures = tuple(one for one in manifest.pictures if one.side != "train" or one.sha256 in kept)
+    return dataclasses.replace(manifest, pictures=pictures)
+
+
+def _target(out: str | Path | None, folder: str | Path) -> Path:
+    if out is None:
+        return unused_run_name(COMPARISONS_FOLDER, Path(folder).resolve().name)
+    target = Path(out).expanduser()
+    if target.exists():
+        raise UsageError(f"--out {target} exists already, and comparisons are never overwritten. Give another name.")
+    return target
+
+
+def _command(
+    folder: str,
+    base: Recipe,
+    tricks: Sequence[str],
+    seeds: int,
+    folds: int,
+    budget: float | None,
+    fractions: Sequence[float],
+    backbones: Sequence[str],
+) -> str:
+    """A command that gives the same table again. The rate that a range test found stands in it as a number."""
+    words = ["convlens", "compare", folder, "--tricks", ",".join(tricks), "--seeds", str(seeds)]
+    words += ["--folds", str(folds)] if folds else []
+    words += ["--budget", f"{budget:g}s"] if budget is not None else []
+    words += ["--fractions", ",".join(f"{fraction:g}" for fraction in fractions)] if fractions else []
+    words += ["--backbones", ",".join(backbones)] if backbones else []
+    plain = Recipe.of(**PLAIN).model_dump()
+    for name, value in base.model_dump().items():
+        if name in _OPTIONS:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+        elif value != plain[name]:
+            words += ["--set", f"{name}={value}"]
+    return shlex.join(words)

@@ -1,0 +1,167 @@
+"""The workbench: many short trainings on the same pictures, which share networks, features and captured graphs."""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from convlens.core.files import cache_folder
+from convlens.core.progress import Progress, silent
+from convlens.core.run import EpochMetrics, FeatureCounts
+from convlens.core.seeds import derived_seed
+from convlens.data.manifest import Manifest
+from convlens.tasks.fit import Fitting, in_stages
+from convlens.tasks.network import RANDOM
+from convlens.tasks.prepare import Prepared, prepare
+from convlens.tasks.views import with_views
+from convlens.training.loop import predict_logits
+from convlens.training.recipe import Recipe
+from convlens.transfer.heads import new_head
+from convlens.transfer.prefix import PrefixPass, run_prefix
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How one training went, and which of the validation pictures it classified rightly in the end, by their hashes."""
+
+    history: list[EpochMetrics]
+    hits: dict[str, bool]
+    seconds: float
+    trained_parameters: int
+
+    @property
+    def accuracy(self) -> float:
+        """On the validation pictures."""
+        return sum(self.hits.values()) / len(self.hits)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Stand:
+    """A network with its features, as it was before any training."""
+
+    prepared: Prepared
+    features: PrefixPass
+    head: nn.Module
+    before: dict[str, Tensor]
+
+    def fresh(self, recipe: Recipe) -> Prepared:
+        """The network as `prepare` would give it for the recipe: old weights, and a head drawn anew from its seed."""
+        cut, classes = self.prepared.cut, self.prepared.classes
+        seed = derived_seed(recipe.seed, "head")
+        _put(cut.module, cut.head, self.head)
+        with torch.no_grad():
+            for name, tensor in cut.module.state_dict().items():
+                if name in self.before:
+                    tensor.copy_(self.before[name])
+            for name, tensor in new_head(self.head, cut.head, classes, seed, Recipe().head_form).state_dict().items():
+                self.head.state_dict()[name].copy_(tensor)
+        if recipe.head_form.plain:
+            return self.prepared
+        return dataclasses.replace(self.prepared, cut=cut.with_head(recipe.head_form, classes, seed))
+
+    def unchanged(self) -> bool:
+        """Whether all that is frozen is as it was."""
+        _put(self.prepared.module, self.prepared.cut.head, self.head)
+        return self.prepared.cut.frozen_digest() == self.prepared.frozen_before
+
+
+class Workbench:
+    """Trains recipes on the pictures of one manifest; what they share is computed once."""
+
+    def __init__(self, manifest: Manifest, progress: Progress) -> None:
+        self._manifest = manifest
+        self._progress = progress
+        self._stands: dict[tuple[object, ...], _Stand] = {}
+
+    def manifest(self, recipe: Recipe) -> Manifest:
+        """The pictures that can be used; those that the recipe's network has not seen go through its frozen layers."""
+        features = self._stand(recipe).features
+        return self._manifest.without(features.problems).with_usable_classes()
+
+    def run(self, recipe: Recipe, manifest: Manifest) -> Outcome:
+        """Train by the recipe on a split manifest. The result is that of `convlens train` with the same recipe."""
+        fitting = self.fitting(recipe, manifest)
+        start = time.perf_counter()
+        model, history = in_stages(fitting, silent)
+        seconds = time.perf_counter() - start
+        val = fitting.examples("val", augment=False)
+        right = (predict_logits(model, val).argmax(1) == val.labels).tolist()
+        hits = {one.sha256: bool(hit) for one, hit in zip(manifest.side("val"), right, strict=True)}
+        trained = sum(parameter.numel() for parameter in model.parameters.values())
+        return Outcome(history=history, hits=hits, seconds=seconds, trained_parameters=trained)
+
+    def fitting(self, recipe: Recipe, manifest: Manifest) -> Fitting:
+        """Everything that training by the recipe starts from."""
+        stand = self._stand(recipe)
+        prepared = stand.fresh(recipe)
+        features = with_views(stand.features, prepared, manifest, recipe, self._progress)
+        return Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe)
+
+    @property
+    def counts(self) -> FeatureCounts:
+        """What the frozen layers of all networks had to do, views apart."""
+        passes = [stand.features for stand in self._stands.values()]
+        pictures = [one.sha256 for one in self._manifest.without(passes[0].problems).pictures]
+        computed = sum(one.computed for one in passes)
+        return FeatureCounts(
+            computed=computed,
+            reused=len(pictures) * len(passes) - computed,
+            decoded=sum(one.decoded for one in passes),
+            bytes_per_image=passes[0].table.rows(pictures[:1]).bytes_per_image,
+        )
+
+    @property
+    def frozen_unchanged(self) -> bool:
+        """Whether every frozen parameter and buffer of every network is bit-equal to what it was."""
+        return all(stand.unchanged() for stand in self._stands.values())
+
+    def _stand(self, recipe: Recipe) -> _Stand:
+        key = _what_decides(recipe)
+        if key not in self._stands:
+            self._stands[key] = self._built(recipe)
+        return self._stands[key]
+
+    def _built(self, recipe: Recipe) -> _Stand:
+        plain = recipe.model_copy(update={"dropout": 0.0, "batch_norm": False})
+        plain = plain.model_copy(update={"head": "own" if recipe.head == "own" else "linear"})
+        prepared = prepare(plain, len(self._manifest.classes))
+        store = cache_folder() / "store"
+        features = run_prefix(
+            prepared.cut.prefix, self._manifest, prepared.preprocessing, recipe.precision, store, self._progress
+        )
+        usable = self._manifest.without(features.problems).with_usable_classes()
+        if len(usable.classes) != prepared.classes:
+            prepared = prepare(plain, len(usable.classes))
+        cut = prepared.cut
+        changing = {**cut.trained_parameters, **cut.changing_buffers}
+        return _Stand(
+            prepared=prepared,
+            features=features,
+            head=prepared.module.get_submodule(cut.head),
+            before={name: tensor.detach().clone() for name, tensor in changing.items()},
+        )
+
+
+def _what_decides(recipe: Recipe) -> tuple[object, ...]:
+    """What two recipes must have in common to share a network and its features."""
+    seed: Sequence[int] = [recipe.seed] if recipe.weights == RANDOM else []
+    own = recipe.head == "own"
+    return (
+        recipe.backbone,
+        recipe.weights,
+        recipe.freeze,
+        recipe.reopen,
+        recipe.size,
+        recipe.precision,
+        recipe.progressive,
+        recipe.epochs if recipe.progressive < 1 else 0,
+        own,
+        *seed,
+    )
+
+
+def _put(module: nn.Module, path: str, part: nn.Module) -> None:
+    parent, _, name = path.rpartition(".")
+    setattr(module.get_submodule(parent), name, part)

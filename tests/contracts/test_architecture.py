@@ -20,10 +20,14 @@ MAY_IMPORT = {
     "data": {"core"},
     "training": {"core", "data"},
     "transfer": {"core", "data", "graph", "training"},
+    "explain": {"core", "ops", "graph", "gradient"},
     "report": {"core"},
     "serve": {"core", "data", "graph"},
-    "studies": {"core", "ops", "graph", "gradient", "layers", "zoo", "data", "training", "transfer", "report", "tasks"},
-    "tasks": {"core", "ops", "graph", "gradient", "layers", "zoo", "data", "training", "transfer", "report"},
+    "studies": {
+        *("core", "ops", "graph", "gradient", "layers", "zoo", "data", "training", "transfer", "explain", "report"),
+        "tasks",
+    },
+    "tasks": {"core", "ops", "graph", "gradient", "layers", "zoo", "data", "training", "transfer", "explain", "report"},
     "cli": {"core", "tasks", "report", "serve", "studies"},
 }
 """Folder -> the other folders of ours that its files may import."""

@@ -1,0 +1,48 @@
+"""`convlens explain NET|RUN [IMAGE]`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from convlens.cli.screen import JsonOption, QuietOption, Screen
+
+
+def explain(
+    network: Annotated[str, typer.Argument(metavar="NET|RUN", help="A network's name, or a run folder.")],
+    image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="A picture; default: a drawn one.")] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="Whose score is differentiated; default: the most likely class.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="SET|FILE", help="Published weights (imagenet, cifar10) or a file.")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the input in pixels; default: the network's own.")] = None,
+    versus: Annotated[
+        str | None, typer.Option(metavar="NET", help="Another network, whose gradient flow is drawn beside.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The page; default: NET.html.")] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """The network on one page: its graph, what goes through it forward and backward, and why it says what it says."""
+    from convlens.tasks.explain import explain as task
+
+    screen = Screen(json=json, quiet=quiet)
+    page = task(network, image, target=target, weights=weights, size=size, versus=versus, progress=screen.progress)
+    explanation = page.explanation
+    path = page.save(out or Path(f"{Path(network).name}.html"))
+
+    def told() -> None:
+        typer.echo(f"{explanation.network}: {len(explanation.nodes)} nodes, gradients of {explanation.target}")
+        typer.echo(
+            f"Gradients against autograd: largest relative difference {explanation.check.largest_difference:.1e} over "
+            f"{explanation.check.compared} parameters"
+        )
+        for guess in explanation.guesses[:3]:
+            typer.echo(f"  {guess.probability:6.1%}  {guess.name}")
+        for note in explanation.notes:
+            typer.echo(note)
+        typer.echo(f"Page {path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+    screen.show(explanation, told)

@@ -1,0 +1,91 @@
+"""Why this class, and what a place really sees: Grad-CAM, input gradients, effective receptive fields."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from convlens.explain.pictures import heat_map
+from convlens.gradient.backpropagate import Backpropagation, backpropagate
+from convlens.graph.graph import Graph, Node
+from convlens.graph.hierarchy import Hierarchy
+from convlens.graph.receptive_field import ReceptiveFields
+
+_MOST_EFFECTIVE = 8
+
+
+def grad_cam(result: Backpropagation, last_feature_map: str | None, size: tuple[int, int]) -> str | None:
+    """relu(Σ_k α_k A_k), with α_k the mean of ∂J/∂A_k, over the last feature maps A; as a layer over the picture.
+
+    Selvaraju et al.: Grad-CAM, ICCV 2017, arXiv:1610.02391, equations 1 and 2.
+    """
+    if last_feature_map is None:
+        return None
+    maps, gradient = result.value(last_feature_map), result.upstream(last_feature_map)
+    if gradient is None or maps.ndim != 4:
+        return None
+    weights = gradient.mean((2, 3), keepdim=True)
+    return heat_map(F.relu((weights * maps).sum(1))[0].detach(), size)
+
+
+def input_gradient(result: Backpropagation) -> str | None:
+    """The largest |∂J/∂x| over the colours at each pixel (Simonyan et al., arXiv:1312.6034, section 3.1)."""
+    (gradient, *_) = result.inputs
+    if gradient is None or gradient.ndim != 4:
+        return None
+    strength = gradient[0].abs().amax(0)
+    return heat_map(strength.clamp(max=strength.flatten().quantile(0.995).item()), tuple(strength.shape))  # type: ignore[arg-type]
+
+
+def effective_fields(graph: Graph, hierarchy: Hierarchy, fields: ReceptiveFields, x: Tensor) -> dict[str, str]:
+    """Node -> |∂(its middle place, all channels)/∂pixel| over the input, for some nodes evenly apart.
+
+    Luo et al.: Understanding the Effective Receptive Field, NeurIPS 2016, arXiv:1701.04128. Each takes a pass of its
+    own, so not every node has one.
+    """
+    if x.ndim != 4:
+        return {}
+    chosen = _evenly(_ends_of_boxes(graph, hierarchy, fields), _MOST_EFFECTIVE)
+    return {name: _effective_field(graph, name, x) for name in chosen}
+
+
+def _ends_of_boxes(graph: Graph, hierarchy: Hierarchy, fields: ReceptiveFields) -> list[str]:
+    """Nodes with places that the outermost box holds, and the last of each box in it, or in the boxes of that."""
+    names = []
+    for node in graph.operators:
+        box = hierarchy.boxes[hierarchy.box_of[node.name]] if node.name in hierarchy.box_of else None
+        if box is None or not isinstance(fields.nodes.get(node.name), tuple) or len(node.shape or ()) != 4:
+            continue
+        if box.id == "" or (box.children[-1] == node.name and box.id.count(".") <= 1):
+            names.append(node.name)
+    return names
+
+
+def _evenly(names: Sequence[str], most: int) -> list[str]:
+    if len(names) <= most:
+        return list(names)
+    return [names[round(i * (len(names) - 1) / (most - 1))] for i in range(most)]
+
+
+def _effective_field(graph: Graph, name: str, x: Tensor) -> str:
+    state = {key: tensor.detach() for key, tensor in graph.state.items()}  # no gradients of parameters are wanted
+    part = dataclasses.replace(graph, nodes=_leading_to(graph, name), outputs=(name,), state=state)
+    shape = [int(size) for size in graph.by_name[name].shape or ()]
+    upstream = torch.zeros(shape, dtype=x.dtype)
+    upstream[:, :, shape[2] // 2, shape[3] // 2] = 1
+    (gradient,) = backpropagate(part, x, upstream=upstream).inputs
+    assert gradient is not None
+    return heat_map(gradient[0].abs().sum(0).sqrt(), (int(x.shape[2]), int(x.shape[3])))
+
+
+def _leading_to(graph: Graph, name: str) -> tuple[Node, ...]:
+    """The nodes that the value of `name` depends on, and the inputs."""
+    needed = {name}
+    kept = []
+    for node in reversed(graph.nodes):
+        if node.name in needed or node.kind == "input":
+            needed.update(node.inputs)
+            kept.append(node)
+    return tuple(reversed(kept))

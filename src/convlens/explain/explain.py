@@ -1,0 +1,156 @@
+"""An explanation of a module at work on one input."""
+
+import time
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from convlens.core.errors import UsageError
+from convlens.core.explanation import Check, Explanation, Flow, Guess
+from convlens.core.records import now
+from convlens.explain.attribution import effective_fields, grad_cam, input_gradient
+from convlens.explain.flow import gradient_flow
+from convlens.explain.nodes import Work, box_lines, node_lines
+from convlens.explain.pictures import shown_picture
+from convlens.explain.statistics import rounded
+from convlens.gradient.backpropagate import Backpropagation, backpropagate
+from convlens.graph.capture import capture
+from convlens.graph.cost import cost
+from convlens.graph.graph import Graph
+from convlens.graph.hierarchy import hierarchy
+from convlens.graph.receptive_field import receptive_field
+from convlens.graph.run import run
+
+_GUESSES = 5
+
+
+class Plan(NamedTuple):
+    """What of the module a run keeps fixed, and which nodes' values it stores."""
+
+    frozen: Collection[str]
+    crossings: Collection[str]
+
+
+def explain(
+    module: nn.Module,
+    x: Tensor,
+    *,
+    name: str = "",
+    target: int | None = None,
+    classes: Sequence[str] = (),
+    picture: Tensor | None = None,
+    plan: Plan | None = None,
+    versus: Flow | None = None,
+) -> Explanation:
+    """The explanation of a module, in the mode that it is in, for one input x of shape (1, ...).
+
+    The gradients are those of the score of class `target` (the most likely one by default), where the output has shape
+    (1, classes), else of the sum of all outputs. `classes` names them; `picture` is the input before normalisation,
+    values in 0..1, to be shown. `versus` is another network's gradient flow, drawn beside this one's.
+
+    Raises UsageError for more than one example, a class that there is not, and modules that cannot be captured.
+    """
+    if x.ndim < 2 or x.shape[0] != 1:
+        raise UsageError(f"explain takes one example, of shape (1, ...); got shape {tuple(x.shape)}.")
+    start = time.perf_counter()
+    graph = capture(module, x, free_batch=False)
+    with torch.no_grad():
+        result, told, guesses = _passes(graph, x, target, classes)
+        fields, boxes = receptive_field(graph), hierarchy(graph)
+        costs = cost(graph)
+        work = Work(
+            module=module,
+            graph=graph,
+            hierarchy=boxes,
+            result=result,
+            costs=costs,
+            fields=fields,
+            frozen=plan.frozen if plan else None,
+            crossings=plan.crossings if plan else (),
+            effective=effective_fields(graph, boxes, fields, x),
+        )
+        nodes = node_lines(work)
+        size = (int(x.shape[-2]), int(x.shape[-1])) if x.ndim == 4 else None
+        flow = gradient_flow(name or type(module).__name__, graph, result)
+    return Explanation(
+        network=name or type(module).__name__,
+        made=now(),
+        input_shape=list(x.shape),
+        picture=shown_picture(picture) if picture is not None else None,
+        target=told.text,
+        guesses=guesses,
+        boxes=box_lines(work),
+        nodes=nodes,
+        grad_cam=grad_cam(result, fields.last_feature_map, size) if size else None,
+        input_gradient=input_gradient(result),
+        flow=flow,
+        versus=versus,
+        check=_check(module, x, result, told),
+        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        multiply_adds=costs.total.multiply_adds,
+        seconds=rounded(time.perf_counter() - start),
+        notes=[],
+    )
+
+
+def flow_of(module: nn.Module, x: Tensor, *, name: str, target: int | None = None) -> Flow:
+    """The gradient flow alone, for a comparison."""
+    graph = capture(module, x, free_batch=False)
+    with torch.no_grad():
+        result, _, _ = _passes(graph, x, target, ())
+    return gradient_flow(name, graph, result)
+
+
+class _Target(NamedTuple):
+    """What is differentiated: the text for a person, and the upstream gradient of the output."""
+
+    text: str
+    upstream: Tensor
+
+
+def _passes(
+    graph: Graph, x: Tensor, target: int | None, classes: Sequence[str]
+) -> tuple[Backpropagation, _Target, list[Guess]]:
+    """Forward once to see the output, then forward and backward from the target."""
+    outputs = run(graph, x)
+    if len(outputs) != 1:
+        raise UsageError(f"explain takes networks with one output; this one has {len(outputs)}.")
+    told, guesses = _target(outputs[0], target, classes)
+    return backpropagate(graph, x, upstream=told.upstream, keep=True), told, guesses
+
+
+def _target(output: Tensor, target: int | None, classes: Sequence[str]) -> tuple[_Target, list[Guess]]:
+    if output.ndim != 2:
+        if target is not None:
+            raise UsageError(f"--target {target}: the output of shape {tuple(output.shape)} has no classes to choose.")
+        return _Target("the sum of all outputs", torch.ones_like(output)), []
+    number = output.shape[1]
+    if target is not None and not 0 <= target < number:
+        raise UsageError(f"--target {target}: there are {number} classes, from 0 to {number - 1}.")
+    names = list(classes) if len(classes) == number else [f"class {i}" for i in range(number)]
+    probabilities = output[0].softmax(0)
+    best = probabilities.topk(min(_GUESSES, number))
+    guesses = [
+        Guess(name=names[i], probability=rounded(p))
+        for i, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    ]
+    chosen = int(best.indices[0]) if target is None else target
+    upstream = torch.zeros_like(output)
+    upstream[0, chosen] = 1
+    return _Target(f"the score of {names[chosen]}", upstream), guesses
+
+
+def _check(module: nn.Module, x: Tensor, result: Backpropagation, told: _Target) -> Check:
+    """Our gradients against those that autograd gives for the module itself."""
+    named = {name: parameter for name, parameter in module.named_parameters() if name in result.parameters}
+    with torch.enable_grad():
+        output = module(x)
+        theirs = torch.autograd.grad(output, list(named.values()), told.upstream)
+    worst, where = 0.0, ""
+    for (name, _), gradient in zip(named.items(), theirs, strict=True):
+        difference = (result.parameters[name] - gradient).abs().max() / gradient.abs().max().clamp(min=1e-12)
+        if float(difference) >= worst:
+            worst, where = float(difference), name
+    return Check(largest_difference=rounded(worst), parameter=where, compared=len(named))

@@ -1,0 +1,179 @@
+"""Explain: a network of the zoo, a run, or any module, at work on one input; as a page."""
+
+import dataclasses
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from convlens.core.bundle import BUNDLE_FILE
+from convlens.core.errors import DataError, UsageError, unknown_name
+from convlens.core.explanation import Explanation, Flow
+from convlens.core.preprocessing import Preprocessing
+from convlens.core.progress import Progress, silent
+from convlens.core.run import RUN_FILE, RunRecord
+from convlens.data.batches import normalised, read_and_decode
+from convlens.data.decode import BadPicture
+from convlens.explain.explain import Plan, flow_of
+from convlens.explain.explain import explain as explain_module
+from convlens.explain.sample import sample_picture
+from convlens.graph.capture import capture
+from convlens.graph.split import split
+from convlens.report.explain import explanation_page, write_explanation_page
+from convlens.tasks.network import RANDOM, network, preprocessing_for, weights_named
+from convlens.tasks.predict import load_bundle
+from convlens.transfer.freeze import freeze_plan
+from convlens.zoo import card, class_names, names
+
+_FRAME_HEIGHT = 720
+
+
+@dataclasses.dataclass(frozen=True)
+class ExplanationPage:
+    """An explanation with its page; in a notebook it shows itself."""
+
+    explanation: Explanation
+
+    def save(self, path: str | Path) -> Path:
+        """The path of the page, one HTML file that works offline."""
+        return write_explanation_page(self.explanation, Path(path).expanduser())
+
+    def _repr_html_(self) -> str:
+        page = html.escape(explanation_page(self.explanation), quote=True)
+        return f'<iframe srcdoc="{page}" style="width:100%;height:{_FRAME_HEIGHT}px;border:0"></iframe>'
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Subject:
+    """What is explained: a network in evaluation mode, and what its input and output mean."""
+
+    name: str
+    module: nn.Module
+    classes: Sequence[str]
+    input_shape: tuple[int, ...]
+    preprocessing: Preprocessing
+    plan: Plan | None = None
+    notes: tuple[str, ...] = ()
+
+
+def explain(
+    network: str | Path | nn.Module,
+    image: str | Path | Tensor | None = None,
+    *,
+    target: str | int | None = None,
+    weights: str | Path | None = None,
+    size: int | None = None,
+    versus: str | None = None,
+    progress: Progress = silent,
+) -> ExplanationPage:
+    """A network at work on one input: graph, values, gradients, receptive fields, why this class; as a page.
+
+    `network` is a name of the zoo, a run folder, or any module (taken in the mode that it is in); `image` a picture
+    file, or a tensor of shape (1, ...) as the network takes it; without one, a drawn picture. `target` is a class, by
+    name or number, by default the most likely one. `versus` names another network of the zoo whose gradient flow is
+    drawn beside. `weights` and `size` as in `train`, for networks of the zoo.
+
+    Raises UsageError for unknown names and classes, and DataError for a file that gives no picture.
+    """
+    if isinstance(network, nn.Module):
+        if not isinstance(image, Tensor):
+            raise UsageError("a module is explained on a tensor: give its input, of shape (1, ...), beside it.")
+        return ExplanationPage(explain_module(network, image, target=_number(target, ()), versus=None))
+    subject = _subject(network, weights, size, progress)
+    x, picture = _input(subject, image)
+    explanation = explain_module(
+        subject.module,
+        x,
+        name=subject.name,
+        target=_number(target, subject.classes),
+        classes=subject.classes,
+        picture=picture,
+        plan=subject.plan,
+        versus=_versus(versus, image, progress) if versus else None,
+    )
+    return ExplanationPage(explanation.model_copy(update={"notes": [*explanation.notes, *subject.notes]}))
+
+
+def _subject(name: str | Path, weights: str | Path | None, size: int | None, progress: Progress) -> _Subject:
+    if str(name) not in names() and (Path(name).expanduser() / BUNDLE_FILE).is_file():
+        if weights is not None or size is not None:
+            raise UsageError("a run brings its own weights and size; leave --weights and --size out.")
+        return _run(Path(name).expanduser())
+    known = card(str(name))
+    chosen = weights_named(known.name, weights)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = network(known.name, weights=chosen, progress=progress).eval()
+    channels, *sides = known.input_shape
+    if size is not None and size < known.least_size:
+        raise UsageError(f"--size {size}: the input of {known.name} needs a side of at least {known.least_size}.")
+    return _Subject(
+        name=known.name,
+        module=module,
+        classes=[one.names[0] for one in class_names(known.data)] if known.data else (),
+        input_shape=(channels, *(size or side for side in sides)),
+        preprocessing=preprocessing_for(known.name, chosen).at(size or sides[-1]),
+        notes=("Its weights are random: it has learnt nothing. Trained ones: --weights.",) if chosen == RANDOM else (),
+    )
+
+
+def _run(folder: Path) -> _Subject:
+    bundle, module = load_bundle(folder)
+    module.eval()
+    run = RunRecord.from_json((folder / RUN_FILE).read_bytes(), str(folder / RUN_FILE))
+    side = bundle.preprocessing.size
+    graph = capture(module, torch.zeros(1, 3, side, side), free_batch=False)
+    reopen = int(run.recipe.get("reopen", 0))
+    frozen = freeze_plan(module, graph, run.freeze.plan, card(bundle.backbone).head, reopen).frozen
+    return _Subject(
+        name=f"{folder.name} ({bundle.backbone})",
+        module=module,
+        classes=bundle.classes,
+        input_shape=(3, side, side),
+        preprocessing=bundle.preprocessing,
+        plan=Plan(frozen, {node.name for node in split(graph, frozen).crossings}),
+    )
+
+
+def _input(subject: _Subject, image: str | Path | Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """The network's input, and the picture in 0..1 where it is one."""
+    if isinstance(image, Tensor):
+        return image, None
+    channels, *sides = subject.input_shape
+    if channels not in (1, 3) or len(sides) != 2:
+        if image is not None:
+            raise UsageError(f"{subject.name} takes input of shape {subject.input_shape}, not pictures; leave it out.")
+        return torch.randn(1, *subject.input_shape, generator=torch.Generator().manual_seed(0)), None
+    picture = sample_picture(sides[0]) if image is None else _decoded(Path(image).expanduser(), subject.preprocessing)
+    if channels == 1:
+        grey = picture.mean(0, keepdim=True)
+        return grey[None], grey
+    return normalised((picture * 255).round().to(torch.uint8).permute(1, 2, 0)[None], subject.preprocessing), picture
+
+
+def _decoded(path: Path, preprocessing: Preprocessing) -> Tensor:
+    """RGB values in 0..1 of shape (3, size, size)."""
+    if not path.is_file():
+        raise UsageError(f"no such picture: {path}.")
+    outcome = read_and_decode(path, preprocessing)
+    if isinstance(outcome, BadPicture):
+        raise DataError(f"{path} gives no picture: {outcome.reason}, {outcome.detail}.")
+    return torch.from_numpy(outcome.pixels).permute(2, 0, 1).float() / 255
+
+
+def _number(target: str | int | None, classes: Sequence[str]) -> int | None:
+    """The class's number; the passes refuse one that there is not."""
+    if target is None or isinstance(target, int):
+        return target
+    if target in classes:
+        return list(classes).index(target)
+    if target.isdigit():
+        return int(target)
+    raise unknown_name("class", target, classes)
+
+
+def _versus(name: str, image: str | Path | Tensor | None, progress: Progress) -> Flow:
+    other = _subject(name, None, None, progress)
+    return flow_of(other.module, _input(other, image)[0], name=other.name)

@@ -10,8 +10,9 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from convlens.core.download import ATTEMPTS, PART_SUFFIX, Source, download, retry_after
+from convlens.core.download import PART_SUFFIX, Source, download
 from convlens.core.errors import IntegrityError, NetworkError
+from convlens.core.http import ATTEMPTS, retry_after
 
 BODY = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(BODY).hexdigest()

@@ -1,10 +1,7 @@
 """Download one file over HTTP: resumed where it broke, verified by its SHA-256, and only then under its name."""
 
 import contextlib
-import random
-import time
 from collections.abc import Iterator
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
@@ -14,15 +11,11 @@ from filelock import FileLock
 
 from convlens.core.errors import IntegrityError, NetworkError
 from convlens.core.files import disk_errors_named, sha256_of
+from convlens.core.http import TIMEOUT, PassingError, patiently, refuse_passing, said
 from convlens.core.progress import Advance, Progress, silent
 
-ATTEMPTS = 5
-PASSING_TROUBLE = frozenset({408, 425, 429, *range(500, 600)})
-"""Answers after which the same request may yet succeed."""
 PART_SUFFIX = ".part"
 
-_TIMEOUT = httpx2.Timeout(20.0, connect=10.0)
-_LONGEST_WAIT_SECONDS = 60.0
 _BLOCK_BYTES = 1 << 18
 
 
@@ -32,14 +25,6 @@ class Source(NamedTuple):
     url: str
     sha256: str
     """All 64 hexadecimal digits, or the first eight or more where no more are known."""
-
-
-class _PassingError(Exception):
-    """Something that may pass: worth another attempt after `wait` seconds (None: as long as usual)."""
-
-    def __init__(self, reason: str, wait: float | None = None) -> None:
-        super().__init__(reason)
-        self.wait = wait
 
 
 class _LateProgress(contextlib.ExitStack):
@@ -95,15 +80,10 @@ def verify(path: Path, source: Source, *, remove: bool = True) -> None:
 def _fetch(source: Source, part: Path, progress: Progress, pause: float) -> None:
     """All bytes of the source into `part`, with patience."""
     with _LateProgress(progress) as shown:
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return _one_attempt(source, part, shown)
-            except (_PassingError, httpx2.TransportError) as trouble:
-                if attempt == ATTEMPTS:
-                    raise _unreachable(source, str(trouble) or type(trouble).__name__) from trouble
-                wait = getattr(trouble, "wait", None)
-                time.sleep(pause * 2 ** (attempt - 1) * random.uniform(0.75, 1.25) if wait is None else wait)
-    raise AssertionError("the last attempt returns or raises")
+        try:
+            patiently(lambda: _one_attempt(source, part, shown), pause)
+        except (PassingError, httpx2.TransportError) as trouble:
+            raise _unreachable(source, str(trouble) or type(trouble).__name__) from trouble
 
 
 def _one_attempt(source: Source, part: Path, shown: "_LateProgress") -> None:
@@ -114,12 +94,12 @@ def _one_attempt(source: Source, part: Path, shown: "_LateProgress") -> None:
             if _total(answer) == have:
                 return
             part.unlink()
-            raise _PassingError("what was there did not fit the file on the server", wait=0)
+            raise PassingError("what was there did not fit the file on the server", wait=0)
         _refuse_failure(source, answer)
         continued = answer.status_code == HTTPStatus.PARTIAL_CONTENT and _start(answer) == have
         if answer.status_code == HTTPStatus.PARTIAL_CONTENT and not continued:
             part.unlink(missing_ok=True)
-            raise _PassingError(f"the server sent the part {answer.headers.get('Content-Range')}", wait=0)
+            raise PassingError(f"the server sent the part {answer.headers.get('Content-Range')}", wait=0)
         have = have if continued else 0
         shown.at(have, have + int(answer.headers.get("Content-Length", 0)))
         with part.open("ab" if continued else "wb") as file:
@@ -132,35 +112,16 @@ def _one_attempt(source: Source, part: Path, shown: "_LateProgress") -> None:
 @contextlib.contextmanager
 def _answer(url: str, headers: dict[str, str]) -> Iterator[httpx2.Response]:
     with (
-        httpx2.Client(timeout=_TIMEOUT, follow_redirects=True, max_redirects=5) as client,
+        httpx2.Client(timeout=TIMEOUT, follow_redirects=True, max_redirects=5) as client,
         client.stream("GET", url, headers=headers) as answer,
     ):
         yield answer
 
 
 def _refuse_failure(source: Source, answer: httpx2.Response) -> None:
-    if answer.is_success:
-        return
-    reason = f"the server answered {answer.status_code} {answer.reason_phrase}"
-    if answer.status_code in PASSING_TROUBLE:
-        raise _PassingError(reason, retry_after(answer.headers.get("Retry-After")))
-    raise _unreachable(source, reason)
-
-
-def retry_after(value: str | None) -> float | None:
-    """The seconds that a Retry-After header asks to wait, a minute at most; None without one that can be read.
-
-    RFC 9110, section 10.2.3: a number of seconds, or a date.
-    """
-    if value is None:
-        return None
-    if value.strip().isdigit():
-        return min(float(value), _LONGEST_WAIT_SECONDS)
-    try:
-        seconds = parsedate_to_datetime(value).timestamp() - time.time()
-    except ValueError:
-        return None
-    return min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
+    refuse_passing(answer)
+    if not answer.is_success:
+        raise _unreachable(source, said(answer))
 
 
 def _start(answer: httpx2.Response) -> int | None:

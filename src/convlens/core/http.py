@@ -1,0 +1,67 @@
+"""Patience over HTTP: what may pass is tried again, after pauses that grow, and no longer than is polite."""
+
+import random
+import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import httpx2
+
+ATTEMPTS = 5
+PASSING_TROUBLE = frozenset({408, 425, 429, *range(500, 600)})
+"""Answers after which the same request may yet succeed."""
+TIMEOUT = httpx2.Timeout(20.0, connect=10.0)
+
+_LONGEST_WAIT_SECONDS = 60.0
+_Result = TypeVar("_Result")
+
+
+class PassingError(Exception):
+    """Something that may pass: worth another attempt after `wait` seconds (None: as long as usual)."""
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+def patiently(attempt: Callable[[], _Result], pause: float) -> _Result:
+    """What `attempt` gives, tried up to five times while it raises PassingError or its connection breaks.
+
+    Pauses start at about `pause` seconds and double; those that a server asks for go before. The trouble of the last
+    attempt is raised as it is.
+    """
+    for number in range(ATTEMPTS - 1):
+        try:
+            return attempt()
+        except (PassingError, httpx2.TransportError) as trouble:
+            wait = getattr(trouble, "wait", None)
+            time.sleep(pause * 2**number * random.uniform(0.75, 1.25) if wait is None else wait)
+    return attempt()
+
+
+def refuse_passing(answer: httpx2.Response) -> None:
+    """Raise PassingError for an answer after which the same request may yet succeed."""
+    if answer.status_code in PASSING_TROUBLE:
+        raise PassingError(said(answer), retry_after(answer.headers.get("Retry-After")))
+
+
+def said(answer: httpx2.Response) -> str:
+    """An answer's status in words."""
+    return f"the server answered {answer.status_code} {answer.reason_phrase}"
+
+
+def retry_after(value: str | None) -> float | None:
+    """The seconds that a Retry-After header asks to wait, a minute at most; None without one that can be read.
+
+    RFC 9110, section 10.2.3: a number of seconds, or a date.
+    """
+    if value is None:
+        return None
+    if value.strip().isdigit():
+        return min(float(value), _LONGEST_WAIT_SECONDS)
+    try:
+        seconds = parsedate_to_datetime(value).timestamp() - time.time()
+    except ValueError:
+        return None
+    return min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)

@@ -110,7 +110,7 @@ def _cost_chart(rows: Sequence[ComparedRecipe]) -> str:
         axes.errorbar(
             row.seconds,
             row.accuracy,
-            yerr=[[row.accuracy - row.interval[0]], [row.interval[1] - row.accuracy]],
+            yerr=_reach([row.accuracy], [row.interval]),
             color=entry.colour,
             fmt="o",
             markersize=5,
@@ -134,12 +134,10 @@ def _fraction_chart(points: Sequence[FractionPoint]) -> str:
         ("from scratch", [p.scratch for p in points], [p.scratch_interval for p in points], SECOND, "--", "s"),
     )
     for name, values, intervals, colour, dashes, marker in lines:
-        below = [value - low for value, (low, _) in zip(values, intervals, strict=True)]
-        above = [high - value for value, (_, high) in zip(values, intervals, strict=True)]
         axes.errorbar(
             pictures,
             values,
-            yerr=[below, above],
+            yerr=_reach(values, intervals),
             color=colour,
             linestyle=dashes,
             marker=marker,
@@ -169,6 +167,15 @@ def _range_chart(found: RangeTest) -> str:
     axes.set_ylabel("training loss, smoothed (nats)")
     description = f"Loss while the learning rate grows; {number(found.proposed)} is proposed, the dashed line."
     return inline_svg(figure, name="range-test", description=description)
+
+
+def _reach(values: Sequence[float], intervals: Sequence[tuple[float, float]]) -> list[list[float]]:
+    """How far each interval reaches below and above its value; at least 0, whatever was rounded."""
+    pairs = list(zip(values, intervals, strict=True))
+    return [
+        [max(0.0, value - low) for value, (low, _) in pairs],
+        [max(0.0, high - value) for value, (_, high) in pairs],
+    ]
 
 
 def _figure(width: float = 4.6, height: float = 3.2) -> tuple[Figure, Axes]:

@@ -26,7 +26,6 @@ def with_views(
         recipe.precision,
         Augmentation(crop_area=recipe.crop_area, colour=recipe.colour, erasing=recipe.erasing),
         count=recipe.views,
-        seed=recipe.seed,
         root=cache_folder() / "store",
         progress=progress,
     )

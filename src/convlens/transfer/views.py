@@ -1,4 +1,4 @@
-"""Views: features of randomly changed pictures, drawn once from the seed and kept beside those of the plain ones."""
+"""Views: features of randomly changed pictures, drawn once and kept beside those of the plain ones."""
 
 import dataclasses
 import json
@@ -30,17 +30,17 @@ def run_views(
     augmentation: Augmentation,
     *,
     count: int,
-    seed: int,
     root: Path,
     progress: Progress,
 ) -> tuple[FeatureTable, ...]:
     """One table for each of `count` views, with every picture's features; those that the store at `root` has stay.
 
-    A picture's view follows from its bytes, the seed and the view's number alone, so other pictures that come or go
-    change nothing. A picture is decoded once for all of its views.
+    A picture's view follows from its bytes and the view's number alone, so that other pictures that come or go change
+    nothing, and all seeds of a comparison share it; the seed of a run decides which view is learnt from when. A picture
+    is decoded once for all of its views.
     """
     dtype, digest = number_format(precision), prefix_digest(prefix)
-    keys = [feature_key(preprocessing, digest, dtype, _name(k, augmentation, seed)) for k in range(1, count + 1)]
+    keys = [feature_key(preprocessing, digest, dtype, _name(k, augmentation)) for k in range(1, count + 1)]
     tables = tuple(FeatureTable(root, key) for key in keys)
     missing = [picture for picture in pictures if any(picture.sha256 not in table for table in tables)]
     if not missing:
@@ -54,14 +54,14 @@ def run_views(
             for number, table in enumerate(tables, start=1):
                 if new := [row for row, sha256 in enumerate(images) if sha256 not in table]:
                     chosen = [images[row] for row in new]
-                    inputs = _drawn(batch.pixels[new], chosen, number, augmentation, preprocessing, seed)
+                    inputs = _drawn(batch.pixels[new], chosen, number, augmentation, preprocessing)
                     table.add(chosen, run(fast, inputs.to(dtype), state=state))
                 advance(len(images))
     return tables
 
 
-def _name(number: int, augmentation: Augmentation, seed: int) -> str:
-    return json.dumps([number, seed, dataclasses.asdict(augmentation)], sort_keys=True)
+def _name(number: int, augmentation: Augmentation) -> str:
+    return json.dumps([number, dataclasses.asdict(augmentation)], sort_keys=True)
 
 
 def _drawn(
@@ -70,12 +70,11 @@ def _drawn(
     number: int,
     augmentation: Augmentation,
     preprocessing: Preprocessing,
-    seed: int,
 ) -> Tensor:
     """Network input (N, 3, size, size) of one view, each picture from a seed of its own."""
     drawn = []
     with torch.random.fork_rng():
         for row, sha256 in enumerate(images):
-            torch.manual_seed(derived_seed(seed, f"view {number} of {sha256}"))
+            torch.manual_seed(derived_seed(number, f"view of {sha256}"))
             drawn.append(augmentation(pixels[row : row + 1], preprocessing))
     return torch.cat(drawn).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,51 @@
+import json
+
+import pytest
+
+from convlens.cli.compare import seconds_of
+from convlens.core.errors import UsageError
+from tests.tasks.pictures import draw_pictures
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return draw_pictures(tmp_path_factory.mktemp("compared") / "pictures")
+
+
+def test_the_table_and_the_sentences(convlens, pictures, tmp_path):
+    words = ("--size", 32, "--epochs", 1, "--seeds", 1, "--tricks", "adam,dropout", "--set", "batch_size=8")
+    outcome = convlens("compare", pictures, *words, "--out", tmp_path / "c")
+    assert outcome.code == 0, outcome.err
+    lines = outcome.out.splitlines()
+    assert [line.split()[0] for line in lines[1:5]] == ["base", "adam", "dropout", "together"]
+    assert any(line.startswith("adam: no difference shown") for line in lines)
+    again = convlens("compare", pictures, *words, "--json", "--quiet", "--out", tmp_path / "d")
+    record = json.loads(again.out)
+    assert record["kind"] == "convlens.comparison"
+    assert record["rows"][0]["recipe"]["batch_size"] == 8
+    assert "--set batch_size=8" in record["command"]
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--tricks", "adm"], ["unknown trick 'adm'", "did you mean adam"]),
+        (["--budget", "soon"], ["--budget 'soon'", "90s"]),
+        (["--fractions", "half"], ["--fractions: 'half' is no number"]),
+        (["--set", "smell"], ["--set smell", "NAME=VALUE"]),
+        (["--freeze", "layr3"], ["did you mean layer3"]),
+        (["--recipe", "none.toml"], ["cannot read the recipe none.toml"]),
+    ],
+)
+def test_wrong_use(convlens, pictures, tmp_path, options, parts):
+    outcome = convlens("compare", pictures, "--size", 32, "--epochs", 1, "--out", tmp_path / "c", *options)
+    assert outcome.code == 2
+    assert outcome.out == ""
+    for part in parts:
+        assert part in outcome.err.splitlines()[-1]
+
+
+def test_times() -> None:
+    assert [seconds_of(text) for text in ("90", "90s", "2m", "1.5h")] == [90, 90, 120, 5400]
+    with pytest.raises(UsageError, match="--budget '2 weeks'"):
+        seconds_of("2 weeks")

@@ -1,0 +1,138 @@
+"""Comparisons: equal to training alone, nothing computed twice, the same again to the last digit."""
+
+import json
+
+import pytest
+
+from convlens.core.comparison import Comparison
+from convlens.core.errors import DataError, UsageError
+from convlens.data import batches
+from convlens.tasks import run_folder
+from convlens.tasks.compare import compare
+from convlens.tasks.train import train_by_recipe
+from convlens.training.recipe import Recipe
+from convlens.training.tricks import TRICKS
+from tests.report.page import VOID, parsed
+from tests.tasks.pictures import draw_pictures
+
+SMALL = {"size": 32, "epochs": 2, "precision": "fp32"}
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return draw_pictures(tmp_path_factory.mktemp("compared") / "pictures", 10)
+
+
+def measured(record):
+    """All but times and places."""
+    rows = record.model_dump()["rows"]
+    for row in rows:
+        del row["seconds"]
+        for run in row["runs"]:
+            del run["seconds"]
+            for epoch in run["epochs"]:
+                del epoch["seconds"]
+    return rows
+
+
+def test_every_trick_runs_and_the_frozen_layers_stay(pictures, tmp_path):
+    record = compare(pictures, tricks=list(TRICKS), seeds=1, out=tmp_path / "all", **SMALL)
+    assert [row.name for row in record.rows] == ["base", *TRICKS, "together"]
+    assert record.frozen_unchanged
+    for row in record.rows:
+        assert all(
+            epoch.val_loss == pytest.approx(epoch.val_loss) for run in row.runs for epoch in run.epochs
+        )  # no NaN
+        assert row.sentence
+    assert len({row.val_loss for row in record.rows}) > 12
+
+
+def test_the_same_again_is_the_same_and_decodes_nothing(pictures, tmp_path, monkeypatch):
+    options = {"tricks": ["dropout", "mixup", "wide-head"], "seeds": 2, **SMALL}
+    first = compare(pictures, out=tmp_path / "one", **options)
+    assert first.features.computed == 20
+
+    def decode(*arguments, **keywords):
+        raise AssertionError("a picture was decoded")
+
+    monkeypatch.setattr(batches, "decode", decode)
+    again = compare(pictures, out=tmp_path / "two", **options)
+    assert measured(again) == measured(first)
+    other = compare(pictures, out=tmp_path / "three", **{**options, "tricks": ["adam", "batch-norm"]})
+    assert (other.features.computed, other.features.decoded) == (0, 0)
+    assert measured(other)[0] == measured(first)[0]
+
+
+@pytest.mark.parametrize("name", ["base", "dropout", "reopen", "batch-norm"])
+def test_a_row_is_what_training_alone_gives(pictures, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(run_folder, "write_run_report", lambda run: None)
+    tricks = ["batch-norm", "dropout", "reopen"]
+    record = compare(pictures, tricks=tricks, seeds=2, out=tmp_path / "compared", **SMALL)
+    row = next(row for row in record.rows if row.name == name)
+    recipe = Recipe.of(**{**row.recipe, "seed": 1})
+    train_by_recipe(pictures, recipe, out=tmp_path / "alone")
+    lines = [json.loads(line) for line in (tmp_path / "alone" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["val_loss"] for line in lines] == [epoch.val_loss for epoch in row.runs[1].epochs]
+    assert [line["train_loss"] for line in lines] == [epoch.train_loss for epoch in row.runs[1].epochs]
+
+
+def test_the_folder_holds_page_record_and_best_recipe(pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.report.page.VOID", VOID | {"input"})
+    tricks = ["momentum", "cosine"]
+    record = compare(pictures, tricks=tricks, seeds=1, lr_find=True, fractions=[0.5, 1], out=tmp_path / "c", **SMALL)
+    assert Comparison.from_json((tmp_path / "c" / "comparison.json").read_text(), "c") == record
+    best = Recipe.from_toml((tmp_path / "c" / "best.toml").read_text())
+    assert best.learning_rate == record.range_test.proposed
+    page = parsed(tmp_path / "c" / "comparison.html")
+    assert "script" not in {element.tag for element in page.all()}
+    boxes = page.all("input", type="checkbox")
+    assert [box.attributes["id"] for box in boxes] == [f"show{n}" for n in range(4)]
+    for n in range(4):
+        for chart in ("loss", "accuracy", "training"):
+            assert page.one("g", id=f"{chart}-line{n}")
+    assert [point.pictures for point in record.fractions] == [8, 16]
+    for row in record.rows:
+        assert row.sentence in page.text
+
+
+def test_folds_judge_every_picture_once(pictures, tmp_path):
+    record = compare(pictures, tricks=["cosine"], seeds=1, folds=4, out=tmp_path / "folds", **SMALL)
+    assert [run.fold for run in record.rows[0].runs] == [1, 2, 3, 4]
+    assert record.num_train + record.num_val == 20
+
+
+def test_a_budget_leaves_out_and_says_so(pictures, tmp_path):
+    record = compare(pictures, tricks=["cosine", "step"], seeds=3, budget=0.0, out=tmp_path / "short", **SMALL)
+    assert [row.name for row in record.rows] == ["base"]
+    assert record.num_runs == 1
+    assert record.left_out[0] == "cosine: the budget was used up"
+    assert record.left_out[-1] == "2 of 3 runs of each recipe: the budget was used up"
+
+
+def test_other_backbones_are_rows(pictures, tmp_path):
+    record = compare(
+        pictures, tricks=["cosine"], seeds=1, backbones=["resnet18"], out=tmp_path / "nets", size=32, epochs=1
+    )
+    assert [row.recipe["backbone"] for row in record.rows] == ["house", "house", "resnet18"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"tricks": ["dorpout"]}, "unknown trick 'dorpout': did you mean dropout"),
+        ({"seeds": 0}, "at least one seed"),
+        ({"folds": 1}, "no fold or at least two"),
+        ({"fractions": [0.0]}, "--fractions 0"),
+        ({"weight_decya": 1}, "unknown field of the recipe 'weight_decya': did you mean weight_decay"),
+        ({"tricks": ["dropout"], "head": "ridge"}, "--head ridge"),
+    ],
+)
+def test_wrong_use_is_refused_before_anything_is_done(pictures, tmp_path, options, told):
+    with pytest.raises(UsageError, match=told):
+        compare(pictures, out=tmp_path / "wrong", **{**SMALL, **options})
+    assert not (tmp_path / "wrong").exists()
+
+
+def test_more_folds_than_pictures_are_refused(pictures, tmp_path):
+    with pytest.raises(DataError, match="fewer than 50 folds"):
+        compare(pictures, tricks=["cosine"], folds=50, out=tmp_path / "many", **SMALL)

@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def side_by_side(folder: Path, rounds: int) -> None:
     files = list(files_below(folder))
-    contestants = {"plain Pillow": lambda: plain(files), "convlens check": lambda: check_pictures(folder)}
+    contestants: dict[str, Callable[[], object]] = {
+        "plain Pillow": lambda: plain(files),
+        "convlens check": lambda: check_pictures(folder),
+    }
     rates: dict[str, list[float]] = {name: [] for name in contestants}
     for number in range(rounds):
         for name, work in contestants.items():

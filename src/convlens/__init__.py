@@ -14,6 +14,7 @@ _PUBLIC = {
     "chain": "convlens.gradient.tensor",
     "check": "convlens.gradient.check",
     "check_pictures": "convlens.tasks.check",
+    "collect": "convlens.tasks.collect",
     "compare": "convlens.tasks.compare",
     "cost": "convlens.graph.cost",
     "evaluate": "convlens.tasks.evaluate",

@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from convlens import __version__
-from convlens.cli import check, compare, demo, evaluate, explain, inspect, predict, study, train, zoo
+from convlens.cli import check, collect, compare, demo, evaluate, explain, inspect, predict, study, train, zoo
 from convlens.cli.groups import GroupedCommand
 from convlens.cli.stopping import Stopped, stopped_by_signals
 from convlens.core.errors import ConvlensError, MachineError, UsageError
@@ -24,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("check")(check.check)
+app.command("collect")(collect.collect)
 app.command("demo")(demo.demo)
 app.command("train", cls=GroupedCommand)(train.train)
 app.command("compare", cls=GroupedCommand)(compare.compare)

@@ -23,6 +23,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress an
 _STAGES = {
     "scan": ("Scanning the folder", "files"),
     "check": ("Looking at the pictures", "pictures"),
+    "collect": ("Collecting", "pictures"),
     "decode": ("Decoding the pictures", "pictures"),
     "download": ("Downloading", "bytes"),
     "prefix": ("Running the frozen layers", "pictures"),

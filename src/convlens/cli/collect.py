@@ -1,0 +1,55 @@
+"""`convlens collect WORD...`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
+
+if TYPE_CHECKING:
+    from convlens.core.collection import CollectionRecord
+
+
+def collect(
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="WORD...", help="One class per word, such as 'asian elephant', or class=query."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the class folders go; one that is begun goes on.")],
+    count: Annotated[int, typer.Option(help="Pictures of each class.")] = 300,
+    provider: Annotated[
+        str | None,
+        typer.Option(help="flickr (key in FLICKR_API_KEY), openverse or wikimedia; default: all that can be used."),
+    ] = None,
+    licence: Annotated[str, typer.Option(help="any, cc, commercial or public-domain.")] = "cc",
+    max_side: Annotated[
+        int | None, typer.Option(metavar="PIXELS", help="Make larger pictures smaller, such as 1024.")
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Collect pictures by keyword, with their licences and authors."""
+    from convlens.tasks.collect import collect as task
+
+    screen = Screen(json=json, quiet=quiet)
+    record = task(
+        words,
+        out,
+        count=count,
+        provider=provider,
+        licence=licence,
+        max_side=max_side,
+        progress=screen.progress,
+        say=screen.say,
+    )
+    screen.show(record, lambda: _print(record))
+
+
+def _print(record: "CollectionRecord") -> None:
+    for one in record.classes:
+        typer.echo(f"{one.present:6} of {one.wanted}  {printable(one.name)}")
+        told = ", ".join(f"{times} {reason}" for reason, times in one.outcomes.items())
+        typer.echo(f"        {one.addresses} addresses" + (f": {told}" if told else ""))
+    typer.echo(f"Credits  {record.folder}/CREDITS.html")
+    typer.echo(f"Look     convlens check {record.folder}")

@@ -1,0 +1,126 @@
+"""The ledger of a collection: which pictures are there, which were dropped, and whether one is there already.
+
+attribution.jsonl   a line for each picture, written before the picture gets its name
+.dropped.jsonl      a line for each that will never be wanted, so that it is not asked for again
+
+A line without its file is what a killed process left, and counts for nothing.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from convlens.core.collection import ATTRIBUTION_FILE, Attribution
+from convlens.core.files import TEMPORARY_PREFIX, write_atomically
+from convlens.data.collect.provider import Candidate
+from convlens.data.decode import BadPicture, opened
+from convlens.data.signature import alike, signature
+
+_DROPPED_FILE = ".dropped.jsonl"
+_SIGNED_SIDE = 128
+
+
+class Ledger:
+    """What is known of a collection in `folder`. Several threads may use it; one process at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._remove_leftovers()
+        self.pictures = _pictures(folder)
+        self._dropped = set(_dropped(folder / _DROPPED_FILE))
+        self._kept = {(one.provider, one.id) for one in self.pictures}
+        self._hashes = {one.sha256 for one in self.pictures}
+        self._signatures = [_signature_of(folder / one.file) for one in self.pictures]
+        self.tidy()
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Pictures that are there, by class."""
+        return Counter(one.label for one in self.pictures)
+
+    def knows(self, candidate: Candidate) -> bool:
+        """Whether this id was kept, or dropped for good."""
+        key = (candidate.provider, candidate.id)
+        return key in self._kept or key in self._dropped
+
+    def keep(self, picture: Attribution, temporary: Path, signed: bytes) -> str:
+        """ "kept", and the picture stands under its name; or "duplicate" or "near-duplicate" of one that does."""
+        with self._lock:
+            if picture.sha256 in self._hashes:
+                return "duplicate"
+            if any(other == len(self._signatures) for _, other in alike([*self._signatures, signed])):
+                return "near-duplicate"
+            _append(self._folder / ATTRIBUTION_FILE, picture.model_dump_json(ensure_ascii=True))
+            temporary.replace(self._folder / picture.file)
+            self.pictures.append(picture)
+            self._kept.add((picture.provider, picture.id))
+            self._hashes.add(picture.sha256)
+            self._signatures.append(signed)
+            return "kept"
+
+    def drop(self, candidate: Candidate, reason: str) -> None:
+        """Remember that this id is not wanted."""
+        with self._lock:
+            self._dropped.add((candidate.provider, candidate.id))
+            line = {"provider": candidate.provider, "id": candidate.id, "reason": reason}
+            _append(self._folder / _DROPPED_FILE, json.dumps(line))
+
+    def tidy(self) -> None:
+        """Write attribution.jsonl anew, without lines that have no picture."""
+        if self.pictures or (self._folder / ATTRIBUTION_FILE).exists():
+            lines = "".join(f"{one.model_dump_json(ensure_ascii=True)}\n" for one in self.pictures)
+            write_atomically(self._folder / ATTRIBUTION_FILE, lines)
+
+    def _remove_leftovers(self) -> None:
+        for path in self._folder.glob(f"*/{TEMPORARY_PREFIX}*"):
+            path.unlink()
+
+
+def file_name(candidate: Candidate, extension: str) -> str:
+    """A name of our own making: what a provider says could be anything."""
+    digest = hashlib.sha256(f"{candidate.provider}/{candidate.id}".encode()).hexdigest()
+    return f"{candidate.provider}-{digest[:16]}{extension}"
+
+
+def _pictures(folder: Path) -> list[Attribution]:
+    path = folder / ATTRIBUTION_FILE
+    lines = (Attribution.from_json(line, str(path)) for line in _whole_lines(path))
+    found = {picture.file: picture for picture in lines}
+    return [one for one in found.values() if (folder / one.file).is_file()]
+
+
+def _dropped(path: Path) -> Iterable[tuple[str, str]]:
+    for line in _whole_lines(path):
+        row = json.loads(line)
+        yield row["provider"], row["id"]
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    """The lines of a file; one that a killed process has not ended is cut off, so that the next begins a line."""
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    whole, end, _ = content.rpartition(b"\n")
+    if len(whole + end) < len(content):
+        write_atomically(path, whole + end)
+    return [line for line in whole.split(b"\n") if line]
+
+
+def _append(path: Path, line: str) -> None:
+    """Add a line, safely on the disk."""
+    with path.open("ab") as file:
+        file.write(f"{line}\n".encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _signature_of(path: Path) -> bytes:
+    with contextlib.suppress(BadPicture, OSError):
+        return signature(opened(path.read_bytes(), at_least=_SIGNED_SIDE).rgb)
+    return b""

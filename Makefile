@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types unit test-slow counts install clean
+.PHONY: demo test lint types unit test-slow test-browser counts install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/convlens demo
@@ -22,6 +22,13 @@ unit: $(VENV)/.installed-dev
 
 test-slow: $(VENV)/.installed-dev
 	$(BIN)/pytest -m slow
+
+# Pages in headless Chromium; Debian and Ubuntu have it as the package `chromium`.
+test-browser: $(VENV)/.installed-dev
+	@command -v chromium chromium-browser google-chrome > /dev/null || \
+		{ echo "no Chromium on this machine; on Debian: apt-get install chromium" >&2; exit 2; }
+	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[browser]'
+	$(BIN)/pytest -m browser tests
 
 # The zoo's table of parameters, multiply-adds and receptive fields, from the captured graphs; takes some minutes.
 counts: $(VENV)/.installed

@@ -7,11 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from convlens.explain.pictures import heat_map
+from convlens.explanation.pictures import heat_map
 from convlens.gradient.backpropagate import Backpropagation, backpropagate
-from convlens.graph.graph import Graph, Node
+from convlens.graph.graph import Graph
 from convlens.graph.hierarchy import Hierarchy
 from convlens.graph.receptive_field import ReceptiveFields
+from convlens.graph.split import until
 
 _MOST_EFFECTIVE = 8
 
@@ -71,21 +72,10 @@ def _evenly(names: Sequence[str], most: int) -> list[str]:
 
 def _effective_field(graph: Graph, name: str, x: Tensor) -> str:
     state = {key: tensor.detach() for key, tensor in graph.state.items()}  # no gradients of parameters are wanted
-    part = dataclasses.replace(graph, nodes=_leading_to(graph, name), outputs=(name,), state=state)
+    part = until(dataclasses.replace(graph, state=state), [name])
     shape = [int(size) for size in graph.by_name[name].shape or ()]
     upstream = torch.zeros(shape, dtype=x.dtype)
     upstream[:, :, shape[2] // 2, shape[3] // 2] = 1
     (gradient,) = backpropagate(part, x, upstream=upstream).inputs
     assert gradient is not None
     return heat_map(gradient[0].abs().sum(0).sqrt(), (int(x.shape[2]), int(x.shape[3])))
-
-
-def _leading_to(graph: Graph, name: str) -> tuple[Node, ...]:
-    """The nodes that the value of `name` depends on, and the inputs."""
-    needed = {name}
-    kept = []
-    for node in reversed(graph.nodes):
-        if node.name in needed or node.kind == "input":
-            needed.update(node.inputs)
-            kept.append(node)
-    return tuple(reversed(kept))

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from convlens.core.errors import UsageError
 from convlens.core.explanation import Check, Explanation, Flow, Guess
 from convlens.core.records import now
-from convlens.explain.attribution import effective_fields, grad_cam, input_gradient
-from convlens.explain.flow import gradient_flow
-from convlens.explain.nodes import Work, box_lines, node_lines
-from convlens.explain.pictures import shown_picture
-from convlens.explain.statistics import rounded
+from convlens.explanation.attribution import effective_fields, grad_cam, input_gradient
+from convlens.explanation.flow import gradient_flow
+from convlens.explanation.nodes import Work, box_lines, node_lines
+from convlens.explanation.pictures import shown_picture
+from convlens.explanation.statistics import rounded
 from convlens.gradient.backpropagate import Backpropagation, backpropagate
 from convlens.graph.capture import capture
 from convlens.graph.cost import cost

@@ -5,7 +5,7 @@ import math
 from torch import Tensor
 
 from convlens.core.explanation import Flow, FlowPoint
-from convlens.explain.statistics import rounded
+from convlens.explanation.statistics import rounded
 from convlens.gradient.backpropagate import Backpropagation
 from convlens.graph.graph import Graph
 

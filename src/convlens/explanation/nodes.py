@@ -16,8 +16,8 @@ from convlens.core.explanation import (
     NodeLine,
     ParameterLine,
 )
-from convlens.explain.pictures import filter_tiles, strongest_maps
-from convlens.explain.statistics import numbers, rounded, statistics
+from convlens.explanation.pictures import filter_tiles, strongest_maps
+from convlens.explanation.statistics import numbers, rounded, statistics
 from convlens.gradient.backpropagate import Backpropagation
 from convlens.graph.cost import Cost
 from convlens.graph.graph import Graph, Node, Ref
@@ -112,7 +112,7 @@ def _node_line(work: Work, node: Node) -> NodeLine:
         field=_field(work.fields.nodes.get(node.name)),
         formula=lookup(node.operator).formula if node.kind == "operator" else "",
         arguments=_arguments(work.graph, node),
-        source=node.source,
+        source=_source(node),
         state=_state(work, [node]),
         cut=node.name in work.crossings,
         value=statistics(value) if value is not None else None,
@@ -138,6 +138,12 @@ def _title(node: Node, box: Box) -> str:
         return operator
     name = _below(node.module, box.module)
     return f"{operator} ({name})" if name.isdigit() else name  # the numbers of a Sequential say nothing alone
+
+
+def _source(node: Node) -> str:
+    """The line of code, with the last two parts of its file's path: pages are handed on, folders are one's own."""
+    file, colon, rest = node.source.partition(":")
+    return "/".join(file.split("/")[-2:]) + colon + rest
 
 
 def _field(field: ReceptiveField | None) -> list[FieldAxis] | str | None:

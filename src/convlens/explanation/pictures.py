@@ -14,8 +14,8 @@ from convlens.core.explanation import Maps
 
 _NEGATIVE, _POSITIVE = (0, 90, 181), (220, 90, 0)
 """A blue and an orange that colour-blind people tell apart."""
-_PNG_COLOURS = 32
-"""Grey levels of tiles: fewer compress better, more are not seen at this size."""
+_LEVELS = 32
+"""Steps of grey, and of each colour: fewer compress better, more are not seen at this size."""
 
 
 def strongest_maps(value: Tensor, count: int, side: int) -> Maps | None:
@@ -71,16 +71,16 @@ def heat_map(strength: Tensor, size: tuple[int, int]) -> str:
     """Values of shape (height, width), at least 0, as an orange layer that is opaque where they are largest."""
     strength = F.interpolate(strength[None, None], size=size, mode="bilinear", align_corners=False)[0, 0]
     alpha = (strength / strength.max().clamp(min=1e-12)).clamp(0, 1)
-    layer = torch.empty(*size, 4, dtype=torch.uint8)
-    layer[..., :3] = torch.tensor(_POSITIVE, dtype=torch.uint8)
-    layer[..., 3] = (alpha * 230).to(torch.uint8)
-    return data_uri(Image.fromarray(layer.numpy(), "RGBA").quantize(64))
+    image = Image.fromarray((alpha * (_LEVELS - 1)).round().to(torch.uint8).numpy(), "P")
+    image.putpalette(_POSITIVE * _LEVELS)
+    image.info["transparency"] = bytes(round(level * 230 / (_LEVELS - 1)) for level in range(_LEVELS))
+    return data_uri(image)
 
 
 def data_uri(picture: Image.Image) -> str:
     """The picture as a PNG file within an address."""
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
+    picture.save(buffer, format="PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
@@ -102,7 +102,8 @@ def _scaled(one: Tensor, signed: bool) -> Tensor:
 
 
 def _grey(values: Tensor) -> Image.Image:
-    return Image.fromarray((values * 255).round().to(torch.uint8).numpy(), "L").quantize(_PNG_COLOURS)
+    steps = (values * (_LEVELS - 1)).round() * (255 / (_LEVELS - 1))
+    return Image.fromarray(steps.to(torch.uint8).numpy(), "L")
 
 
 def _colour(pixels: Tensor) -> Image.Image:
@@ -110,8 +111,16 @@ def _colour(pixels: Tensor) -> Image.Image:
 
 
 def _signed_colours(values: Tensor) -> Image.Image:
-    """White at zero, blue for negative and orange for positive values."""
-    strength = values.abs()[..., None]
-    colour = torch.where(values[..., None] < 0, torch.tensor(_NEGATIVE), torch.tensor(_POSITIVE)).float()
-    mixed = 255 * (1 - strength) + colour * strength
-    return Image.fromarray(mixed.round().to(torch.uint8).numpy(), "RGB").quantize(_PNG_COLOURS)
+    """White at zero, blue for negative and orange for positive values, of -1..1."""
+    image = Image.fromarray(((values + 1) * _LEVELS).round().to(torch.uint8).numpy(), "P")
+    image.putpalette(_PALETTE)
+    return image
+
+
+def _mixed(strength: float) -> tuple[int, ...]:
+    colour = _NEGATIVE if strength < 0 else _POSITIVE
+    return tuple(round(255 * (1 - abs(strength)) + part * abs(strength)) for part in colour)
+
+
+_PALETTE = [part for level in range(2 * _LEVELS + 1) for part in _mixed(level / _LEVELS - 1)]
+"""From blue over white to orange."""

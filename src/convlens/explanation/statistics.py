@@ -8,26 +8,29 @@ from torch import Tensor
 from convlens.core.explanation import Numbers, Statistics
 
 _INTERVALS = 24
+_SAMPLE = 32768
 _DIGITS = 5
 
 
 def statistics(values: Tensor) -> Statistics | None:
-    """The statistics of a tensor of numbers; None for an empty one."""
+    """The statistics of a tensor of numbers; None for an empty one, or one with elements that are not finite.
+
+    The histogram is of at most 32,768 elements, evenly apart; all else is of all elements.
+    """
     values = values.detach().float().flatten()
-    if not len(values):
+    if not len(values) or not values.sum().isfinite():
         return None
-    finite = values[values.isfinite()]
-    if not len(finite):
-        return None
-    low, high = finite.min().item(), finite.max().item()
-    counts = torch.histc(finite, _INTERVALS, low, high) if high > low else torch.tensor([float(len(finite))])
+    low, high = (bound.item() for bound in values.aminmax())
+    mean, norm = values.mean().item(), values.norm().item()
+    sample = values[:: -(-len(values) // _SAMPLE)]
+    counts = torch.histc(sample, _INTERVALS, low, high) if high > low else torch.tensor([float(len(sample))])
     return Statistics(
-        mean=rounded(finite.mean().item()),
-        std=rounded(finite.std(correction=0).item()),
+        mean=rounded(mean),
+        std=rounded(math.sqrt(max(0.0, norm * norm / len(values) - mean * mean))),
         smallest=rounded(low),
         largest=rounded(high),
-        zeros=rounded((values == 0).float().mean().item()),
-        norm=rounded(finite.norm().item()),
+        zeros=rounded(1 - int(values.count_nonzero()) / len(values)),
+        norm=rounded(norm),
         counts=[int(count) for count in counts.tolist()],
     )
 

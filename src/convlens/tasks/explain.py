@@ -16,11 +16,11 @@ from convlens.core.progress import Progress, silent
 from convlens.core.run import RUN_FILE, RunRecord
 from convlens.data.batches import normalised, read_and_decode
 from convlens.data.decode import BadPicture
-from convlens.explain.explain import Plan, flow_of
-from convlens.explain.explain import explain as explain_module
-from convlens.explain.sample import sample_picture
+from convlens.explanation.explain import Plan, flow_of
+from convlens.explanation.explain import explain as explain_module
+from convlens.explanation.sample import sample_picture
 from convlens.graph.capture import capture
-from convlens.graph.split import split
+from convlens.graph.split import same_place, split
 from convlens.report.explain import explanation_page, write_explanation_page
 from convlens.tasks.network import RANDOM, network, preprocessing_for, weights_named
 from convlens.tasks.predict import load_bundle
@@ -124,16 +124,17 @@ def _run(folder: Path) -> _Subject:
     module.eval()
     run = RunRecord.from_json((folder / RUN_FILE).read_bytes(), str(folder / RUN_FILE))
     side = bundle.preprocessing.size
-    graph = capture(module, torch.zeros(1, 3, side, side), free_batch=False)
-    reopen = int(run.recipe.get("reopen", 0))
-    frozen = freeze_plan(module, graph, run.freeze.plan, card(bundle.backbone).head, reopen).frozen
+    example = torch.zeros(1, 3, side, side)
+    graph = capture(module, example)
+    plan = freeze_plan(module, graph, run.freeze.plan, card(bundle.backbone).head, int(run.recipe.get("reopen", 0)))
+    crossings = [node.name for node in split(graph, plan.frozen).crossings]
     return _Subject(
         name=f"{folder.name} ({bundle.backbone})",
         module=module,
         classes=bundle.classes,
         input_shape=(3, side, side),
         preprocessing=bundle.preprocessing,
-        plan=Plan(frozen, {node.name for node in split(graph, frozen).crossings}),
+        plan=Plan(plan.frozen, same_place(graph, capture(module, example, free_batch=False), crossings)),
     )
 
 

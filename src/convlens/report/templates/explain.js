@@ -10,7 +10,7 @@ const unfolded = new Set(record.boxes.filter((box) => box.unfolded).map((box) =>
 const state = { selected: null, step: -1, metric: "multiply_adds", tab: "node", overlay: "field", place: null };
 
 const NODE = { width: 196, height: 46 }, GAP = { x: 26, y: 30 }, PAD = 14, HEAD = 26, PASS = 12;
-const SVG = "http://www.w3.org/2000/svg";
+const SVG = document.getElementById("graph").namespaceURI;
 
 // ---- building elements; every text that came from outside goes through textContent ----
 
@@ -36,6 +36,7 @@ const shape = (sizes) => sizes.join(" × ") || "scalar";
 function short(value) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
+  if (size >= 1e15) return value.toExponential(2);
   for (const [unit, name] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]])
     if (size >= unit) return `${+(value / unit).toPrecision(3)} ${name}`;
   return size >= 0.001 || size === 0 ? `${+value.toPrecision(4)}` : value.toExponential(2);
@@ -78,6 +79,8 @@ function measured(id) {
     for (const item of layer) {
       item.x = centre.get(item.id) - left + PAD - item.width / 2;
       item.y = y + (height - item.height) / 2;
+      item.above = y;
+      item.below = y + height;
       right = Math.max(right, item.x + item.width);
     }
     y += height + GAP.y;
@@ -140,17 +143,19 @@ function drawRoute(route, at, box, x, y, parent) {
     const item = at.get(name);
     if (item) {
       const middle = x + item.x + item.width / 2;
-      if (i > 0) points.push([middle, y + item.y]);
-      if (i < route.length - 1) points.push([middle, y + item.y + item.height]);
+      // straight down to where the layer ends, so that a curve never runs behind its neighbours
+      if (i > 0) points.push([middle, y + item.above], [middle, y + item.y]);
+      if (i < route.length - 1) points.push([middle, y + item.y + item.height], [middle, y + item.below]);
     } else {
       const neighbour = at.get(route[name === "^" ? 1 : route.length - 2]);
       const middle = x + neighbour.x + neighbour.width / 2;
       points.push([middle, name === "^" ? y + HEAD : y + box.height]);
     }
   });
-  let path = `M${points[0]}`;
-  for (let i = 1; i < points.length; i++) {
-    const [x0, y0] = points[i - 1], [x1, y1] = points[i], half = (y1 - y0) / 2;
+  const bends = points.filter(([x, y], i) => i === 0 || x !== points[i - 1][0] || y !== points[i - 1][1]);
+  let path = `M${bends[0]}`;
+  for (let i = 1; i < bends.length; i++) {
+    const [x0, y0] = bends[i - 1], [x1, y1] = bends[i], half = (y1 - y0) / 2;
     path += x0 === x1 ? `L${x1},${y1}` : `C${x0},${y0 + half} ${x1},${y1 - half} ${x1},${y1}`;
   }
   const passes = route.length > 3 || route.some((name) => name.startsWith("~"));
@@ -294,7 +299,8 @@ function backwardPart(node) {
         element("td", { class: "n" }, short(one.norm)), element("td", { class: "track" }, bar(one.norm / most))))));
   }
   for (const line of node.parameter_lines) {
-    const ratio = line.gradient_norm === null ? "" : `, gradient ${short(line.gradient_norm)} (${short(line.gradient_norm / Math.max(line.norm, 1e-30))} of it)`;
+    const share = line.norm > 0 ? ` (${short(line.gradient_norm / line.norm)} of it)` : "";
+    const ratio = line.gradient_norm === null ? "" : `, gradient ${short(line.gradient_norm)}${share}`;
     content.push(element("h4", {}, line.name), element("p", {}, `${shape(line.shape)}, norm ${short(line.norm)}${ratio}`));
     if (line.numbers !== null) content.push(...tensorTable("Value", line.numbers, line.shape));
     if (line.gradient !== null) content.push(...tensorTable("Gradient", line.gradient, line.shape));
@@ -450,7 +456,9 @@ function search(text) {
   const wanted = text.trim().toLowerCase();
   if (!wanted) return;
   const fits = (one) => [one.title, one.module, one.operator, one.id, one.kind].some((word) => word && word.toLowerCase().includes(wanted));
+  const exact = (one) => [one.id, one.title, one.module].some((word) => word && word.toLowerCase() === wanted);
   const found = [...record.boxes.filter((box) => box.id !== "" && fits(box)), ...record.nodes.filter(fits)];
+  found.sort((a, b) => exact(b) - exact(a));
   document.getElementById("found").textContent = found.length ? `${found.length} found` : "nothing found";
   if (!found.length) return;
   const at = found.findIndex((one) => one.id === state.selected);

@@ -1,0 +1,165 @@
+"""The page of `convlens explain` in a browser: what a person does with it, and that its numbers are the record's."""
+
+import pytest
+import torch
+from torch import nn
+
+from convlens.report.explain import write_explanation_page
+from convlens.tasks.explain import explain
+
+pytestmark = pytest.mark.browser
+
+NETWORKS = {"mlp": None, "small_convnet": None, "resnet18": 64, "densenet121": 64, "context_module": None}
+"""Network -> side of the input; None for its own."""
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory, module_cache):
+    """Explanations and their pages by network, each made once."""
+    folder, made = tmp_path_factory.mktemp("explain"), {}
+
+    def page(name):
+        if name not in made:
+            one = causal_stack() if name == "causal_stack" else explain(name, size=NETWORKS[name])
+            made[name] = one.explanation, one.save(folder / f"{name}.html")
+        return made[name]
+
+    return page
+
+
+def causal_stack():
+    """On 64 time steps: its own 16,000 take minutes."""
+    from convlens.zoo import network
+
+    torch.manual_seed(0)
+    return explain(network("causal_stack").eval(), torch.randn(1, 256, 64))
+
+
+@pytest.mark.parametrize("name", [*NETWORKS, "causal_stack"])
+def test_fold_unfold_search_select_step(name, pages, opened):
+    explanation, path = pages(name)
+    one = opened(path)
+    page = one.page
+    shown = page.locator("#graph .node").count()
+    assert shown >= 1
+
+    folded = page.locator("#graph .node.folded")
+    if folded.count():
+        folded.first.dblclick()
+        assert page.locator("#graph .node").count() > shown
+        page.locator("#fold-all").click()
+        assert page.locator("#graph .node").count() <= shown
+
+    node = next(node for node in explanation.nodes if node.parameters)
+    page.locator("#search").fill(node.id)
+    page.locator("#search").press("Enter")
+    assert "found" in page.locator("#found").text_content()
+    assert f"{node.parameters:,}" in page.locator("#panel").text_content()
+    assert node.operator in page.locator("#panel").text_content()
+
+    page.locator("#step-forward").click()
+    assert f"Forward, step 1 of {len(explanation.nodes)}" in page.locator("#panel").text_content()
+    page.locator("#step-forward").click()
+    assert explanation.nodes[1].operator in page.locator("#panel").text_content()
+    page.locator("#step-back").click()
+    assert explanation.nodes[0].operator in page.locator("#panel").text_content()
+
+
+def test_stepping_backward_shows_the_very_numbers(pages, opened):
+    explanation, path = pages("mlp")
+    page = opened(path).page
+    for _ in range(2 * len(explanation.nodes)):
+        page.locator("#step-forward").click()
+        text = page.locator("#panel .phase").text_content()
+        number = int(text.split()[2])
+        backward = text.startswith("Backward")
+        node = explanation.nodes[-number] if backward else explanation.nodes[number - 1]
+        told = node.upstream_numbers if backward else node.numbers
+        if told is not None:
+            row = page.locator("#panel table.tensor").first.locator("td")
+            values = [float(row.nth(i).get_attribute("data-value")) for i in range(row.count())]
+            assert values == torch.tensor(told, dtype=torch.float64).flatten().tolist()
+    assert text == f"Backward, step {len(explanation.nodes)} of {len(explanation.nodes)}"
+
+
+def test_the_local_gradient_tensor_of_a_small_linear_layer(tmp_path, opened):
+    """∂z/∂w of the last layer of a binary classifier, index by index."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1), nn.Sigmoid())
+    made = explain(module, torch.randn(1, 3))
+    page = opened(made.save(tmp_path / "binary.html")).page
+    last = [node for node in made.explanation.nodes if node.operator == "aten.linear.default"][-1]
+    page.locator("#search").fill(last.id)
+    page.locator("#search").press("Enter")
+    text = page.locator("#panel").text_content()
+    assert "Local gradient tensor" in text
+    shapes = {local.wrt: local.shape for local in last.local_gradients}
+    assert shapes["2.weight"] == [1, 1, 1, 4]
+
+
+def test_paths_of_a_residual_block(pages, opened):
+    explanation, path = pages("resnet18")
+    joined = next(node for node in explanation.nodes if len(node.contributions) == 2)
+    page = opened(path).page
+    page.locator("#search").fill(joined.id)
+    page.locator("#search").press("Enter")
+    panel = page.locator("#panel").text_content()
+    assert "What each path brought back" in panel
+    page.locator("[data-tab=flow]").click()
+    assert page.locator("#panel svg.flow .dot").count() == len([p for p in explanation.flow.points if p.size > 0])
+
+
+def test_the_receptive_field_follows_the_pointer(pages, opened):
+    explanation, path = pages("resnet18")
+    node = next(node for node in explanation.nodes if node.title == "maxpool")
+    page = opened(path).page
+    page.locator("#search").fill("maxpool")
+    page.locator("#search").press("Enter")
+    page.locator("[data-tab=picture]").click()
+    picture = page.locator("svg.picture")
+    for x, y in ((0.2, 0.3), (0.7, 0.6)):
+        area = picture.bounding_box()
+        picture.click(position={"x": x * area["width"], "y": y * area["height"]})
+        field = page.locator("svg.picture .field")
+        left, width = (float(field.get_attribute(key)) for key in ("x", "width"))
+        assert width == node.field[1].size
+        place = (left - node.field[1].offset) / node.field[1].stride
+        assert place == int(place)
+        assert abs(left + width / 2 - x * 64) <= node.field[1].stride
+
+
+def test_versus_draws_two_networks(tmp_path, opened, cache):
+    made = explain("resnet20", versus="plain20")
+    page = opened(made.save(tmp_path / "versus.html")).page
+    page.locator("[data-tab=flow]").click()
+    assert page.locator("#panel .line").count() == 2
+    assert "plain20" in page.locator("#panel").text_content()
+
+
+def test_names_are_text_and_nothing_else(pages, tmp_path, opened):
+    """Markup in names is shown, not obeyed, also where it would end the record."""
+    evil = "</script><img src=x onerror=alert(1)>"
+    explanation, _ = pages("mlp")
+    changed = explanation.model_copy(update={"network": evil, "target": evil, "notes": [evil]})
+    page = opened(write_explanation_page(changed, tmp_path / "evil.html")).page
+    assert page.locator("h1").text_content() == evil
+    page.locator("[data-tab=about]").click()
+    assert evil in page.locator("#panel").text_content()
+    assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 800), (1300, 900)])
+def test_it_fits_a_phone_and_a_laptop(pages, opened, width, height):
+    _, path = pages("resnet18")
+    page = opened(path, width, height).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_keys(pages, opened):
+    _, path = pages("small_convnet")
+    page = opened(path).page
+    page.keyboard.press("f")
+    assert "Forward, step 1" in page.locator("#panel").text_content()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "search"

@@ -1,0 +1,217 @@
+"""What an explanation says, against what torch says."""
+
+import base64
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import convlens
+from convlens.core.errors import DataError, UsageError
+from convlens.explanation.explain import Plan, explain
+from convlens.explanation.pictures import heat_map, strongest_maps
+from convlens.explanation.statistics import rounded, statistics
+from convlens.report.explain import explanation_page
+from convlens.tasks.train import train
+from tests.graph.nets import Residual, randomised
+from tests.tasks.pictures import TINY, draw_pictures
+
+
+@pytest.fixture(scope="module")
+def made():
+    module = randomised(Residual()).eval()
+    x = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    return module, x, explain(module, x, name="small", target=1, classes=["a", "b", "c"])
+
+
+def node(explanation, title):
+    return next(node for node in explanation.nodes if node.title == title)
+
+
+def test_values_and_gradients_are_torchs(made):
+    module, x, explanation = made
+    seen = {}
+    hook = module.conv2.register_forward_hook(lambda *args: seen.setdefault("value", args[2]))
+    value = module(x)[0, 1]
+    hook.remove()
+    (gradient,) = torch.autograd.grad(value, seen["value"])
+    found = node(explanation, "conv2")
+    assert found.value.mean == pytest.approx(seen["value"].mean().item(), rel=1e-4)
+    assert found.upstream.norm == pytest.approx(gradient.norm().item(), rel=1e-4)
+    assert found.shape == list(seen["value"].shape)
+    weight = next(line for line in found.parameter_lines if line.name == "conv2.weight")
+    (expected,) = torch.autograd.grad(module(x)[0, 1], module.conv2.weight)
+    assert weight.gradient_norm == pytest.approx(expected.norm().item(), rel=1e-4)
+
+
+def test_guesses_and_target(made):
+    module, x, explanation = made
+    probabilities = module(x)[0].softmax(0)
+    assert explanation.target == "the score of b"
+    assert explanation.guesses[0].name == "abc"[int(probabilities.argmax())]
+    assert explanation.guesses[0].probability == pytest.approx(probabilities.max().item(), rel=1e-4)
+
+
+def test_contributions_add_up_where_paths_join(made):
+    _, _, explanation = made
+    (joined,) = [one for one in explanation.nodes if len(one.contributions) > 1]
+    assert {explanation_title(explanation, one.through) for one in joined.contributions} == {"conv2", "add"}
+
+
+def explanation_title(explanation, identity):
+    return next(node.title for node in explanation.nodes if node.id == identity)
+
+
+def test_the_check_finds_a_wrong_rule(monkeypatch, made):
+    module, x, explanation = made
+    assert explanation.check.largest_difference < 1e-5
+    assert explanation.check.compared == len(list(module.parameters()))
+    real = convlens.backpropagate.__globals__["_by_parameter"]
+
+    def planted(graph, gradients):
+        return {name: gradient * 1.01 for name, gradient in real(graph, gradients).items()}
+
+    monkeypatch.setitem(convlens.backpropagate.__globals__, "_by_parameter", planted)
+    assert explain(module, x).check.largest_difference == pytest.approx(0.01, rel=1e-3)
+
+
+def test_small_tensors_are_there_in_numbers_with_their_local_gradients():
+    module = nn.Sequential(nn.Linear(2, 3), nn.Sigmoid(), nn.Linear(3, 1))
+    explanation = explain(module, torch.tensor([[1.0, 2.0]]))
+    last = explanation.nodes[-1]
+    assert last.numbers == [[rounded(module(torch.tensor([[1.0, 2.0]])).item())]]
+    local = {one.wrt: one for one in last.local_gradients}
+    hidden = module[1](module[0](torch.tensor([[1.0, 2.0]])))
+    assert local["2.weight"].shape == [1, 1, 1, 3]
+    np.testing.assert_allclose(np.array(local["2.weight"].numbers).ravel(), hidden.detach().numpy().ravel(), rtol=1e-4)
+
+
+def test_the_plan_marks_frozen_nodes_and_the_cut(made):
+    module, x, _ = made
+    frozen = {name for name, _ in module.named_parameters() if not name.startswith("fc")}
+    explanation = explain(module, x, plan=Plan(frozen, {"view"}))
+    states = {node.title: node.state for node in explanation.nodes}
+    assert (states["conv1"], states["fc"], states["add"]) == ("frozen", "trained", "")
+    assert [node.id for node in explanation.nodes if node.cut] == ["view"]
+
+
+def test_grad_cam_of_a_network_that_looks_at_one_corner():
+    """Global pooling over a map that is bright at one corner: the picture of Grad-CAM is bright there."""
+    module = nn.Sequential(
+        nn.Conv2d(3, 1, 1, bias=False), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 2)
+    )
+    with torch.no_grad():
+        module[0].weight.fill_(1)
+        module[4].weight.copy_(torch.tensor([[1.0], [-1.0]]))
+    x = torch.zeros(1, 3, 8, 8)
+    x[:, :, :3, :3] = 1
+    cam = pixels(explain(module, x, target=0).grad_cam)[..., 3]
+    assert cam[:2, :2].min() > 200
+    assert cam[5:, 5:].max() == 0
+    assert explain(module, x, target=1).grad_cam is not None
+
+
+def pixels(uri):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGBA"))
+
+
+def test_effective_receptive_fields_lie_in_the_computed_ones():
+    torch.manual_seed(0)
+    convolutions = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3, stride=2)
+    module = nn.Sequential(*convolutions, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    explanation = explain(module, torch.randn(1, 3, 15, 15))
+    assert sum(one.effective_field is not None for one in explanation.nodes) == 3
+    for one in explanation.nodes:
+        if one.effective_field:
+            rows, columns = np.nonzero(pixels(one.effective_field)[..., 3])
+            for axis, seen, size in zip(one.field, (rows, columns), one.shape[2:], strict=True):
+                start = axis.offset + (size // 2) * axis.stride
+                assert start <= seen.min()
+                assert seen.max() < start + axis.size
+
+
+def test_maps_are_the_strongest():
+    value = torch.zeros(5, 4, 4)
+    value[3], value[1] = 5, 2
+    assert strongest_maps(value, 2, 8).channels == [3, 1]
+    assert strongest_maps(torch.zeros(5, 1, 1), 2, 8) is None
+
+
+def test_heat_maps_are_clear_where_nothing_is():
+    picture = pixels(heat_map(torch.tensor([[0.0, 0.0], [0.0, 1.0]]), (2, 2)))
+    assert picture[0, 0, 3] == 0
+    assert picture[1, 1, 3] > 200
+
+
+def test_statistics():
+    found = statistics(torch.tensor([0.0, 0.0, 3.0, 5.0]))
+    assert (found.mean, found.zeros, found.smallest, found.largest) == (2, 0.5, 0, 5)
+    assert found.std == pytest.approx(torch.tensor([0.0, 0.0, 3.0, 5.0]).std(correction=0).item(), rel=1e-4)
+    assert sum(found.counts) == 4
+    assert statistics(torch.tensor([float("nan")])) is None
+    assert statistics(torch.ones(3)).counts == [3]
+
+
+def test_a_run_shows_its_cut_and_its_classes(tmp_path):
+    folder = draw_pictures(tmp_path / "pictures")
+    train(folder, out=tmp_path / "run", **TINY)
+    explanation = convlens.explain(tmp_path / "run", folder / "blue" / "000.png", target="green").explanation
+    assert explanation.target == "the score of green"
+    assert any(node.cut for node in explanation.nodes)
+    assert {node.state for node in explanation.nodes if node.parameters} == {"frozen", "trained"}
+
+
+def test_one_file_that_asks_nothing(made):
+    _, _, explanation = made
+    page = explanation_page(explanation)
+    assert "default-src 'none'" in page
+    assert "http:" not in page
+    assert "https:" not in page
+    record = json.loads(page.partition('id="record">')[2].partition("</script>")[0])
+    assert record["network"] == "small"
+
+
+def test_in_a_notebook_it_shows_itself():
+    page = convlens.explain(nn.Linear(2, 2), torch.randn(1, 2))
+    assert page._repr_html_().startswith('<iframe srcdoc="&lt;!DOCTYPE html')
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "error", "told"),
+    [
+        (("resnet19",), {}, UsageError, "did you mean resnet18"),
+        (("mlp",), {"target": "eleven"}, UsageError, "did you mean seven"),
+        (("mlp",), {"target": 10}, UsageError, "there are 10 classes, from 0 to 9"),
+        (("mlp", "no.png"), {}, UsageError, r"no such picture: no\.png"),
+        (("causal_stack", "no.png"), {}, UsageError, "not pictures; leave it out"),
+        (("alexnet",), {"size": 10, "weights": "random"}, UsageError, "needs a side of at least"),
+        ((nn.Linear(2, 2),), {}, UsageError, "give its input"),
+        (
+            (nn.Linear(2, 2), torch.randn(3, 2)),
+            {},
+            UsageError,
+            r"one example, of shape \(1, \.\.\.\); got shape \(3, 2\)",
+        ),
+    ],
+)
+def test_wrong_use(arguments, options, error, told):
+    with pytest.raises(error, match=told):
+        convlens.explain(*arguments, **options)
+
+
+def test_a_file_that_is_no_picture(tmp_path):
+    (tmp_path / "a.png").write_text("no picture")
+    with pytest.raises(DataError, match=r"a\.png gives no picture"):
+        convlens.explain("mlp", tmp_path / "a.png")
+
+
+def test_the_command(request, tmp_path):
+    command = request.getfixturevalue("convlens")  # the package has the name here
+    outcome = command("explain", "mlp", "--out", tmp_path / "mlp.html")
+    assert outcome.code == 0
+    assert "Its weights are random" in outcome.out
+    assert (tmp_path / "mlp.html").stat().st_size > 10_000

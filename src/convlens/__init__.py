@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Graph": "convlens.graph.graph",
+    "adopt": "convlens.tasks.adopt",
     "backpropagate": "convlens.gradient.backpropagate",
     "capture": "convlens.graph.capture",
     "chain": "convlens.gradient.tensor",

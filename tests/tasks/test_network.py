@@ -13,14 +13,16 @@ from convlens import zoo
 from convlens.core.errors import DataError, IntegrityError, NetworkError
 from convlens.core.files import cache_folder
 from convlens.tasks.network import network
+from convlens.tasks.train import train
 from convlens.zoo import fetch, published
 from convlens.zoo.fetch import fetched_weights, kept_weights
+from tests.tasks.pictures import TINY, draw_pictures
 
 
 @pytest.fixture
 def trained() -> nn.Module:
     torch.manual_seed(5)
-    return zoo.network("squeezenet1_1" if "squeezenet1_1" in zoo.names() else "house")
+    return zoo.network("squeezenet1_1")
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def content(trained: nn.Module) -> bytes:
 
 @pytest.fixture
 def card(httpserver: HTTPServer, content: bytes, monkeypatch: pytest.MonkeyPatch) -> zoo.WeightCard:
-    name = "squeezenet1_1" if "squeezenet1_1" in zoo.names() else "house"
+    name = "squeezenet1_1"
     card = zoo.weight_card("resnet18", "imagenet").model_copy(
         update={
             "network": name,
@@ -116,5 +118,13 @@ def test_weights_of_another_network_are_not_kept(httpserver: HTTPServer, card: z
 def test_paths_are_never_taken_for_names(tmp_path: Path, trained: nn.Module) -> None:
     path = tmp_path / "imagenet.pth"
     torch.save(trained.state_dict(), path)
-    name = "squeezenet1_1" if "squeezenet1_1" in zoo.names() else "house"
+    name = "squeezenet1_1"
     assert same(network(name, weights=str(path)), trained)
+
+
+def test_a_run_starts_from_published_weights(serving: HTTPServer, card: zoo.WeightCard, tmp_path: Path) -> None:
+    folder = draw_pictures(tmp_path / "pictures")
+    options = {**TINY, "weights": "imagenet", "size": 64}
+    record = train(folder, backbone=card.network, out=tmp_path / "run", **options)  # type: ignore[arg-type]
+    assert (record.weights.source, record.weights.name) == ("published", kept_weights(card).name)
+    assert "published, downloaded and verified" in (tmp_path / "run" / "report.html").read_text()

@@ -134,7 +134,7 @@ class FreezeOutcome(Record):
 class WeightsUsed(Record):
     """Where the starting weights came from."""
 
-    source: Literal["package", "published", "file", "random"]
+    source: Literal["package", "published", "file", "module", "random"]
     name: str
     sha256: str | None
 

@@ -101,8 +101,8 @@ def _subject(name: str | Path, weights: str | Path | None, size: int | None, pro
         if weights is not None or size is not None:
             raise UsageError("a run brings its own weights and size; leave --weights and --size out.")
         return _run(Path(name).expanduser())
+    chosen = weights_named(str(name), weights)
     known = card(str(name))
-    chosen = weights_named(known.name, weights)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         module = network(known.name, weights=chosen, progress=progress).eval()

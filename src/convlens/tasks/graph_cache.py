@@ -15,6 +15,7 @@ from convlens.core.files import cache_folder, write_atomically
 from convlens.graph.capture import capture, module_state
 from convlens.graph.graph import Graph
 from convlens.graph.serialise import from_json, to_json
+from convlens.zoo import is_adopted
 
 _log = logging.getLogger(__name__)
 _SOURCES = ("graph", "layers", "zoo")
@@ -26,6 +27,9 @@ def cached_capture(name: str, classes: int) -> Callable[[nn.Module, Tensor], Gra
     The key holds torch's version, the source of graph/, layers/ and zoo/, the network's name and classes, the shape of
     the example and every submodule's mode. A damaged entry is noticed by its hash and made anew.
     """
+
+    if is_adopted(name):  # a name says nothing of what a module of somebody's own is made of
+        return capture
 
     def captured(module: nn.Module, example: Tensor) -> Graph:
         modes = [path for path, part in module.named_modules() if part.training]

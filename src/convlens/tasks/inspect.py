@@ -14,6 +14,7 @@ from convlens.graph.cost import Cost, cost
 from convlens.graph.graph import Graph, Node
 from convlens.graph.receptive_field import ReceptiveField, ReceptiveFields, receptive_field
 from convlens.graph.split import split
+from convlens.tasks.adopt import make_known
 from convlens.tasks.graph_cache import cached_capture
 from convlens.transfer.freeze import FreezePlan, freeze_plan
 from convlens.zoo import NetworkCard, blueprint, card, names
@@ -34,6 +35,7 @@ def inspect(network: str, *, size: int | None = None, freeze: str | None = None,
         size = size or int(run.recipe["size"])
     else:
         backbone, classes = network, None
+    make_known(backbone)
     known = card(backbone)
     module = blueprint(backbone, classes).eval()
     example = torch.zeros(2, *_input_shape(known, size), device="meta")

@@ -6,7 +6,8 @@ from torch import nn
 
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, silent
-from convlens.zoo import PACKAGE, card, package_weights, weight_card, weight_cards
+from convlens.tasks.adopt import GIVEN, PRETRAINED, make_known
+from convlens.zoo import PACKAGE, card, is_adopted, package_weights, weight_card, weight_cards
 from convlens.zoo import network as network_of_zoo
 
 RANDOM = "random"
@@ -26,12 +27,13 @@ def network(
     not fit, NetworkError when they cannot be downloaded, IntegrityError when their file is another one than was
     published, or unsafe to open.
     """
+    make_known(name)
     return network_of_zoo(name, classes=classes, weights=weights_file(name, weights, progress))
 
 
 def weights_file(name: str, weights: str | Path | None, progress: Progress = silent) -> Path | None:
     """The file of the weights that `weights` means for a network, as in `network`; None for random ones."""
-    if weights is None or weights == RANDOM:
+    if weights in (None, RANDOM, GIVEN):
         return None
     if weights == PACKAGE:
         return package_weights(card(name))
@@ -43,7 +45,10 @@ def weights_file(name: str, weights: str | Path | None, progress: Progress = sil
 
 
 def weights_named(backbone: str, weights: str | Path | None) -> str:
-    """The weights that a person means: those in the package where the backbone has some, else random ones."""
+    """The weights that a person means: a module's own, those in the package where there are some, else random ones."""
+    make_known(backbone, weights)
+    if is_adopted(backbone) and weights in (None, PRETRAINED):
+        return GIVEN
     if weights is None:
         return PACKAGE if card(backbone).package_weights else RANDOM
     return str(weights)
@@ -55,6 +60,6 @@ def preprocessing_for(backbone: str, weights: str) -> Preprocessing:
     return published[weights].preprocessing if weights in published else card(backbone).preprocessing
 
 
-def _names_a_set(weights: str | Path) -> bool:
+def _names_a_set(weights: str | Path | None) -> bool:
     """Whether it is a bare word, with neither a suffix nor a folder: no file of weights is called that."""
     return isinstance(weights, str) and weights.replace("_", "").isalnum()

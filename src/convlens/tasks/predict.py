@@ -15,6 +15,7 @@ from convlens.core.run import Problem
 from convlens.data.batches import decoded_batches, normalised
 from convlens.data.manifest import Picture
 from convlens.data.scan import files_below, picture_at, shown
+from convlens.tasks.adopt import make_known
 from convlens.transfer.heads import replace_head
 from convlens.transfer.precision import number_format
 from convlens.zoo import blueprint, card, network
@@ -61,6 +62,7 @@ def load_bundle(folder: Path) -> tuple[Bundle, nn.Module]:
             f"{folder} is not a run folder: it holds no {BUNDLE_FILE}. Give a folder that `convlens train` made."
         )
     bundle = Bundle.from_json(file.read_bytes(), str(file))
+    make_known(bundle.backbone)
     model = folder / MODEL_FILE
     if not model.is_file():
         raise DataError(f"{folder} holds no {MODEL_FILE}: the run is not complete. Train it again.")

@@ -14,6 +14,7 @@ from convlens.core.progress import Progress, silent
 from convlens.core.run import Crossing, FreezeOutcome, WeightsUsed
 from convlens.core.seeds import derived_seed
 from convlens.graph.graph import Graph
+from convlens.tasks.adopt import GIVEN, make_known
 from convlens.tasks.graph_cache import cached_capture
 from convlens.tasks.network import preprocessing_for, weights_file
 from convlens.training.growth import growing_sides
@@ -45,6 +46,7 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepar
 
     Raises UsageError for a network that does not take colour pictures of that size, or gives no score per picture.
     """
+    make_known(recipe.backbone)
     known = card(recipe.backbone)
     _must_classify_pictures(known, recipe.size)
     with torch.random.fork_rng():
@@ -112,6 +114,8 @@ def freeze_outcome(prepared: Prepared) -> FreezeOutcome:
 
 
 def _weights_used(recipe: Recipe, file: Path | None) -> WeightsUsed:
+    if recipe.weights == GIVEN:
+        return WeightsUsed(source="module", name=recipe.backbone, sha256=None)
     if file is None:
         return WeightsUsed(source="random", name=f"random, seed {recipe.seed}", sha256=None)
     known = (

@@ -10,8 +10,8 @@ class NetworkCard(Record):
     """A network's name, source, last layer and input."""
 
     name: str
-    year: int
-    """Of the first version of the paper."""
+    year: int | None
+    """Of the first version of the paper; None where it is not known."""
     paper: str
     head: str
     """Dotted name of the last layer, the one that gives one number per class."""

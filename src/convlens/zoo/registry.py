@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from convlens.core.errors import unknown_name
+from convlens.core.errors import UsageError, unknown_name
 from convlens.zoo import (
     alexnet,
     alexnet_2012,
@@ -62,6 +62,21 @@ NETWORKS: Mapping[str, Entry] = MappingProxyType(
 )
 
 
+_ADOPTED: dict[str, Entry] = {}
+"""Networks of other libraries and of people's own, by names with a colon, which none of the zoo's has."""
+
+
+def adopt(entry: Entry) -> None:
+    """Make a network that is not the zoo's known under its card's name, in this process."""
+    assert ":" in entry.card.name
+    _ADOPTED[entry.card.name] = entry
+
+
+def is_adopted(name: str) -> bool:
+    """Whether that is a name of a network that is not the zoo's."""
+    return name in _ADOPTED
+
+
 def names() -> tuple[str, ...]:
     """The names of all networks, in natural order: resnet50 before resnet101."""
     return tuple(sorted(NETWORKS, key=_natural))
@@ -69,6 +84,13 @@ def names() -> tuple[str, ...]:
 
 def entry(name: str) -> Entry:
     """The table's line for `name`. Raises UsageError with the nearest names when there is none."""
+    if name in _ADOPTED:
+        return _ADOPTED[name]
+    if ":" in name:
+        raise UsageError(
+            f"the network {name!r} is not the zoo's, but was given as a module. Make it known in this process, too: "
+            f"convlens.adopt(module, {name!r})."
+        )
     if name not in NETWORKS:
         raise unknown_name("network", name, names())
     return NETWORKS[name]

@@ -14,7 +14,7 @@ _RANDOM = (Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_, n
 def structure(build: Callable[[int], nn.Module], classes: int) -> nn.Module:
     """The network that `build(classes)` makes, on the meta device: no memory, no random number is used."""
     with torch.device("meta"), _NoInitialisation():
-        return build(classes)
+        return build(classes).to("meta")  # a copy of a module that has values already keeps them until here
 
 
 class _NoInitialisation(TorchFunctionMode):

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from convlens.report.complexity import write_complexity_pages
 from convlens.report.explain import write_explanation_page
+from convlens.studies.complexity import study_complexity
 from convlens.tasks.explain import explain
 
 pytestmark = pytest.mark.browser
@@ -163,3 +165,12 @@ def test_keys(pages, opened):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "search"
+
+
+def test_tables_of_a_report_sort(opened, tmp_path, cache):
+    page = opened(write_complexity_pages(study_complexity(("alexnet", "squeezenet1_1"), measure=False), tmp_path)).page
+    names = page.locator("table.sortable tbody th")
+    page.locator("table.sortable thead button", has_text="parameters").first.click()
+    assert names.all_text_contents() == ["squeezenet1_1", "alexnet"]
+    page.locator("table.sortable thead button", has_text="parameters").first.click()
+    assert names.all_text_contents() == ["alexnet", "squeezenet1_1"]

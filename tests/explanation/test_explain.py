@@ -16,9 +16,10 @@ from convlens.explanation.explain import Plan, explain
 from convlens.explanation.pictures import heat_map, strongest_maps
 from convlens.explanation.statistics import rounded, statistics
 from convlens.report.explain import explanation_page
+from convlens.tasks.explain import explain_mistakes
 from convlens.tasks.train import train
 from tests.graph.nets import Residual, randomised
-from tests.tasks.pictures import TINY, draw_pictures
+from tests.tasks.pictures import COLOURS, TINY, draw, draw_pictures
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +164,26 @@ def test_a_run_shows_its_cut_and_its_classes(tmp_path):
     assert explanation.target == "the score of green"
     assert any(node.cut for node in explanation.nodes)
     assert {node.state for node in explanation.nodes if node.parameters} == {"frozen", "trained"}
+
+
+def test_mistakes_of_a_run_are_explained_and_linked(tmp_path):
+    folder = draw_pictures(tmp_path / "pictures", 12)
+    for name in ("blue", "green"):  # half of them under the wrong label, so that there are mistakes
+        for number in range(0, 12, 2):
+            draw(
+                folder / name / f"{number:03d}.png",
+                COLOURS["green" if name == "blue" else "blue"],
+                f"wrong {name}{number}",
+            )
+    run = tmp_path / "run"
+    record = train(folder, out=run, **TINY)
+    assert record.mistakes
+    assert "--mistakes 5" in (run / "report.html").read_text()
+    pages = explain_mistakes(run, 2)
+    assert pages
+    assert all(page.parent == run / "explained" for page in pages)
+    assert f'href="explained/{pages[0].name}"' in (run / "report.html").read_text()
+    assert f"the score of {record.mistakes[0].predicted}" in pages[0].read_text()
 
 
 def test_one_file_that_asks_nothing(made):

@@ -21,14 +21,22 @@ def explain(
     versus: Annotated[
         str | None, typer.Option(metavar="NET", help="Another network, whose gradient flow is drawn beside.")
     ] = None,
+    mistakes: Annotated[
+        int, typer.Option(min=0, help="For a run: pages of so many of its worst mistakes, linked from its report.")
+    ] = 0,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The page; default: NET.html.")] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """The network on one page: its graph, what goes through it forward and backward, and why it says what it says."""
     from convlens.tasks.explain import explain as task
+    from convlens.tasks.explain import explain_mistakes
 
     screen = Screen(json=json, quiet=quiet)
+    if mistakes:
+        for made in explain_mistakes(network, mistakes, screen.progress):
+            typer.echo(f"Page {made}")
+        return
     page = task(network, image, target=target, weights=weights, size=size, versus=versus, progress=screen.progress)
     explanation = page.explanation
     path = page.save(out or Path(f"{Path(network).name}.html"))

@@ -11,6 +11,7 @@ BAD_FILES_FILE = "bad_files.jsonl"
 REPORT_FILE = "report.html"
 RECIPE_FILE = "recipe.toml"
 THUMBNAILS_FOLDER = "thumbnails"
+EXPLAINED_FOLDER = "explained"
 
 
 class Problem(Record):

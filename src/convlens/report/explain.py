@@ -1,7 +1,5 @@
 """The page of `convlens explain`: one file with the record, and a script that draws it and asks nothing of anybody."""
 
-import base64
-import hashlib
 from pathlib import Path
 
 import markupsafe
@@ -10,20 +8,14 @@ from convlens.core.explanation import Explanation
 from convlens.core.files import write_atomically
 from convlens.report.pages import PAGES
 
-_SCRIPT = Path(__file__).parent / "templates" / "explain.js"
-
 
 def explanation_page(explanation: Explanation) -> str:
     """The page as text; the same record gives the same bytes.
 
     A Content-Security-Policy allows no request and no script but this one, by its hash.
     """
-    script = _SCRIPT.read_text(encoding="utf-8")
     return PAGES.get_template("explain.html.jinja").render(
-        explanation=explanation,
-        data=_within_a_page(explanation.model_dump_json()),
-        script=markupsafe.Markup(script),
-        script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        explanation=explanation, data=_within_a_page(explanation.model_dump_json())
     )
 
 

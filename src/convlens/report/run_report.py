@@ -5,7 +5,7 @@ import dataclasses
 from pathlib import Path
 
 from convlens.core.files import write_atomically
-from convlens.core.run import REPORT_FILE, EpochMetrics, Mistake, Problem, RunRecord, Seconds
+from convlens.core.run import EXPLAINED_FOLDER, REPORT_FILE, EpochMetrics, Mistake, Problem, RunRecord, Seconds
 from convlens.report import charts
 from convlens.report.evaluation_view import evaluation_view
 from convlens.report.pages import PAGES
@@ -19,10 +19,11 @@ MAX_OPEN_ROWS = 20
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pictured:
-    """A mistake and its thumbnail as a data URI, None where the file is missing."""
+    """A mistake, its thumbnail as a data URI, and the page that explains it; None for files that are not there."""
 
     mistake: Mistake
     image: str | None
+    explained: str | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,12 +43,26 @@ def write_run_report(run_folder: Path) -> Path:
     """
     record, epochs = read_run(run_folder), read_epochs(run_folder)
     gallery = [
-        Pictured(mistake=mistake, image=read_thumbnail(run_folder, mistake.thumbnail))
+        Pictured(
+            mistake=mistake,
+            image=read_thumbnail(run_folder, mistake.thumbnail),
+            explained=_explained(run_folder, mistake),
+        )
         for mistake in record.mistakes[:MAX_MISTAKES]
     ]
     path = run_folder / REPORT_FILE
     write_atomically(path, _page(record, epochs, gallery))
     return path
+
+
+def explained_page(mistake: Mistake) -> str:
+    """Where the page that explains a mistake lies, relative to the run folder."""
+    return f"{EXPLAINED_FOLDER}/{Path(mistake.thumbnail).stem}.html"
+
+
+def _explained(run_folder: Path, mistake: Mistake) -> str | None:
+    place = explained_page(mistake)
+    return place if (run_folder / place).is_file() else None
 
 
 def _page(record: RunRecord, epochs: list[EpochMetrics], gallery: list[Pictured]) -> str:

@@ -22,6 +22,7 @@ from convlens.explanation.sample import sample_picture
 from convlens.graph.capture import capture
 from convlens.graph.split import same_place, split
 from convlens.report.explain import explanation_page, write_explanation_page
+from convlens.report.run_report import explained_page, write_run_report
 from convlens.tasks.network import RANDOM, network, preprocessing_for, weights_named
 from convlens.tasks.predict import load_bundle
 from convlens.transfer.freeze import freeze_plan
@@ -94,6 +95,37 @@ def explain(
         versus=_versus(versus, image, progress) if versus else None,
     )
     return ExplanationPage(explanation.model_copy(update={"notes": [*explanation.notes, *subject.notes]}))
+
+
+def explain_mistakes(run: str | Path, count: int, progress: Progress = silent) -> list[Path]:
+    """The pages of a run's worst mistakes, at most `count` of them, in its folder; its report then links to them.
+
+    Each is explained from the class that the network wrongly said. Raises UsageError for what is no run folder, and
+    for pictures that are no longer where they were.
+    """
+    folder = Path(run).expanduser()
+    subject = _run(folder)
+    record = RunRecord.from_json((folder / RUN_FILE).read_bytes(), str(folder / RUN_FILE))
+    pages = []
+    with progress("explain", min(count, len(record.mistakes))) as advance:
+        for mistake in record.mistakes[:count]:
+            x, picture = _input(subject, Path(record.folder) / mistake.file)
+            target = subject.classes.index(mistake.predicted)
+            explanation = explain_module(
+                subject.module,
+                x,
+                name=subject.name,
+                target=target,
+                classes=subject.classes,
+                picture=picture,
+                plan=subject.plan,
+            )
+            note = f"{mistake.file} is {mistake.true}; the network says {mistake.predicted}."
+            noted = explanation.model_copy(update={"notes": [note, *explanation.notes]})
+            pages.append(write_explanation_page(noted, folder / explained_page(mistake)))
+            advance(1)
+    write_run_report(folder)
+    return pages
 
 
 def _subject(name: str | Path, weights: str | Path | None, size: int | None, progress: Progress) -> _Subject:

@@ -19,8 +19,8 @@ class Box:
     """One call of a module with what ran inside it, in order; a child is a node's name or another box's id."""
 
     id: str
-    """The module's path and a slash, which no node's name ends with: layer1.0/; layer1.0.relu#2/ for its second call. ""
-    is the outermost."""
+    """The module's path and a slash, which no node's name ends with: layer1.0/, and layer1.0.relu#2/ for its second
+    call. "" is the outermost."""
     module: str
     parent: str | None
     children: tuple[str, ...]

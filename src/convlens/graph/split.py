@@ -53,13 +53,16 @@ def split_at(graph: Graph, crossings: Iterable[str]) -> Split:
     return Split(prefix=until(graph, crossings), suffix=_suffix(graph, crossings, needed))
 
 
-def until(graph: Graph, names: Iterable[str]) -> Graph:
-    """The part of the graph that computes the named nodes, which are its outputs, and what writes to buffers."""
+def until(graph: Graph, names: Iterable[str], *, updates: bool = False) -> Graph:
+    """The part of the graph that computes the named nodes, which are its outputs.
+
+    With `updates` also all that changes buffers (running statistics, counters), which nothing reads.
+    """
     outputs = tuple(names)
     needed = set(outputs)
     kept = []
     for node in reversed(graph.nodes):
-        if node.name in needed or node.kind == "input" or node.mutates:
+        if node.name in needed or node.kind == "input" or (updates and node.mutates):
             needed.update(node.inputs)
             kept.append(node)
     nodes = tuple(reversed(kept))

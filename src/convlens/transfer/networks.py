@@ -69,7 +69,7 @@ class CutNetwork:
     def without_head(self, graph: Graph) -> Graph:
         """The graph up to what the head reads, which takes the place of the logits among its outputs."""
         first = next((node for node in graph.operators if inside(node.module, self.head)), None)
-        return graph if first is None else until(graph, (first.inputs[0], *graph.outputs[1:]))
+        return graph if first is None else until(graph, (first.inputs[0], *graph.outputs[1:]), updates=True)
 
     def logits(self, outputs: tuple[Tensor, ...], *, training: bool) -> tuple[Tensor, ...]:
         """The network's outputs from those of a suffix: the head, where it is no part of the graphs, comes last."""

@@ -10,6 +10,7 @@ RUN_FILES = {
     "model.json",
     "model.safetensors",
     "predictions.csv",
+    "split.csv",
     "recipe.toml",
     "report.html",
     "run.json",

@@ -27,6 +27,7 @@ _STAGES = {
     "decode": ("Decoding the pictures", "pictures"),
     "download": ("Downloading", "bytes"),
     "prefix": ("Running the frozen layers", "pictures"),
+    "explain": ("Explaining", "pictures"),
     "fit": ("Training", "pictures"),
     "grow": ("Training", "pictures' worth"),
     "predict": ("Predicting", "pictures"),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from convlens.core.run import RunRecord
 
 _NETWORK, _STEPS, _PICTURES = "Network", "Steps", "Pictures, and against overfitting"
+_DIVISION = "Classes, and who is judged"
 _WITH_RESUME = {"resume", "checkpoint_minutes", "json", "quiet"}
 _NOT_OF_THE_RECIPE = {"folder", "recipe", "out", *_WITH_RESUME}
 
@@ -30,8 +31,9 @@ def train(
     weights: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE",
-            help="Trained weights, .safetensors or .pth; or 'random'. The house network brings its own.",
+            metavar="SET|FILE",
+            help="Published weights by name (imagenet; see `convlens zoo show NET`), a file (.safetensors, .pth), or "
+            "'random'. The house network brings its own.",
             rich_help_panel=_NETWORK,
         ),
     ] = None,
@@ -191,6 +193,29 @@ def train(
         float,
         typer.Option(help="Part of each class to judge on, where there is no val/.", rich_help_panel=_PICTURES),
     ] = 0.2,
+    labels: Annotated[
+        str,
+        typer.Option(
+            metavar="CSV", help="A table with the columns file and label, perhaps side.", rich_help_panel=_DIVISION
+        ),
+    ] = "",
+    nested: Annotated[
+        bool, typer.Option(help="Every folder that holds pictures is a class.", rich_help_panel=_DIVISION)
+    ] = False,
+    group_by: Annotated[
+        str,
+        typer.Option(
+            metavar="REGEX|COLUMN",
+            help="Pictures of one group, such as the frames of a video, stand on one side.",
+            rich_help_panel=_DIVISION,
+        ),
+    ] = "",
+    split: Annotated[
+        str, typer.Option(metavar="FILE", help="Take the sides of a run's split.csv.", rich_help_panel=_DIVISION)
+    ] = "",
+    fold: Annotated[
+        str, typer.Option(metavar="K/N", help="Judge on this one of so many folds.", rich_help_panel=_DIVISION)
+    ] = "",
     seed: Annotated[int, typer.Option(help="Decides everything that is random.")] = 0,
     out: Annotated[
         Path | None, typer.Option(metavar="RUN", help="The run folder to make; default: runs/TIME-DIR-NET.")

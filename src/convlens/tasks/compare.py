@@ -64,7 +64,7 @@ def compare(
 
     The base is `recipe` (a record or a TOML file) or plain gradient descent, with `changes` to its fields (backbone,
     epochs, learning_rate, ...). Every recipe is trained with `seeds` seeds; each seed splits the pictures anew where
-    there is no val/, and with `folds` every seed judges each picture once. What is frozen runs once per picture, for all.
+    there is no val/, and with `folds` every seed judges each picture once. The frozen part runs once per picture.
     `backbones` are names, each with its usual weights or "NAME=FILE". `budget` is in seconds: tricks and further seeds
     that do not fit are left out, and said. `fractions` of the training pictures are tried with the base and from
     scratch. `lr_find` takes the base's learning rate from a range test.

@@ -38,6 +38,7 @@ from convlens.core.run import (
 )
 from convlens.data.facts import FactsStore
 from convlens.data.manifest import Manifest, Picture, Side
+from convlens.data.split_file import SPLIT_FILE, split_table
 from convlens.report.run_report import write_run_report
 from convlens.tasks.clock import Clock
 from convlens.tasks.place import Place
@@ -87,6 +88,7 @@ def write_run_folder(place: Place, result: RunResult) -> RunRecord:
         problems = "".join(f"{p.model_dump_json(ensure_ascii=True)}\n" for p in result.manifest.problems)
         write_atomically(partial / BAD_FILES_FILE, problems)
         write_atomically(partial / PREDICTIONS_FILE, _predictions(result))
+        write_atomically(partial / SPLIT_FILE, split_table(result.manifest))
         record = _record(place.target, result, _mistakes(partial, result))
         write_atomically(partial / RUN_FILE, record.to_json())
         write_run_report(partial)
@@ -214,6 +216,6 @@ def _command(folder: str, recipe: Recipe) -> str:
         option = name.replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
-        else:
+        elif value != "":
             words += [f"--{option}", str(value)]
     return shlex.join(words)

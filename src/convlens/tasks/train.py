@@ -3,14 +3,17 @@
 from collections import Counter
 from pathlib import Path
 
+from torch import nn
+
 from convlens.core.errors import DataError, UsageError
 from convlens.core.files import cache_folder
 from convlens.core.progress import Progress, Say, silent
 from convlens.core.run import BAD_FILES_FILE, FeatureCounts, RunRecord
 from convlens.data.manifest import SIDES, Manifest
 from convlens.data.scan import scan
-from convlens.data.splits import split_pictures
+from convlens.tasks.adopt import adopt
 from convlens.tasks.clock import Clock
+from convlens.tasks.divide import divided, layout_of, with_whole_paths
 from convlens.tasks.fit import Fitting, fitted, judged
 from convlens.tasks.network import RANDOM, weights_named
 from convlens.tasks.place import UNFINISHED, Place, read_begun, reserved_place
@@ -32,7 +35,7 @@ _FEW_PICTURES = 5
 def train(
     folder: str | Path,
     *,
-    backbone: str = "house",
+    backbone: str | nn.Module = "house",
     weights: str | Path | None = None,
     freeze: str = "backbone",
     size: int | None = None,
@@ -51,18 +54,22 @@ def train(
 ) -> RunRecord:
     """The record of a run: a classifier trained on a folder of pictures, by transfer learning or from scratch.
 
-    `folder` holds one folder of pictures per class, or train/ and val/ (and test/) holding them; it is never written
-    to. `weights` is "package" (those that travel with the house network, its default), "random" (default of the
-    other backbones), or a file. `freeze` is "backbone", "conv", a module's path, or "none" (see
-    transfer.freeze.freeze_plan). The frozen part runs once per image; its features are kept and reused. `more` are
-    other fields of training.recipe.Recipe: momentum, warm_up, label_smoothing, ema, mixup and so on. `out` is the
-    run folder to be made, by default one under runs/. `say` is told warnings and what is wrong with the pictures.
+    `folder` holds one folder of pictures per class, or train/ and val/ (and test/) holding them, or is a zip or tar
+    file of such; it is never written to. `backbone` is a name of the zoo, "timm:NAME", or any module of one's own,
+    which is copied (see `adopt`). `weights` is "package" (those that travel with the house network, its default),
+    "random" (default of the zoo's others), a published set ("imagenet"), or a file. `freeze` is "backbone", "conv", a
+    module's path, or "none" (see transfer.freeze.freeze_plan). The frozen part runs once per image; its features are
+    kept and reused. `more` are other fields of training.recipe.Recipe: momentum, warm_up, label_smoothing, ema, mixup, labels,
+    group_by, split and so on. `out` is the run folder to be made, by default one under runs/. `say` is told warnings
+    and what is wrong with the pictures.
 
     A checkpoint is written every `checkpoint_minutes` and, with freeze "none", after every epoch. The same call with
     the same `out`, or `resume`, goes on from the newest one, to the same weights bit for bit.
 
     Raises UsageError for wrong arguments, DataError for unusable pictures or weights, MachineError for a full disk.
     """
+    if isinstance(backbone, nn.Module):
+        backbone = adopt(backbone)
     recipe = Recipe.of(
         backbone=backbone,
         weights=weights_named(backbone, weights),
@@ -91,7 +98,7 @@ def train_by_recipe(
     **changes: object,
 ) -> RunRecord:
     """As `train`, but by a recipe: a record, or a TOML file such as a run's recipe.toml; `changes` go before it."""
-    recipe = changed_recipe(recipe, **changes)
+    recipe = with_whole_paths(changed_recipe(recipe, **changes))
     refuse_contradictions(recipe)
     _refuse_cutmix_of_features(recipe)
     _refuse_growth_of_features(recipe)
@@ -142,7 +149,7 @@ def _trained(
     warnings = _Warnings(say)
     _warn_of_random_weights(recipe, warnings)
     with clock("scan"):
-        manifest = scan(folder, progress)
+        manifest = scan(folder, progress, layout_of(recipe))
     with clock("capture"):
         prepared = prepare(recipe, len(manifest.classes))
     with clock("prefix"):
@@ -155,9 +162,7 @@ def _trained(
             progress,
         )
     clock.add("decode", features.decode_seconds)
-    manifest = split_pictures(
-        manifest.without(features.problems).with_usable_classes(), recipe.val_fraction, recipe.seed
-    )
+    manifest = divided(manifest.without(features.problems).with_usable_classes(), features.facts, recipe)
     _refuse_nothing_to_judge(manifest)
     _say_found(manifest, say)
     _warn_of_data(manifest, features, warnings)

@@ -69,6 +69,16 @@ class Recipe(Record):
     """The probability that a rectangle of a picture is erased."""
     val_fraction: float = Field(default=0.2, gt=0, lt=1)
     """Part of each class that is judged, where the folder has no val/."""
+    labels: str = ""
+    """A CSV file that says the label of each picture; "" where folders say it."""
+    nested: bool = False
+    """Whether every folder that holds pictures is a class, named by its path."""
+    group_by: str = ""
+    """A column of `labels`, or a regular expression on file names: pictures of one group stand on one side."""
+    split: str = ""
+    """A split.csv whose sides are taken."""
+    fold: str = Field(default="", pattern=r"^(\d{1,6}/\d{1,6})?$")
+    """Which of how many folds is judged ("2/5"), in place of `val_fraction`."""
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = Field(default=0, ge=0)
 

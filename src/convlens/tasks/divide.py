@@ -1,0 +1,45 @@
+"""Divide: which pictures are for training and which for judging, as a recipe says."""
+
+from pathlib import Path
+
+from convlens.core.errors import UsageError
+from convlens.data.facts import FactsStore
+from convlens.data.layout import Layout
+from convlens.data.manifest import Manifest
+from convlens.data.signature import alike
+from convlens.data.split_file import split_given_back
+from convlens.data.splits import fold, split_pictures
+from convlens.training.recipe import Recipe
+
+
+def layout_of(recipe: Recipe) -> Layout:
+    """Where the classes and groups come from."""
+    return Layout(labels=recipe.labels or None, nested=recipe.nested, group_by=recipe.group_by)
+
+
+def with_whole_paths(recipe: Recipe) -> Recipe:
+    """The recipe with the files that it names as absolute paths, so that it means the same anywhere.
+
+    Raises UsageError where it asks for a saved split and for a fold.
+    """
+    if recipe.split and recipe.fold:
+        raise UsageError(f"--split {recipe.split} and --fold {recipe.fold} exclude each other; leave one of them out.")
+    files = {name: getattr(recipe, name) for name in ("labels", "split")}
+    whole = {name: str(Path(file).expanduser().absolute()) for name, file in files.items() if file}
+    return recipe.model_copy(update=whole)
+
+
+def divided(manifest: Manifest, facts: FactsStore, recipe: Recipe) -> Manifest:
+    """The manifest with a side for every picture. Those that look alike never stand on both sides.
+
+    Raises UsageError for a split file or a fold that there is not, DataError for one that does not fit the pictures.
+    """
+    if recipe.split:
+        manifest = split_given_back(manifest, Path(recipe.split))
+    elif not recipe.fold and all(picture.side for picture in manifest.pictures):
+        return manifest
+    pairs = list(alike(facts.signatures([picture.sha256 for picture in manifest.pictures])))
+    if recipe.fold:
+        number, count = map(int, recipe.fold.split("/"))
+        return fold(manifest, number, count, recipe.seed, pairs)
+    return split_pictures(manifest, recipe.val_fraction, recipe.seed, pairs)

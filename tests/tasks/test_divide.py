@@ -1,0 +1,94 @@
+"""Runs on pictures that belong together, on saved splits, on folds, and on archives."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+from convlens.core.errors import DataError, UsageError
+from convlens.core.run import RunRecord
+from convlens.tasks.train import train
+from tests.data.drawn import encoded, put
+from tests.data.test_signature import photograph
+from tests.tasks.pictures import TINY, draw_pictures
+
+SMALL = TINY | {"epochs": 1}
+
+
+def rows(record: RunRecord) -> dict[str, dict[str, str]]:
+    """The rows of split.csv, by file."""
+    with (Path(record.run) / "split.csv").open(newline="") as file:
+        return {row["file"]: row for row in csv.DictReader(file)}
+
+
+def sides(record: RunRecord) -> dict[str, str]:
+    return {file: row["side"] for file, row in rows(record).items()}
+
+
+def test_copies_in_another_size_stay_on_one_side(tmp_path: Path) -> None:
+    for number in range(12):
+        for label in ("ants", "bees"):
+            image = photograph(number + 100 * (label == "bees"))
+            put(tmp_path / "p" / label / f"{number}.png", encoded(image, "PNG"))
+            put(tmp_path / "p" / label / f"{number}-small.jpg", encoded(image.resize((120, 90)), "JPEG"))
+    found = sides(train(tmp_path / "p", out=tmp_path / "run", val_fraction=0.4, **SMALL))
+    assert len(found) == 48
+    assert set(found.values()) == {"train", "val"}
+    for file, side in found.items():
+        if file.endswith(".png"):
+            assert found[file.replace(".png", "-small.jpg")] == side
+
+
+def test_groups_stay_on_one_side(tmp_path: Path) -> None:
+    folder = draw_pictures(tmp_path / "p", 20)
+    found = rows(train(folder, out=tmp_path / "run", group_by=r"0(\d)", val_fraction=0.3, **SMALL))
+    assert {row["group"] for row in found.values()} == {"0", "1"}
+    assert len({(row["group"], row["side"]) for row in found.values()}) == 2
+
+
+def test_a_saved_split_is_given_back(tmp_path: Path) -> None:
+    folder = draw_pictures(tmp_path / "p", 10)
+    first = train(folder, out=tmp_path / "one", seed=5, **SMALL)
+    second = train(folder, out=tmp_path / "two", seed=6, split=str(tmp_path / "one/split.csv"), **SMALL)
+    assert sides(first) == sides(second)
+    assert sides(train(folder, out=tmp_path / "three", seed=6, **SMALL)) != sides(first)
+
+
+def test_folds_judge_every_picture_once(tmp_path: Path) -> None:
+    folder = draw_pictures(tmp_path / "p", 6)
+    judged: list[str] = []
+    for number in (1, 2, 3):
+        found = sides(train(folder, out=tmp_path / str(number), fold=f"{number}/3", **SMALL))
+        judged += [file for file, side in found.items() if side == "val"]
+    assert len(judged) == len(set(judged)) == 12
+
+
+def test_an_archive_with_a_table_of_labels(tmp_path: Path) -> None:
+    draw_pictures(tmp_path / "p", 6)
+    table = ["file,label"] + [
+        f"{name}/{n:03d}.png,{'even' if n % 2 else 'odd'}" for name in ("blue", "green") for n in range(6)
+    ]
+    put(tmp_path / "labels.csv", "\n".join(table))
+    shutil.make_archive(str(tmp_path / "pictures"), "gztar", tmp_path / "p")
+    record = train(tmp_path / "pictures.tar.gz", out=tmp_path / "run", labels=str(tmp_path / "labels.csv"), **SMALL)
+    assert record.classes == ["even", "odd"]
+    assert record.images.train + record.images.val == 12
+    assert f"--labels {tmp_path}/labels.csv" in record.command
+    assert "--split" not in record.command
+
+
+@pytest.mark.parametrize(
+    ("more", "error", "message"),
+    [
+        ({"fold": "1/2", "split": "x.csv"}, UsageError, "exclude each other"),
+        ({"fold": "4/3"}, UsageError, "fold 4/3: give a number"),
+        ({"fold": "many"}, UsageError, "--fold many: "),
+        ({"fold": "1/9"}, DataError, "fewer than 9 folds"),
+        ({"split": "none.csv"}, UsageError, "cannot read --split"),
+    ],
+)
+def test_wrong_use(tmp_path: Path, more: dict[str, str], error: type[Exception], message: str) -> None:
+    folder = draw_pictures(tmp_path / "p", 4)
+    with pytest.raises(error, match=message):
+        train(folder, out=tmp_path / "run", **SMALL, **more)

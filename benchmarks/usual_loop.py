@@ -20,7 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from convlens.zoo import network
+from convlens.zoo import card, network
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
@@ -60,14 +60,23 @@ class Folder(Dataset[tuple[Tensor, int]]):
         return image.crop((left, top, left + self.size, top + self.size))
 
 
-def usual_loop(folder: Path, epochs: int, size: int = 224, batch_size: int = 32) -> tuple[list[float], float]:
+def usual_loop(
+    folder: Path,
+    epochs: int,
+    size: int = 224,
+    batch_size: int = 32,
+    backbone: str = "resnet18",
+    weights: str = "random",
+) -> tuple[list[float], float]:
     """Seconds of each epoch, and the last validation accuracy."""
     random.seed(0)
     torch.manual_seed(0)
-    net = network("resnet18")
+    net = network(backbone, weights=None if weights == "random" else weights)
     net.requires_grad_(requires_grad=False)
-    net.fc = nn.Linear(512, 2)
-    optimizer = torch.optim.SGD(net.get_submodule("fc").parameters(), lr=0.01, momentum=0.9)
+    parent, _, name = card(backbone).head.rpartition(".")
+    head = nn.Linear(net.get_submodule(card(backbone).head).in_features, 2)  # type: ignore[arg-type]
+    setattr(net.get_submodule(parent), name, head)
+    optimizer = torch.optim.SGD(head.parameters(), lr=0.01, momentum=0.9)
     train = DataLoader(Folder(folder / "train", size, augment=True), batch_size, shuffle=True, num_workers=2)
     val = DataLoader(Folder(folder / "val", size, augment=False), batch_size, num_workers=2)
     seconds = []
@@ -91,8 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--backbone", default="resnet18")
+    parser.add_argument("--weights", default="random")
     chosen = parser.parse_args(arguments)
-    seconds, accuracy = usual_loop(chosen.folder, chosen.epochs)
+    seconds, accuracy = usual_loop(chosen.folder, chosen.epochs, backbone=chosen.backbone, weights=chosen.weights)
     print(json.dumps({"seconds": seconds, "accuracy": accuracy}))
 
 

@@ -6,20 +6,22 @@ A row belongs to one image, known by the hash of its bytes; a table belongs to o
 
 import hashlib
 import json
+import mmap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.store import ShardStore
 from convlens.data.decode import DECODER_VERSION
+from convlens.transfer.mapped import MappedShard
 
-_MEMORY_BUDGET = 1 * 2**30
+_MEMORY_BUDGET = 256 * 2**20
 """Bytes of features that are held in memory; larger sets are read from the store's memory maps."""
+_ROW_BITS = 32
 
 
 def feature_key(preprocessing: Preprocessing, prefix: str, number_format: torch.dtype, view: int | str = 0) -> str:
@@ -33,13 +35,14 @@ class FeatureTable:
 
     def __init__(self, root: Path, key: str) -> None:
         self.shards = ShardStore(root / "features" / key)
-        self._tensors: list[list[Tensor]] = []
-        self._places: dict[str, tuple[int, int]] = {}
+        self._mapped: list[MappedShard] = []
+        self._places: dict[bytes, int] = {}
+        """Hash of an image -> number of its shard and its row in there, as one number: there may be millions."""
         for path in self.shards.verified():
             self._index(path)
 
     def __contains__(self, sha256: str) -> bool:
-        return sha256 in self._places
+        return bytes.fromhex(sha256) in self._places
 
     def add(self, images: Sequence[str], columns: Sequence[Tensor]) -> None:
         """Store rows for good: `columns[c]` has shape (len(images), ...). Raises MachineError on a full disk."""
@@ -49,25 +52,25 @@ class FeatureTable:
 
     def rows(self, images: Iterable[str]) -> "FeatureRows":
         """The rows of these images, in their order. Raises KeyError for an image that is not stored."""
-        places = [self._places[sha256] for sha256 in images]
-        return FeatureRows(self._tensors, torch.tensor(places, dtype=torch.int64).view(-1, 2))
+        places = torch.tensor([self._places[bytes.fromhex(sha256)] for sha256 in images], dtype=torch.int64)
+        return FeatureRows(self._mapped, torch.stack([places >> _ROW_BITS, places & (2**_ROW_BITS - 1)], 1))
 
     def _index(self, path: Path) -> None:
-        with safe_open(path, framework="pt") as shard:
-            hashes = shard.get_tensor("images")
-            columns = len(list(shard.keys())) - 1
-            self._tensors.append([shard.get_tensor(f"column{c}") for c in range(columns)])
-        for row, digest in enumerate(hashes.numpy()):
-            self._places.setdefault(digest.tobytes().hex(), (len(self._tensors) - 1, row))
+        shard = MappedShard(path)
+        first = len(self._mapped) << _ROW_BITS
+        self._mapped.append(shard)
+        for row, digest in enumerate(shard.tensors["images"].numpy()):
+            self._places.setdefault(digest.tobytes(), first | row)
 
 
 class FeatureRows:
     """Rows of some images, to be read in batches; gathered into memory once where they are few."""
 
-    def __init__(self, shards: Sequence[Sequence[Tensor]], places: Tensor) -> None:
+    def __init__(self, shards: Sequence[MappedShard], places: Tensor) -> None:
         self._shards = shards
         self._places = places
-        self._columns = len(shards[0]) if len(places) else 0
+        self._columns = len(shards[0].tensors) - 1 if len(places) else 0
+        self._touched = 0
         self._gathered: list[Tensor] | None = None
         if self.bytes <= _MEMORY_BUDGET:
             self._gathered = [self._gather(column, places) for column in range(self._columns)]
@@ -78,7 +81,10 @@ class FeatureRows:
     @property
     def bytes_per_image(self) -> int:
         """Bytes that one image's features take."""
-        return sum(column[0].nbytes for column in self._shards[int(self._places[0, 0])]) if len(self) else 0
+        if not len(self):
+            return 0
+        shard = self._shards[int(self._places[0, 0])]
+        return sum(shard.tensors[f"column{column}"][0].nbytes for column in range(self._columns))
 
     @property
     def bytes(self) -> int:
@@ -90,12 +96,21 @@ class FeatureRows:
         if self._gathered is not None:
             return tuple(column[indices] for column in self._gathered)
         places = self._places[indices]
+        self._make_room(len(indices))
         return tuple(self._gather(column, places) for column in range(self._columns))
 
+    def _make_room(self, rows: int) -> None:
+        """Let go of the maps' pages when many were read: the system keeps them as long as it has room itself."""
+        self._touched += rows * max(self.bytes_per_image, mmap.PAGESIZE)
+        if self._touched > _MEMORY_BUDGET:
+            for shard in self._shards:
+                shard.release()
+            self._touched = 0
+
     def _gather(self, column: int, places: Tensor) -> Tensor:
-        example = self._shards[int(places[0, 0])][column]
+        example = self._shards[int(places[0, 0])].tensors[f"column{column}"]
         gathered = torch.empty((len(places), *example.shape[1:]), dtype=example.dtype)
-        for shard in set(places[:, 0].tolist()):
+        for shard in sorted(set(places[:, 0].tolist())):
             here = (places[:, 0] == shard).nonzero().flatten()
-            gathered[here] = self._shards[shard][column][places[here, 1]]
+            gathered[here] = self._shards[shard].tensors[f"column{column}"][places[here, 1]]
         return gathered

@@ -28,6 +28,14 @@ TINY = 32
 BATCH = 3
 
 
+TWINS = {
+    *("densenet161", "densenet169", "resnet101_v1", "resnet152_v1", "plain110", "preact_resnet110"),
+    *("resnet44_b", "resnet44_c", "resnet56_b", "resnet56_c", "resnet110_b", "resnet110_c"),
+    *("resnet110_span1", "resnet110_span3"),
+}
+"""Deep networks that take seconds to capture, of blocks that others have, too: counted with the slow tests."""
+
+
 class Known(NamedTuple):
     """A registered network: its name, its card, and its structure for the card's classes on the meta device."""
 
@@ -138,6 +146,11 @@ def test_saved_and_loaded_it_is_the_same(known: Known, tmp_path: Path) -> None:
     assert all(torch.equal(loaded[key], state[key]) for key in state)
 
 
+@pytest.mark.parametrize(
+    "known",
+    [pytest.param(name, marks=pytest.mark.slow if name in TWINS else ()) for name in zoo.names()],
+    indirect=True,
+)
 def test_inspect_tells_all_of_it(known: Known) -> None:
     record = inspected(known.name)
     assert record.unsupported == []

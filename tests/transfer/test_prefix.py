@@ -15,6 +15,7 @@ from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
 from convlens.graph.graph import Graph
 from convlens.graph.run import run
+from convlens.tasks.graph_cache import cached_capture
 from convlens.transfer import prefix as prefix_module
 from convlens.transfer.networks import CutNetwork, cut_network
 from convlens.transfer.prefix import PrefixPass, run_prefix
@@ -55,7 +56,7 @@ def modules() -> dict[str, nn.Module]:
 
 
 def cut(module: nn.Module, name: str, plan: str) -> CutNetwork:
-    return cut_network(module, plan, card(name).head, torch.zeros(2, 3, SIZE, SIZE))
+    return cut_network(module, plan, card(name).head, torch.zeros(2, 3, SIZE, SIZE), cached_capture(name, 2))
 
 
 def inputs(manifest: Manifest) -> Tensor:

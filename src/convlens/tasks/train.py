@@ -59,9 +59,9 @@ def train(
     which is copied (see `adopt`). `weights` is "package" (those that travel with the house network, its default),
     "random" (default of the zoo's others), a published set ("imagenet"), or a file. `freeze` is "backbone", "conv", a
     module's path, or "none" (see transfer.freeze.freeze_plan). The frozen part runs once per image; its features are
-    kept and reused. `more` are other fields of training.recipe.Recipe: momentum, warm_up, label_smoothing, ema, mixup, labels,
-    group_by, split and so on. `out` is the run folder to be made, by default one under runs/. `say` is told warnings
-    and what is wrong with the pictures.
+    kept and reused. `more` are other fields of training.recipe.Recipe: momentum, warm_up, label_smoothing, ema, mixup,
+    labels, group_by, split and so on. `out` is the run folder to be made, by default one under runs/. `say` is told
+    warnings and what is wrong with the pictures.
 
     A checkpoint is written every `checkpoint_minutes` and, with freeze "none", after every epoch. The same call with
     the same `out`, or `resume`, goes on from the newest one, to the same weights bit for bit.

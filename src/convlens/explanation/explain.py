@@ -12,7 +12,7 @@ from convlens.core.explanation import Check, Explanation, Flow, Guess
 from convlens.core.records import now
 from convlens.explanation.attribution import effective_fields, grad_cam, input_gradient
 from convlens.explanation.flow import gradient_flow
-from convlens.explanation.nodes import Work, box_lines, node_lines
+from convlens.explanation.nodes import MOST_UNFOLDED, Work, box_lines, node_lines
 from convlens.explanation.pictures import shown_picture
 from convlens.explanation.statistics import rounded
 from convlens.gradient.backpropagate import Backpropagation, backpropagate
@@ -91,7 +91,7 @@ def explain(
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         multiply_adds=costs.total.multiply_adds,
         seconds=rounded(time.perf_counter() - start),
-        notes=[],
+        notes=_notes(len(nodes)),
     )
 
 
@@ -101,6 +101,12 @@ def flow_of(module: nn.Module, x: Tensor, *, name: str, target: int | None = Non
     with torch.no_grad():
         result, _, _ = _passes(graph, x, target, ())
     return gradient_flow(name, graph, result)
+
+
+def _notes(count: int) -> list[str]:
+    if count <= MOST_UNFOLDED:
+        return []
+    return [f"{count} nodes: the modules are folded at first. A double click, or Enter, unfolds one."]
 
 
 class _Target(NamedTuple):

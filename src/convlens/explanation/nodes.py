@@ -30,8 +30,8 @@ _MAPS_SHOWN, _MAP_SIDE = 8, 36
 _FILTERS_SHOWN, _FILTER_SIDE = 64, 24
 _MOST_NUMBERS = 64
 _MOST_LOCAL_NUMBERS = 2048
-_MOST_UNFOLDED = 40
-"""Children beyond which a box stays folded at first, however small the network."""
+MOST_UNFOLDED = 40
+"""Nodes beyond which all modules are folded at first."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ def node_lines(work: Work) -> list[NodeLine]:
 
 def box_lines(work: Work) -> list[BoxLine]:
     """All boxes, the outermost first; a small network is unfolded, of a large one the outermost box only."""
-    small = len(work.hierarchy.box_of) <= _MOST_UNFOLDED
+    small = len(work.hierarchy.box_of) <= MOST_UNFOLDED
     return [_box_line(work, box, unfolded=small or box.id == "") for box in work.hierarchy.boxes.values()]
 
 

@@ -5,7 +5,8 @@
 
 The first makes JPEG files of 1000 x 750 pixels, smooth shapes with grain, quality 90, in two classes; or takes those of
 `--folder`. In every round, in turn, over the same files: `PIL.Image.open(file).load()` one after another, and all that
-`convlens check` does (hashes, damage, brightness, sharpness, pictures that look alike). Prints the median of each.
+`convlens check` does (hashes, damage, brightness, sharpness, pictures that look alike). Prints the median of each, and
+the processor's time, which does not depend on what else runs: on two free cores a check takes half of its own.
 
 The second makes that many PNG files of 32 pixels and prints the time and the memory that checking them took.
 """
@@ -48,15 +49,18 @@ def side_by_side(folder: Path, rounds: int) -> None:
         "convlens check": lambda: check_pictures(folder),
     }
     rates: dict[str, list[float]] = {name: [] for name in contestants}
+    work_ms: dict[str, list[float]] = {name: [] for name in contestants}
     for number in range(rounds):
         for name, work in contestants.items():
-            start = time.perf_counter()
+            start, busy = time.perf_counter(), time.process_time()
             work()
+            work_ms[name].append(1000 * (time.process_time() - busy) / len(files))
             rates[name].append(len(files) / (time.perf_counter() - start))
             print(f"round {number + 1}: {name} {rates[name][-1]:.0f} pictures/s", file=sys.stderr)
-    medians = {name: statistics.median(some) for name, some in rates.items()}
-    for name, rate in medians.items():
-        print(f"{name}: {rate:.0f} pictures/s, {rate / medians['plain Pillow']:.2f} times plain Pillow")
+    usual = statistics.median(rates["plain Pillow"])
+    for name, some in rates.items():
+        rate, busy = statistics.median(some), statistics.median(work_ms[name])
+        print(f"{name}: {rate:.0f} pictures/s, {rate / usual:.2f} times plain Pillow; {busy:.2f} ms of a core each")
 
 
 def plain(files: Sequence[Path]) -> None:

@@ -7,8 +7,14 @@ from pathlib import Path
 import pytest
 
 from convlens.core.errors import DataError, UsageError
+from convlens.core.progress import silent
 from convlens.core.run import RunRecord
-from convlens.tasks.train import train
+from convlens.data.scan import scan
+from convlens.tasks.compare import compare
+from convlens.tasks.recipe import changed_recipe
+from convlens.tasks.train import train, train_by_recipe
+from convlens.tasks.workbench import Workbench
+from convlens.training.recipe import Recipe
 from tests.data.drawn import encoded, put
 from tests.data.test_signature import photograph
 from tests.tasks.pictures import TINY, draw_pictures
@@ -92,3 +98,25 @@ def test_wrong_use(tmp_path: Path, more: dict[str, str], error: type[Exception],
     folder = draw_pictures(tmp_path / "p", 4)
     with pytest.raises(error, match=message):
         train(folder, out=tmp_path / "run", **SMALL, **more)
+
+
+def test_a_comparison_divides_as_training_does(tmp_path: Path) -> None:
+    for number in range(8):
+        for label in ("ants", "bees"):
+            image = photograph(number + 100 * (label == "bees"))
+            put(tmp_path / "p" / label / f"{number}.png", encoded(image, "PNG"))
+            put(tmp_path / "p" / label / f"{number}-small.jpg", encoded(image.resize((120, 90)), "JPEG"))
+    recipe = changed_recipe(Recipe(), val_fraction=0.4, precision="auto", **SMALL)
+    found = sides(train_by_recipe(tmp_path / "p", recipe, out=tmp_path / "run"))
+    divided = Workbench(scan(tmp_path / "p"), silent).divided(recipe)
+    assert {one.file: one.side for one in divided.pictures} == found
+    assert all(found[file] == found[file.replace(".png", "-small.jpg")] for file in found if file.endswith(".png"))
+
+
+def test_a_comparison_takes_the_groups_of_its_recipe(tmp_path: Path) -> None:
+    folder = draw_pictures(tmp_path / "p", 20)
+    more = {"tricks": ["momentum"], "seeds": 1, "size": 32, "epochs": 1, "val_fraction": 0.3}
+    record = compare(folder, out=tmp_path / "table", group_by=r"0(\d)", **more)
+    assert (record.num_train, record.num_val) == (20, 20)
+    with pytest.raises(UsageError, match="--folds 2 divides the pictures itself"):
+        compare(folder, out=tmp_path / "other", folds=2, fold="1/2", **more)

@@ -5,21 +5,21 @@ import hashlib
 import platform
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
 from convlens.core.comparison import Comparison, FractionPoint, RangeTest
-from convlens.core.errors import ConvlensError, DataError, UsageError
+from convlens.core.errors import ConvlensError, UsageError
 from convlens.core.progress import Progress, Say, silent
 from convlens.core.records import now
 from convlens.core.run import Versions
 from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
-from convlens.data.splits import fold, split_pictures
 from convlens.report.compare import write_comparison
+from convlens.tasks.divide import layout_of, with_whole_paths
 from convlens.tasks.place import unused_run_name
 from convlens.tasks.recipe import changed_recipe
 from convlens.tasks.refusals import refuse_contradictions
@@ -41,7 +41,12 @@ class _Round:
 
     seed: int
     fold: int
-    split: Callable[[Manifest], Manifest]
+    folds: int
+
+    def seeded(self, recipe: Recipe) -> Recipe:
+        """The recipe with this round's seed and fold."""
+        fold = {"fold": f"{self.fold}/{self.folds}"} if self.folds else {}
+        return recipe.model_copy(update={"seed": self.seed, **fold})
 
 
 def compare(
@@ -78,7 +83,7 @@ def compare(
     rounds = _rounds(base, seeds, folds)
     _refuse_wrong_fractions(fractions)
     target = _target(out, folder)
-    manifest = scan(folder, progress)
+    manifest = scan(folder, progress, layout_of(base))
     bench = Workbench(manifest, progress)
     say(f"{len(manifest.pictures)} pictures of {len(manifest.classes)} classes, {len(contestants)} recipes")
     found = None
@@ -92,7 +97,7 @@ def compare(
     points = _fraction_points(bench, base, rounds, fractions, progress) if fractions else []
     rows = standings(contestants, [(one.seed, one.fold) for one in rounds])
     best = max(rows, key=lambda row: (row.accuracy, -row.val_loss))
-    split = rounds[0].split(bench.manifest(base))
+    split = bench.divided(rounds[0].seeded(base))
     record = Comparison(
         folder=str(target),
         pictures_folder=manifest.folder,
@@ -129,7 +134,7 @@ def _base(recipe: Recipe | str | Path | None, changes: dict[str, object]) -> Rec
         named = {"backbone": "house", "weights": None, "size": None, "precision": "auto"}
         base = changed_recipe(Recipe.of(**PLAIN), **{**named, **changes})
     refuse_contradictions(base)
-    return base
+    return with_whole_paths(base)
 
 
 def _contestants(base: Recipe, tricks: Sequence[str], backbones: Sequence[str]) -> list[Contestant]:
@@ -152,21 +157,15 @@ def _contestants(base: Recipe, tricks: Sequence[str], backbones: Sequence[str]) 
 
 
 def _rounds(base: Recipe, seeds: int, folds: int) -> list[_Round]:
+    if folds and (base.split or base.fold):
+        raise UsageError(f"--folds {folds} divides the pictures itself; leave split and fold out of the recipe.")
     if seeds < 1 or folds < 0 or folds == 1:
         raise UsageError(f"--seeds {seeds} --folds {folds}: at least one seed, and no fold or at least two.")
     return [
-        _round(base, base.seed + number, which, folds) for number in range(seeds) for which in range(1, folds + 1)
-    ] or [_round(base, base.seed + number, 0, 0) for number in range(seeds)]
-
-
-def _round(base: Recipe, seed: int, which: int, folds: int) -> _Round:
-    def split(manifest: Manifest) -> Manifest:
-        divided = fold(manifest, which, folds, seed) if folds else split_pictures(manifest, base.val_fraction, seed)
-        if not divided.side("val"):
-            raise DataError(f"{manifest.folder}: no usable validation picture to compare on. Put some into val/.")
-        return divided
-
-    return _Round(seed=seed, fold=which, split=split)
+        _Round(seed=base.seed + number, fold=which, folds=folds)
+        for number in range(seeds)
+        for which in range(1, folds + 1)
+    ] or [_Round(seed=base.seed + number, fold=0, folds=0) for number in range(seeds)]
 
 
 def _race(
@@ -195,15 +194,15 @@ def _race(
 
 
 def _train(bench: Workbench, contestant: Contestant, one_round: _Round) -> None:
-    recipe = contestant.recipe.model_copy(update={"seed": one_round.seed})
+    recipe = one_round.seeded(contestant.recipe)
     try:
-        contestant.outcomes.append(bench.run(recipe, one_round.split(bench.manifest(recipe))))
+        contestant.outcomes.append(bench.run(recipe, bench.divided(recipe)))
     except ConvlensError as error:
         raise type(error)(f"recipe {contestant.name!r}: {error}") from error
 
 
 def _found_rate(bench: Workbench, base: Recipe, one_round: _Round) -> RangeTest:
-    fitting = bench.fitting(base, one_round.split(bench.manifest(base)))
+    fitting = bench.fitting(base, bench.divided(one_round.seeded(base)))
     return range_test(fitting.model(), fitting.examples("train", augment=base.augment), base)
 
 
@@ -226,8 +225,8 @@ def _fraction_points(
             pictures = 0
             for one_round in rounds:
                 for name, recipe in (("transfer", base), ("scratch", scratch)):
-                    seeded = recipe.model_copy(update={"seed": one_round.seed})
-                    part = _part(one_round.split(bench.manifest(seeded)), fraction, one_round.seed)
+                    seeded = one_round.seeded(recipe)
+                    part = _part(bench.divided(seeded), fraction, one_round.seed)
                     hits[name].append(bench.run(seeded, part).hits)
                     pictures = len(part.side("train"))
                     advance(1, f"{fraction:g} of the pictures, {name}")

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from convlens.core.errors import DataError
 from convlens.core.files import cache_folder
 from convlens.core.progress import Progress, silent
 from convlens.core.run import EpochMetrics, FeatureCounts
 from convlens.core.seeds import derived_seed
 from convlens.data.manifest import Manifest
+from convlens.tasks.divide import divided
 from convlens.tasks.fit import Fitting, in_stages
 from convlens.tasks.network import RANDOM
 from convlens.tasks.prepare import Prepared, prepare
@@ -74,11 +76,22 @@ class Workbench:
         self._manifest = manifest
         self._progress = progress
         self._stands: dict[tuple[object, ...], _Stand] = {}
+        self._divided: dict[tuple[object, ...], Manifest] = {}
 
-    def manifest(self, recipe: Recipe) -> Manifest:
-        """The pictures that can be used; those that the recipe's network has not seen go through its frozen layers."""
-        features = self._stand(recipe).features
-        return self._manifest.without(features.problems).with_usable_classes()
+    def divided(self, recipe: Recipe) -> Manifest:
+        """The pictures that can be used, on the sides on which `convlens train` would have them.
+
+        Those that the recipe's network has not seen go through its frozen layers. Raises DataError when none is left
+        to judge.
+        """
+        key = (*_what_decides(recipe), recipe.seed, recipe.fold, recipe.split, recipe.val_fraction)
+        if key not in self._divided:
+            features = self._stand(recipe).features
+            usable = self._manifest.without(features.problems).with_usable_classes()
+            self._divided[key] = divided(usable, features.facts, recipe)
+        if not self._divided[key].side("val"):
+            raise DataError(f"{self._manifest.folder}: no usable validation picture to judge. Put some into val/.")
+        return self._divided[key]
 
     def run(self, recipe: Recipe, manifest: Manifest) -> Outcome:
         """Train by the recipe on a split manifest. The result is that of `convlens train` with the same recipe."""

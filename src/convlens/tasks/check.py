@@ -25,7 +25,7 @@ from convlens.data.signature import alike, components
 from convlens.report.check_page import PAGE_THUMBNAILS, THUMBNAILS_PER_REASON, write_check_page
 
 MOST_BAD = 0.05
-_FILES_PER_TASK = 32
+_FILES_PER_TASK = 8
 _LEAST_PER_CLASS, _MOST_PER_CLASS = 1, 12
 
 

@@ -6,10 +6,10 @@ A row belongs to one image, known by the hash of its bytes; a table belongs to o
 
 import hashlib
 import json
-import mmap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import save
 from torch import Tensor
@@ -17,10 +17,10 @@ from torch import Tensor
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.store import ShardStore
 from convlens.data.decode import DECODER_VERSION
-from convlens.transfer.mapped import MappedShard
+from convlens.transfer.shard_file import ShardFile
 
 _MEMORY_BUDGET = 256 * 2**20
-"""Bytes of features that are held in memory; larger sets are read from the store's memory maps."""
+"""Bytes of features that are held in memory; of larger sets each batch is read from the store's files."""
 _ROW_BITS = 32
 
 
@@ -35,7 +35,7 @@ class FeatureTable:
 
     def __init__(self, root: Path, key: str) -> None:
         self.shards = ShardStore(root / "features" / key)
-        self._mapped: list[MappedShard] = []
+        self._files: list[ShardFile] = []
         self._places: dict[bytes, int] = {}
         """Hash of an image -> number of its shard and its row in there, as one number: there may be millions."""
         for path in self.shards.verified():
@@ -53,24 +53,23 @@ class FeatureTable:
     def rows(self, images: Iterable[str]) -> "FeatureRows":
         """The rows of these images, in their order. Raises KeyError for an image that is not stored."""
         places = torch.tensor([self._places[bytes.fromhex(sha256)] for sha256 in images], dtype=torch.int64)
-        return FeatureRows(self._mapped, torch.stack([places >> _ROW_BITS, places & (2**_ROW_BITS - 1)], 1))
+        return FeatureRows(self._files, torch.stack([places >> _ROW_BITS, places & (2**_ROW_BITS - 1)], 1))
 
     def _index(self, path: Path) -> None:
-        shard = MappedShard(path)
-        first = len(self._mapped) << _ROW_BITS
-        self._mapped.append(shard)
-        for row, digest in enumerate(shard.tensors["images"].numpy()):
+        shard = ShardFile(path)
+        first = len(self._files) << _ROW_BITS
+        self._files.append(shard)
+        for row, digest in enumerate(shard.whole("images").numpy()):
             self._places.setdefault(digest.tobytes(), first | row)
 
 
 class FeatureRows:
     """Rows of some images, to be read in batches; gathered into memory once where they are few."""
 
-    def __init__(self, shards: Sequence[MappedShard], places: Tensor) -> None:
+    def __init__(self, shards: Sequence[ShardFile], places: Tensor) -> None:
         self._shards = shards
         self._places = places
-        self._columns = len(shards[0].tensors) - 1 if len(places) else 0
-        self._touched = 0
+        self._columns = len(shards[0].names) - 1 if len(places) else 0
         self._gathered: list[Tensor] | None = None
         if self.bytes <= _MEMORY_BUDGET:
             self._gathered = [self._gather(column, places) for column in range(self._columns)]
@@ -84,7 +83,7 @@ class FeatureRows:
         if not len(self):
             return 0
         shard = self._shards[int(self._places[0, 0])]
-        return sum(shard.tensors[f"column{column}"][0].nbytes for column in range(self._columns))
+        return sum(shard.row_bytes(f"column{column}") for column in range(self._columns))
 
     @property
     def bytes(self) -> int:
@@ -96,21 +95,14 @@ class FeatureRows:
         if self._gathered is not None:
             return tuple(column[indices] for column in self._gathered)
         places = self._places[indices]
-        self._make_room(len(indices))
         return tuple(self._gather(column, places) for column in range(self._columns))
 
-    def _make_room(self, rows: int) -> None:
-        """Let go of the maps' pages when many were read: the system keeps them as long as it has room itself."""
-        self._touched += rows * max(self.bytes_per_image, mmap.PAGESIZE)
-        if self._touched > _MEMORY_BUDGET:
-            for shard in self._shards:
-                shard.release()
-            self._touched = 0
-
     def _gather(self, column: int, places: Tensor) -> Tensor:
-        example = self._shards[int(places[0, 0])].tensors[f"column{column}"]
-        gathered = torch.empty((len(places), *example.shape[1:]), dtype=example.dtype)
-        for shard in sorted(set(places[:, 0].tolist())):
-            here = (places[:, 0] == shard).nonzero().flatten()
-            gathered[here] = self._shards[shard].tensors[f"column{column}"][places[here, 1]]
-        return gathered
+        """One column's rows, in the order of `places`, read shard by shard."""
+        name = f"column{column}"
+        shards, numbers = places.numpy().T
+        rows = self._shards[int(shards[0])].empty(name, len(places))
+        order = shards.argsort(kind="stable")
+        for part in np.split(order, np.flatnonzero(np.diff(shards[order])) + 1):
+            self._shards[int(shards[part[0]])].read(name, numbers[part].tolist(), rows, part.tolist())
+        return rows

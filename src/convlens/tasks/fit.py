@@ -28,6 +28,7 @@ from convlens.training.growth import Growth
 from convlens.training.learner import Model
 from convlens.training.loop import fit, predict_logits
 from convlens.training.metrics import evaluate, loss_and_accuracy
+from convlens.training.processes import ALONE, Processes
 from convlens.training.recipe import Recipe
 from convlens.transfer.examples import FeatureExamples, PixelExamples, class_numbers
 from convlens.transfer.head_stage import HeadExamples, head_model
@@ -35,6 +36,9 @@ from convlens.transfer.prefix import PrefixPass
 from convlens.transfer.rates import rate_factors
 from convlens.transfer.ridge import ridge
 from convlens.zoo import card
+
+OnEpoch = Callable[[Sequence[EpochMetrics]], None]
+"""Told the metrics of all epochs so far, after each."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,7 @@ class Fitting:
     features: PrefixPass
     manifest: Manifest
     recipe: Recipe
+    processes: Processes = ALONE
 
     def model(self) -> Model:
         """What is trained."""
@@ -91,7 +96,7 @@ class Fitting:
     def key(self) -> str:
         """SHA-256 of all that decides the outcome: a checkpoint with another key belongs to another training."""
         sides = [[_identity(picture) for picture in self.manifest.side(side)] for side in ("train", "val")]
-        parts = [self.recipe.model_dump(), self.manifest.classes, sides, torch.__version__]
+        parts = [self.recipe.model_dump(), self.manifest.classes, sides, torch.__version__, self.processes.count]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def _train_forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -127,13 +132,18 @@ class Fitting:
         return Augmentation(crop_area=recipe.crop_area, colour=recipe.colour, erasing=recipe.erasing)
 
 
+def _no_log(history: Sequence[EpochMetrics]) -> None:
+    """For whom nothing is to be told."""
+
+
 def fitted(
     fitting: Fitting, place: Place, checkpoint_seconds: float, progress: Progress, say: Say
 ) -> tuple[Model, list[EpochMetrics]]:
     """The trained model and the metrics of its epochs; goes on from the newest checkpoint of the place."""
     checkpoints = Checkpoints(place.checkpoints, fitting.key(), seconds=checkpoint_seconds, say=say)
     try:
-        return in_stages(fitting, progress, _MetricsLog(place), checkpoints)
+        log = _MetricsLog(place) if fitting.processes.first else _no_log
+        return in_stages(fitting, progress, log, checkpoints)
     except KeyboardInterrupt:
         if place.has_checkpoints:
             say(f"to go on later: convlens train --resume {shlex.quote(str(place.target))}")
@@ -143,7 +153,7 @@ def fitted(
 def in_stages(
     fitting: Fitting,
     progress: Progress,
-    on_epoch: Callable[[Sequence[EpochMetrics]], None] = lambda history: None,
+    on_epoch: OnEpoch = _no_log,
     checkpoints: Checkpoints | None = None,
 ) -> tuple[Model, list[EpochMetrics]]:
     """The trained model and the metrics of its epochs: the head by itself first, where the recipe says so, then all.
@@ -159,27 +169,26 @@ def in_stages(
     def on_later_epoch(history: Sequence[EpochMetrics]) -> None:
         on_epoch([*earlier, *_after(earlier, history)])
 
-    history = fit(model, train, val, recipe, progress, on_later_epoch, checkpoints, fitting.growth(train))
+    growth = fitting.growth(train)
+    history = fit(model, train, val, recipe, progress, on_later_epoch, checkpoints, growth, fitting.processes)
     return model, [*earlier, *_after(earlier, history)]
 
 
-def _head_stage(
-    fitting: Fitting, progress: Progress, on_epoch: Callable[[Sequence[EpochMetrics]], None]
-) -> list[EpochMetrics]:
+def _head_stage(fitting: Fitting, progress: Progress, on_epoch: OnEpoch) -> list[EpochMetrics]:
     """Train the head alone on what it reads of each picture, which is computed once."""
     recipe = fitting.recipe.model_copy(
         update={"epochs": fitting.recipe.head_epochs, "cutmix": 0.0, "early_stopping": 0}
     )
     model = head_model(fitting.prepared.cut, fitting.class_weights())
     train, val = fitting.head_examples("train"), fitting.head_examples("val")
-    return fit(model, train, val, recipe, progress, on_epoch)
+    return fit(model, train, val, recipe, progress, on_epoch, processes=fitting.processes)
 
 
 def _after(earlier: Sequence[EpochMetrics], history: Sequence[EpochMetrics]) -> list[EpochMetrics]:
     return [metrics.model_copy(update={"epoch": metrics.epoch + len(earlier)}) for metrics in history]
 
 
-def _solved(fitting: Fitting, model: Model, on_epoch: Callable[[Sequence[EpochMetrics]], None]) -> list[EpochMetrics]:
+def _solved(fitting: Fitting, model: Model, on_epoch: OnEpoch) -> list[EpochMetrics]:
     """Put the solution into the head; the one line of metrics has no learning rate."""
     start = time.perf_counter()
     recipe, classes = fitting.recipe, len(fitting.manifest.classes)
@@ -215,7 +224,7 @@ def _solved(fitting: Fitting, model: Model, on_epoch: Callable[[Sequence[EpochMe
 def judged(fitting: Fitting, model: Model, side: Side) -> Judged:
     """How well the trained model does on one side."""
     examples = fitting.examples(side, augment=False)
-    logits: Tensor = predict_logits(model, examples)
+    logits = predict_logits(model, examples, fitting.processes)
     return Judged(
         side=side,
         pictures=fitting.manifest.side(side),

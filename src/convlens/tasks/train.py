@@ -1,5 +1,6 @@
 """Train: from a folder of pictures to a run folder."""
 
+import contextlib
 from collections import Counter
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from convlens.tasks.divide import divided, layout_of, with_whole_paths
 from convlens.tasks.fit import Fitting, fitted, judged
 from convlens.tasks.network import RANDOM, weights_named
 from convlens.tasks.place import UNFINISHED, Place, read_begun, reserved_place
-from convlens.tasks.prepare import freeze_outcome, prepare
+from convlens.tasks.prepare import Prepared, freeze_outcome, prepare
 from convlens.tasks.recipe import changed_recipe
 from convlens.tasks.refusals import refuse_contradictions
 from convlens.tasks.run_folder import RunResult, write_run_folder
 from convlens.tasks.views import with_views
+from convlens.training.processes import Processes, joined
 from convlens.training.recipe import Recipe
 from convlens.transfer.precision import resolve_precision
 from convlens.transfer.prefix import PrefixPass, run_prefix
@@ -64,7 +66,8 @@ def train(
     warnings and what is wrong with the pictures.
 
     A checkpoint is written every `checkpoint_minutes` and, with freeze "none", after every epoch. The same call with
-    the same `out`, or `resume`, goes on from the newest one, to the same weights bit for bit.
+    the same `out`, or `resume`, goes on from the newest one, to the same weights bit for bit. Where `torchrun` started
+    several processes, each takes its part of every minibatch; the first one writes, and all return the record.
 
     Raises UsageError for wrong arguments, DataError for unusable pictures or weights, MachineError for a full disk.
     """
@@ -131,9 +134,16 @@ def _run(
     say: Say,
 ) -> RunRecord:
     clock = Clock()
-    with reserved_place(out, Path(folder), recipe) as place:
-        result = _trained(folder, recipe, place, checkpoint_minutes * 60, clock, progress, say)
-        return write_run_folder(place, result)
+    with joined() as processes, contextlib.ExitStack() as stack:
+        place = processes.told(lambda: stack.enter_context(reserved_place(out, Path(folder), recipe)))
+        if not processes.first:
+            progress, say = silent, _unsaid
+        result = _trained(folder, recipe, place, checkpoint_minutes * 60, clock, progress, say, processes)
+        return processes.told(lambda: write_run_folder(place, result))
+
+
+def _unsaid(text: str) -> None:
+    """For the other processes of a training: the first one says it."""
 
 
 def _trained(
@@ -144,10 +154,39 @@ def _trained(
     clock: Clock,
     progress: Progress,
     say: Say,
+    processes: Processes,
 ) -> RunResult:
     """Scan, prepare, run the prefix, split, fit, judge."""
     warnings = _Warnings(say)
     _warn_of_random_weights(recipe, warnings)
+    with processes.in_turn():
+        prepared, features, manifest = _made_ready(recipe, folder, clock, progress, say, warnings)
+    fitting = Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe, processes=processes)
+    with clock("fit"):
+        model, history = fitted(fitting, place, checkpoint_seconds, progress, say)
+    clock.add_earlier("fit", max(0.0, sum(metrics.seconds for metrics in history) - clock.seconds["fit"]))
+    with clock("evaluate"):
+        outcomes = [judged(fitting, model, side) for side in ("val", "test") if manifest.side(side)]
+    return RunResult(
+        recipe=recipe,
+        manifest=manifest,
+        module=prepared.module,
+        preprocessing=prepared.preprocessing,
+        weights=prepared.weights,
+        freeze=freeze_outcome(prepared),
+        features=_feature_counts(features, manifest),
+        history=history,
+        judged=outcomes,
+        facts=features.facts,
+        warnings=warnings.kept,
+        clock=clock,
+    )
+
+
+def _made_ready(
+    recipe: Recipe, folder: str | Path, clock: Clock, progress: Progress, say: Say, warnings: "_Warnings"
+) -> tuple[Prepared, PrefixPass, Manifest]:
+    """The network, the features of the pictures, and the pictures, divided."""
     with clock("scan"):
         manifest = scan(folder, progress, layout_of(recipe))
     with clock("capture"):
@@ -171,26 +210,7 @@ def _trained(
         prepared = prepare(recipe, len(manifest.classes))
     with clock("prefix"):
         features = with_views(features, prepared, manifest, recipe, progress)
-    fitting = Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe)
-    with clock("fit"):
-        model, history = fitted(fitting, place, checkpoint_seconds, progress, say)
-    clock.add_earlier("fit", max(0.0, sum(metrics.seconds for metrics in history) - clock.seconds["fit"]))
-    with clock("evaluate"):
-        outcomes = [judged(fitting, model, side) for side in ("val", "test") if manifest.side(side)]
-    return RunResult(
-        recipe=recipe,
-        manifest=manifest,
-        module=prepared.module,
-        preprocessing=prepared.preprocessing,
-        weights=prepared.weights,
-        freeze=freeze_outcome(prepared),
-        features=_feature_counts(features, manifest),
-        history=history,
-        judged=outcomes,
-        facts=features.facts,
-        warnings=warnings.kept,
-        clock=clock,
-    )
+    return prepared, features, manifest
 
 
 class _Warnings:

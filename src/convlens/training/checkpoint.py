@@ -130,8 +130,9 @@ class Checkpoints:
                 raise _DamagedError(f"{name} is damaged, its SHA-256 is another one than in {_MANIFEST}")
         if manifest.key != self._key:
             raise DataError(
-                f"{path} belongs to another training: the recipe, the classes, the pictures or their split are not "
-                "those that it was begun with. Put the pictures back, or begin anew with another --out."
+                f"{path} belongs to another training: the pictures, their classes or their split, the recipe, the "
+                "number of processes or the version of torch are not those that it was begun with. Put them back, or "
+                "begin anew with another --out."
             )
         return Saved(Course.from_json(contents[_COURSE], str(path / _COURSE)), load(contents[_STATE]))
 

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from convlens.training.adam import Adam
 from convlens.training.average import WeightAverage
 from convlens.training.mixing import mixed
 from convlens.training.optimizer import StochasticGradientDescent
+from convlens.training.processes import ALONE, Processes
 from convlens.training.recipe import Recipe
 
 Forward = Callable[..., tuple[Tensor, ...]]
@@ -43,19 +45,30 @@ class Model:
         return torch.autocast("cpu", self.autocast) if self.autocast else contextlib.nullcontext()
 
 
+class Outcome(NamedTuple):
+    """Of a step, over all processes."""
+
+    loss: float
+    """Its mean, before the step."""
+    hits: float
+    """How many examples were classified rightly."""
+    examples: int
+
+
 class Learner:
     """Makes steps. What they change is `state`, by which another learner goes on as this one would have."""
 
-    def __init__(self, model: Model, recipe: Recipe) -> None:
+    def __init__(self, model: Model, recipe: Recipe, processes: Processes = ALONE) -> None:
         self._model = model
         self._recipe = recipe
+        self._processes = processes
         self._changing = {**model.parameters, **model.buffers}
         self._average = WeightAverage(self._changing, recipe.ema) if recipe.ema else None
         self._descent = _descent(model, recipe)
         self._best: dict[str, Tensor] = {}
 
-    def step(self, number: int, rate: float, inputs: Sequence[Tensor], labels: Tensor) -> tuple[float, float]:
-        """The loss before step `number`, counted from 1, and how many examples were classified rightly.
+    def step(self, number: int, rate: float, inputs: Sequence[Tensor], labels: Tensor) -> Outcome:
+        """What step `number`, counted from 1, found, with this process's part of the minibatch.
 
         Where the loss is not finite nothing is changed but buffers.
         """
@@ -66,13 +79,19 @@ class Learner:
         loss = batch.loss(logits.float(), smoothing, weights)
         for other in auxiliary if self._model.auxiliary_weight else ():
             loss = loss + self._model.auxiliary_weight * batch.loss(other.float(), smoothing, weights)
-        value = loss.item()
-        if math.isfinite(value):
-            loss.backward()  # type: ignore[no-untyped-call]
+        size = len(labels)
+        loss_sum, hits, examples = self._processes.sums(loss.item() * size, batch.hits(logits), size)
+        if math.isfinite(loss_sum):
+            # The mean over the processes follows, whose parts may differ by one example.
+            (loss * (size * self._processes.count / examples)).backward()  # type: ignore[no-untyped-call]
+            self._processes.average([*self._gradients(), *self._model.buffers.values()])
             self._descent.step(rate)
             if self._average:
                 self._average.update(number)
-        return value, batch.hits(logits)
+        return Outcome(loss_sum / examples, hits, int(examples))
+
+    def _gradients(self) -> Iterator[Tensor]:
+        return (parameter.grad for parameter in self._model.parameters.values() if parameter.grad is not None)
 
     def judged(self) -> contextlib.AbstractContextManager[None]:
         """In it the model has the weights that are judged: their average where the recipe wants one."""
@@ -99,13 +118,13 @@ class Learner:
 
     @property
     def state(self) -> dict[str, Tensor]:
-        """Weights, buffers, velocities, average and random number generator, by names that tell them apart."""
+        """Weights, buffers, velocities, average and the processes' random number generators, by names that tell."""
         return {
             **{f"model/{name}": tensor.detach() for name, tensor in self._changing.items()},
             **{f"velocity/{name}": tensor for name, tensor in self._descent.velocities.items()},
             **{f"average/{name}": tensor for name, tensor in (self._average.values if self._average else {}).items()},
             **{f"best/{name}": tensor for name, tensor in self._best.items()},
-            "random": torch.get_rng_state(),
+            "random": torch.stack(self._processes.gathered(torch.get_rng_state())),
         }
 
     @torch.no_grad()
@@ -124,7 +143,7 @@ class Learner:
         if self._average:
             for name, tensor in self._average.values.items():
                 tensor.copy_(state[f"average/{name}"])
-        torch.set_rng_state(state["random"])
+        torch.set_rng_state(state["random"][self._processes.rank].clone())  # which reads views wrongly
 
 
 def _descent(model: Model, recipe: Recipe) -> StochasticGradientDescent | Adam:

@@ -18,6 +18,7 @@ from convlens.training.checkpoint import Checkpoints, Course
 from convlens.training.examples import Examples
 from convlens.training.growth import Growth
 from convlens.training.learner import Learner, Model
+from convlens.training.processes import ALONE, Processes
 from convlens.training.recipe import Recipe
 from convlens.training.schedule import learning_rate
 
@@ -34,6 +35,7 @@ def fit(
     on_epoch: Callable[[Sequence[EpochMetrics]], None] = lambda history: None,
     checkpoints: Checkpoints | None = None,
     growth: Growth | None = None,
+    processes: Processes = ALONE,
 ) -> list[EpochMetrics]:
     """Metrics of each epoch; the model is trained in place and has the weights after the last step, or their average.
 
@@ -42,16 +44,17 @@ def fit(
     momentum, or Adam's step. With `recipe.early_stopping` it ends after so many epochs without a lower validation loss,
     with the weights of the best epoch (Prechelt, Early stopping – but when?, 1998). With `growth` the training examples
     are smaller in the first epochs; progress counts them for what they cost, in whole ones. After each epoch `on_epoch`
-    is told the metrics of all epochs so far.
+    is told the metrics of all epochs so far. Of several `processes` each takes its part of every minibatch.
 
     With `checkpoints` it goes on from the newest one, writes one when it is due and when a signal asks to stop, and
     ends by KeyboardInterrupt then. A training that goes on gives, on one machine with one number of threads, bit for
     bit what it would have given without the break. Raises DataError when the loss is no longer finite.
     """
-    learner = Learner(model, recipe)
-    with _seeded(derived_seed(recipe.seed, "training")), contextlib.ExitStack() as stack:
+    learner = Learner(model, recipe, processes)
+    purpose = "training" if processes.first else f"training, process {processes.rank}"
+    with _seeded(derived_seed(recipe.seed, purpose)), contextlib.ExitStack() as stack:
         stopping = stack.enter_context(stop_deferred()) if checkpoints else lambda: False
-        training = _Training(learner, model, train, val, recipe, growth, checkpoints, stopping)
+        training = _Training(learner, model, train, val, recipe, growth, checkpoints, stopping, processes)
         training.go_on()
         advance = stack.enter_context(progress("grow" if growth else "fit", training.worth_left))
         for order in training.remaining_orders():
@@ -77,6 +80,7 @@ class _Training:
         growth: Growth | None,
         checkpoints: Checkpoints | None,
         stopping: Callable[[], bool],
+        processes: Processes,
     ) -> None:
         self.course = Course()
         self._learner, self._model = learner, model
@@ -85,6 +89,7 @@ class _Training:
         self._growth = growth
         self._checkpoints = checkpoints
         self._stopping = stopping
+        self._processes = processes
         self._steps = math.ceil(len(train.labels) / recipe.batch_size)
 
     @property
@@ -114,7 +119,7 @@ class _Training:
 
     def go_on(self) -> None:
         """Take up the newest checkpoint, if there is one."""
-        if self._checkpoints and (saved := self._checkpoints.newest()):
+        if self._checkpoints and (saved := self._processes.told(self._checkpoints.newest)):
             self.course = saved.course
             self._learner.load(saved.tensors)
 
@@ -164,20 +169,23 @@ class _Training:
         """Write a checkpoint if it is due, or at once; and end here if a signal asks for it."""
         if not self._checkpoints:
             return
-        stopping = self._stopping()
-        if stopping or at_once or self._checkpoints.due:
+        stopping, due = self._processes.any(self._stopping(), self._processes.first and self._checkpoints.due)
+        if stopping or at_once or due:
             if not self._learner.finite:
                 raise DataError(
                     f"a weight is no longer a finite number after step {self.total_steps}: training diverged. "
                     + _advice(self._recipe)
                 )
-            self._checkpoints.save(self.total_steps, self.course, self._learner.state)
+            state = self._learner.state
+            if self._processes.first:
+                self._checkpoints.save(self.total_steps, self.course, state)
         if stopping:
             raise KeyboardInterrupt
 
     def _step(self, rate: float, train: Examples, indices: Tensor) -> tuple[float, float]:
         number = self.total_steps + 1
-        loss, hits = self._learner.step(number, rate, train.batch(indices), train.labels[indices])
+        part = self._processes.part(indices)
+        loss, hits, examples = self._learner.step(number, rate, train.batch(part), train.labels[part])
         if not math.isfinite(loss):
             files = [train.files[i] for i in indices[:_MOST_NAMED].tolist()]
             more = f" and {len(indices) - len(files)} more" if len(indices) > len(files) else ""
@@ -185,20 +193,24 @@ class _Training:
                 f"the loss became {loss} in epoch {self.course.epoch + 1}, step {number}, on {', '.join(files)}{more}: "
                 f"training diverged. {_advice(self._recipe)}"
             )
-        return loss, hits
+        return loss, hits * len(indices) / examples
 
     def _judged_logits(self) -> Tensor:
         with self._learner.judged():
-            return predict_logits(self._model, self._val)
+            return predict_logits(self._model, self._val, self._processes)
 
 
-def predict_logits(model: Model, examples: Examples) -> Tensor:
-    """Logits of all examples, of shape (N, classes), float32."""
+def predict_logits(model: Model, examples: Examples, processes: Processes = ALONE) -> Tensor:
+    """Logits of all examples, of shape (N, classes), float32; each process computes a part of them."""
+    everything = torch.arange(len(examples.labels))
+    if len(everything) < processes.count:
+        processes = ALONE
+    mine = everything.tensor_split(processes.count)[processes.rank]
     parts = []
     with torch.inference_mode(), model.mixed_precision():
-        for indices in torch.split(torch.arange(len(examples.labels)), _EVALUATION_BATCH):
+        for indices in torch.split(mine, _EVALUATION_BATCH):
             parts.append(model.eval_forward(*examples.batch(indices))[0].float())
-    return torch.cat(parts)
+    return torch.cat(processes.gathered(torch.cat(parts)))
 
 
 def _best_epoch(history: Sequence[EpochMetrics]) -> int:

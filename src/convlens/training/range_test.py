@@ -35,7 +35,7 @@ def range_test(model: Model, examples: Examples, recipe: Recipe) -> RangeTest:
         torch.manual_seed(derived_seed(recipe.seed, "range test"))
         for number, indices in enumerate(itertools.islice(_minibatches(examples, recipe.batch_size), _STEPS), start=1):
             rate = _LOWEST * growth ** (number - 1)
-            loss, _ = learner.step(number, rate, examples.batch(indices), examples.labels[indices])
+            loss = learner.step(number, rate, examples.batch(indices), examples.labels[indices]).loss
             average = _MEMORY * average + (1 - _MEMORY) * loss
             smooth = average / (1 - _MEMORY**number)
             if not math.isfinite(smooth) or (losses and smooth > _DIVERGED * min(losses)):

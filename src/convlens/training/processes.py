@@ -1,0 +1,132 @@
+"""Several processes that train one network, each with its part of every minibatch, as `torchrun` starts them.
+
+Every process has the whole network. The gradients are averaged in one message after the backward pass, and not while
+it runs as DistributedDataParallel does (Li et al., PyTorch Distributed, VLDB 2020, arXiv:2006.15704): that one forms
+its messages anew after the first step, so that a training that goes on from a checkpoint would round differently.
+"""
+
+import contextlib
+import datetime
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from convlens.core.errors import MachineError
+
+_LEAST_EXAMPLES = 2
+"""In a part of a minibatch: batch normalisation needs two values."""
+_PATIENCE = datetime.timedelta(days=1)
+"""How long a process waits for another one: the first decodes all pictures while the others wait."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processes:
+    """The processes of one training as one of them sees it; by default it is alone, and nothing is exchanged."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that writes files and talks to the person."""
+        return self.rank == 0
+
+    def part(self, indices: Tensor) -> Tensor:
+        """What this process takes of a minibatch; each takes the whole of one that is too small to be divided."""
+        if len(indices) < _LEAST_EXAMPLES * self.count:
+            return indices
+        return indices.tensor_split(self.count)[self.rank]
+
+    def sums(self, *values: float) -> tuple[float, ...]:
+        """Each of the values, added up over the processes."""
+        if self.count == 1:
+            return values
+        added = torch.tensor(values, dtype=torch.float64)
+        dist.all_reduce(added)
+        return tuple(added.tolist())
+
+    def any(self, *flags: bool) -> tuple[bool, ...]:
+        """For each of the flags, whether a process raised it."""
+        return tuple(total > 0 for total in self.sums(*map(float, flags)))
+
+    def average(self, tensors: Iterable[Tensor]) -> None:
+        """Give floating-point tensors the mean that they have over the processes."""
+        if self.count == 1:
+            return
+        floating = [tensor for tensor in tensors if tensor.is_floating_point()]
+        values = torch.cat([tensor.detach().flatten() for tensor in floating])
+        dist.all_reduce(values)
+        parts = torch.split(values / self.count, [tensor.numel() for tensor in floating])
+        with torch.no_grad():
+            for tensor, part in zip(floating, parts, strict=True):
+                tensor.copy_(part.view_as(tensor))
+
+    def gathered(self, tensor: Tensor) -> list[Tensor]:
+        """The tensors of all processes, in the order of their ranks; their shapes may differ."""
+        if self.count == 1:
+            return [tensor]
+        found: list[Any] = [None] * self.count
+        dist.all_gather_object(found, tensor)
+        return found
+
+    def told(self, make: Callable[[], T]) -> T:
+        """What `make` gives in the first process, to all; the others do not call it."""
+        if self.count == 1:
+            return make()
+        box: list[Any] = [make() if self.first else None]
+        dist.broadcast_object_list(box)
+        given: T = box[0]
+        return given
+
+    @contextlib.contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """Inside, the first process works while the others wait, and then they do: they find what it has stored."""
+        if self.count == 1:
+            yield
+            return
+        if not self.first:
+            dist.barrier()
+        yield
+        if self.first:
+            dist.barrier()
+
+
+ALONE = Processes()
+
+
+@contextlib.contextmanager
+def joined() -> Iterator[Processes]:
+    """The processes that `torchrun` started this one among; alone where it did not.
+
+    Raises MachineError where another one is no longer there to exchange with.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        yield ALONE
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group(timeout=_PATIENCE)  # gloo for tensors of the processor, nccl for those of a GPU
+    try:
+        yield Processes(rank=dist.get_rank(), count=count)
+    except RuntimeError as error:
+        if not _is_of_the_connection(error):
+            raise
+        raise MachineError(
+            "another process of this training has ended, see what it said; this one cannot go on alone. The same "
+            "command goes on from the newest checkpoint."
+        ) from error
+    finally:
+        dist.destroy_process_group()
+
+
+def _is_of_the_connection(error: RuntimeError) -> bool:
+    """Whether an exchange failed; gloo has no class of errors of its own."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error)

@@ -1,0 +1,86 @@
+"""Several processes, as torchrun starts them, train one network."""
+
+import csv
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli import process
+from tests.cli.test_resume import metrics, newest
+from tests.tasks.pictures import draw_pictures
+from tests.tasks.whole import check_runs
+
+TORCHRUN = [
+    *(str(Path(sys.executable).with_name("torchrun")), "--standalone", "--nproc-per-node", "2"),
+    *("-m", "convlens"),
+]
+FROM_SCRATCH = ("--weights", "random", "--freeze", "none", "--size", "32", "--batch-size", "8")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return draw_pictures(tmp_path_factory.mktemp("processes") / "pictures", 17)
+
+
+def run(*words):
+    done = process.run(*words, command=TORCHRUN)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def probabilities(run):
+    with (run / "predictions.csv").open() as file:
+        return [[float(value) for name, value in row.items() if name.startswith("p(")] for row in csv.DictReader(file)]
+
+
+def test_a_head_is_what_one_process_makes_of_it(module_cache, pictures, tmp_path):
+    """27 training pictures in minibatches of 8, 8, 8 and 3: parts of 4 and 4, and one that both take whole."""
+    words = ("train", pictures, "--epochs", "3", "--batch-size", "8", "--class-weights", "--ema", "0.9", "--json")
+    alone = process.run(*words, "--out", tmp_path / "one")
+    assert alone.returncode == 0, alone.stderr
+    both = run(*words, "--out", tmp_path / "two")
+    one, two = (json.loads(done.stdout) for done in (alone, both))
+    assert one["accuracy"] == two["accuracy"]
+    assert probabilities(tmp_path / "two") == [pytest.approx(row, abs=2e-6) for row in probabilities(tmp_path / "one")]
+    assert sorted(check_runs(tmp_path)) == [tmp_path / "one", tmp_path / "two"]
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_it_gives_the_same_weights(module_cache, pictures, tmp_path):
+    words = ("train", pictures, *FROM_SCRATCH, "--epochs", "6", "--mixup", "0.2", "--ema", "0.9", "--json")
+    run(*words, "--out", tmp_path / "whole")
+    broken = tmp_path / "run"
+    running = process.start(*words, "--out", broken, command=TORCHRUN)
+    while not newest(broken):
+        assert running.poll() is None, process.finish(running).stderr
+        time.sleep(0.005)
+    running.terminate()
+    assert "convlens train --resume" in process.finish(running).stderr
+    assert not broken.exists()
+    run("train", "--resume", broken, "--json")
+    assert (broken / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
+    assert metrics(broken) == metrics(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_another_number_of_processes_is_another_training(module_cache, pictures, tmp_path):
+    words = ("train", pictures, *FROM_SCRATCH, "--epochs", "30", "--json")
+    running = process.start(*words, "--out", tmp_path / "run", command=TORCHRUN)
+    while not newest(tmp_path / "run"):
+        assert running.poll() is None, process.finish(running).stderr
+        time.sleep(0.005)
+    running.terminate()
+    process.finish(running)
+    done = process.run("train", "--resume", tmp_path / "run")
+    assert done.returncode == 3
+    assert "number of processes" in done.stderr
+
+
+def test_what_is_wrong_is_said_and_ends_all(module_cache, tmp_path):
+    done = process.run("train", tmp_path / "none", command=TORCHRUN)
+    assert done.returncode != 0
+    assert "internal error" not in done.stderr
+    assert f"{tmp_path / 'none'}" in done.stderr

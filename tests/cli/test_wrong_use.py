@@ -47,6 +47,7 @@ def test_words_that_are_no_command(convlens, words, parts):
         (["--backbone", "resnet19"], ["'resnet19'", "did you mean resnet18", "Accepted: alexnet"]),
         (["--backbone", "huose"], ["did you mean house"]),
         (["--precision", "fp16"], ["'fp16'", "did you mean bf16?", "Accepted: auto, fp32, bf16"]),
+        (["--device", "gpu"], ["'gpu'", "Accepted: auto, cpu, cuda"]),
         (["--freeze", "bakcbone"], ["'bakcbone'", "did you mean backbone?"]),
         (["--freeze", "layer9"], ["'layer9'", "did you mean layer", "Accepted: backbone, conv, none"]),
         (["--epochs", "0"], ["--epochs 0", "1"]),

@@ -76,6 +76,12 @@ def train(
             help="auto (bfloat16 where the processor computes in it), fp32 or bf16.", rich_help_panel=_NETWORK
         ),
     ] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(
+            help="auto (a GPU where there is one, else the processor), cpu or cuda.", rich_help_panel=_NETWORK
+        ),
+    ] = "auto",
     epochs: Annotated[
         int, typer.Option(help="Times that every training picture is seen.", rich_help_panel=_STEPS)
     ] = 20,

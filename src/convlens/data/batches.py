@@ -57,8 +57,8 @@ def decoded_batches(
 
 def normalised(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
     """Network input of shape (N, 3, H, W), float32, channels last in memory, from 8-bit pixels (N, H, W, 3)."""
-    mean = torch.tensor(preprocessing.mean).view(3, 1, 1)
-    std = torch.tensor(preprocessing.std).view(3, 1, 1)
+    mean = torch.tensor(preprocessing.mean, device=pixels.device).view(3, 1, 1)
+    std = torch.tensor(preprocessing.std, device=pixels.device).view(3, 1, 1)
     return pixels.permute(0, 3, 1, 2).float().mul_(1 / (255 * std)).sub_(mean / std)
 
 

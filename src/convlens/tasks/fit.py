@@ -63,6 +63,7 @@ class Fitting:
             factors=self._rate_factors(),
             class_weights=self.class_weights(),
             auxiliary_weight=self._auxiliary_weight(),
+            device=self.recipe.device,
             autocast=torch.bfloat16 if self.recipe.precision == "bf16" and convolves else None,
         )
 
@@ -76,7 +77,7 @@ class Fitting:
             views = self.features.views if augment else ()
             return FeatureExamples(rows, labels, files, [view.rows(one.sha256 for one in pictures) for view in views])
         transform = self._augmentation() if augment else centred
-        return PixelExamples(rows, labels, files, self.prepared.preprocessing, transform)
+        return PixelExamples(rows, labels, files, self.prepared.preprocessing, transform, self.recipe.device)
 
     def head_examples(self, side: Side) -> HeadExamples:
         """What the head reads of the pictures of one side, unchanged ones."""
@@ -114,7 +115,8 @@ class Fitting:
             return None
         classes = self.manifest.classes
         labels = class_numbers((picture.label for picture in self.manifest.side("train")), classes)
-        return len(labels) / (len(classes) * labels.bincount(minlength=len(classes)).float())
+        weights = len(labels) / (len(classes) * labels.bincount(minlength=len(classes)).float())
+        return weights.to(self.recipe.device)
 
     def _rate_factors(self) -> dict[str, float]:
         """Layers that were trained before, and are no part of the head, learn more slowly."""

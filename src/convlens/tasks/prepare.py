@@ -19,6 +19,7 @@ from convlens.tasks.graph_cache import cached_capture
 from convlens.tasks.network import preprocessing_for, weights_file
 from convlens.training.growth import growing_sides
 from convlens.training.recipe import Recipe
+from convlens.transfer.device import on_device
 from convlens.transfer.heads import replace_head
 from convlens.transfer.networks import CutNetwork, cut_network
 from convlens.zoo import PACKAGE, NetworkCard, card, network, weight_cards
@@ -63,13 +64,17 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepar
     if not recipe.head_form.plain:
         cut = cut.with_head(recipe.head_form, classes, derived_seed(recipe.seed, "head"))
         smaller = {side: cut.without_head(graph) for side, graph in smaller.items()}
+    frozen_before = cut.frozen_digest()
+    if recipe.device != "cpu":
+        cut = cut.on(recipe.device)
+        smaller = {side: on_device(graph, module) for side, graph in smaller.items()}
     return Prepared(
         module=module,
         cut=cut,
         weights=_weights_used(recipe, weights),
         preprocessing=preprocessing_for(recipe.backbone, recipe.weights).at(recipe.size),
         classes=classes,
-        frozen_before=cut.frozen_digest(),
+        frozen_before=frozen_before,
         sides=sides,
         smaller=smaller,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from convlens.core.errors import DataError, UsageError, unknown_name
 from convlens.tasks.network import weights_named
 from convlens.training.recipe import Recipe
+from convlens.transfer.device import resolve_device
 from convlens.transfer.precision import resolve_precision
 from convlens.zoo import card
 
@@ -27,8 +28,9 @@ def changed_recipe(recipe: Recipe | str | Path, **changes: object) -> Recipe:
         changes["weights"] = weights_named(backbone, None if weights is None else str(weights))
     if "size" in changes and changes["size"] is None:
         changes["size"] = card(backbone).preprocessing.size
+    changes["device"] = device = resolve_device(str(changes.get("device", base.device)))
     if "precision" in changes:
-        changes["precision"] = resolve_precision(str(changes["precision"]))
+        changes["precision"] = resolve_precision(str(changes["precision"]), device)
     return Recipe.of(**{**base.model_dump(), **changes})
 
 

@@ -163,7 +163,7 @@ def _record(target: Path, result: RunResult, mistakes: list[Mistake]) -> RunReco
             convlens=version("convlens"),
             torch=torch.__version__,
             python=platform.python_version(),
-            machine=_machine(),
+            machine=_machine(result.recipe.device),
         ),
         folder=manifest.folder,
         backbone=result.recipe.backbone,
@@ -184,7 +184,9 @@ def _record(target: Path, result: RunResult, mistakes: list[Mistake]) -> RunReco
     )
 
 
-def _machine() -> str:
+def _machine(device: str) -> str:
+    if device == "cuda":
+        return f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
     return f"{platform.machine()}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
 
 

@@ -25,6 +25,7 @@ from convlens.tasks.run_folder import RunResult, write_run_folder
 from convlens.tasks.views import with_views
 from convlens.training.processes import Processes, joined
 from convlens.training.recipe import Recipe
+from convlens.transfer.device import resolve_device
 from convlens.transfer.precision import resolve_precision
 from convlens.transfer.prefix import PrefixPass, run_prefix
 from convlens.zoo import card
@@ -47,6 +48,7 @@ def train(
     augment: bool = True,
     val_fraction: float = 0.2,
     precision: str = "auto",
+    device: str = "auto",
     seed: int = 0,
     out: str | Path | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
@@ -60,7 +62,8 @@ def train(
     file of such; it is never written to. `backbone` is a name of the zoo, "timm:NAME", or any module of one's own,
     which is copied (see `adopt`). `weights` is "package" (those that travel with the house network, its default),
     "random" (default of the zoo's others), a published set ("imagenet"), or a file. `freeze` is "backbone", "conv", a
-    module's path, or "none" (see transfer.freeze.freeze_plan). The frozen part runs once per image; its features are
+    module's path, or "none" (see transfer.freeze.freeze_plan). `device` is "cpu", "cuda", or "auto": a GPU where there
+    is one. The frozen part runs once per image; its features are
     kept and reused. `more` are other fields of training.recipe.Recipe: momentum, warm_up, label_smoothing, ema, mixup,
     labels, group_by, split and so on. `out` is the run folder to be made, by default one under runs/. `say` is told
     warnings and what is wrong with the pictures.
@@ -71,6 +74,7 @@ def train(
 
     Raises UsageError for wrong arguments, DataError for unusable pictures or weights, MachineError for a full disk.
     """
+    device = resolve_device(device)
     if isinstance(backbone, nn.Module):
         backbone = adopt(backbone)
     recipe = Recipe.of(
@@ -83,7 +87,8 @@ def train(
         learning_rate=learning_rate,
         augment=augment,
         val_fraction=val_fraction,
-        precision=resolve_precision(precision),
+        precision=resolve_precision(precision, device),
+        device=device,
         seed=seed,
         **more,
     )

@@ -39,10 +39,12 @@ class Model:
     """How much the loss of an auxiliary head counts."""
     autocast: torch.dtype | None = None
     """bfloat16 to run the forward passes in mixed precision."""
+    device: str = "cpu"
+    """Where the parameters are; examples are brought there."""
 
     def mixed_precision(self) -> contextlib.AbstractContextManager[object]:
         """In it the forward passes run."""
-        return torch.autocast("cpu", self.autocast) if self.autocast else contextlib.nullcontext()
+        return torch.autocast(self.device, self.autocast) if self.autocast else contextlib.nullcontext()
 
 
 class Outcome(NamedTuple):
@@ -72,6 +74,8 @@ class Learner:
 
         Where the loss is not finite nothing is changed but buffers.
         """
+        device = self._model.device
+        inputs, labels = [one.to(device) for one in inputs], labels.to(device)
         batch = mixed(inputs, labels, mixup=self._recipe.mixup, cutmix=self._recipe.cutmix)
         with self._model.mixed_precision():
             logits, *auxiliary = self._model.train_forward(*batch.inputs)

@@ -209,7 +209,8 @@ def predict_logits(model: Model, examples: Examples, processes: Processes = ALON
     parts = []
     with torch.inference_mode(), model.mixed_precision():
         for indices in torch.split(mine, _EVALUATION_BATCH):
-            parts.append(model.eval_forward(*examples.batch(indices))[0].float())
+            inputs = (one.to(model.device) for one in examples.batch(indices))
+            parts.append(model.eval_forward(*inputs)[0].float().cpu())
     return torch.cat(processes.gathered(torch.cat(parts)))
 
 

@@ -80,6 +80,7 @@ class Recipe(Record):
     fold: str = Field(default="", pattern=r"^(\d{1,6}/\d{1,6})?$")
     """Which of how many folds is judged ("2/5"), in place of `val_fraction`."""
     precision: Literal["fp32", "bf16"] = "fp32"
+    device: Literal["cpu", "cuda"] = "cpu"
     seed: int = Field(default=0, ge=0)
 
     @classmethod

@@ -57,22 +57,25 @@ class PixelExamples:
         files: Sequence[str],
         preprocessing: Preprocessing,
         transform: Transform,
+        device: str = "cpu",
     ) -> None:
+        """The transform computes on the `device`."""
         self.labels = labels
         self.files = files
         self._rows = rows
         self._preprocessing = preprocessing
         self._transform = transform
+        self._device = device
 
     def batch(self, indices: Tensor) -> tuple[Tensor, ...]:
         """One tensor of shape (len(indices), 3, size, size)."""
         (pixels,) = self._rows.batch(indices)
-        return (self._transform(pixels, self._preprocessing),)
+        return (self._transform(pixels.to(self._device), self._preprocessing),)
 
     def at(self, size: int) -> Self:
         """The same pictures for another input size, from the same stored pixels."""
         preprocessing = self._preprocessing.model_copy(update={"size": size})
-        return type(self)(self._rows, self.labels, self.files, preprocessing, self._transform)
+        return type(self)(self._rows, self.labels, self.files, preprocessing, self._transform, self._device)
 
 
 def class_numbers(labels: Iterable[str], classes: Sequence[str]) -> Tensor:

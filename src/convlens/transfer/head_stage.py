@@ -8,6 +8,7 @@ from convlens.graph.run import run
 from convlens.training.examples import Examples
 from convlens.training.learner import Model
 from convlens.transfer.blocks import inside
+from convlens.transfer.device import device_of
 from convlens.transfer.networks import CutNetwork
 
 _BATCH_SIZE = 256
@@ -21,10 +22,12 @@ class HeadExamples:
         self.labels = examples.labels
         self.files = examples.files
         graph = cut.without_head(cut.evaluation.suffix)
+        device = device_of(graph)
         parts = []
         with torch.inference_mode():
             for indices in torch.split(torch.arange(len(examples.labels)), _BATCH_SIZE):
-                parts.append(run(graph, *examples.batch(indices))[0])
+                inputs = (one.to(device) for one in examples.batch(indices))
+                parts.append(run(graph, *inputs)[0].cpu())
         self.inputs = torch.cat(parts).clone()
         """Of shape (N, features), float32."""
 
@@ -47,4 +50,5 @@ def head_model(cut: CutNetwork, class_weights: Tensor | None = None) -> Model:
         parameters={name: p for name, p in cut.trained_parameters.items() if inside(name, cut.head)},
         buffers={f"{cut.head}.{name}": buffer for name, buffer in head.named_buffers()},
         class_weights=class_weights,
+        device=next(head.parameters()).device.type,
     )

@@ -13,6 +13,7 @@ from convlens.graph.capture import capture
 from convlens.graph.graph import Graph, Ref, replace_references
 from convlens.graph.split import Split, same_place, split, split_at, until
 from convlens.transfer.blocks import blocks, inside
+from convlens.transfer.device import on_device
 from convlens.transfer.freeze import FreezePlan, freeze_plan
 from convlens.transfer.heads import replace_head
 
@@ -52,6 +53,15 @@ class CutNetwork:
         if self.new_head is not None:
             names |= {f"{self.head}.{name}" for name, _ in self.new_head.named_buffers()}
         return {name: buffer for name, buffer in self.module.named_buffers() if name in names}
+
+    def on(self, device: str) -> "CutNetwork":
+        """The same network, which computes on the device; its module is moved there."""
+        self.module.to(device)
+        training, evaluation = (
+            Split(prefix=on_device(both.prefix, self.module), suffix=on_device(both.suffix, self.module))
+            for both in (self.training, self.evaluation)
+        )
+        return dataclasses.replace(self, training=training, evaluation=evaluation)
 
     def with_head(self, form: HeadForm, classes: int, seed: int) -> "CutNetwork":
         """The same network with last layers of that form, drawn anew, that run as a module after the graphs.
@@ -145,7 +155,7 @@ def digest_of(tensors: Iterable[Tensor]) -> str:
     digest = hashlib.sha256()
     for tensor in tensors:
         digest.update(f"{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.detach().contiguous().view(-1).view(torch.uint8).numpy().data)
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -14,12 +14,14 @@ PRECISIONS = ("auto", "fp32", "bf16")
 _FORMATS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def resolve_precision(precision: str) -> str:
-    """ "fp32" or "bf16"; "auto" takes bfloat16 where the processor computes in it, which is faster, else float32."""
+def resolve_precision(precision: str, device: str = "cpu") -> str:
+    """ "fp32" or "bf16"; "auto" takes bfloat16 where the device computes in it, which is faster, else float32."""
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
     if precision != "auto":
         return precision
+    if device == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     capabilities = torch.cpu.get_capabilities()
     native = any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
     return "bf16" if native else "fp32"

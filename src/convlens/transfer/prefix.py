@@ -20,6 +20,7 @@ from convlens.graph.fold import fold_batch_norm
 from convlens.graph.fuse import fuse_relu
 from convlens.graph.graph import Graph
 from convlens.graph.run import run
+from convlens.transfer.device import device_of
 from convlens.transfer.features import FeatureTable, feature_key
 from convlens.transfer.networks import prefix_digest
 from convlens.transfer.precision import number_format, state_in
@@ -67,16 +68,13 @@ def run_prefix(
     _refuse_full_disk(prefix, missing, dtype, root)
     batches = _Timed(decoded_batches(missing, decoding, BATCH_SIZE))
     writer = _Writer(table, facts)
-    fast = for_inference(prefix, dtype) if missing else prefix
-    state = state_in(fast, dtype) if missing else {}
+    fast = FastPrefix(prefix, dtype) if missing and not identity else None
     failures: list[Problem] = []
     computed = 0
     with torch.inference_mode(), progress("decode" if identity else "prefix", len(missing)) as advance:
         for batch in batches:
             if batch.pictures:
-                pixels = batch.pixels if identity else normalised(batch.pixels, preprocessing).to(dtype)
-                columns = (pixels,) if identity else run(fast, pixels, state=state)
-                writer.add(batch, columns)
+                writer.add(batch, fast.features_of(batch.pixels, preprocessing) if fast else (batch.pixels,))
             else:
                 writer.add(batch, ())
             computed += len(batch.pictures)
@@ -93,10 +91,22 @@ def run_prefix(
     )
 
 
-def for_inference(prefix: Graph, dtype: torch.dtype) -> Graph:
-    """The prefix as it runs fastest in a number format, to the same values but for rounding."""
-    folded = fold_batch_norm(prefix)
-    return fuse_relu(folded) if dtype is torch.float32 else folded
+class FastPrefix:
+    """The prefix as it runs fastest in a number format, to the same values but for rounding, where its tensors are."""
+
+    def __init__(self, prefix: Graph, dtype: torch.dtype) -> None:
+        self._device, self._dtype = device_of(prefix), dtype
+        folded = fold_batch_norm(prefix)
+        self._graph = fuse_relu(folded) if dtype is torch.float32 and self._device.type == "cpu" else folded
+        self._state = state_in(self._graph, dtype)
+
+    def features_of(self, pixels: Tensor, preprocessing: Preprocessing) -> tuple[Tensor, ...]:
+        """The crossing tensors of 8-bit pixels of shape (N, size, size, 3), on the processor."""
+        return self(normalised(pixels.to(self._device), preprocessing))
+
+    def __call__(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """The crossing tensors of network input (N, 3, size, size), on the processor."""
+        return tuple(one.cpu() for one in run(self._graph, inputs.to(self._device, self._dtype), state=self._state))
 
 
 def _is_missing(picture: Picture, table: FeatureTable, facts: FactsStore) -> bool:

@@ -15,11 +15,10 @@ from convlens.data.augment import Augmentation
 from convlens.data.batches import decoded_batches
 from convlens.data.manifest import Picture
 from convlens.graph.graph import Graph
-from convlens.graph.run import run
 from convlens.transfer.features import FeatureTable, feature_key
 from convlens.transfer.networks import prefix_digest
-from convlens.transfer.precision import number_format, state_in
-from convlens.transfer.prefix import BATCH_SIZE, for_inference
+from convlens.transfer.precision import number_format
+from convlens.transfer.prefix import BATCH_SIZE, FastPrefix
 
 
 def run_views(
@@ -45,8 +44,7 @@ def run_views(
     missing = [picture for picture in pictures if any(picture.sha256 not in table for table in tables)]
     if not missing:
         return tables
-    fast = for_inference(prefix, dtype)
-    state = state_in(fast, dtype)
+    fast = FastPrefix(prefix, dtype)
     whole = preprocessing.model_copy(update={"size": preprocessing.resize})
     with torch.inference_mode(), progress("views", len(missing) * count) as advance:
         for batch in decoded_batches(missing, whole, BATCH_SIZE):
@@ -55,7 +53,7 @@ def run_views(
                 if new := [row for row, sha256 in enumerate(images) if sha256 not in table]:
                     chosen = [images[row] for row in new]
                     inputs = _drawn(batch.pixels[new], chosen, number, augmentation, preprocessing)
-                    table.add(chosen, run(fast, inputs.to(dtype), state=state))
+                    table.add(chosen, fast(inputs))
                 advance(len(images))
     return tables
 

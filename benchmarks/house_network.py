@@ -1,0 +1,96 @@
+"""What the house network is good for: two classes of photographs, with it, without it, and without any network.
+
+    python benchmarks/house_network.py ../shared/data/hymenoptera
+
+For inputs of 64, 96 and 128 pixels and five seeds each:
+
+- transfer: `convlens train DIR --size N`, the house network's weights fixed and a new last layer;
+- transfer, solved: the same with `--head logistic`, which has no seed to depend on but that of ties;
+- from scratch: `convlens train DIR --size N --weights random --freeze none`;
+- raw pixels: logistic regression on the picture's 8-bit values, scaled to 0..1 (weight decay as in the heads).
+
+DIR has train/ and val/. Prints a line for each with the mean accuracy of the seeds, the least and the highest, and the
+95 % interval (Wilson) of that mean for so many pictures: the interval of other pictures of the same kind.
+"""
+
+import argparse
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from convlens.core.preprocessing import Preprocessing
+from convlens.data.batches import decoded_batches
+from convlens.data.manifest import Manifest, Side
+from convlens.data.scan import scan
+from convlens.tasks.train import train
+from convlens.training.metrics import wilson_interval
+from convlens.transfer.examples import class_numbers
+from convlens.transfer.logistic import logistic
+
+SIZES, SEEDS = (64, 96, 128), range(5)
+_WEIGHT_DECAY = 1e-2
+Trial = Callable[[int, int], float]
+"""From the input's side and a seed to the accuracy."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train and print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", help="one of transfer, solved, scratch, pixels")
+    chosen = parser.parse_args(arguments)
+    manifest = scan(chosen.folder)
+    judged = len(manifest.side("val"))
+    print("| | pixels | accuracy, mean of the seeds | least to highest | 95 % interval |\n|---|---|---|---|---|")
+    for name, trial in trials(chosen.folder, manifest).items():
+        for size in SIZES if chosen.only in (None, name) else ():
+            accuracies = [trial(size, seed) for seed in SEEDS]
+            mean = statistics.mean(accuracies)
+            low, high = wilson_interval(mean * judged, judged)
+            print(
+                f"| {name} | {size} | {mean:.1%} | {min(accuracies):.1%} to {max(accuracies):.1%} "
+                f"| {low:.1%} to {high:.1%} |",
+                flush=True,
+            )
+
+
+def trials(folder: Path, manifest: Manifest) -> dict[str, Trial]:
+    """By name."""
+
+    def trained(**options: Any) -> Trial:
+        def trial(size: int, seed: int) -> float:
+            with tempfile.TemporaryDirectory() as place:
+                return train(folder, size=size, seed=seed, out=Path(place) / "run", **options).accuracy
+
+        return trial
+
+    return {
+        "transfer": trained(),
+        "solved": trained(head="logistic", weight_decay=_WEIGHT_DECAY),
+        "scratch": trained(weights="random", freeze="none"),
+        "pixels": lambda size, seed: raw_pixels(manifest, size),
+    }
+
+
+def raw_pixels(manifest: Manifest, size: int) -> float:
+    """Accuracy of a linear model of the pixels; it follows from the pictures alone."""
+    (known, numbers), (unknown, truth) = (pixels(manifest, side, size) for side in ("train", "val"))
+    head = logistic(known, numbers, len(manifest.classes), _WEIGHT_DECAY)
+    scores = unknown.double() @ head.weight.T + head.bias
+    return (scores.argmax(1) == truth).double().mean().item()
+
+
+def pixels(manifest: Manifest, side: Side, size: int) -> tuple[Tensor, Tensor]:
+    """Values in 0..1 of shape (N, 3 size²), and class numbers."""
+    batches = list(decoded_batches(manifest.side(side), Preprocessing(size=size, resize=size), 64))
+    labels = class_numbers((picture.label for batch in batches for picture in batch.pictures), manifest.classes)
+    return torch.cat([batch.pixels for batch in batches]).flatten(1).float() / 255, labels
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The house network's weights and their card, from a finished run: python docs/make_house_weights.py RUN PICTURES.
+
+RUN is what `convlens train` made of the unpacked tiny-imagenet-200.zip, PICTURES that folder. The weights are stored in
+half precision; the card's accuracies are those of `convlens evaluate` with the stored weights.
+"""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+import convlens
+from convlens.core.run import METRICS_FILE, RUN_FILE, RunRecord
+
+WEIGHTS = Path(convlens.__file__).parent / "zoo" / "weights"
+DATA = "Tiny ImageNet: 200 classes of ImageNet, 100,000 training and 10,000 validation pictures of 64x64 pixels"
+MOST_BYTES = 6 * 2**20
+
+
+def main() -> None:
+    """Write house.safetensors and house.json."""
+    run, pictures = Path(sys.argv[1]), sys.argv[2]
+    record = RunRecord.from_json((run / RUN_FILE).read_bytes(), str(run))
+    weights = WEIGHTS / "house.safetensors"
+    state = load_file(run / "model.safetensors")
+    save_file({name: halved(tensor) for name, tensor in state.items()}, weights)
+    assert weights.stat().st_size <= MOST_BYTES
+    judged = {size: convlens.evaluate("house", pictures, side="val", size=size) for size in (48, 64, 96)}
+    whole = judged[64]
+    card = {
+        "network": "house",
+        "file": "house.safetensors: half precision, 2,872,188 parameters",
+        "data": DATA,
+        "command": command(record),
+        "seed": record.recipe["seed"],
+        "hours": round(record.seconds.total / 3600, 2),
+        "machine": record.versions.machine,
+        "versions": {"convlens": record.versions.convlens, "torch": record.versions.torch},
+        "top1_percent": {f"at {size} pixels": percent(one.accuracy) for size, one in judged.items()},
+        "top5_percent": percent(whole.top5_accuracy or 0),
+        "curve": curve(run),
+        "top1_percent_by_class": {one.name: percent(one.accuracy) for one in whole.per_class},
+    }
+    (WEIGHTS / "house.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+    print(f"{weights.stat().st_size} bytes, {card['top1_percent']}")
+
+
+def halved(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor in half precision where it holds fractions."""
+    return tensor.half() if tensor.is_floating_point() else tensor
+
+
+def percent(part: float) -> float:
+    """To a hundredth of a point."""
+    return round(100 * part, 2)
+
+
+def command(record: RunRecord) -> str:
+    """The command line without the folders of the machine that it ran on."""
+    words = shlex.split(record.command)
+    words[words.index(record.folder)] = "tiny-imagenet-200"
+    return shlex.join(words)
+
+
+def curve(run: Path) -> list[dict[str, float]]:
+    """Losses and accuracies after every epoch."""
+    lines = [json.loads(line) for line in (run / METRICS_FILE).read_text().splitlines()]
+    kept = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
+    return [{name: round(line[name], 4) for name in kept} for line in lines]
+
+
+if __name__ == "__main__":
+    main()

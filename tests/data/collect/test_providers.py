@@ -202,6 +202,21 @@ class TestFlickr:
         assert one.page == "https://www.flickr.com/photos/12@N01/7"
         assert two.licence == "all-rights-reserved"
 
+    def test_licences_of_version_4_stand_beside_those_of_version_2(self, served: Callable[[str], Served]) -> None:
+        provider = served("flickr")
+        old, new, narrow = provider.found(photos(1, 1, [photo(n, license=n) for n in (4, 11, 16)]), licence="commercial")
+        assert (old.licence, new.licence, narrow.licence) == ("by", "by", "by-nc-nd")
+        assert (old.licence_url, new.licence_url) == (
+            "https://creativecommons.org/licenses/by/2.0/",
+            "https://creativecommons.org/licenses/by/4.0/",
+        )
+        assert provider.asked[0]["license"] == "4,5,6,7,8,9,10,11,12,13"
+
+    def test_every_number_leads_to_the_licence_that_its_address_names(self) -> None:
+        for name, address in flickr._LICENCES.values():
+            if "/licenses/" in address:
+                assert f"/licenses/{name}/" in address
+
     def test_a_licence_of_the_future(self, served: Callable[[str], Served]) -> None:
         (one,) = served("flickr").found(photos(1, 1, [photo(7, license="99")]))
         assert one.licence == "unknown"

@@ -27,8 +27,14 @@ _LICENCES = {
     "8": ("us-government", "https://www.usa.gov/government-works"),
     "9": ("cc0", f"{_CREATIVE_COMMONS}/publicdomain/zero/1.0/"),
     "10": ("pdm", f"{_CREATIVE_COMMONS}/publicdomain/mark/1.0/"),
+    "11": ("by", f"{_CREATIVE_COMMONS}/licenses/by/4.0/"),
+    "12": ("by-sa", f"{_CREATIVE_COMMONS}/licenses/by-sa/4.0/"),
+    "13": ("by-nd", f"{_CREATIVE_COMMONS}/licenses/by-nd/4.0/"),
+    "14": ("by-nc", f"{_CREATIVE_COMMONS}/licenses/by-nc/4.0/"),
+    "15": ("by-nc-sa", f"{_CREATIVE_COMMONS}/licenses/by-nc-sa/4.0/"),
+    "16": ("by-nc-nd", f"{_CREATIVE_COMMONS}/licenses/by-nc-nd/4.0/"),
 }
-"""Flickr's numbers; a picture with another one is not asked for."""
+"""Flickr's numbers (flickr.photos.licenses.getInfo; those from 11 since June 2025); another one is not asked for."""
 
 
 class _Photo(Answer):

@@ -204,7 +204,8 @@ class TestFlickr:
 
     def test_licences_of_version_4_stand_beside_those_of_version_2(self, served: Callable[[str], Served]) -> None:
         provider = served("flickr")
-        old, new, narrow = provider.found(photos(1, 1, [photo(n, license=n) for n in (4, 11, 16)]), licence="commercial")
+        found = photos(1, 1, [photo(number, license=number) for number in (4, 11, 16)])
+        old, new, narrow = provider.found(found, licence="commercial")
         assert (old.licence, new.licence, narrow.licence) == ("by", "by", "by-nc-nd")
         assert (old.licence_url, new.licence_url) == (
             "https://creativecommons.org/licenses/by/2.0/",

@@ -5,12 +5,18 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image, ImageEnhance, ImageFilter
 
-from convlens.data import signature as module
-from convlens.data.signature import LEAST_COSINE, SIDE, SIGNATURE_BYTES, alike, components, signature
+from convlens.data import neighbours
+from convlens.data.signature import (
+    LEAST_COSINE,
+    SIDE,
+    SIGNATURE_BYTES,
+    alike,
+    is_like_one_of,
+    roughly_alike,
+    signature,
+)
 from tests.data.drawn import slopes
 
 
@@ -80,7 +86,8 @@ def test_places_count_with_the_empty_ones() -> None:
 
 def test_no_pair_is_missed_and_none_is_invented(monkeypatch: pytest.MonkeyPatch) -> None:
     """Against every pair, one by one; over the borders of blocks."""
-    monkeypatch.setattr(module, "_BLOCK", 16)
+    for name in ("_PROJECTED_AT_ONCE", "_ROWS_AT_ONCE", "_COLUMNS_AT_ONCE", "_JUDGED_AT_ONCE"):
+        monkeypatch.setattr(neighbours, name, 16)
     random = np.random.default_rng(0)
     images = [photograph(seed, (64, 48)) for seed in range(60)]
     images += [image.resize((random.integers(20, 80), 40)) for image in images[::3]]
@@ -97,11 +104,26 @@ def test_no_pair_is_missed_and_none_is_invented(monkeypatch: pytest.MonkeyPatch)
     assert set(alike(found)) == expected
 
 
-@given(st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=40))
-def test_components_are_those_of_the_graph(pairs: list[tuple[int, int]]) -> None:
-    groups = [{item} for item in range(20)]
-    for one, other in pairs:
-        joined = groups[one] | groups[other]
-        for item in joined:
-            groups[item] = joined
-    assert components(20, pairs) == [min(group) for group in groups]
+def test_one_against_many_is_judged_as_in_pairs() -> None:
+    images = [photograph(seed) for seed in range(6)] + [Image.new("RGB", (50, 40), "white")]
+    many = [*(signature(image) for image in images), b""]
+    for image in (*images, photograph(2).resize((90, 60)), photograph(50)):
+        one = signature(image)
+        assert is_like_one_of(one, many) == any(pair[1] == len(many) for pair in alike([*many, one]))
+    assert not is_like_one_of(signature(photograph(0)), [])
+    assert not is_like_one_of(b"", many)
+
+
+ROUGH_CHANGES = {
+    "mirrored": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "a crop of 10 %": lambda image: image.crop((12, 9, image.width - 12, image.height - 9)),
+    "turned by 5 degrees": lambda image: image.rotate(5),
+}
+
+
+@pytest.mark.parametrize("change", ROUGH_CHANGES)
+def test_what_moves_a_little_or_is_mirrored_is_roughly_alike(change: str) -> None:
+    whole = [signature(photograph(seed)) for seed in range(8)]
+    changed = [signature(ROUGH_CHANGES[change](photograph(seed))) for seed in range(8)]
+    assert roughly_alike(whole, changed).all()
+    assert not roughly_alike(whole, changed[1:] + changed[:1]).any()

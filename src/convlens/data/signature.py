@@ -6,11 +6,13 @@ shown. Of 396 photographs of ants and bees, each against itself at half the size
 slopes was never below 0.994; between different ones never above 0.72.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from convlens.data.neighbours import Vectors, close_pairs
 
 SIDE = 9
 SIGNATURE_BYTES = SIDE * SIDE * 3
@@ -19,10 +21,8 @@ _MOST_COLOUR_DIFFERENCE = 8.0
 """Mean over the places, in 8-bit levels."""
 _LEAST_SLOPE = 2.0
 """Root mean square, in 8-bit levels: what is flatter than this has nothing to be known by."""
-_REACH = (2 - 2 * LEAST_COSINE) ** 0.5 + 1e-4
-"""How far apart unit vectors of that cosine are, and a little for rounding."""
-_FEW_DIRECTIONS = 20
-_BLOCK = 512
+_LEAST_ROUGH_COSINE = 0.5
+_AT_ONCE = 4096
 
 Signature = NDArray[np.uint8]
 
@@ -33,74 +33,64 @@ def signature(rgb: Image.Image) -> bytes:
 
 
 def alike(signatures: Sequence[bytes]) -> Iterator[tuple[int, int]]:
-    """Every pair (i, j), i < j, of signatures that look alike; empty signatures are like none.
-
-    None is missed: slopes are unit vectors, and what two of them differ by along some directions is at most what they
-    differ by at all. So only neighbours along the main direction are compared, and these along a few directions first.
-    """
+    """Every pair (i, j), i < j, of signatures that look alike; empty signatures are like none."""
     there = np.array([place for place, one in enumerate(signatures) if one], dtype=np.int64)
-    if not len(there):
-        return
-    grids = np.frombuffer(b"".join(signatures), np.uint8).reshape(-1, SIDE, SIDE, 3)
-    slopes, steep = _slopes(grids[..., 0])
-    projected = slopes @ _main_directions(slopes[steep])
-    order = np.flatnonzero(steep)[np.argsort(projected[steep, 0], kind="stable")]
-    for row, column in _near(projected[order]):
-        one, other = order[row], order[column]
-        if slopes[one] @ slopes[other] >= LEAST_COSINE and _same_colours(grids[one], grids[other]):
-            yield min(int(there[one]), int(there[other])), max(int(there[one]), int(there[other]))
+    grids = _grids(signatures)
+    known = np.flatnonzero(_steep(grids))
+    for ones, others in close_pairs(lambda places: _slopes(grids[known[places]]), len(known), LEAST_COSINE):
+        ones, others = known[ones], known[others]
+        same = _same_colours(grids[ones], grids[others])
+        pairs = np.sort(np.stack([there[ones[same]], there[others[same]]], axis=1), axis=1)
+        yield from map(tuple, pairs.tolist())
 
 
-def _near(points: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
-    """Pairs of rows, the first before the second, within `_REACH`; the rows are sorted by their first value."""
-    squares = (points**2).sum(1, keepdims=True)
-    ones = np.ones_like(squares)
-    # |x - y|² as one product of matrices: (2x, -|x|², -1) · (y, 1, |y|²) is its negative.
-    left = np.concatenate([2 * points, -squares, -ones], axis=1)
-    right = np.concatenate([points, ones, squares], axis=1).T.copy()
-    for start in range(0, len(points), _BLOCK):
-        stop = min(start + _BLOCK, len(points))
-        end = int(np.searchsorted(points[:, 0], points[stop - 1, 0] + _REACH, side="right"))
-        near = left[start:stop] @ right[:, start:end] >= -(_REACH**2)
-        for place in np.flatnonzero(near):
-            row, column = divmod(int(place), end - start)
-            if row < column:
-                yield start + row, start + column
+def is_like_one_of(signed: bytes, signatures: Sequence[bytes]) -> bool:
+    """Whether a signature looks like at least one of others."""
+    one, others = _grids([signed]), _grids(signatures)
+    if not len(one) or not _steep(one)[0]:
+        return False
+    others = others[_steep(others)]
+    others = others[_slopes(others) @ _slopes(one)[0] >= LEAST_COSINE]
+    return bool(_same_colours(others, one).any())
 
 
-def components(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
-    """For each of `count` items the least item that it is connected with by pairs, itself if by none."""
-    parents = list(range(count))
+def roughly_alike(ones: Sequence[bytes], others: Sequence[bytes]) -> NDArray[np.bool_]:
+    """For each pair of signatures, none empty, whether what is light and dark lies roughly alike, mirrored or not.
 
-    def root(item: int) -> int:
-        while parents[item] != item:
-            parents[item] = parents[parents[item]]
-            item = parents[item]
-        return item
-
-    for one, other in pairs:
-        one, other = root(one), root(other)
-        parents[max(one, other)] = min(one, other)
-    return [root(item) for item in range(count)]
+    That alone says little; it confirms what other evidence says of a picture that was cropped, turned or mirrored.
+    """
+    first, second = _grids(ones), _grids(others)
+    slopes = _slopes(second)
+    cosines = [np.einsum("nd,nd->n", _slopes(one), slopes) for one in (first, first[:, :, ::-1])]
+    rough: NDArray[np.bool_] = np.maximum(*cosines) >= _LEAST_ROUGH_COSINE
+    return rough
 
 
-def _slopes(luma: Signature) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Unit vectors of the differences between neighbouring places (N, 144), and which are steep enough."""
-    values = luma.astype(np.float32)
-    parts = [np.diff(values, axis=axis).reshape(len(values), -1) for axis in (1, 2)]
-    slopes = np.concatenate(parts, axis=1)
-    norms = np.linalg.norm(slopes, axis=1, keepdims=True)
-    return slopes / np.maximum(norms, 1e-6), norms[:, 0] >= _LEAST_SLOPE * np.sqrt(slopes.shape[1])
+def _grids(signatures: Sequence[bytes]) -> Signature:
+    """The signatures that are not empty, as one array (N, SIDE, SIDE, 3)."""
+    return np.frombuffer(b"".join(signatures), np.uint8).reshape(-1, SIDE, SIDE, 3)
 
 
-def _main_directions(slopes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The principal directions (144, few), main one first, of some of the slopes: any are right, these are quick."""
-    some = slopes[:: max(1, len(slopes) // 4096)]
-    _, vectors = np.linalg.eigh(some.T @ some)
-    directions: NDArray[np.float32] = vectors[:, ::-1][:, :_FEW_DIRECTIONS]
-    return directions
+def _differences(grids: Signature) -> Vectors:
+    """Of luma, between neighbouring places (N, 144)."""
+    luma = grids[..., 0].astype(np.float32)
+    return np.concatenate([np.diff(luma, axis=axis).reshape(len(luma), SIDE * (SIDE - 1)) for axis in (1, 2)], axis=1)
 
 
-def _same_colours(one: Signature, other: Signature) -> bool:
-    difference = np.abs(one[..., 1:].astype(np.int16) - other[..., 1:])
-    return bool(difference.mean() <= _MOST_COLOUR_DIFFERENCE)
+def _slopes(grids: Signature) -> Vectors:
+    """The differences as unit vectors (N, 144)."""
+    differences = _differences(grids)
+    slopes: Vectors = differences / np.maximum(np.linalg.norm(differences, axis=1, keepdims=True), 1e-6)
+    return slopes
+
+
+def _steep(grids: Signature) -> NDArray[np.bool_]:
+    """Which pictures have slopes to be known by; some at a time, as the differences take ten times the grids' room."""
+    parts = np.split(grids, range(_AT_ONCE, len(grids), _AT_ONCE))
+    return np.concatenate([(_differences(part) ** 2).mean(1) >= _LEAST_SLOPE**2 for part in parts])
+
+
+def _same_colours(ones: Signature, others: Signature) -> NDArray[np.bool_]:
+    differences = np.abs(ones[..., 1:].astype(np.int16) - others[..., 1:])
+    same: NDArray[np.bool_] = differences.mean((1, 2, 3)) <= _MOST_COLOUR_DIFFERENCE
+    return same

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from convlens.core.errors import DataError, UsageError
 from convlens.data.manifest import SIDES, Manifest, Picture, Side
-from convlens.data.signature import components
+from convlens.data.neighbours import components
 
 Pairs = Iterable[tuple[int, int]]
 """Pictures that belong together, by their places in the manifest."""

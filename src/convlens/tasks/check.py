@@ -20,8 +20,9 @@ from convlens.data.decode import THUMBNAIL_SIDE, BadPicture, opened, thumbnail_o
 from convlens.data.examine import Examination, examine
 from convlens.data.layout import Layout
 from convlens.data.manifest import Manifest, Picture
+from convlens.data.neighbours import components
 from convlens.data.scan import duplicates, labelled_pictures
-from convlens.data.signature import alike, components
+from convlens.data.signature import alike
 from convlens.report.check_page import PAGE_THUMBNAILS, THUMBNAILS_PER_REASON, write_check_page
 
 MOST_BAD = 0.05

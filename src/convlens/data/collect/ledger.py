@@ -19,7 +19,7 @@ from convlens.core.collection import ATTRIBUTION_FILE, Attribution
 from convlens.core.files import TEMPORARY_PREFIX, write_atomically
 from convlens.data.collect.provider import Candidate
 from convlens.data.decode import BadPicture, opened
-from convlens.data.signature import alike, signature
+from convlens.data.signature import is_like_one_of, signature
 
 _DROPPED_FILE = ".dropped.jsonl"
 _SIGNED_SIDE = 128
@@ -54,7 +54,7 @@ class Ledger:
         with self._lock:
             if picture.sha256 in self._hashes:
                 return "duplicate"
-            if any(other == len(self._signatures) for _, other in alike([*self._signatures, signed])):
+            if is_like_one_of(signed, self._signatures):
                 return "near-duplicate"
             _append(self._folder / ATTRIBUTION_FILE, picture.model_dump_json(ensure_ascii=True))
             temporary.replace(self._folder / picture.file)

@@ -11,13 +11,16 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from convlens.core.check import CheckRecord
 from convlens.core.errors import UsageError
+from convlens.core.files import sha256_of
 from convlens.data.scan import files_below
 from convlens.tasks import check as module
 from convlens.tasks.check import check_pictures
+from convlens.transfer.features import FeatureTable
 from tests.data.drawn import encoded, put
 from tests.data.test_examine import TREATED, busy
 from tests.data.test_signature import photograph
@@ -100,6 +103,53 @@ def test_the_same_picture_on_two_sides(tmp_path: Path) -> None:
         "train/ants/0.png": "two-sides",
         "val/ants/small.jpg": "alike-two-sides",
     }
+
+
+def changed_photographs(root: Path) -> Path:
+    """Twelve photographs of each class, one mirrored under its own label and one cropped under the other."""
+    photographs(root, count=12)
+    put(root / "ants/mirrored.png", encoded(photograph(1).transpose(Image.Transpose.FLIP_LEFT_RIGHT), "PNG"))
+    put(root / "bees/cropped.png", encoded(photograph(2).crop((12, 9, 228, 171)), "PNG"))
+    return root
+
+
+def with_features(root: Path, cache: Path, near: dict[str, str]) -> FeatureTable:
+    """Features of every picture, drawn, but nearly those of another one for the files in `near`."""
+    random = torch.Generator().manual_seed(0)
+    rows = {path: torch.randn(24, generator=random) for path in sorted(root.rglob("*.png"))}
+    for file, other in near.items():
+        rows[root / file] = rows[root / other] + 0.1 * torch.randn(24, generator=random)
+    table = FeatureTable(cache / "store", "some-network")
+    table.add([sha256_of(path) for path in rows], [torch.stack(list(rows.values()))])
+    return table
+
+
+LIKE = {"ants/mirrored.png": "ants/1.png", "bees/cropped.png": "ants/2.png", "bees/7.png": "ants/7.png"}
+
+
+def test_features_in_the_cache_find_what_was_mirrored_or_cropped(tmp_path: Path, cache: Path) -> None:
+    """And not bees/7.png, whose features are those of a picture that is light and dark elsewhere."""
+    root = changed_photographs(tmp_path / "p")
+    bare = check_pictures(root)
+    assert (reasons(bare), bare.with_features) == ({}, 0)
+    with_features(root, cache, LIKE)
+    record = check_pictures(root, html=tmp_path / "page.html")
+    assert record.with_features == 26
+    assert reasons(record) == {"ants/mirrored.png": "near-duplicate", "bees/cropped.png": "alike-two-labels"}
+    details = {one.file: one.detail for one in record.problems if one.reason != "blurred"}
+    assert details["ants/mirrored.png"] == "has nearly the features of ants/1.png"
+    assert details["bees/cropped.png"] == "has nearly the features of ants/2.png, which is 'ants'"
+    assert "features of 26 pictures that an earlier training left in the cache" in parsed(tmp_path / "page.html").text
+
+
+def test_damaged_features_are_set_aside_and_not_believed(tmp_path: Path, cache: Path) -> None:
+    root = changed_photographs(tmp_path / "p")
+    (shard,) = with_features(root, cache, LIKE).shards.folder.glob("*.safetensors")
+    data = bytearray(shard.read_bytes())
+    data[-1] ^= 1
+    shard.write_bytes(data)
+    record = check_pictures(root)
+    assert (reasons(record), record.with_features) == ({}, 0)
 
 
 def test_an_archive(tmp_path: Path) -> None:

@@ -82,6 +82,8 @@ def _print(record: "CheckRecord") -> None:
         typer.echo(f"          and {len(ranked) - _CLASSES_SHOWN} classes more")
     if record.imbalance is not None and record.imbalance > 1:
         typer.echo(f"The largest class has {record.imbalance:.3g} times the pictures of the smallest")
+    if record.with_features:
+        typer.echo(f"Features of {record.with_features} pictures, in the cache since a training, were compared, too")
     for reason, times in record.reasons.items():
         some = [problem for problem in record.problems if problem.reason == reason]
         typer.echo(f"{times:8}  {reason}, {'used' if all(problem.used for problem in some) else 'not used'}")

@@ -42,6 +42,8 @@ class CheckRecord(Record):
     reasons: dict[str, int]
     """How many files there are for each reason, the most frequent first."""
     problems: list[Problem]
+    with_features: int
+    """Usable pictures whose features in the cache were compared, too; 0 where there are none."""
     bad_share: float
     """Files that cannot be used, as a part of all."""
     most_bad: float

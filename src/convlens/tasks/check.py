@@ -12,7 +12,7 @@ from pathlib import Path
 
 from convlens.core.check import ADVICE, CheckRecord, ClassCount
 from convlens.core.errors import UsageError
-from convlens.core.files import write_atomically
+from convlens.core.files import cache_folder, write_atomically
 from convlens.core.progress import Progress, silent
 from convlens.core.records import now
 from convlens.core.run import Problem
@@ -22,8 +22,9 @@ from convlens.data.layout import Layout
 from convlens.data.manifest import Manifest, Picture
 from convlens.data.neighbours import components
 from convlens.data.scan import duplicates, labelled_pictures
-from convlens.data.signature import alike
+from convlens.data.signature import alike, roughly_alike
 from convlens.report.check_page import PAGE_THUMBNAILS, THUMBNAILS_PER_REASON, write_check_page
+from convlens.transfer.feature_index import fullest_table
 
 MOST_BAD = 0.05
 _FILES_PER_TASK = 8
@@ -44,7 +45,8 @@ def check_pictures(
 
     `folder`, `labels` and `nested` are as in `train`. `most_bad` is the part of files that may be unusable before
     `too_bad` holds. `html` is a page to be written, with thumbnails class by class; `fix_list` a CSV file of
-    suggestions. Raises UsageError where there is no such folder, DataError where it holds no classes.
+    suggestions. Features of the pictures that are in the cache since a training are compared, too. Raises UsageError
+    where there is no such folder, DataError where it holds no classes.
     """
     if not 0 <= most_bad <= 1:
         raise UsageError(f"--max-bad {most_bad:g}: give a part of the files, from 0 to 1 (or 0% to 100%).")
@@ -53,9 +55,14 @@ def check_pictures(
     examined, bad, remarks = _examined(manifest.pictures, progress)
     usable = [picture for picture in manifest.pictures if picture.file in examined]
     twice = _named_by_side(duplicates(tuple(usable)), manifest)
-    similar = _similar([picture for picture in usable if picture.file not in {one.file for one in twice}], examined)
+    copies = {one.file for one in twice}
+    single = [picture for picture in usable if picture.file not in copies]
+    similar = _similar(single, examined)
+    with_features, by_features = _similar_by_features(single, examined)
+    told = {one.file for one in similar}
+    similar += [one for one in by_features if one.file not in told]
     problems = [*manifest.problems, *bad, *twice, *similar, *remarks]
-    record = _record(manifest, examined, problems, most_bad, time.perf_counter() - start)
+    record = _record(manifest, examined, problems, with_features, most_bad, time.perf_counter() - start)
     if fix_list is not None:
         write_atomically(Path(fix_list).expanduser(), _fix_list(record))
     if html is not None:
@@ -102,36 +109,67 @@ def _problem(picture: Picture, reason: str, detail: str, used: bool = True) -> P
     return Problem(file=picture.file, reason=reason, detail=detail, used=used)
 
 
-def _named_by_side(problems: Iterable[Problem], manifest: Manifest) -> list[Problem]:
+def _named_by_side(problems: Sequence[Problem], manifest: Manifest) -> list[Problem]:
     """Duplicates, those over two sides of a split under a name of their own."""
+    copies = {one.file for one in problems}
+    hashes = {picture.sha256 for picture in manifest.pictures if picture.file in copies}
     sides: defaultdict[str, set[str | None]] = defaultdict(set)
     for picture in manifest.pictures:
-        sides[picture.sha256].add(picture.side)
-    over = {picture.file for picture in manifest.pictures if len(sides[picture.sha256]) > 1}
+        if picture.sha256 in hashes:
+            sides[picture.sha256].add(picture.side)
+    over = {picture.file for picture in manifest.pictures if len(sides.get(picture.sha256, ())) > 1}
     return [
         one.model_copy(update={"reason": "two-sides"}) if one.reason == "duplicate" and one.file in over else one
         for one in problems
     ]
 
 
-def _similar(pictures: Sequence[Picture], examined: _Examined) -> Iterator[Problem]:
+def _similar(pictures: Sequence[Picture], examined: _Examined) -> list[Problem]:
     """For all pictures that look alike but the first of them, which one that is."""
-    pairs = list(alike([examined[picture.file].signature for picture in pictures]))
-    roots = components(len(pictures), pairs)
-    for place, root in enumerate(roots):
-        if place == root:
-            continue
-        one, first = pictures[place], pictures[root]
-        if one.label != first.label:
-            yield _problem(one, "alike-two-labels", f"looks like {first.file}, which is {first.label!r}")
-        elif one.side != first.side:
-            yield _problem(one, "alike-two-sides", f"looks like {first.file}, on the other side of the split")
-        else:
-            yield _problem(one, "near-duplicate", f"looks like {first.file}")
+    roots = components(len(pictures), alike([examined[picture.file].signature for picture in pictures]))
+    return [
+        _likeness(pictures[place], pictures[root], "looks like") for place, root in enumerate(roots) if place != root
+    ]
+
+
+def _similar_by_features(pictures: Sequence[Picture], examined: _Examined) -> tuple[int, list[Problem]]:
+    """How many pictures have features in the cache, and for those that are like an earlier one by them, which it is."""
+    store = cache_folder() / "store"
+    table = fullest_table(store, [picture.sha256 for picture in pictures])
+    if table is None:
+        return 0, []
+    from convlens.transfer.features import FeatureTable
+    from convlens.transfer.likeness import alike_by_features
+
+    features = FeatureTable(store, table.key)
+    known = [picture for picture in pictures if picture.sha256 in features]
+    signatures = [examined[picture.file].signature for picture in known]
+    first: dict[int, int] = {}
+    for ones, others in alike_by_features(features, [picture.sha256 for picture in known]):
+        rough = roughly_alike([signatures[one] for one in ones], [signatures[other] for other in others])
+        for one, other in zip(ones[rough].tolist(), others[rough].tolist(), strict=True):
+            early, late = sorted((one, other))
+            first[late] = min(early, first.get(late, early))
+    return len(known), [
+        _likeness(known[late], known[early], "has nearly the features of") for late, early in sorted(first.items())
+    ]
+
+
+def _likeness(one: Picture, first: Picture, how: str) -> Problem:
+    if one.label != first.label:
+        return _problem(one, "alike-two-labels", f"{how} {first.file}, which is {first.label!r}")
+    if one.side != first.side:
+        return _problem(one, "alike-two-sides", f"{how} {first.file}, on the other side of the split")
+    return _problem(one, "near-duplicate", f"{how} {first.file}")
 
 
 def _record(
-    manifest: Manifest, examined: _Examined, problems: list[Problem], most_bad: float, seconds: float
+    manifest: Manifest,
+    examined: _Examined,
+    problems: list[Problem],
+    with_features: int,
+    most_bad: float,
+    seconds: float,
 ) -> CheckRecord:
     ruled_out = {one.file for one in problems if not one.used}
     files = len({picture.file for picture in manifest.pictures} | {one.file for one in problems})
@@ -149,6 +187,7 @@ def _record(
         shorter_side=(min(sides), round(statistics.median(sides)), max(sides)) if sides else None,
         reasons=dict(Counter(one.reason for one in problems).most_common()),
         problems=problems,
+        with_features=with_features,
         bad_share=len(ruled_out) / files if files else 0.0,
         most_bad=most_bad,
         seconds=seconds,

@@ -1,4 +1,5 @@
 import json
+import shlex
 
 import pytest
 
@@ -26,12 +27,40 @@ def test_the_table_and_the_sentences(convlens, pictures, tmp_path):
     assert "--set batch_size=8" in record["command"]
 
 
+def test_classes_and_groups_are_told_as_in_train(convlens, pictures, tmp_path):
+    files = sorted(path.relative_to(pictures) for path in pictures.rglob("*.*"))
+    rows = [f"{file},{file.parts[-2]},video{number % 6}" for number, file in enumerate(files)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label,video", *rows]))
+    words = ["--size", 32, "--epochs", 1, "--seeds", 1, "--tricks", "", "--json", "--quiet"]
+    division = ["--labels", tmp_path / "labels.csv", "--group-by", "video", "--val-fraction", 0.4]
+    outcome = convlens("compare", pictures, *words, *division, "--out", tmp_path / "c")
+    assert outcome.code == 0, outcome.err
+    record = json.loads(outcome.out)
+    recipe = record["rows"][0]["recipe"]
+    assert (recipe["group_by"], recipe["labels"]) == ("video", str(tmp_path / "labels.csv"))
+    assert record["num_train"] + record["num_val"] == len(files)
+    command = shlex.split(record["command"])
+    assert command[command.index("--group-by") + 1] == "video"
+    assert "--nested" not in command
+    again = convlens(*command[1:], "--json", "--quiet", "--out", tmp_path / "d")
+    assert json.loads(again.out)["rows"][0]["accuracy"] == record["rows"][0]["accuracy"]
+
+
+def test_nested_folders_are_classes(convlens, pictures, tmp_path):
+    words = ["--size", 32, "--epochs", 1, "--seeds", 1, "--tricks", "", "--json", "--quiet", "--nested"]
+    record = json.loads(convlens("compare", pictures, *words, "--out", tmp_path / "c").out)
+    assert record["rows"][0]["recipe"]["nested"]
+    assert "--nested --" in record["command"] or record["command"].endswith("--nested")
+
+
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
         (["--tricks", "adm"], ["unknown trick 'adm'", "did you mean adam"]),
         (["--budget", "soon"], ["--budget 'soon'", "90s"]),
         (["--fractions", "half"], ["--fractions: 'half' is no number"]),
+        (["--group-by", "video[0-9]+"], ["--group-by 'video[0-9]+' finds no group"]),
+        (["--labels", "none.csv"], ["cannot read --labels", "none.csv"]),
         (["--set", "smell"], ["--set smell", "NAME=VALUE"]),
         (["--freeze", "layr3"], ["did you mean layer3"]),
         (["--recipe", "none.toml"], ["cannot read the recipe none.toml"]),

@@ -31,6 +31,8 @@ from convlens.training.tricks import PLAIN, TRICKS, together, trick
 
 COMPARISONS_FOLDER = Path("comparisons")
 _OPTIONS = ("backbone", "weights", "freeze", "size", "epochs", "learning_rate", "precision", "seed")
+_DIVISION = ("val_fraction", "labels", "nested", "group_by", "split")
+"""Options that stand in a command only where they say something."""
 ALL_TRICKS = tuple(TRICKS)
 DEFAULT_TRICKS = ("momentum", "adam", "cosine", "weight-decay", "dropout", "label-smoothing", "mixup", "ema")
 
@@ -282,8 +284,9 @@ def _command(
     words += ["--backbones", ",".join(backbones)] if backbones else []
     plain = Recipe.of(**PLAIN).model_dump()
     for name, value in base.model_dump().items():
-        if name in _OPTIONS:
-            words += [f"--{name.replace('_', '-')}", str(value)]
+        if name in _OPTIONS or (name in _DIVISION and value != plain[name]):
+            option = f"--{name.replace('_', '-')}"
+            words += [option] if value is True else [option, str(value)]
         elif value != plain[name]:
             words += ["--set", f"{name}={value}"]
     return shlex.join(words)

@@ -192,7 +192,14 @@ def test_two_at_once_fetch_it_once(httpserver: HTTPServer, target: Path) -> None
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [(None, None), ("3", 3), ("100000", 60), ("Fri, 31 Dec 1999 23:59:59 GMT", 0), ("soon", None)],
+    [
+        (None, None),
+        ("3", 3),
+        ("100000", 100_000),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", 0),
+        ("soon", None),
+        ("\N{SUPERSCRIPT TWO}", None),
+    ],
 )
 def test_retry_after(value: str | None, seconds: float | None) -> None:
     assert retry_after(value) == seconds

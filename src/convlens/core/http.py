@@ -13,7 +13,8 @@ PASSING_TROUBLE = frozenset({408, 425, 429, *range(500, 600)})
 """Answers after which the same request may yet succeed."""
 TIMEOUT = httpx2.Timeout(20.0, connect=10.0)
 
-_LONGEST_WAIT_SECONDS = 60.0
+LONGEST_WAIT_SECONDS = 60.0
+"""Where a server asks for a longer wait, nothing is tried again: coming back earlier is not what it asked for."""
 _Result = TypeVar("_Result")
 
 
@@ -29,13 +30,15 @@ def patiently(attempt: Callable[[], _Result], pause: float) -> _Result:
     """What `attempt` gives, tried up to five times while it raises PassingError or its connection breaks.
 
     Pauses start at about `pause` seconds and double; those that a server asks for go before. The trouble of the last
-    attempt is raised as it is.
+    attempt is raised as it is, and so is that after which a server asks for more than a minute.
     """
     for number in range(ATTEMPTS - 1):
         try:
             return attempt()
         except (PassingError, httpx2.TransportError) as trouble:
             wait = getattr(trouble, "wait", None)
+            if wait is not None and wait > LONGEST_WAIT_SECONDS:
+                raise
             time.sleep(pause * 2**number * random.uniform(0.75, 1.25) if wait is None else wait)
     return attempt()
 
@@ -43,7 +46,9 @@ def patiently(attempt: Callable[[], _Result], pause: float) -> _Result:
 def refuse_passing(answer: httpx2.Response) -> None:
     """Raise PassingError for an answer after which the same request may yet succeed."""
     if answer.status_code in PASSING_TROUBLE:
-        raise PassingError(said(answer), retry_after(answer.headers.get("Retry-After")))
+        wait = retry_after(answer.headers.get("Retry-After"))
+        long = f", and asks to wait for {wait:.0f} s" if wait is not None and wait > LONGEST_WAIT_SECONDS else ""
+        raise PassingError(said(answer) + long, wait)
 
 
 def said(answer: httpx2.Response) -> str:
@@ -52,16 +57,16 @@ def said(answer: httpx2.Response) -> str:
 
 
 def retry_after(value: str | None) -> float | None:
-    """The seconds that a Retry-After header asks to wait, a minute at most; None without one that can be read.
+    """The seconds that a Retry-After header asks to wait; None without one that can be read.
 
     RFC 9110, section 10.2.3: a number of seconds, or a date.
     """
     if value is None:
         return None
-    if value.strip().isdigit():
-        return min(float(value), _LONGEST_WAIT_SECONDS)
+    if value.isascii() and value.strip().isdigit():
+        return float(value)
     try:
         seconds = parsedate_to_datetime(value).timestamp() - time.time()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
-    return min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
+    return max(seconds, 0.0)

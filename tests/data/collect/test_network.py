@@ -67,6 +67,16 @@ class TestAnswers:
         save(httpserver.port, tmp_path / "a")
         assert 1 <= time.monotonic() - start < 3
 
+    @pytest.mark.parametrize("asked", ["3600", "Fri, 31 Dec 2100 23:59:59 GMT"])
+    def test_who_asks_for_a_long_wait_is_not_asked_again(
+        self, httpserver: HTTPServer, tmp_path: Path, asked: str
+    ) -> None:
+        httpserver.expect_request("/a.jpg").respond_with_data("", status=429, headers={"Retry-After": asked})
+        with pytest.raises(RejectedError, match=r"429 TOO MANY REQUESTS, and asks to wait for \d+ s") as error:
+            save(httpserver.port, tmp_path / "a")
+        assert (error.value.reason, error.value.lasting) == ("busy", False)
+        assert len(httpserver.log) == 1
+
     def test_trouble_that_passes(self, httpserver: HTTPServer, tmp_path: Path) -> None:
         httpserver.expect_ordered_request("/a.jpg").respond_with_data("", status=503)
         httpserver.expect_ordered_request("/a.jpg").respond_with_data(BODY)

@@ -105,6 +105,22 @@ def test_the_same_picture_on_two_sides(tmp_path: Path) -> None:
     }
 
 
+def test_classes_without_pictures_or_without_any_to_train_on(tmp_path: Path) -> None:
+    photographs(tmp_path / "train")
+    put(tmp_path / "val/wasps/0.png", encoded(photograph(900), "PNG"))
+    put(tmp_path / "train/moths/text.jpg", "a text")
+    (tmp_path / "train/flies").mkdir()
+    record = check_pictures(tmp_path, html=tmp_path / "page.html", fix_list=tmp_path / "fix.csv")
+    words = {file: reason for file, reason in reasons(record).items() if not file.startswith("val/")}
+    assert words == {"train/moths/text.jpg": "not-an-image", "moths": "empty-class", "flies": "empty-class"}
+    assert {one.reason for one in record.problems if one.file == "val/wasps/0.png" and not one.used} == {
+        "unknown-class"
+    }
+    assert (record.files, record.usable) == (10, 8)
+    assert record.imbalance is None
+    assert "moths,add pictures or remove the folder,empty-class" in (tmp_path / "fix.csv").read_text()
+
+
 def changed_photographs(root: Path) -> Path:
     """Twelve photographs of each class, one mirrored under its own label and one cropped under the other."""
     photographs(root, count=12)

@@ -9,6 +9,8 @@ from convlens.core.run import Problem
 
 Side = Literal["train", "val", "test"]
 SIDES: tuple[Side, ...] = ("train", "val", "test")
+EMPTY_CLASS = "empty-class"
+"""The reason of a problem that is named by a class, not by a file."""
 _MOST_NAMED = 3
 
 
@@ -51,12 +53,16 @@ class Manifest:
 
         Raises DataError when fewer than two classes are left.
         """
-        present = {picture.label for picture in self.pictures}
-        trainable = {picture.label for picture in self.pictures if picture.side in ("train", None)}
+        trainable = self._trainable()
         classes = tuple(name for name in self.classes if name in trainable)
         if len(classes) < 2:
             raise DataError(self._too_few(classes))
-        problems = [
+        return dataclasses.replace(self.without(self.class_problems()), classes=classes)
+
+    def class_problems(self) -> tuple[Problem, ...]:
+        """The pictures of classes without any to train on, and, by their names, the classes without any picture."""
+        present, trainable = {picture.label for picture in self.pictures}, self._trainable()
+        unknown = [
             Problem(
                 file=picture.file,
                 reason="unknown-class",
@@ -66,12 +72,15 @@ class Manifest:
             for picture in self.pictures
             if picture.label not in trainable
         ]
-        problems += [
-            Problem(file=name, reason="empty-class", detail="no usable picture in this class", used=False)
+        empty = [
+            Problem(file=name, reason=EMPTY_CLASS, detail="no usable picture in this class", used=False)
             for name in self.classes
             if name not in present
         ]
-        return dataclasses.replace(self.without(tuple(problems)), classes=classes)
+        return (*unknown, *empty)
+
+    def _trainable(self) -> set[str]:
+        return {picture.label for picture in self.pictures if picture.side in ("train", None)}
 
     def _too_few(self, classes: tuple[str, ...]) -> str:
         found = f"only {classes[0]!r}" if classes else "none"

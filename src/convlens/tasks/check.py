@@ -19,7 +19,7 @@ from convlens.core.run import Problem
 from convlens.data.decode import THUMBNAIL_SIDE, BadPicture, opened, thumbnail_of
 from convlens.data.examine import Examination, examine
 from convlens.data.layout import Layout
-from convlens.data.manifest import Manifest, Picture
+from convlens.data.manifest import EMPTY_CLASS, Manifest, Picture
 from convlens.data.neighbours import components
 from convlens.data.scan import duplicates, labelled_pictures
 from convlens.data.signature import alike, roughly_alike
@@ -62,6 +62,7 @@ def check_pictures(
     told = {one.file for one in similar}
     similar += [one for one in by_features if one.file not in told]
     problems = [*manifest.problems, *bad, *twice, *similar, *remarks]
+    problems += manifest.without(tuple(problems)).class_problems()
     record = _record(manifest, examined, problems, with_features, most_bad, time.perf_counter() - start)
     if fix_list is not None:
         write_atomically(Path(fix_list).expanduser(), _fix_list(record))
@@ -171,8 +172,9 @@ def _record(
     most_bad: float,
     seconds: float,
 ) -> CheckRecord:
-    ruled_out = {one.file for one in problems if not one.used}
-    files = len({picture.file for picture in manifest.pictures} | {one.file for one in problems})
+    of_files = [one for one in problems if one.reason != EMPTY_CLASS]
+    ruled_out = {one.file for one in of_files if not one.used}
+    files = len({picture.file for picture in manifest.pictures} | {one.file for one in of_files})
     classes = _class_counts(manifest, ruled_out)
     least = min((one.pictures for one in classes), default=0)
     sides = [min(one.size) for one in examined.values()]

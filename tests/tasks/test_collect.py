@@ -225,6 +225,23 @@ def test_a_provider_that_fails_is_told_of_and_the_next_one_asked(httpserver: HTT
     assert record.warnings == said == ["failing cannot be asked"]
 
 
+def test_an_id_that_comes_twice_is_fetched_once(httpserver: HTTPServer, tmp_path: Path) -> None:
+    class Shifting(internet.Openverse):
+        def result(self, number: int) -> dict[str, Any]:
+            return super().result(number // 2)
+
+    def slowly(number: int) -> Response:
+        time.sleep(0.05)
+        return Response(picture(number))
+
+    server = Shifting(12, content=slowly)
+    httpserver.expect_request(ANYTHING).respond_with_handler(server)
+    record = run(httpserver, tmp_path, count=100)
+    assert sorted(map(int, server.asked)) == list(range(6))
+    assert record.classes[0].outcomes == {"kept": 6, "seen-before": 6}
+    assert not (tmp_path / ".dropped.jsonl").exists()
+
+
 def test_when_all_fail_it_is_an_error(httpserver: HTTPServer, tmp_path: Path) -> None:
     with pytest.raises(NetworkError, match="failing cannot be asked"):
         run(httpserver, tmp_path, providers=[Failing()])

@@ -22,7 +22,13 @@ def collect(
         str | None,
         typer.Option(help="flickr (key in FLICKR_API_KEY), openverse or wikimedia; default: all that can be used."),
     ] = None,
-    licence: Annotated[str, typer.Option(help="any, cc, commercial or public-domain.")] = "cc",
+    licence: Annotated[
+        str,
+        typer.Option(
+            help="cc (Creative Commons and public domain), commercial (those of them that allow it), public-domain, "
+            "or any (also where all rights are reserved).",
+        ),
+    ] = "cc",
     max_side: Annotated[
         int | None, typer.Option(metavar="PIXELS", help="Make larger pictures smaller, such as 1024.")
     ] = None,

@@ -90,13 +90,16 @@ def _outcomes(
     outcomes: Counter[str] = Counter()
     missing = wanted.count - to.ledger.counts[wanted.name]
     pending: set[Future[str]] = set()
+    asked: set[tuple[str, str]] = set()
     while True:
         while len(pending) < min(missing, _MOST_PENDING) and (candidate := next(candidates, None)) is not None:
-            if to.ledger.knows(candidate):
+            # Pages shift while they are read, so that one id may come twice before the ledger has it.
+            if to.ledger.knows(candidate) or (candidate.provider, candidate.id) in asked:
                 outcomes["seen-before"] += 1
             elif candidate.licence not in to.licences:
                 outcomes["licence"] += 1
             else:
+                asked.add((candidate.provider, candidate.id))
                 pending.add(pool.submit(_outcome, wanted.name, candidate, to))
         if not pending:
             return outcomes

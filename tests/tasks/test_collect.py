@@ -285,7 +285,8 @@ collect(["ants"], sys.argv[2], count=200, providers=[provider], rules=rules(int(
 
 
 def started(httpserver: HTTPServer, out: Path) -> subprocess.Popen[bytes]:
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    path = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
     return subprocess.Popen([sys.executable, "-c", PROGRAM, str(httpserver.port), str(out)], env=environment)
 
 

@@ -3,7 +3,8 @@
 attribution.jsonl   a line for each picture, written before the picture gets its name
 .dropped.jsonl      a line for each that will never be wanted, so that it is not asked for again
 
-A line without its file is what a killed process left, and counts for nothing.
+A line without its file is of a picture that a person took away, which is not fetched again; but for the last one: that
+may be what a killed process left, and counts for nothing.
 """
 
 import contextlib
@@ -32,8 +33,12 @@ class Ledger:
         self._folder = folder
         self._lock = threading.Lock()
         self._remove_leftovers()
-        self.pictures = _pictures(folder)
+        written = _written(folder)
+        self.pictures = [one for one in written if (folder / one.file).is_file()]
         self._dropped = set(_dropped(folder / _DROPPED_FILE))
+        for one in written[:-1]:
+            if not (folder / one.file).is_file():
+                self.drop(one, "taken-away")
         self._kept = {(one.provider, one.id) for one in self.pictures}
         self._hashes = {one.sha256 for one in self.pictures}
         self._signatures = [_signature_of(folder / one.file) for one in self.pictures]
@@ -64,7 +69,7 @@ class Ledger:
             self._signatures.append(signed)
             return "kept"
 
-    def drop(self, candidate: Candidate, reason: str) -> None:
+    def drop(self, candidate: Candidate | Attribution, reason: str) -> None:
         """Remember that this id is not wanted."""
         with self._lock:
             self._dropped.add((candidate.provider, candidate.id))
@@ -88,11 +93,10 @@ def file_name(candidate: Candidate, extension: str) -> str:
     return f"{candidate.provider}-{digest[:16]}{extension}"
 
 
-def _pictures(folder: Path) -> list[Attribution]:
+def _written(folder: Path) -> list[Attribution]:
     path = folder / ATTRIBUTION_FILE
     lines = (Attribution.from_json(line, str(path)) for line in _whole_lines(path))
-    found = {picture.file: picture for picture in lines}
-    return [one for one in found.values() if (folder / one.file).is_file()]
+    return list({picture.file: picture for picture in lines}.values())
 
 
 def _dropped(path: Path) -> Iterable[tuple[str, str]]:

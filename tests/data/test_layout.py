@@ -64,7 +64,11 @@ class TestLabels:
         [
             ("", "has no column file .* Its header is: empty"),
             ("name,label\n", "has no column file or filename or .* Its header is: name, label"),
-            ("file,name\n", "has no column label"),
+            (
+                "file,side\n1.jpg,train\n",
+                "has no column label .* nor any other to be learnt",
+            ),
+            ("file,label\n", "has a header and no rows"),
             (b"file,label\n\xff\xfe.jpg,ant\n", "is not text in UTF-8"),
         ],
     )

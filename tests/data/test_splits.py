@@ -259,3 +259,46 @@ class TestSaved:
     def test_no_file(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"cannot read --split .*: No such file"):
             split_given_back(drawn(ant=5), tmp_path / "split.csv")
+
+
+def labelled(target, *labels):
+    """A manifest of one picture for each label."""
+    pictures = tuple(
+        Picture(path=Path(), file=str(n), label=label, side=None, sha256=f"{n:064x}", bytes=1)
+        for n, label in enumerate(labels)
+    )
+    names = tuple(sorted({name for label in labels for name in label.split("|") if name}))
+    return Manifest(folder="p", classes=names, pictures=pictures, problems=(), target=target)
+
+
+class TestSeveralLabels:
+    manifest = labelled("labels", *["cat"] * 40, *["cat|dog"] * 10, *[""] * 50, *["bird|dog"] * 2, "fox")
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_about_a_fifth_of_each_label_is_judged_and_all_are_trained_on(self, seed):
+        sides = split_pictures(self.manifest, 0.2, seed)
+        for name, total in {"cat": 50, "dog": 12, "bird": 2}.items():
+            judged = sum(name in one.label for one in sides.side("val"))
+            assert abs(judged - max(1, 0.2 * total)) < 2
+        assert sum(not one.label for one in sides.side("val")) == 10
+        assert any(one.label == "fox" for one in sides.side("train"))
+
+    def test_folds_judge_each_picture_once_and_share_the_labels(self):
+        folds = [fold(self.manifest, number, 5, 0) for number in range(1, 6)]
+        judged = [one.file for one_fold in folds for one in one_fold.side("val")]
+        assert sorted(judged) == sorted(one.file for one in self.manifest.pictures)
+        for one_fold in folds:
+            assert sum("cat" in one.label for one in one_fold.side("val")) == 10
+
+
+class TestNumbers:
+    manifest = labelled("numbers", *(f"{n}.5" for n in range(20)))
+
+    def test_a_part_of_all_pictures_is_judged(self):
+        sides = split_pictures(self.manifest, 0.25, 3)
+        assert (len(sides.side("train")), len(sides.side("val"))) == (15, 5)
+
+    def test_folds(self):
+        assert [len(fold(self.manifest, number, 3, 0).side("val")) for number in (1, 2, 3)] == [7, 7, 6]
+        with pytest.raises(DataError, match="there are 20 pictures or groups that may part, fewer than 21 folds"):
+            fold(self.manifest, 1, 21, 0)

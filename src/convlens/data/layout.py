@@ -1,21 +1,14 @@
 """How a folder says which class a picture is of, and which pictures belong together."""
 
-import csv
 import dataclasses
-import io
 import re
-from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable
+from pathlib import Path
 
-from convlens.core.errors import DataError, UsageError
+from convlens.core.errors import UsageError
+from convlens.core.target import TargetKind
+from convlens.data.label_table import LabelTable, read_labels
 from convlens.data.manifest import Manifest
-
-_FILE_COLUMNS = ("file", "filename", "path", "image", "picture")
-_LABEL_COLUMNS = ("label", "class", "category")
-_SIDE_COLUMNS = ("side", "split", "subset")
-_MOST_TABLE_BYTES = 512 * 2**20
-
-Row = Mapping[str, str]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,45 +21,20 @@ class Layout:
     """Every folder that holds pictures itself is a class, named by its path ("animals/cats")."""
     group_by: str = ""
     """A column of `labels`, or a regular expression of which the first group (or all that matches) is the group."""
+    learn: TargetKind | None = None
+    """What the columns of `labels` hold; None to find out."""
+    label_columns: tuple[str, ...] = ()
+    """The columns of `labels` that are learnt; none to find out."""
+
+    def table(self) -> LabelTable | None:
+        """The table of labels, if there is one. Raises what `read_labels` raises."""
+        if not self.labels:
+            return None
+        path = Path(self.labels).expanduser()
+        return read_labels(path, learn=self.learn, label_columns=self.label_columns, group_column=self.group_by)
 
 
 BY_FOLDERS = Layout()
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LabelTable:
-    """A CSV file of labels: its rows by file, and the columns that hold the label and the side."""
-
-    rows: dict[str, Row]
-    label_column: str
-    side_column: str | None
-    conflicts: dict[str, str]
-    """Files that stand there twice with different labels, and the other label."""
-
-
-def read_labels(path: Path) -> LabelTable:
-    """The table of a CSV file with a header; the delimiter is a comma, a semicolon or a tab.
-
-    Raises UsageError where there is no such file, DataError where it is no such table.
-    """
-    table = csv.DictReader(io.StringIO(_text(path), newline=""), delimiter=_delimiter(path))
-    columns = {name.strip().lower(): name for name in table.fieldnames or () if name}
-    file_column = _column(columns, _FILE_COLUMNS, path)
-    label_column = _column(columns, _LABEL_COLUMNS, path)
-    rows: dict[str, Row] = {}
-    conflicts: dict[str, str] = {}
-    try:
-        for row in table:
-            file, label = _plain(row[file_column]), (row[label_column] or "").strip()
-            if not file or not label:
-                raise DataError(f"{path}, line {table.line_num}: without a file or a label. Fill in both columns.")
-            if file in rows and rows[file][label_column].strip() != label:
-                conflicts[file] = label
-            rows.setdefault(file, row)
-    except csv.Error as error:
-        raise DataError(f"{path}, line {table.line_num}: {error}. Save it as CSV in UTF-8.") from error
-    side_column = next((columns[name] for name in _SIDE_COLUMNS if name in columns), None)
-    return LabelTable(rows=rows, label_column=label_column, side_column=side_column, conflicts=conflicts)
 
 
 def grouped(manifest: Manifest, layout: Layout, table: LabelTable | None) -> Manifest:
@@ -101,33 +69,3 @@ def _matched(pattern: re.Pattern[str], file: str) -> str:
     if found is None:
         return ""
     return (found.group(1) or "") if pattern.groups else found.group(0)
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > _MOST_TABLE_BYTES:
-            raise DataError(f"{path} has over {_MOST_TABLE_BYTES // 2**20} MiB. Give a table of labels, CSV in UTF-8.")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{path} is not text in UTF-8. Save the table as CSV in UTF-8.") from None
-    except OSError as error:
-        raise UsageError(f"cannot read --labels {path}: {error.strerror}. Give a CSV file with a header.") from error
-
-
-def _delimiter(path: Path) -> str:
-    """What stands most often in the header, of the three that programs write."""
-    header = _text(path).partition("\n")[0]
-    return max(",;\t", key=header.count)
-
-
-def _column(columns: Mapping[str, str], accepted: tuple[str, ...], path: Path) -> str:
-    for name in accepted:
-        if name in columns:
-            return columns[name]
-    raise DataError(f"{path} has no column {' or '.join(accepted)}. Its header is: {', '.join(columns) or 'empty'}.")
-
-
-def _plain(file: str | None) -> str:
-    """The path as the manifest writes it: forward slashes, no "./" at the start; "" where it leads outside."""
-    parts = PurePosixPath((file or "").strip()).parts
-    return "" if ".." in parts or (parts and parts[0] == "/") else "/".join(parts)

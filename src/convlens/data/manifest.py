@@ -6,6 +6,7 @@ from typing import Literal
 
 from convlens.core.errors import DataError
 from convlens.core.run import Problem
+from convlens.core.target import TargetKind
 
 Side = Literal["train", "val", "test"]
 SIDES: tuple[Side, ...] = ("train", "val", "test")
@@ -22,6 +23,7 @@ class Picture:
     file: str
     """Its path relative to the folder, as text that can be shown and stored whatever the bytes of the name are."""
     label: str
+    """Its class, labels or numbers, as `core.target` writes them."""
     side: Side | None
     sha256: str
     bytes: int
@@ -35,8 +37,11 @@ class Manifest:
 
     folder: str
     classes: tuple[str, ...]
+    """The names of what a network gives an output for: of classes, of labels, or of numbers."""
     pictures: tuple[Picture, ...]
     problems: tuple[Problem, ...]
+    target: TargetKind = "class"
+    """What the labels of the pictures are."""
 
     def without(self, problems: tuple[Problem, ...]) -> "Manifest":
         """The manifest with more problems listed, and the files that they rule out left out."""
@@ -51,8 +56,10 @@ class Manifest:
     def with_usable_classes(self) -> "Manifest":
         """The manifest with the classes that have pictures to train on; the pictures of others become problems.
 
-        Raises DataError when fewer than two classes are left.
+        Raises DataError when fewer than two classes are left; where no classes are learnt, fewer than two pictures.
         """
+        if self.target != "class":
+            return self._with_enough_pictures()
         trainable = self._trainable()
         classes = tuple(name for name in self.classes if name in trainable)
         if len(classes) < 2:
@@ -82,12 +89,23 @@ class Manifest:
     def _trainable(self) -> set[str]:
         return {picture.label for picture in self.pictures if picture.side in ("train", None)}
 
+    def _with_enough_pictures(self) -> "Manifest":
+        usable = sum(picture.side in ("train", None) for picture in self.pictures)
+        if usable < 2:
+            raise DataError(
+                f"{self.folder}: at least two usable pictures to train on are needed, found {usable}. Name the files "
+                f"of the folder in the table of labels.{self._unused()}"
+            )
+        return self
+
     def _too_few(self, classes: tuple[str, ...]) -> str:
         found = f"only {classes[0]!r}" if classes else "none"
-        unused = [problem for problem in self.problems if not problem.used]
-        named = "; ".join(f"{problem.file}: {problem.reason}, {problem.detail}" for problem in unused[:_MOST_NAMED])
         return (
             f"{self.folder}: at least two classes with usable pictures to train on are needed, found {found}. "
-            "Put the pictures of each class into a folder of its own."
-            + (f" Not used: {len(unused)}, such as {named}." if unused else "")
+            f"Put the pictures of each class into a folder of its own.{self._unused()}"
         )
+
+    def _unused(self) -> str:
+        unused = [problem for problem in self.problems if not problem.used]
+        named = "; ".join(f"{problem.file}: {problem.reason}, {problem.detail}" for problem in unused[:_MOST_NAMED])
+        return f" Not used: {len(unused)}, such as {named}." if unused else ""

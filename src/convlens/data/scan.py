@@ -13,7 +13,8 @@ from convlens.core.files import sha256_of
 from convlens.core.progress import Progress, silent
 from convlens.core.run import Problem
 from convlens.data.archive import is_archive, unpacked
-from convlens.data.layout import BY_FOLDERS, LabelTable, Layout, grouped, read_labels
+from convlens.data.label_table import LabelTable
+from convlens.data.layout import BY_FOLDERS, Layout, grouped
 from convlens.data.manifest import Manifest, Picture, Side
 
 _SIDES: dict[str, Side] = {
@@ -53,7 +54,7 @@ def labelled_pictures(folder: str | Path, progress: Progress = silent, layout: L
     """All that `scan` finds, duplicates included: for judging on pictures as they are. Raises what `scan` raises."""
     given = Path(folder).expanduser()
     root = unpacked(given) if is_archive(given) else given
-    table = read_labels(Path(layout.labels).expanduser()) if layout.labels else None
+    table = layout.table()
     try:
         _refuse_no_folder(root)
         listed, outside = _listed(root, layout, table)
@@ -64,9 +65,10 @@ def labelled_pictures(folder: str | Path, progress: Progress = silent, layout: L
     pictures, problems = _found(root, listed, progress)
     manifest = Manifest(
         folder=shown(given),
-        classes=tuple(sorted({label for _, label, _ in listed.places})),
+        classes=table.names if table else tuple(sorted({label for _, label, _ in listed.places})),
         pictures=tuple(pictures),
         problems=(*outside, *problems),
+        target=table.kind if table else "class",
     )
     return grouped(manifest, layout, table)
 
@@ -94,10 +96,10 @@ def _labelled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Probl
     for file, row in table.rows.items():
         side = _SIDES.get((row[table.side_column] or "").strip().lower()) if table.side_column else None
         if file in table.conflicts:
-            labels = f"{row[table.label_column]!r} and {table.conflicts[file]!r} in the table of labels"
+            labels = f"{table.labels[file]!r} and {table.conflicts[file]!r} in the table of labels"
             problems.append(_unusable(file, "two-labels", labels))
         else:
-            files.append((root / file, row[table.label_column].strip(), side))
+            files.append((root / file, table.labels[file], side))
     named = {root / file for file in table.rows}
     problems += [
         _unusable(shown(path.relative_to(root)), "no-label", "the table of labels does not name it")

@@ -3,6 +3,8 @@
 A **unit** is what cannot be divided: pictures of one group (the frames of one video), with the same bytes, or that look
 alike, and everything that is connected so. Units are ranked by a hash of the seed and of what they hold, so a split
 depends on neither names nor order, and pictures that are added move only what stands at a border.
+
+What is divided evenly are classes; where pictures have several labels each, labels; where they have numbers, pictures.
 """
 
 import dataclasses
@@ -12,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from convlens.core.errors import DataError, UsageError
+from convlens.core.target import TargetKind, strata
 from convlens.data.manifest import SIDES, Manifest, Picture, Side
 from convlens.data.neighbours import components
 
@@ -20,11 +23,12 @@ Pairs = Iterable[tuple[int, int]]
 
 
 class _Unit(NamedTuple):
-    """Pictures that stay together: their rank, their places, and how many different ones of each class they are."""
+    """Pictures that stay together: their rank, their places, and how many different ones of each stratum they are."""
 
     rank: bytes
     places: list[int]
     numbers: Counter[str]
+    """By class; by label; or all of them under "", as are those without any label."""
 
 
 def split_pictures(manifest: Manifest, fraction: float, seed: int, alike: Pairs = ()) -> Manifest:
@@ -37,7 +41,7 @@ def split_pictures(manifest: Manifest, fraction: float, seed: int, alike: Pairs 
     given: list[Side | None] = [one.side for one in manifest.pictures]
     sides: list[Side] = [side or "train" for side in given]
     loose: list[_Unit] = []
-    for unit in _units(manifest.pictures, seed, alike):
+    for unit in _units(manifest, seed, alike):
         if (side := _given_side(unit, given)) is None:
             loose.append(unit)
         for place in unit.places:
@@ -51,27 +55,46 @@ def split_pictures(manifest: Manifest, fraction: float, seed: int, alike: Pairs 
 def fold(manifest: Manifest, number: int, count: int, seed: int, alike: Pairs = ()) -> Manifest:
     """The manifest with fold `number` (from 1) of `count` for validation and the others for training.
 
-    Over all folds every picture is judged once; pictures for testing stay so. Units are as in `split_pictures`.
-    Raises UsageError for a fold that there is not, DataError for a class that has fewer units than there are folds.
+    Over all folds every picture is judged once; pictures for testing stay so. Units are as in `split_pictures`. Those
+    of one class are cut into even parts; those of several labels go to the folds in turn, the ones with equal labels
+    after each other. Raises UsageError for a fold that there is not, DataError for a class that has fewer units than
+    there are folds.
     """
     if not 1 <= number <= count or count < 2:
         raise UsageError(f"fold {number}/{count}: give a number from 1 to the number of folds, of at least two folds.")
     sides: list[Side | None] = ["test" if one.side == "test" else "train" for one in manifest.pictures]
-    by_class: defaultdict[str, list[_Unit]] = defaultdict(list)
-    for unit in _units(manifest.pictures, seed, alike):
-        if not any(sides[place] == "test" for place in unit.places):
-            by_class[unit.numbers.most_common(1)[0][0]].append(unit)
-    for label, units in by_class.items():
-        if len(units) < count:
-            raise DataError(
-                f"class {label!r} has {len(units)} pictures or groups that may part, fewer than {count} folds. Take "
-                "fewer folds, or add pictures."
-            )
-        for position, unit in enumerate(units):
-            if position * count // len(units) == number - 1:
-                for place in unit.places:
-                    sides[place] = "val"
+    units = [unit for unit in _units(manifest, seed, alike) if not any(sides[place] == "test" for place in unit.places)]
+    chosen = _cut_by_class(units, number, count) if manifest.target == "class" else _dealt(units, number, count)
+    for unit in chosen:
+        for place in unit.places:
+            sides[place] = "val"
     return _with_sides(manifest, sides)
+
+
+def _cut_by_class(units: Sequence[_Unit], number: int, count: int) -> Iterator[_Unit]:
+    """The part of each class's units that is this fold; a unit counts for the class of most of its pictures."""
+    by_class: defaultdict[str, list[_Unit]] = defaultdict(list)
+    for unit in units:
+        by_class[unit.numbers.most_common(1)[0][0]].append(unit)
+    for label, of_class in by_class.items():
+        if len(of_class) < count:
+            raise _too_few(f"class {label!r} has {len(of_class)}", count)
+        for position, unit in enumerate(of_class):
+            if position * count // len(of_class) == number - 1:
+                yield unit
+
+
+def _dealt(units: Sequence[_Unit], number: int, count: int) -> list[_Unit]:
+    """Every `count`-th unit, in the order of their labels, and by rank where these are equal."""
+    if len(units) < count:
+        raise _too_few(f"there are {len(units)}", count)
+    return sorted(units, key=lambda unit: sorted(unit.numbers))[number - 1 :: count]
+
+
+def _too_few(found: str, count: int) -> DataError:
+    return DataError(
+        f"{found} pictures or groups that may part, fewer than {count} folds. Take fewer folds, or add pictures."
+    )
 
 
 def _with_sides(manifest: Manifest, sides: Sequence[Side | None]) -> Manifest:
@@ -82,18 +105,20 @@ def _with_sides(manifest: Manifest, sides: Sequence[Side | None]) -> Manifest:
     return dataclasses.replace(manifest, pictures=pictures)
 
 
-def _units(pictures: Sequence[Picture], seed: int, alike: Pairs) -> list[_Unit]:
+def _units(manifest: Manifest, seed: int, alike: Pairs) -> list[_Unit]:
     """All units, by rank: the least of the ranks of what they hold."""
-    listed = list(pictures)
+    listed = list(manifest.pictures)
     members: defaultdict[int, list[int]] = defaultdict(list)
     for place, root in enumerate(components(len(listed), _together(listed, alike))):
         members[root].append(place)
-    return sorted(_unit([listed[place] for place in places], places, seed) for places in members.values())
+    kind = manifest.target
+    return sorted(_unit([listed[place] for place in places], places, seed, kind) for places in members.values())
 
 
-def _unit(pictures: Sequence[Picture], places: list[int], seed: int) -> _Unit:
+def _unit(pictures: Sequence[Picture], places: list[int], seed: int, kind: TargetKind) -> _Unit:
     rank = min(hashlib.sha256(f"{seed}:{one.group or one.sha256}".encode()).digest() for one in pictures)
-    return _Unit(rank, places, Counter(label for label, _ in {(one.label, one.sha256) for one in pictures}))
+    different = {(one.label, one.sha256) for one in pictures}
+    return _Unit(rank, places, Counter(name for label, _ in different for name in strata(kind, label) or ("",)))
 
 
 def _together(pictures: Sequence[Picture], alike: Pairs) -> Iterator[tuple[int, int]]:

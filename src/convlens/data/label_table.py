@@ -1,0 +1,147 @@
+"""A table of labels: a CSV file with a row for each picture, its file, its label or labels, perhaps its side."""
+
+import csv
+import dataclasses
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from convlens.core.errors import DataError, UsageError, unknown_name
+from convlens.core.target import TargetKind
+from convlens.data.label_columns import CLASS_COLUMNS, Cell, kind_of, labels_of
+
+_FILE_COLUMNS = ("file", "filename", "path", "image", "picture")
+_LABEL_COLUMNS = (*CLASS_COLUMNS, "labels", "tags")
+_SIDE_COLUMNS = ("side", "split", "subset")
+_MOST_TABLE_BYTES = 512 * 2**20
+
+Row = Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LabelTable:
+    """A CSV file of labels: its rows by file, and what they say of each."""
+
+    rows: dict[str, Row]
+    labels: dict[str, str]
+    """The label of each file, as `core.target` writes it."""
+    kind: TargetKind
+    names: tuple[str, ...]
+    """Of the classes, of the labels, or of the columns of numbers."""
+    side_column: str | None
+    conflicts: dict[str, str]
+    """Files that stand there twice with different labels, and the other label."""
+
+
+def read_labels(
+    path: Path, *, learn: TargetKind | None = None, label_columns: Sequence[str] = (), group_column: str = ""
+) -> LabelTable:
+    """The table of a CSV file with a header; the delimiter is a comma, a semicolon or a tab.
+
+    What is learnt stands in `label_columns`; by default in the column called label, class, category, labels or tags,
+    or else in all columns but those of file, side and group. `learn` says what they hold; by default `kind_of` does.
+
+    Raises UsageError where there is no such file or column, DataError where it is no such table.
+    """
+    table = csv.DictReader(io.StringIO(_text(path), newline=""), delimiter=_delimiter(path))
+    columns = {name.strip().lower(): name for name in table.fieldnames or () if name}
+    file_column = _column(columns, _FILE_COLUMNS, path)
+    side_column = next((columns[name] for name in _SIDE_COLUMNS if name in columns), None)
+    others = [name for name in columns.values() if name not in (file_column, side_column, group_column)]
+    learnt = _chosen(columns, label_columns, others, path)
+    rows = _rows(table, path)
+    if not rows:
+        raise DataError(f"{path} has a header and no rows. Write a line for each picture.")
+    files = [_file(row, file_column, line, path) for line, row in rows]
+    empty_allowed = learn == "labels" and len(learnt) == 1
+    cells = {name: [_cell(row, name, line, path, empty_allowed) for line, row in rows] for name in learnt}
+    try:
+        kind = kind_of(cells, learn)
+        texts, names = labels_of(kind, cells)
+    except DataError as error:
+        raise DataError(f"{path}, {error}") from None
+    labels: dict[str, str] = {}
+    conflicts: dict[str, str] = {}
+    for file, text in zip(files, texts, strict=True):
+        if labels.setdefault(file, text) != text:
+            conflicts[file] = text
+    by_file = {file: row for file, (_, row) in reversed(list(zip(files, rows, strict=True)))}
+    return LabelTable(
+        rows={file: by_file[file] for file in labels},
+        labels=labels,
+        kind=kind,
+        names=names,
+        side_column=side_column,
+        conflicts=conflicts,
+    )
+
+
+def _chosen(columns: Mapping[str, str], asked: Sequence[str], others: Sequence[str], path: Path) -> list[str]:
+    """The columns that are learnt."""
+    for name in asked:
+        if name not in others:
+            raise unknown_name(f"column of {path}", name, others)
+    if asked:
+        return list(asked)
+    if called := next((columns[name] for name in _LABEL_COLUMNS if columns.get(name) in others), None):
+        return [called]
+    if not others:
+        raise DataError(
+            f"{path} has no column {' or '.join(_LABEL_COLUMNS)}, nor any other to be learnt. Its header is: "
+            f"{', '.join(columns)}."
+        )
+    return list(others)
+
+
+def _rows(table: "csv.DictReader[str]", path: Path) -> list[tuple[int, Row]]:
+    """Each row with the number of its line."""
+    try:
+        return [(table.line_num, row) for row in table]
+    except csv.Error as error:
+        raise DataError(f"{path}, line {table.line_num}: {error}. Save it as CSV in UTF-8.") from error
+
+
+def _file(row: Row, column: str, line: int, path: Path) -> str:
+    """The path as the manifest writes it: forward slashes, no "./" at the start. None leads outside of the folder."""
+    parts = PurePosixPath((row[column] or "").strip()).parts
+    if not parts or ".." in parts or parts[0] == "/":
+        raise _lacking(line, path, column)
+    return "/".join(parts)
+
+
+def _cell(row: Row, column: str, line: int, path: Path, empty_allowed: bool) -> Cell:
+    text = (row[column] or "").strip()
+    if not text and not empty_allowed:
+        raise _lacking(line, path, column)
+    return Cell(line, text)
+
+
+def _lacking(line: int, path: Path, column: str) -> DataError:
+    return DataError(
+        f"{path}, line {line}: without a file or a label, in the column {column!r}. Fill in a file below the folder "
+        "and its label, or take the line out."
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > _MOST_TABLE_BYTES:
+            raise DataError(f"{path} has over {_MOST_TABLE_BYTES // 2**20} MiB. Give a table of labels, CSV in UTF-8.")
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not text in UTF-8. Save the table as CSV in UTF-8.") from None
+    except OSError as error:
+        raise UsageError(f"cannot read --labels {path}: {error.strerror}. Give a CSV file with a header.") from error
+
+
+def _delimiter(path: Path) -> str:
+    """What stands most often in the header, of the three that programs write."""
+    header = _text(path).partition("\n")[0]
+    return max(",;\t", key=header.count)
+
+
+def _column(columns: Mapping[str, str], accepted: Sequence[str], path: Path) -> str:
+    for name in accepted:
+        if name in columns:
+            return columns[name]
+    raise DataError(f"{path} has no column {' or '.join(accepted)}. Its header is: {', '.join(columns) or 'empty'}.")

@@ -29,7 +29,7 @@ from convlens.data.splits import split_pictures
 from convlens.tasks.fit import Fitting, in_stages
 from convlens.tasks.prepare import Prepared, prepare
 from convlens.training.recipe import Recipe
-from convlens.transfer.examples import class_numbers
+from convlens.training.target import target_of
 from convlens.transfer.prefix import run_prefix
 
 
@@ -83,7 +83,7 @@ def with_plain_torch(folder: Path, recipe: Recipe) -> tuple[float, list[float]]:
         pictures = manifest.side(side)
         batches = decoded_batches(pictures, prepared.preprocessing, 32)
         pixels = torch.cat([normalised(batch.pixels, prepared.preprocessing) for batch in batches])
-        sides[side] = pixels, class_numbers((one.label for one in pictures), manifest.classes)
+        sides[side] = pixels, target_of("class", manifest.classes).encoded(one.label for one in pictures)
     trained = [*module.get_submodule("layer4").parameters(), *module.get_submodule("fc").parameters()]
     optimizer = torch.optim.SGD(trained, lr=recipe.learning_rate, momentum=recipe.momentum)
     generator = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))

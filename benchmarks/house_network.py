@@ -29,7 +29,7 @@ from convlens.data.manifest import Manifest, Side
 from convlens.data.scan import scan
 from convlens.tasks.train import train
 from convlens.training.metrics import wilson_interval
-from convlens.transfer.examples import class_numbers
+from convlens.training.target import target_of
 from convlens.transfer.logistic import logistic
 
 SIZES, SEEDS = (64, 96, 128), range(5)
@@ -65,7 +65,9 @@ def trials(folder: Path, manifest: Manifest) -> dict[str, Trial]:
     def trained(**options: Any) -> Trial:
         def trial(size: int, seed: int) -> float:
             with tempfile.TemporaryDirectory() as place:
-                return train(folder, size=size, seed=seed, out=Path(place) / "run", **options).accuracy
+                accuracy = train(folder, size=size, seed=seed, out=Path(place) / "run", **options).accuracy
+            assert accuracy is not None, "classes have one"
+            return accuracy
 
         return trial
 
@@ -88,7 +90,7 @@ def raw_pixels(manifest: Manifest, size: int) -> float:
 def pixels(manifest: Manifest, side: Side, size: int) -> tuple[Tensor, Tensor]:
     """Values in 0..1 of shape (N, 3 size²), and class numbers."""
     batches = list(decoded_batches(manifest.side(side), Preprocessing(size=size, resize=size), 64))
-    labels = class_numbers((picture.label for batch in batches for picture in batch.pictures), manifest.classes)
+    labels = target_of("class", manifest.classes).encoded(one.label for batch in batches for one in batch.pictures)
     return torch.cat([batch.pixels for batch in batches]).flatten(1).float() / 255, labels
 
 

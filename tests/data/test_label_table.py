@@ -68,7 +68,7 @@ def test_a_file_that_stands_twice(tmp_path) -> None:
     ("lines", "learn", "message"),
     [
         (["file,age", "1,30", "2,old"], None, "line 3: 'old' in the column 'age' is no number, and others there are"),
-        (["file,label", "1,cat", "2,7"], None, "line 2: 'cat' in the column 'label' is no number, and others.* --learn class"),
+        (["file,label", "1,cat", "2,7"], None, "line 2: 'cat' in the column 'label' is no number.* --learn class"),
         (["file,age,breed", "1,30,cat", "2,4,dog"], None, "line 2: 'cat' in the column 'breed' .* --label-columns"),
         (["file,dog,cat", "1,1,0", "2,2,1"], "labels", "line 3: '2' in the column 'dog' is neither 0 nor 1"),
         (["file,age", "1,30", "2,"], None, "line 3: without a file or a label, in the column 'age'"),

@@ -15,7 +15,7 @@ def charts() -> list[str]:
     roc = evaluation(2, 5).roc
     assert roc
     return [
-        loss_curves(metrics(5)),
+        loss_curves(metrics(5), "loss"),
         accuracy_curves(metrics(5)),
         roc_curve(roc, "roc"),
         heat_map([[1.0, 0.0], [0.5, 0.5]], 2, "heat", "two classes"),
@@ -34,7 +34,7 @@ def test_no_namespace_no_metadata_no_style_sheet_no_font() -> None:
 
 
 def test_text_stays_text() -> None:
-    assert ">epoch</text>" in loss_curves(metrics(5))
+    assert ">epoch</text>" in loss_curves(metrics(5), "loss")
 
 
 def test_own_matplotlib_settings_change_nothing() -> None:
@@ -44,14 +44,14 @@ def test_own_matplotlib_settings_change_nothing() -> None:
 
 
 def test_markers_are_thinned_and_keep_the_last_epoch() -> None:
-    chart = loss_curves(metrics(301))
+    chart = loss_curves(metrics(301), "loss")
     titles = re.findall(r"<title>epoch (\d+), train", chart)
     assert MAX_MARKERS // 2 < len(titles) <= MAX_MARKERS
     assert titles[-1] == "301"
 
 
 def test_one_epoch_has_one_tick() -> None:
-    assert re.findall(r">([\d.]+)</text>", loss_curves(metrics(1)))[0:2] == ["1", "0.0"]
+    assert re.findall(r">([\d.]+)</text>", loss_curves(metrics(1), "loss"))[0:2] == ["1", "0.0"]
 
 
 def test_heat_map_is_clear_where_nothing_was_confused() -> None:

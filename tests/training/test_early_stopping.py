@@ -9,6 +9,7 @@ from torch import Tensor
 from convlens.core.progress import silent
 from convlens.training.learner import Model
 from convlens.training.loop import fit, predict_logits
+from convlens.training.objective import CategoricalCrossEntropy
 from convlens.training.recipe import Recipe
 from tests.training.points import Points, model
 
@@ -54,7 +55,7 @@ def test_class_weights_move_the_border() -> None:
             train_forward=plain.train_forward,
             eval_forward=plain.eval_forward,
             parameters=plain.parameters,
-            class_weights=weights,
+            objective=CategoricalCrossEntropy(weights),
         )
         fit(weighted, points, points, recipe, silent)
         return predict_logits(weighted, points).softmax(1)[:, 1].mean().item()

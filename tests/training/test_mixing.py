@@ -3,9 +3,11 @@ import torch
 import torch.nn.functional as F
 
 from convlens.training.mixing import mixed
+from convlens.training.objective import L2, BinaryCrossEntropy, CategoricalCrossEntropy
 
 IMAGES = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, 10, 10).contiguous()  # example k is k everywhere
 LABELS = torch.arange(8)
+CLASSES = CategoricalCrossEntropy()
 
 
 def test_without_mixing_nothing_changes() -> None:
@@ -13,8 +15,8 @@ def test_without_mixing_nothing_changes() -> None:
     assert batch.inputs[0] is IMAGES
     assert batch.share == 1
     logits = torch.randn(8, 8)
-    assert torch.equal(batch.loss(logits, 0.1), F.cross_entropy(logits, LABELS, label_smoothing=0.1))
-    assert batch.hits(torch.eye(8)) == 8
+    assert torch.equal(batch.loss(logits, CLASSES, 0.1), F.cross_entropy(logits, LABELS, label_smoothing=0.1))
+    assert batch.hits(torch.eye(8), CLASSES) == 8
 
 
 def test_mixup_blends_all_inputs_with_the_same_partners() -> None:
@@ -52,9 +54,9 @@ def test_the_loss_is_that_of_the_mixed_label() -> None:
     batch = mixed((IMAGES,), LABELS, mixup=1.0, cutmix=0.0)
     logits = torch.randn(8, 8)
     target = batch.share * F.one_hot(batch.labels, 8) + (1 - batch.share) * F.one_hot(batch.others, 8)
-    torch.testing.assert_close(batch.loss(logits, 0.0), F.cross_entropy(logits, target.float()))
+    torch.testing.assert_close(batch.loss(logits, CLASSES, 0.0), F.cross_entropy(logits, target.float()))
     target = 0.9 * target + 0.1 / 8
-    torch.testing.assert_close(batch.loss(logits, 0.1), F.cross_entropy(logits, target.float()))
+    torch.testing.assert_close(batch.loss(logits, CLASSES, 0.1), F.cross_entropy(logits, target.float()))
 
 
 def test_the_seed_decides() -> None:
@@ -63,3 +65,17 @@ def test_the_seed_decides() -> None:
         return mixed((IMAGES,), LABELS, mixup=0.2, cutmix=1.0).inputs[0]
 
     assert torch.equal(drawn(), drawn())
+
+
+def test_labels_and_numbers_are_mixed_as_classes_are() -> None:
+    torch.manual_seed(0)
+    outputs, targets = torch.randn(8, 3, requires_grad=True), torch.randint(2, (8, 3)).float()
+    batch = mixed((IMAGES,), targets, mixup=1.0, cutmix=0.0)
+    blend = batch.share * batch.labels + (1 - batch.share) * batch.others
+    of_labels = batch.loss(outputs, BinaryCrossEntropy(), 0.0)
+    torch.testing.assert_close(of_labels, F.binary_cross_entropy_with_logits(outputs, blend))
+    # Squared errors to both and to their blend differ by a constant.
+    (gradient,) = torch.autograd.grad(batch.loss(outputs, L2(), 0.0), outputs)
+    (expected,) = torch.autograd.grad(F.mse_loss(outputs, blend), outputs)
+    torch.testing.assert_close(gradient, expected)
+    assert batch.hits(outputs, L2()) == 0

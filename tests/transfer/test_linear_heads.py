@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from convlens.transfer.logistic import logistic
-from convlens.transfer.ridge import LinearHead, ridge
+from convlens.transfer.ridge import LinearHead, ridge, ridge_classifier
 
 
 def problem(classes: int, seed: int = 0, count: int = 60) -> tuple[Tensor, Tensor]:
@@ -35,7 +35,7 @@ def test_logistic_is_a_minimum_of_its_loss(classes: int) -> None:
 @pytest.mark.parametrize(("classes", "count"), [(2, 60), (4, 60), (3, 4)])
 def test_ridge_solves_the_normal_equations_of_some_penalty(classes: int, count: int) -> None:
     inputs, labels = problem(classes, count=count)
-    head = ridge(inputs, labels, classes)
+    head = ridge_classifier(inputs, labels, classes)
     assert accuracy(head, inputs, labels) > 0.7
     x = inputs.double() - inputs.double().mean(0)
     y = torch.nn.functional.one_hot(labels, classes).double()
@@ -50,6 +50,20 @@ def test_ridges_left_out_error_is_that_of_fits_without_the_example() -> None:
     """Noise has nothing to learn: the penalty that is chosen must be large, and the scores near the class shares."""
     generator = torch.Generator().manual_seed(1)
     inputs, labels = torch.randn(40, 30, generator=generator), torch.arange(40) % 2
-    noisy = ridge(inputs, labels, 2)
-    clear = ridge(inputs + 4 * torch.nn.functional.one_hot(labels, 30), labels, 2)
+    noisy = ridge_classifier(inputs, labels, 2)
+    clear = ridge_classifier(inputs + 4 * torch.nn.functional.one_hot(labels, 30), labels, 2)
     assert noisy.weight.norm() < 0.2 * clear.weight.norm()
+
+
+def test_ridge_leaves_out_as_a_fit_without_the_example_does() -> None:
+    generator = torch.Generator().manual_seed(2)
+    inputs = torch.randn(30, 4, generator=generator)
+    targets = inputs @ torch.randn(4, 2, generator=generator) + 3 + 0.1 * torch.randn(30, 2, generator=generator)
+    (weight, bias), left_out = ridge(inputs, targets)
+    said = inputs.double() @ weight.T + bias
+    assert (said - targets).square().mean() < 0.02
+    # With little noise the penalty is all but none, and the fit is that of least squares.
+    others = torch.arange(30) != 7
+    x = torch.cat([inputs, torch.ones(30, 1)], 1).double()
+    without = torch.linalg.lstsq(x[others], targets[others].double()).solution
+    torch.testing.assert_close(left_out[7], x[7] @ without, atol=0.01, rtol=0)

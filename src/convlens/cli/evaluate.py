@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convlens.cli.outcome import outcome_lines
 from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def evaluate(
         ),
     ] = None,
     size: Annotated[int | None, typer.Option(help="Side of the input in pixels; default: the weights' own.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="A table of labels, in place of class folders.")
+    ] = None,
     side: Annotated[str | None, typer.Option(help="train, val, test or all; default: val where there is one.")] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -34,7 +38,7 @@ def evaluate(
     from convlens.tasks.evaluate import evaluate as task
 
     screen = Screen(json=json, quiet=quiet)
-    record = task(judged, folder, weights=weights, size=size, side=_side(side), progress=screen.progress)
+    record = task(judged, folder, weights=weights, size=size, labels=labels, side=_side(side), progress=screen.progress)
     for bad in record.bad_files:
         screen.say(f"{bad.file}: {bad.reason}, {bad.detail}")
     screen.show(record, lambda: _print(record))
@@ -55,10 +59,22 @@ def _side(value: str | None) -> "SideAsked | None":
 
 
 def _print(record: "Judgement") -> None:
-    low, high = record.interval
+    if record.detail is not None:
+        typer.echo(f"{record.network}, weights {record.weights}:")
+        for line in outcome_lines(record.detail, f"{record.pictures} pictures of {record.side}"):
+            typer.echo(line)
+    elif record.accuracy is not None and record.interval is not None:
+        _print_classes(record, record.accuracy, record.interval)
+    used = record.preprocessing
+    rate = f"{record.pictures_per_second:.0f} pictures/s"
+    typer.echo(f"Input    {used.size} pixels, the shorter side resized to {used.resize}; {rate}")
+
+
+def _print_classes(record: "Judgement", accuracy: float, interval: tuple[float, float]) -> None:
+    low, high = interval
     typer.echo(
-        f"{record.network}, weights {record.weights}: accuracy {record.accuracy:.2%} on {record.pictures} pictures "
-        f"of {record.side} (95 % interval {low:.2%} to {high:.2%}), error {1 - record.accuracy:.2%}"
+        f"{record.network}, weights {record.weights}: accuracy {accuracy:.2%} on {record.pictures} pictures "
+        f"of {record.side} (95 % interval {low:.2%} to {high:.2%}), error {1 - accuracy:.2%}"
     )
     if record.top5_accuracy is not None:
         typer.echo(f"Among the first five: {record.top5_accuracy:.2%}")
@@ -70,9 +86,6 @@ def _print(record: "Judgement") -> None:
         typer.echo(f"Easiest  {_named(ranked[: -_SHOWN - 1 : -1])}")
     else:
         typer.echo(f"Classes  {_named(ranked)}")
-    used = record.preprocessing
-    rate = f"{record.pictures_per_second:.0f} pictures/s"
-    typer.echo(f"Input    {used.size} pixels, the shorter side resized to {used.resize}; {rate}")
 
 
 def _named(classes: list["ClassAccuracy"]) -> str:

@@ -10,7 +10,8 @@ from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
 from convlens.core.errors import DataError
 
 if TYPE_CHECKING:
-    from convlens.core.prediction import PredictionRecord
+    from convlens.core.prediction import Prediction, PredictionRecord
+    from convlens.core.target import TargetKind
 
 _MOST_SHOWN = 3
 _UNLIMITED = 10_000
@@ -22,7 +23,7 @@ def predict(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Class and probabilities of pictures, by a trained run."""
+    """What a trained run says of pictures: class or labels with probabilities, or numbers."""
     from convlens.tasks.predict import predict as task
 
     screen = Screen(json=json, quiet=quiet)
@@ -42,12 +43,26 @@ def _print_table(record: "PredictionRecord") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("picture", "class", "probability", "others", box=None)
+    table = Table("picture", *_columns(record), box=None)
     for one in record.predictions:
-        ranked = sorted(one.probabilities.items(), key=lambda item: -item[1])
-        others = ", ".join(f"{name} {p:.1%}" for name, p in ranked[1:_MOST_SHOWN])
-        cells = (one.file, one.predicted, f"{ranked[0][1]:.1%}", others)
-        table.add_row(*(Text(printable(cell), overflow="fold") for cell in cells))
+        table.add_row(*(Text(printable(cell), overflow="fold") for cell in (one.file, *_cells(one, record.target))))
     if record.predictions:
         width = None if sys.stdout.isatty() else _UNLIMITED  # lines in a pipe have no end to be cut off at
         Console(width=width).print(table)
+
+
+def _columns(record: "PredictionRecord") -> list[str]:
+    if record.target == "numbers":
+        return list(record.predictions[0].numbers) if record.predictions else []
+    return ["class", "probability", "others"] if record.target == "class" else ["labels", "likeliest"]
+
+
+def _cells(one: "Prediction", target: "TargetKind") -> list[str]:
+    """What is said of a picture, besides its name."""
+    if target == "numbers":
+        return [f"{number:.6g}" for number in one.numbers.values()]
+    ranked = sorted(one.probabilities.items(), key=lambda item: -item[1])
+    told = [f"{name} {p:.1%}" for name, p in ranked[:_MOST_SHOWN]]
+    if target == "labels":
+        return [one.predicted or "none", ", ".join(told)]
+    return [one.predicted, f"{ranked[0][1]:.1%}", ", ".join(told[1:])]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from convlens.cli.outcome import outcome_lines
 from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.core.errors import UsageError
 
@@ -202,8 +203,22 @@ def train(
     labels: Annotated[
         str,
         typer.Option(
-            metavar="CSV", help="A table with the columns file and label, perhaps side.", rich_help_panel=_DIVISION
+            metavar="CSV",
+            help="A table with the columns file and label, perhaps side; or several columns of numbers, or of labels.",
+            rich_help_panel=_DIVISION,
         ),
+    ] = "",
+    learn: Annotated[
+        str,
+        typer.Option(
+            help="What the table holds: class, labels (several per picture), numbers, or auto to find out. It decides "
+            "the loss.",
+            rich_help_panel=_DIVISION,
+        ),
+    ] = "auto",
+    label_columns: Annotated[
+        str,
+        typer.Option(metavar="A,B,...", help="The columns of the table that are learnt.", rich_help_panel=_DIVISION),
     ] = "",
     nested: Annotated[
         bool, typer.Option(help="Every folder that holds pictures is a class.", rich_help_panel=_DIVISION)
@@ -242,7 +257,7 @@ def train(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a classifier on a folder of pictures, by transfer learning or (--freeze none) from scratch."""
+    """Train a network on a folder of pictures, by transfer learning or (--freeze none) from scratch."""
     from convlens.tasks import train as task
 
     screen = Screen(json=json, quiet=quiet)
@@ -295,18 +310,12 @@ def _refuse_options_beside_resume(context: typer.Context) -> None:
 
 def print_run(record: "RunRecord") -> None:
     """The outcome of a run, as a person reads it at the end."""
-    low, high = record.validation.interval
     seconds, features = record.seconds, record.features
-    typer.echo(
-        f"Accuracy {record.accuracy:.1%} on {record.images.val} validation pictures "
-        f"(95 % interval {low:.1%} to {high:.1%})"
-    )
+    for line in outcome_lines(record.validation, f"{record.images.val} validation pictures"):
+        typer.echo(line)
     if record.test is not None:
-        low, high = record.test.interval
-        typer.echo(
-            f"Accuracy {record.test.accuracy:.1%} on {record.images.test} test pictures "
-            f"(95 % interval {low:.1%} to {high:.1%})"
-        )
+        for line in outcome_lines(record.test, f"{record.images.test} test pictures"):
+            typer.echo(line)
     typer.echo(
         f"Time {seconds.total:.1f} s: scan {seconds.scan:.1f}, capture {seconds.capture:.1f}, frozen layers "
         f"{seconds.prefix:.1f} (of which waiting for pictures {seconds.decode:.1f}), training {seconds.fit:.1f}, "

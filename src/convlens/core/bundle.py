@@ -4,6 +4,7 @@ from typing import Literal
 
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.records import Record
+from convlens.core.target import TargetKind
 
 MODEL_FILE = "model.safetensors"
 BUNDLE_FILE = "model.json"
@@ -28,6 +29,13 @@ class HeadForm(Record):
 PLAIN_HEAD = HeadForm()
 
 
+class Scale(Record):
+    """Mean and standard deviation of each number over the training pictures: a network's outputs are free of both."""
+
+    mean: list[float]
+    spread: list[float]
+
+
 class Bundle(Record):
     """model.json: how to build the network, feed it, and read its output; `sha256` is that of model.safetensors."""
 
@@ -35,7 +43,11 @@ class Bundle(Record):
     version: Literal[1] = 1
     backbone: str
     head: HeadForm = PLAIN_HEAD
+    target: TargetKind = "class"
     classes: list[str]
+    """What the outputs stand for: the names of classes, of labels, or of numbers."""
+    scale: Scale | None = None
+    """Of numbers."""
     preprocessing: Preprocessing
     precision: Literal["fp32", "bf16"]
     sha256: str

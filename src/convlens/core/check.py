@@ -34,6 +34,7 @@ class CheckRecord(Record):
     """All that were looked at, usable or not."""
     usable: int
     classes: list[ClassCount]
+    """Or labels, of which a picture may have several; none where pictures have numbers."""
     imbalance: float | None
     """Pictures of the largest class over those of the smallest; None where a class has none."""
     formats: dict[str, int]

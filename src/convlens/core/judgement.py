@@ -4,7 +4,7 @@ from typing import Literal
 
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.records import Record
-from convlens.core.run import Problem
+from convlens.core.run import LabelsEvaluation, NumbersEvaluation, Problem
 
 
 class ClassAccuracy(Record):
@@ -18,7 +18,11 @@ class ClassAccuracy(Record):
 
 
 class Judgement(Record):
-    """What `convlens evaluate --json` prints. Accuracies lie in 0..1; intervals are 95 % Wilson score intervals."""
+    """What `convlens evaluate --json` prints. Accuracies lie in 0..1; intervals are 95 % Wilson score intervals.
+
+    For runs on several labels or numbers `detail` has what there is to say; accuracy and interval are those of the
+    exact match of labels, and None for numbers.
+    """
 
     kind: Literal["convlens.judgement"] = "convlens.judgement"
     version: Literal[1] = 1
@@ -28,15 +32,16 @@ class Judgement(Record):
     side: Literal["train", "val", "test", "all"]
     preprocessing: Preprocessing
     pictures: int
-    accuracy: float
-    interval: tuple[float, float]
+    accuracy: float | None
+    interval: tuple[float, float] | None
     top5_accuracy: float | None
     """None for fewer than six classes: any guess would be right."""
     loss: float
-    """Mean categorical cross-entropy in nats."""
+    """Mean categorical cross-entropy in nats; for labels and numbers as in the run's metrics."""
     published_accuracy: float | None
     """What the weights' publisher states for the data's validation pictures."""
     per_class: list[ClassAccuracy]
-    """Of the classes that have pictures."""
+    """Of the classes that have pictures; none where classes are not what is told."""
+    detail: LabelsEvaluation | NumbersEvaluation | None = None
     pictures_per_second: float
     bad_files: list[Problem]

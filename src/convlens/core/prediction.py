@@ -2,16 +2,22 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from convlens.core.records import Record
 from convlens.core.run import Problem
+from convlens.core.target import TargetKind
 
 
 class Prediction(Record):
-    """One picture with the class it was given and the probability of every class."""
+    """One picture with the class it was given and the probability of every class; or with labels, or with numbers."""
 
     file: str
     predicted: str
+    """As `core.target` writes it: several labels, or numbers, with | between them."""
     probabilities: dict[str, float]
+    """Of every class, or every label; none for numbers."""
+    numbers: dict[str, float] = Field(default_factory=dict)
 
 
 class PredictionRecord(Record):
@@ -20,5 +26,6 @@ class PredictionRecord(Record):
     kind: Literal["convlens.prediction"] = "convlens.prediction"
     version: Literal[1] = 1
     run: str
+    target: TargetKind = "class"
     predictions: list[Prediction]
     bad_files: list[Problem]

@@ -1,8 +1,11 @@
 """The records of a run folder: what was run, on what, with what result. Enough to draw the report again."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Tag
 
 from convlens.core.records import Record
+from convlens.core.target import TargetKind
 
 RUN_FILE = "run.json"
 METRICS_FILE = "metrics.jsonl"
@@ -26,14 +29,18 @@ class Problem(Record):
 
 
 class EpochMetrics(Record):
-    """One line of metrics.jsonl. Losses are mean categorical cross-entropy in nats, accuracies lie in 0..1."""
+    """One line of metrics.jsonl. Losses are those of the run (`RunRecord.loss`), accuracies lie in 0..1.
+
+    Cross-entropies are in nats; the L2 loss in variances of the training pictures' numbers, and without an accuracy.
+    For several labels the accuracy is the part of all labels of all pictures that is told rightly.
+    """
 
     epoch: int
     learning_rate: float
     train_loss: float
-    train_accuracy: float
+    train_accuracy: float | None
     val_loss: float
-    val_accuracy: float
+    val_accuracy: float | None
     seconds: float
 
 
@@ -57,8 +64,9 @@ class Roc(Record):
 
 
 class Evaluation(Record):
-    """How a network did on one set of pictures."""
+    """How a network did on one set of pictures, each of one class."""
 
+    target: Literal["class"] = "class"
     pictures: int
     accuracy: float
     interval: tuple[float, float]
@@ -70,14 +78,85 @@ class Evaluation(Record):
     roc: Roc | None
 
 
+class LabelScore(Record):
+    """How one label was told, at a probability of a half; `support` is the number of pictures that have it."""
+
+    name: str
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    average_precision: float | None
+    """The area under precision over recall, for all thresholds; None for a label that no picture has."""
+    support: int
+
+
+class LabelsEvaluation(Record):
+    """How a network did on one set of pictures, each of several labels or none."""
+
+    target: Literal["labels"] = "labels"
+    pictures: int
+    accuracy: float
+    """The part of all labels of all pictures that is told rightly."""
+    exact_match: float
+    """The part of the pictures of which every label is told rightly."""
+    interval: tuple[float, float]
+    """95 % Wilson score interval of the exact match."""
+    mean_average_precision: float | None
+    """Over the labels that some picture has."""
+    loss: float
+    per_label: list[LabelScore]
+
+
+class NumberScore(Record):
+    """How one number was told; all but `r2` in its own unit, the squared error in that unit squared."""
+
+    name: str
+    mean_squared_error: float
+    root_mean_squared_error: float
+    interval: tuple[float, float]
+    """95 % of the root mean squared error, by the normal distribution of the mean of many squares."""
+    mean_absolute_error: float
+    r2: float | None
+    """The part of the variance that is explained; None where all pictures have the same number."""
+    mean: float
+    """Of the true numbers, as is the spread."""
+    spread: float
+    """Standard deviation: the error of always saying the mean."""
+
+
+class NumbersEvaluation(Record):
+    """How a network did on one set of pictures, each of one number or several."""
+
+    target: Literal["numbers"] = "numbers"
+    pictures: int
+    loss: float
+    r2: float | None
+    """The mean over the numbers that have one."""
+    per_number: list[NumberScore]
+
+
+def _target_in(value: Any) -> str:
+    """What an evaluation judges; runs of before there was more than classes do not say it."""
+    return str(value.get("target", "class") if isinstance(value, dict) else getattr(value, "target", ""))
+
+
+AnyEvaluation = Annotated[
+    Annotated[Evaluation, Tag("class")]
+    | Annotated[LabelsEvaluation, Tag("labels")]
+    | Annotated[NumbersEvaluation, Tag("numbers")],
+    Discriminator(_target_in),
+]
+
+
 class Mistake(Record):
-    """A picture that was classified wrongly, with the probability that each of the likeliest classes was given."""
+    """A picture that was told wrongly, with the probability that each of the likeliest classes or labels was given."""
 
     file: str
     true: str
     predicted: str
     probabilities: dict[str, float]
-    """The true class and the up to five likeliest ones, likeliest first."""
+    """The true ones and the up to five likeliest ones, likeliest first; none for numbers."""
     thumbnail: str
     """JPEG file, relative to the run folder."""
 
@@ -164,15 +243,20 @@ class RunRecord(Record):
     weights: WeightsUsed
     recipe: dict[str, str | int | float | bool]
     freeze: FreezeOutcome
+    target: TargetKind = "class"
+    loss: str = "categorical cross-entropy"
+    """The loss that was trained on: it follows from what was learnt."""
     classes: list[str]
+    """The names of the classes, of the labels, or of the numbers."""
     images: ImageCounts
     images_per_class: dict[str, ImageCounts]
+    """By class, or by label; nothing for numbers."""
     bad_files: list[Problem]
     features: FeatureCounts
     seconds: Seconds
-    accuracy: float
-    """On the validation pictures, with the weights of the last epoch."""
-    validation: Evaluation
-    test: Evaluation | None
+    accuracy: float | None
+    """On the validation pictures, with the weights of the last epoch; None for numbers."""
+    validation: AnyEvaluation
+    test: AnyEvaluation | None
     mistakes: list[Mistake]
     warnings: list[str]

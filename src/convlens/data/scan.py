@@ -67,7 +67,7 @@ def labelled_pictures(folder: str | Path, progress: Progress = silent, layout: L
         folder=shown(given),
         classes=table.names if table else tuple(sorted({label for _, label, _ in listed.places})),
         pictures=tuple(pictures),
-        problems=(*outside, *problems),
+        problems=(*problems, *outside),
         target=table.kind if table else "class",
     )
     return grouped(manifest, layout, table)

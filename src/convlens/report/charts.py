@@ -16,6 +16,7 @@ from convlens.report.formatting import number, percent, score
 from convlens.report.svg import FIRST, GRID, SECOND, in_report_style, inline_svg
 
 MAX_MARKERS = 30
+MAX_POINTS = 2000
 
 # One mid tone each, since a raster picture cannot follow the page from light to dark.
 _RIGHT_RGB = (0.13, 0.53, 0.85)
@@ -23,12 +24,12 @@ _WRONG_RGB = (0.90, 0.45, 0.0)
 
 
 @in_report_style
-def loss_curves(epochs: Sequence[EpochMetrics]) -> str:
-    """Mean cross-entropy over epochs, train and validation."""
+def loss_curves(epochs: Sequence[EpochMetrics], label: str) -> str:
+    """The mean loss over epochs, train and validation; `label` says which loss, and its unit."""
     train, val = [epoch.train_loss for epoch in epochs], [epoch.val_loss for epoch in epochs]
     figure, axes = _figure(height=3.0)
     hover = _draw_curves(axes, [epoch.epoch for epoch in epochs], train, val, number)
-    axes.set_ylabel("loss (cross-entropy, nats)")
+    axes.set_ylabel(label)
     axes.set_ylim(bottom=0)
     description = _curves_description("Loss", epochs, train, val, number)
     return inline_svg(figure, name="loss", description=description, hover=hover)
@@ -36,14 +37,23 @@ def loss_curves(epochs: Sequence[EpochMetrics]) -> str:
 
 @in_report_style
 def accuracy_curves(epochs: Sequence[EpochMetrics]) -> str:
-    """Accuracy over epochs, train and validation."""
-    train, val = [epoch.train_accuracy for epoch in epochs], [epoch.val_accuracy for epoch in epochs]
+    """Accuracy over epochs, train and validation; all of them have one."""
+    train, val = ([share for share in of_side if share is not None] for of_side in _accuracies(epochs))
     figure, axes = _figure(height=3.0)
     hover = _draw_curves(axes, [epoch.epoch for epoch in epochs], train, val, percent)
     axes.set_ylabel("accuracy")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
     description = _curves_description("Accuracy", epochs, train, val, percent)
     return inline_svg(figure, name="accuracy", description=description, hover=hover)
+
+
+def has_accuracies(epochs: Sequence[EpochMetrics]) -> bool:
+    """Whether there is an accuracy to be drawn: numbers have none."""
+    return all(share is not None for of_side in _accuracies(epochs) for share in of_side)
+
+
+def _accuracies(epochs: Sequence[EpochMetrics]) -> tuple[list[float | None], list[float | None]]:
+    return [epoch.train_accuracy for epoch in epochs], [epoch.val_accuracy for epoch in epochs]
 
 
 @in_report_style
@@ -58,6 +68,24 @@ def roc_curve(roc: Roc, name: str) -> str:
     description = (
         f"Receiver operating characteristic with {roc.positive} as the positive class: "
         f"area {score(roc.area)}; a guess would have 0.500, drawn as the dashed diagonal."
+    )
+    return inline_svg(figure, name=name, description=description)
+
+
+@in_report_style
+def scatter(true: Sequence[float], said: Sequence[float], name: str) -> str:
+    """Predicted over true numbers, with the diagonal of perfect ones; at most MAX_POINTS of them, evenly chosen."""
+    step = -(-len(true) // MAX_POINTS)
+    figure, axes = _figure(height=3.6)
+    low, high = min(*true, *said), max(*true, *said)
+    axes.plot([low, high], [low, high], color=GRID, linewidth=1.0, linestyle="--")
+    axes.plot(true[::step], said[::step], color=FIRST, linestyle="none", marker="o", markersize=3.5, alpha=0.6)
+    axes.set_xlabel("true")
+    axes.set_ylabel("predicted")
+    description = (
+        f"Predicted over true numbers of {len(true)} pictures; true ones lie between {number(min(true))} and "
+        f"{number(max(true))}, predicted ones between {number(min(said))} and {number(max(said))}. The dashed "
+        "diagonal is where both are equal."
     )
     return inline_svg(figure, name=name, description=description)
 

@@ -72,7 +72,7 @@ def _legend(rows: Sequence[ComparedRecipe]) -> list[LegendEntry]:
 def _curves(rows: Sequence[ComparedRecipe]) -> list[str]:
     return [
         _curve_chart(rows, "loss", "validation loss (nats)", lambda epoch: epoch.val_loss),
-        _curve_chart(rows, "accuracy", "validation accuracy", lambda epoch: epoch.val_accuracy),
+        _curve_chart(rows, "accuracy", "validation accuracy", lambda epoch: epoch.val_accuracy or 0.0),
         _curve_chart(rows, "training", "training loss (nats)", lambda epoch: epoch.train_loss),
     ]
 

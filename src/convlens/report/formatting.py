@@ -22,6 +22,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}{NO_BREAK_SPACE}%" if math.isfinite(share) else number(share)
 
 
+def share(value: float | None) -> str:
+    """A percentage, or a dash where there is none."""
+    return "–" if value is None else percent(value)
+
+
 def number(value: float) -> str:
     """Four significant digits; what is not finite is said in words."""
     if math.isnan(value):
@@ -75,6 +80,7 @@ FILTERS: dict[str, Callable[..., str]] = {
     "number": number,
     "percent": percent,
     "score": score,
+    "share": share,
     "setting": setting,
     "shape": shape,
 }

@@ -1,10 +1,20 @@
 """What a run folder holds, read and checked, so that drawing the page cannot fail on it."""
 
 import base64
+import csv
 from pathlib import Path
 
 from convlens.core.errors import DataError
-from convlens.core.run import METRICS_FILE, RUN_FILE, EpochMetrics, Evaluation, RunRecord
+from convlens.core.run import (
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    RUN_FILE,
+    AnyEvaluation,
+    EpochMetrics,
+    Evaluation,
+    LabelsEvaluation,
+    RunRecord,
+)
 
 MAX_THUMBNAIL_BYTES = 256 * 1024
 _JPEG_START = b"\xff\xd8\xff"
@@ -14,9 +24,11 @@ def read_run(run_folder: Path) -> RunRecord:
     """The record in run.json. Raises DataError when it is missing, damaged or contradicts itself."""
     path = run_folder / RUN_FILE
     record = RunRecord.from_json(_bytes_of(path), str(path))
-    _check_evaluation(record.validation, "validation", record.classes, path)
-    if record.test:
-        _check_evaluation(record.test, "test", record.classes, path)
+    for name, evaluation in (("validation", record.validation), ("test", record.test)):
+        if evaluation:
+            _check_sizes(_sizes(evaluation, name), record.classes, path)
+        if isinstance(evaluation, Evaluation):
+            _check_roc(evaluation, name, path)
     return record
 
 
@@ -29,6 +41,20 @@ def read_epochs(run_folder: Path) -> list[EpochMetrics]:
         for place, line in enumerate(lines, start=1)
         if line.strip()
     ]
+
+
+def read_numbers(run_folder: Path, name: str, side: str) -> tuple[list[float], list[float]]:
+    """The true and the predicted values of a number for the pictures of one side, from predictions.csv.
+
+    Both are empty where that file is missing or another one: the page goes without what it would draw of them.
+    """
+    try:
+        with (run_folder / PREDICTIONS_FILE).open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row["side"] == side]
+        true, said = ([float(row[f"{column} {name}"]) for row in rows] for column in ("true", "predicted"))
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return [], []
+    return true, said
 
 
 def read_thumbnail(run_folder: Path, name: str) -> str | None:
@@ -58,11 +84,19 @@ def _bytes_of(path: Path) -> bytes:
         ) from error
 
 
-def _check_evaluation(evaluation: Evaluation, name: str, classes: list[str], path: Path) -> None:
-    sizes = {
-        f"{name}.confusion": [len(evaluation.confusion), *map(len, evaluation.confusion)],
-        f"{name}.per_class": [len(evaluation.per_class)],
-    }
+def _sizes(evaluation: AnyEvaluation, name: str) -> dict[str, list[int]]:
+    """Lengths that must be the number of classes, labels or numbers, by field."""
+    if isinstance(evaluation, Evaluation):
+        return {
+            f"{name}.confusion": [len(evaluation.confusion), *map(len, evaluation.confusion)],
+            f"{name}.per_class": [len(evaluation.per_class)],
+        }
+    if isinstance(evaluation, LabelsEvaluation):
+        return {f"{name}.per_label": [len(evaluation.per_label)]}
+    return {f"{name}.per_number": [len(evaluation.per_number)]}
+
+
+def _check_sizes(sizes: dict[str, list[int]], classes: list[str], path: Path) -> None:
     for field, found in sizes.items():
         wrong = [size for size in found if size != len(classes)]
         if wrong:
@@ -70,6 +104,9 @@ def _check_evaluation(evaluation: Evaluation, name: str, classes: list[str], pat
                 f"{path} contradicts itself: {len(classes)} classes, but {wrong[0]} entries in {field}. "
                 "The file is damaged; train again."
             )
+
+
+def _check_roc(evaluation: Evaluation, name: str, path: Path) -> None:
     roc = evaluation.roc
     if roc and len(roc.false_positive_rate) != len(roc.true_positive_rate):
         raise DataError(

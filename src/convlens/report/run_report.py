@@ -2,14 +2,28 @@
 
 import collections
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from convlens.core.files import write_atomically
-from convlens.core.run import EXPLAINED_FOLDER, REPORT_FILE, EpochMetrics, Mistake, Problem, RunRecord, Seconds
+from convlens.core.run import (
+    EXPLAINED_FOLDER,
+    REPORT_FILE,
+    AnyEvaluation,
+    EpochMetrics,
+    Evaluation,
+    ImageCounts,
+    LabelsEvaluation,
+    Mistake,
+    NumbersEvaluation,
+    Problem,
+    RunRecord,
+    Seconds,
+)
 from convlens.report import charts
-from convlens.report.evaluation_view import evaluation_view
+from convlens.report.evaluation_view import EvaluationView, evaluation_view
 from convlens.report.pages import PAGES
-from convlens.report.run_folder import read_epochs, read_run, read_thumbnail
+from convlens.report.run_folder import read_epochs, read_numbers, read_run, read_thumbnail
 
 MAX_MISTAKES = 60
 MAX_BAD_FILES = 200
@@ -35,6 +49,17 @@ class TimePart:
     share: float
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TargetView:
+    """An evaluation of several labels or of numbers, ready for the template."""
+
+    side: str
+    evaluation: LabelsEvaluation | NumbersEvaluation
+    images: Mapping[str, ImageCounts] = dataclasses.field(default_factory=dict)
+    scatters: Sequence[str] = ()
+    """Charts of the numbers, in their order; none where the predictions are not there any more."""
+
+
 def write_run_report(run_folder: Path) -> Path:
     """The path of report.html, drawn anew from run.json, metrics.jsonl and the thumbnails in `run_folder`.
 
@@ -51,7 +76,7 @@ def write_run_report(run_folder: Path) -> Path:
         for mistake in record.mistakes[:MAX_MISTAKES]
     ]
     path = run_folder / REPORT_FILE
-    write_atomically(path, _page(record, epochs, gallery))
+    write_atomically(path, _page(run_folder, record, epochs, gallery))
     return path
 
 
@@ -65,22 +90,42 @@ def _explained(run_folder: Path, mistake: Mistake) -> str | None:
     return place if (run_folder / place).is_file() else None
 
 
-def _page(record: RunRecord, epochs: list[EpochMetrics], gallery: list[Pictured]) -> str:
+def _page(run_folder: Path, record: RunRecord, epochs: list[EpochMetrics], gallery: list[Pictured]) -> str:
     sides = [("validation", record.validation), ("test", record.test)]
     return PAGES.get_template("run.html.jinja").render(
         record=record,
         epochs=epochs,
-        curves=[charts.loss_curves(epochs), charts.accuracy_curves(epochs)] if epochs else [],
-        views=[
-            evaluation_view(evaluation, side, record.classes, record.images_per_class)
-            for side, evaluation in sides
-            if evaluation
-        ],
+        curves=_curves(record, epochs) if epochs else [],
+        views=[_view(run_folder, record, side, evaluation) for side, evaluation in sides if evaluation],
         gallery=gallery,
         bad_files=record.bad_files[:MAX_BAD_FILES],
         reasons=_reasons(record.bad_files),
         max_open_rows=MAX_OPEN_ROWS,
         time=time_parts(record.seconds),
+    )
+
+
+def _curves(record: RunRecord, epochs: list[EpochMetrics]) -> list[str]:
+    unit = "training variances" if record.target == "numbers" else "nats"
+    loss = charts.loss_curves(epochs, f"loss ({record.loss}, {unit})")
+    return [loss, charts.accuracy_curves(epochs)] if charts.has_accuracies(epochs) else [loss]
+
+
+def _view(run_folder: Path, record: RunRecord, side: str, evaluation: AnyEvaluation) -> EvaluationView | TargetView:
+    if isinstance(evaluation, Evaluation):
+        return evaluation_view(evaluation, side, record.classes, record.images_per_class)
+    if isinstance(evaluation, LabelsEvaluation):
+        return TargetView(side=side, evaluation=evaluation, images=record.images_per_class)
+    key = "val" if side == "validation" else side
+    numbers = {name: read_numbers(run_folder, name, key) for name in record.classes}
+    return TargetView(
+        side=side,
+        evaluation=evaluation,
+        scatters=[
+            charts.scatter(true, said, f"{side}-number{place}")
+            for place, (true, said) in enumerate(numbers.values())
+            if true
+        ],
     )
 
 

@@ -16,6 +16,7 @@ from convlens.core.files import cache_folder, write_atomically
 from convlens.core.progress import Progress, silent
 from convlens.core.records import now
 from convlens.core.run import Problem
+from convlens.core.target import strata
 from convlens.data.decode import THUMBNAIL_SIDE, BadPicture, opened, thumbnail_of
 from convlens.data.examine import Examination, examine
 from convlens.data.layout import Layout
@@ -198,9 +199,12 @@ def _record(
 
 
 def _class_counts(manifest: Manifest, ruled_out: set[str]) -> list[ClassCount]:
+    if manifest.target == "numbers":
+        return []
     counts: dict[str, Counter[str]] = {name: Counter() for name in manifest.classes}
     for picture in manifest.pictures:
-        counts[picture.label]["not_used" if picture.file in ruled_out else picture.side or "unsplit"] += 1
+        for name in strata(manifest.target, picture.label):
+            counts[name]["not_used" if picture.file in ruled_out else picture.side or "unsplit"] += 1
     keys = ("train", "val", "test", "unsplit", "not_used")
     return [ClassCount(name=name, **{key: count[key] for key in keys}) for name, count in counts.items()]
 
@@ -221,8 +225,8 @@ def _thumbnails(manifest: Manifest, record: CheckRecord) -> tuple[dict[str, list
     each = max(_LEAST_PER_CLASS, min(_MOST_PER_CLASS, PAGE_THUMBNAILS // max(1, len(manifest.classes))))
     by_class: dict[str, list[Picture]] = {name: [] for name in manifest.classes}
     for picture in manifest.pictures:
-        if picture.file not in ruled_out:
-            by_class[picture.label].append(picture)
+        for name in strata(manifest.target, picture.label) if picture.file not in ruled_out else ():
+            by_class[name].append(picture)
     # By hash: some of all, and the same ones each time.
     shown = {name: sorted(some, key=lambda one: one.sha256)[:each] for name, some in by_class.items()}
     wanted = {picture.file for some in shown.values() for picture in some} | set(_of_each_reason(record.problems))

@@ -22,7 +22,7 @@ from convlens.report.compare import write_comparison
 from convlens.tasks.divide import layout_of, with_whole_paths
 from convlens.tasks.place import unused_run_name
 from convlens.tasks.recipe import changed_recipe
-from convlens.tasks.refusals import refuse_contradictions
+from convlens.tasks.refusals import refuse_contradictions, refuse_incomparable
 from convlens.tasks.standings import Contestant, mean_accuracy, standings
 from convlens.tasks.workbench import Workbench
 from convlens.training.range_test import range_test
@@ -86,6 +86,7 @@ def compare(
     _refuse_wrong_fractions(fractions)
     target = _target(out, folder)
     manifest = scan(folder, progress, layout_of(base))
+    refuse_incomparable(manifest.target)
     bench = Workbench(manifest, progress)
     say(f"{len(manifest.pictures)} pictures of {len(manifest.classes)} classes, {len(contestants)} recipes")
     found = None

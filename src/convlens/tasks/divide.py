@@ -14,7 +14,13 @@ from convlens.training.recipe import Recipe
 
 def layout_of(recipe: Recipe) -> Layout:
     """Where the classes and groups come from."""
-    return Layout(labels=recipe.labels or None, nested=recipe.nested, group_by=recipe.group_by)
+    return Layout(
+        labels=recipe.labels or None,
+        nested=recipe.nested,
+        group_by=recipe.group_by,
+        learn=None if recipe.learn == "auto" else recipe.learn,
+        label_columns=tuple(name.strip() for name in recipe.label_columns.split(",") if name.strip()),
+    )
 
 
 def with_whole_paths(recipe: Recipe) -> Recipe:

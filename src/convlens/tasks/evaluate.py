@@ -2,9 +2,9 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,13 +15,15 @@ from convlens.core.errors import DataError, UsageError
 from convlens.core.judgement import ClassAccuracy, Judgement
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, silent
-from convlens.core.run import Problem
+from convlens.core.run import LabelsEvaluation, Problem
 from convlens.data.batches import decoded_batches, normalised
+from convlens.data.layout import Layout
 from convlens.data.manifest import Manifest, Picture
 from convlens.data.scan import labelled_pictures
 from convlens.tasks.network import RANDOM, network, preprocessing_for, weights_named
 from convlens.tasks.predict import load_bundle
 from convlens.training.metrics import wilson_interval
+from convlens.training.target import Target, target_of
 from convlens.transfer.precision import number_format
 from convlens.zoo import card, class_names, names, weight_cards
 
@@ -42,6 +44,8 @@ class _Judged:
     preprocessing: Preprocessing
     dtype: torch.dtype
     published: float | None
+    target: Target | None = None
+    """What a run has learnt, where that is not a class."""
 
 
 def evaluate(
@@ -50,6 +54,7 @@ def evaluate(
     *,
     weights: str | Path | None = None,
     size: int | None = None,
+    labels: str | Path | None = None,
     side: SideAsked | None = None,
     progress: Progress = silent,
 ) -> Judgement:
@@ -57,24 +62,23 @@ def evaluate(
 
     `folder` holds one folder of pictures per class, named as the classes of the network are (ImageNet: by synset
     number or by any of its names), or train/, val/, test/ holding such: then `side` says which (default: val). Every
-    picture counts, duplicates too, as in published numbers. `weights` as in `train`; `size` is the input's side in
-    pixels, by default what the weights were made for.
+    picture counts, duplicates too, as in published numbers. `labels` is a CSV file that says the labels instead, as in
+    `train`; runs on several labels or numbers need one, with columns of the same names. `weights` as in `train`; `size`
+    is the input's side in pixels, by default what the weights were made for.
 
     Raises UsageError for unknown names, DataError for folders that are no class of the network.
     """
     subject = _run(Path(judged), weights) if _is_run(judged) else _network(str(judged), weights, progress)
     if size is not None:
         subject = dataclasses.replace(subject, preprocessing=subject.preprocessing.at(size))
-    manifest = labelled_pictures(folder, progress)
+    manifest = labelled_pictures(folder, progress, _layout(labels, subject))
     side, pictures = _side(manifest, side)
-    numbers = _class_numbers(manifest, subject.classes, subject.name)
+    encoded = _encoding(manifest, subject)
     start = time.perf_counter()
     logits, seen, problems = _logits(subject, pictures, progress)
     seconds = time.perf_counter() - start
     if not seen:
         raise DataError(f"{folder}: none of {len(pictures)} files gives a picture; the first: {problems[0].detail}.")
-    labels = torch.tensor([numbers[picture.label] for picture in seen])
-    right = logits.argmax(1) == labels
     return Judgement(
         network=subject.name,
         weights=subject.weights,
@@ -82,15 +86,60 @@ def evaluate(
         side=side,
         preprocessing=subject.preprocessing,
         pictures=len(seen),
-        accuracy=right.double().mean().item(),
-        interval=wilson_interval(int(right.sum()), len(seen)),
-        top5_accuracy=_top5(logits, labels) if len(subject.classes) > 5 else None,
-        loss=F.cross_entropy(logits, labels).item(),
         published_accuracy=subject.published,
-        per_class=_per_class(right, labels, subject.classes),
         pictures_per_second=len(seen) / seconds,
         bad_files=[*manifest.problems, *problems],
+        **_verdict(subject, logits, encoded([picture.label for picture in seen])),
     )
+
+
+def _verdict(subject: _Judged, logits: Tensor, targets: Tensor) -> dict[str, Any]:
+    """The fields of the judgement that say how well the logits do."""
+    if subject.target is not None:
+        found = subject.target.evaluate(logits, targets)
+        labels = found if isinstance(found, LabelsEvaluation) else None
+        return {
+            "accuracy": labels.exact_match if labels else None,
+            "interval": labels.interval if labels else None,
+            "top5_accuracy": None,
+            "loss": found.loss,
+            "per_class": [],
+            "detail": found,
+        }
+    right = logits.argmax(1) == targets
+    return {
+        "accuracy": right.double().mean().item(),
+        "interval": wilson_interval(int(right.sum()), len(targets)),
+        "top5_accuracy": _top5(logits, targets) if len(subject.classes) > 5 else None,
+        "loss": F.cross_entropy(logits, targets).item(),
+        "per_class": _per_class(right, targets, subject.classes),
+    }
+
+
+def _layout(labels: str | Path | None, subject: _Judged) -> Layout:
+    """Where the labels come from, read as what the subject has learnt."""
+    if subject.target is None:
+        return Layout(labels=labels, learn="class" if labels else None)
+    if labels is None:
+        raise UsageError(
+            f"{subject.name} tells {subject.target.kind} ({', '.join(subject.target.names[:_NAMED])} ...), which "
+            "folders cannot say. Give a table of labels with --labels CSV."
+        )
+    columns = subject.target.names if subject.target.kind == "numbers" else ()
+    return Layout(labels=labels, learn=subject.target.kind, label_columns=columns)
+
+
+def _encoding(manifest: Manifest, subject: _Judged) -> Callable[[Sequence[str]], Tensor]:
+    """From labels to what logits are held against."""
+    if subject.target is None:
+        numbers = _class_numbers(manifest, subject.classes, subject.name)
+        return lambda labels: torch.tensor([numbers[label] for label in labels])
+    if strange := [name for name in manifest.classes if name not in subject.target.names]:
+        raise DataError(
+            f"the table of labels has {', '.join(map(repr, strange[:_NAMED]))}, which {subject.name} has not "
+            f"learnt. It tells: {', '.join(subject.target.names)}."
+        )
+    return subject.target.encoded
 
 
 def _is_run(judged: str | Path) -> bool:
@@ -101,6 +150,7 @@ def _run(folder: Path, weights: str | Path | None) -> _Judged:
     if weights is not None:
         raise UsageError(f"--weights {weights}: a run brings its own weights; leave the option out.")
     bundle, module = load_bundle(folder.expanduser())
+    target = target_of(bundle.target, bundle.classes, bundle.scale)
     return _Judged(
         name=str(folder),
         weights="the run's own",
@@ -109,6 +159,7 @@ def _run(folder: Path, weights: str | Path | None) -> _Judged:
         preprocessing=bundle.preprocessing,
         dtype=number_format(bundle.precision),
         published=None,
+        target=None if bundle.target == "class" else target,
     )
 
 

@@ -153,6 +153,11 @@ def _subject(name: str | Path, weights: str | Path | None, size: int | None, pro
 
 def _run(folder: Path) -> _Subject:
     bundle, module = load_bundle(folder)
+    if bundle.target != "class":
+        raise UsageError(
+            f"{folder} tells {bundle.target}, and a page explains why a class is the likeliest one. Explain its "
+            f"backbone instead: convlens explain {bundle.backbone}."
+        )
     module.eval()
     run = RunRecord.from_json((folder / RUN_FILE).read_bytes(), str(folder / RUN_FILE))
     side = bundle.preprocessing.size

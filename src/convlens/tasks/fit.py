@@ -1,6 +1,7 @@
 """Fit: from a prepared network and the features of pictures to a trained one, and how well it does."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import shlex
@@ -18,23 +19,24 @@ from convlens.data.augment import Augmentation
 from convlens.data.batches import centred
 from convlens.data.manifest import Manifest, Picture, Side
 from convlens.graph.run import run
+from convlens.tasks.judged import Judged
 from convlens.tasks.network import RANDOM
 from convlens.tasks.place import Place
 from convlens.tasks.prepare import Prepared
 from convlens.tasks.refusals import CLOSED_FORM
-from convlens.tasks.run_folder import Judged
 from convlens.training.checkpoint import Checkpoints
 from convlens.training.growth import Growth
 from convlens.training.learner import Model
 from convlens.training.loop import fit, predict_logits
-from convlens.training.metrics import evaluate, loss_and_accuracy
+from convlens.training.objective import Objective
 from convlens.training.processes import ALONE, Processes
 from convlens.training.recipe import Recipe
-from convlens.transfer.examples import FeatureExamples, PixelExamples, class_numbers
+from convlens.training.target import NumbersTarget, Target, target_of
+from convlens.transfer.examples import FeatureExamples, PixelExamples
 from convlens.transfer.head_stage import HeadExamples, head_model
 from convlens.transfer.prefix import PrefixPass
 from convlens.transfer.rates import rate_factors
-from convlens.transfer.ridge import ridge
+from convlens.transfer.ridge import LinearHead, ridge, ridge_classifier
 from convlens.zoo import card
 
 OnEpoch = Callable[[Sequence[EpochMetrics]], None]
@@ -51,6 +53,19 @@ class Fitting:
     recipe: Recipe
     processes: Processes = ALONE
 
+    @functools.cached_property
+    def target(self) -> Target:
+        """What is learnt; numbers on the scale of the training pictures."""
+        kind, names = self.manifest.target, self.manifest.classes
+        return NumbersTarget.measured(names, self._labels("train")) if kind == "numbers" else target_of(kind, names)
+
+    @functools.cached_property
+    def objective(self) -> Objective:
+        """The loss, with class weights where the recipe wants them."""
+        if not self.recipe.class_weights:
+            return self.target.objective()
+        return self.target.objective(self.target.encoded(self._labels("train")).to(self.recipe.device))
+
     def model(self) -> Model:
         """What is trained."""
         cut = self.prepared.cut
@@ -61,7 +76,7 @@ class Fitting:
             parameters=cut.trained_parameters,
             buffers=cut.changing_buffers,
             factors=self._rate_factors(),
-            class_weights=self.class_weights(),
+            objective=self.objective,
             auxiliary_weight=self._auxiliary_weight(),
             device=self.recipe.device,
             autocast=torch.bfloat16 if self.recipe.precision == "bf16" and convolves else None,
@@ -71,7 +86,7 @@ class Fitting:
         """The pictures of one side: their features, or their pixels where nothing is frozen."""
         pictures = self.manifest.side(side)
         rows = self.features.table.rows(picture.sha256 for picture in pictures)
-        labels = class_numbers((picture.label for picture in pictures), self.manifest.classes)
+        labels = self.target.encoded(self._labels(side))
         files = [picture.file for picture in pictures]
         if self.prepared.cut.prefix.operators:
             views = self.features.views if augment else ()
@@ -97,7 +112,8 @@ class Fitting:
     def key(self) -> str:
         """SHA-256 of all that decides the outcome: a checkpoint with another key belongs to another training."""
         sides = [[_identity(picture) for picture in self.manifest.side(side)] for side in ("train", "val")]
-        parts = [self.recipe.model_dump(), self.manifest.classes, sides, torch.__version__, self.processes.count]
+        learnt = self.manifest.target, self.manifest.classes
+        parts = [self.recipe.model_dump(), *learnt, sides, torch.__version__, self.processes.count]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def _train_forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -109,14 +125,8 @@ class Fitting:
         cut = self.prepared.cut
         return cut.logits(run(cut.evaluation.suffix, *inputs), training=False)
 
-    def class_weights(self) -> Tensor | None:
-        """N / (classes x pictures of the class) where the recipe wants it: every class counts the same in all."""
-        if not self.recipe.class_weights:
-            return None
-        classes = self.manifest.classes
-        labels = class_numbers((picture.label for picture in self.manifest.side("train")), classes)
-        weights = len(labels) / (len(classes) * labels.bincount(minlength=len(classes)).float())
-        return weights.to(self.recipe.device)
+    def _labels(self, side: Side) -> list[str]:
+        return [picture.label for picture in self.manifest.side(side)]
 
     def _rate_factors(self) -> dict[str, float]:
         """Layers that were trained before, and are no part of the head, learn more slowly."""
@@ -181,7 +191,7 @@ def _head_stage(fitting: Fitting, progress: Progress, on_epoch: OnEpoch) -> list
     recipe = fitting.recipe.model_copy(
         update={"epochs": fitting.recipe.head_epochs, "cutmix": 0.0, "early_stopping": 0}
     )
-    model = head_model(fitting.prepared.cut, fitting.class_weights())
+    model = head_model(fitting.prepared.cut, fitting.objective)
     train, val = fitting.head_examples("train"), fitting.head_examples("val")
     return fit(model, train, val, recipe, progress, on_epoch, processes=fitting.processes)
 
@@ -193,22 +203,15 @@ def _after(earlier: Sequence[EpochMetrics], history: Sequence[EpochMetrics]) -> 
 def _solved(fitting: Fitting, model: Model, on_epoch: OnEpoch) -> list[EpochMetrics]:
     """Put the solution into the head; the one line of metrics has no learning rate."""
     start = time.perf_counter()
-    recipe, classes = fitting.recipe, len(fitting.manifest.classes)
-    head_model(fitting.prepared.cut)  # refuses what is no linear head
-    train, val = fitting.head_examples("train"), fitting.head_examples("val")
-    if recipe.head == "ridge":
-        solution = ridge(train.inputs, train.labels, classes)
-    else:
-        from convlens.transfer.logistic import logistic  # scikit-learn's models take a second to load
-
-        solution = logistic(train.inputs, train.labels, classes, recipe.weight_decay)
     cut = fitting.prepared.cut
+    solved = head_model(cut, fitting.objective)  # refuses what is no linear head
+    train, val = fitting.head_examples("train"), fitting.head_examples("val")
+    solution = _solution(fitting, train)
     with torch.no_grad():
         cut.module.get_parameter(f"{cut.head}.weight").copy_(solution.weight)
         cut.module.get_parameter(f"{cut.head}.bias").copy_(solution.bias)
-    judged_on = head_model(cut)
     (train_loss, train_accuracy), (val_loss, val_accuracy) = (
-        loss_and_accuracy(predict_logits(judged_on, side), side.labels) for side in (train, val)
+        fitting.objective.standing(predict_logits(solved, side), side.labels) for side in (train, val)
     )
     metrics = EpochMetrics(
         epoch=1,
@@ -223,6 +226,17 @@ def _solved(fitting: Fitting, model: Model, on_epoch: OnEpoch) -> list[EpochMetr
     return [metrics]
 
 
+def _solution(fitting: Fitting, train: HeadExamples) -> LinearHead:
+    classes = len(fitting.target.names)
+    if fitting.recipe.head == "logistic":
+        from convlens.transfer.logistic import logistic  # scikit-learn's models take a second to load
+
+        return logistic(train.inputs, train.labels, classes, fitting.recipe.weight_decay)
+    if fitting.target.kind == "numbers":
+        return ridge(train.inputs, train.labels).head
+    return ridge_classifier(train.inputs, train.labels, classes)
+
+
 def judged(fitting: Fitting, model: Model, side: Side) -> Judged:
     """How well the trained model does on one side."""
     examples = fitting.examples(side, augment=False)
@@ -230,8 +244,8 @@ def judged(fitting: Fitting, model: Model, side: Side) -> Judged:
     return Judged(
         side=side,
         pictures=fitting.manifest.side(side),
-        probabilities=logits.softmax(1),
-        evaluation=evaluate(logits, examples.labels, fitting.manifest.classes),
+        answers=fitting.target.answers(logits),
+        evaluation=fitting.target.evaluate(logits, examples.labels),
     )
 
 

@@ -1,6 +1,6 @@
-"""Predict: class and probabilities of pictures, by a trained run."""
+"""Predict: class, labels or numbers of pictures, by a trained run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from convlens.data.batches import decoded_batches, normalised
 from convlens.data.manifest import Picture
 from convlens.data.scan import files_below, picture_at, shown
 from convlens.tasks.adopt import make_known
+from convlens.training.target import Target, target_of
 from convlens.transfer.heads import replace_head
 from convlens.transfer.precision import number_format
 from convlens.zoo import blueprint, card, network
@@ -25,13 +26,16 @@ _BATCH_SIZE = 32
 
 
 def predict(run: str | Path, *images: str | Path, progress: Progress = silent) -> PredictionRecord:
-    """Class and probabilities of each picture; `images` are files, or folders that are searched for pictures.
+    """What a run says of each picture: its class or labels with all probabilities, or its numbers.
+
+    `images` are files, or folders that are searched for pictures.
 
     A file that gives no picture is listed in `bad_files` and the rest go on. Raises UsageError where `run` is no run
     folder or a named picture does not exist, IntegrityError where the weights are not those of the run.
     """
     folder = Path(run).expanduser()
     bundle, module = load_bundle(folder)
+    target = target_of(bundle.target, bundle.classes, bundle.scale)
     pictures, problems = _found(images)
     dtype = number_format(bundle.precision)
     module = module.eval().to(dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -40,18 +44,22 @@ def predict(run: str | Path, *images: str | Path, progress: Progress = silent) -
         for batch in decoded_batches(pictures, bundle.preprocessing, _BATCH_SIZE):
             if batch.pictures:
                 inputs = normalised(batch.pixels, bundle.preprocessing).to(dtype)
-                probabilities = module(inputs).float().softmax(1)
-                predictions += [
-                    Prediction(
-                        file=picture.file,
-                        predicted=bundle.classes[int(row.argmax())],
-                        probabilities=dict(zip(bundle.classes, row.tolist(), strict=True)),
-                    )
-                    for picture, row in zip(batch.pictures, probabilities, strict=True)
-                ]
+                answers = target.answers(module(inputs).float()).tolist()
+                predictions += [_prediction(one, row, target) for one, row in zip(batch.pictures, answers, strict=True)]
             problems += batch.problems
             advance(len(batch.pictures) + len(batch.problems))
-    return PredictionRecord(run=str(folder), predictions=predictions, bad_files=problems)
+    return PredictionRecord(run=str(folder), target=bundle.target, predictions=predictions, bad_files=problems)
+
+
+def _prediction(picture: Picture, answer: Sequence[float], target: Target) -> Prediction:
+    named = dict(zip(target.names, answer, strict=True))
+    numbers = target.kind == "numbers"
+    return Prediction(
+        file=picture.file,
+        predicted=target.label(answer),
+        probabilities={} if numbers else named,
+        numbers=named if numbers else {},
+    )
 
 
 def load_bundle(folder: Path) -> tuple[Bundle, nn.Module]:

@@ -1,15 +1,19 @@
 """Refusals: what a recipe asks for that does not go together, said before any work is done."""
 
+from torch import nn
+
 from convlens.core.errors import UsageError
+from convlens.core.target import LOSSES, TargetKind
 from convlens.training.recipe import Recipe
 
 CLOSED_FORM = ("ridge", "logistic")
 
 
 def refuse_contradictions(recipe: Recipe) -> None:
-    """Raises UsageError, with what to change, where freeze plan, head and views exclude each other."""
+    """Raises UsageError, with what to change, where freeze plan, head, views and labels exclude each other."""
     _refuse_unfit_own_head(recipe)
     _refuse_unfit_closed_form(recipe)
+    _refuse_learning_without_table(recipe)
     if recipe.head_epochs and recipe.freeze == "backbone" and not recipe.reopen and recipe.head != "own":
         raise UsageError(
             f"--head-epochs {recipe.head_epochs} trains the head before other layers, but all other layers are frozen. "
@@ -20,6 +24,49 @@ def refuse_contradictions(recipe: Recipe) -> None:
             f"--views {recipe.views} keeps features of augmented pictures, and with --freeze none there are no frozen "
             "layers; fresh views are drawn every epoch then. Leave --views out."
         )
+
+
+def refuse_unfit_for(kind: TargetKind, recipe: Recipe) -> None:
+    """Raises UsageError for what a recipe asks for that makes no sense for what is learnt."""
+    if kind == "class":
+        return
+    classes_only = {"--head logistic": recipe.head == "logistic"}
+    if kind == "labels":
+        classes_only["--head ridge"] = recipe.head == "ridge"
+    else:
+        classes_only["--class-weights"] = recipe.class_weights
+        classes_only["--label-smoothing"] = recipe.label_smoothing > 0
+    if asked := [option for option, is_asked in classes_only.items() if is_asked]:
+        raise UsageError(
+            f"{asked[0]} goes with classes, and the table of labels holds {kind}, learnt by {LOSSES[kind]} loss. Leave "
+            "it out; or, if these are classes, say --learn class."
+        )
+
+
+def refuse_incomparable(kind: TargetKind) -> None:
+    """Raises UsageError where recipes cannot be held against each other picture by picture."""
+    if kind != "class":
+        raise UsageError(
+            f"compare counts the pictures that are classified rightly, and the table of labels holds {kind}. Train one "
+            "recipe after the other with `convlens train --recipe`, with the same --seed; or, if these are classes, "
+            "say --set learn=class."
+        )
+
+
+def refuse_unfit_head(kind: TargetKind, head: nn.Module, backbone: str) -> None:
+    """Raises UsageError where a network's outputs pass through more than its last layer, which may leave no sign."""
+    if kind != "class" and not isinstance(head, nn.Linear | nn.Sequential):
+        raise UsageError(
+            f"{backbone} ends in a {type(head).__name__} whose outputs are changed further, which suits classes alone; "
+            f"the table of labels holds {kind}. Take a --backbone that ends in a linear layer, such as house or "
+            "resnet18."
+        )
+
+
+def _refuse_learning_without_table(recipe: Recipe) -> None:
+    if not recipe.labels and (recipe.learn != "auto" or recipe.label_columns):
+        option = f"--learn {recipe.learn}" if recipe.learn != "auto" else f"--label-columns {recipe.label_columns}"
+        raise UsageError(f"{option} tells about a table of labels: give it with --labels CSV, or leave the option out.")
 
 
 def _refuse_unfit_own_head(recipe: Recipe) -> None:

@@ -1,8 +1,6 @@
 """The run folder: written beside under a temporary name, then renamed, so that it is whole or absent."""
 
-import csv
 import dataclasses
-import io
 import platform
 import shlex
 import shutil
@@ -12,7 +10,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
 from convlens.core.bundle import BUNDLE_FILE, MODEL_FILE, Bundle
 from convlens.core.files import disk_errors_named, sha256_of, write_atomically
@@ -26,36 +24,26 @@ from convlens.core.run import (
     RUN_FILE,
     THUMBNAILS_FOLDER,
     EpochMetrics,
-    Evaluation,
     FeatureCounts,
     FreezeOutcome,
     ImageCounts,
     Mistake,
+    NumbersEvaluation,
     RunRecord,
     Seconds,
     Versions,
     WeightsUsed,
 )
+from convlens.core.target import LOSSES, strata
 from convlens.data.facts import FactsStore
-from convlens.data.manifest import Manifest, Picture, Side
+from convlens.data.manifest import Manifest, Side
 from convlens.data.split_file import SPLIT_FILE, split_table
 from convlens.report.run_report import write_run_report
 from convlens.tasks.clock import Clock
+from convlens.tasks.judged import Judged, predictions_table, worst_mistakes
 from convlens.tasks.place import Place
 from convlens.training.recipe import Recipe
-
-_MOST_MISTAKES = 24
-_LIKELIEST = 5
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Judged:
-    """Pictures of one side with the probabilities that the network gave, of shape (N, classes)."""
-
-    side: Side
-    pictures: tuple[Picture, ...]
-    probabilities: Tensor
-    evaluation: Evaluation
+from convlens.training.target import NumbersTarget, Target
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,6 +52,7 @@ class RunResult:
 
     recipe: Recipe
     manifest: Manifest
+    target: Target
     module: nn.Module
     preprocessing: Preprocessing
     weights: WeightsUsed
@@ -87,9 +76,9 @@ def write_run_folder(place: Place, result: RunResult) -> RunRecord:
         write_atomically(partial / METRICS_FILE, "".join(f"{m.model_dump_json()}\n" for m in result.history))
         problems = "".join(f"{p.model_dump_json(ensure_ascii=True)}\n" for p in result.manifest.problems)
         write_atomically(partial / BAD_FILES_FILE, problems)
-        write_atomically(partial / PREDICTIONS_FILE, _predictions(result))
+        write_atomically(partial / PREDICTIONS_FILE, predictions_table(result.judged, result.target))
         write_atomically(partial / SPLIT_FILE, split_table(result.manifest))
-        record = _record(place.target, result, _mistakes(partial, result))
+        record = _record(place.target, result, worst_mistakes(partial, result.judged[0], result.target, result.facts))
         write_atomically(partial / RUN_FILE, record.to_json())
         write_run_report(partial)
         partial.rename(place.target)
@@ -102,54 +91,14 @@ def _write_bundle(folder: Path, result: RunResult) -> None:
     bundle = Bundle(
         backbone=result.recipe.backbone,
         head=result.recipe.head_form,
-        classes=list(result.manifest.classes),
+        target=result.target.kind,
+        classes=list(result.target.names),
+        scale=result.target.scale if isinstance(result.target, NumbersTarget) else None,
         preprocessing=result.preprocessing,
         precision=result.recipe.precision,
         sha256=sha256_of(folder / MODEL_FILE),
     )
     write_atomically(folder / BUNDLE_FILE, bundle.to_json())
-
-
-def _predictions(result: RunResult) -> str:
-    classes = result.manifest.classes
-    text = io.StringIO(newline="")
-    table = csv.writer(text)
-    table.writerow(["file", "side", "true", "predicted", *(f"p({name})" for name in classes)])
-    for judged in result.judged:
-        predicted = judged.probabilities.argmax(1).tolist()
-        for picture, number, row in zip(judged.pictures, predicted, judged.probabilities.tolist(), strict=True):
-            values = (f"{p:.6f}" for p in row)
-            table.writerow([picture.file, judged.side, picture.label, classes[number], *values])
-    return text.getvalue()
-
-
-def _mistakes(folder: Path, result: RunResult) -> list[Mistake]:
-    """The pictures whose true class was given the least probability, worst first, with their thumbnails written."""
-    found: list[tuple[float, Picture, list[float]]] = []
-    judged = result.judged[0]
-    for picture, row in zip(judged.pictures, judged.probabilities.tolist(), strict=True):
-        true = row[result.manifest.classes.index(picture.label)]
-        if true < max(row):
-            found.append((true, picture, row))
-    found.sort(key=lambda item: (item[0], item[1].file))
-    return [
-        _mistake(folder, rank, picture, row, result) for rank, (_, picture, row) in enumerate(found[:_MOST_MISTAKES])
-    ]
-
-
-def _mistake(folder: Path, rank: int, picture: Picture, row: list[float], result: RunResult) -> Mistake:
-    classes = result.manifest.classes
-    thumbnail = f"{THUMBNAILS_FOLDER}/{rank:02d}.jpg"
-    write_atomically(folder / thumbnail, result.facts.thumbnail(picture.sha256))
-    likeliest = sorted(range(len(classes)), key=lambda i: -row[i])
-    shown = [i for i in likeliest if i in likeliest[:_LIKELIEST] or classes[i] == picture.label]
-    return Mistake(
-        file=picture.file,
-        true=picture.label,
-        predicted=classes[likeliest[0]],
-        probabilities={classes[i]: row[i] for i in shown},
-        thumbnail=thumbnail,
-    )
 
 
 def _record(target: Path, result: RunResult, mistakes: list[Mistake]) -> RunRecord:
@@ -170,13 +119,15 @@ def _record(target: Path, result: RunResult, mistakes: list[Mistake]) -> RunReco
         weights=result.weights,
         recipe=result.recipe.model_dump(),
         freeze=result.freeze,
+        target=result.target.kind,
+        loss=LOSSES[result.target.kind],
         classes=list(manifest.classes),
         images=_counts(Counter(picture.side for picture in manifest.pictures)),
         images_per_class=_counts_per_class(manifest),
         bad_files=list(manifest.problems),
         features=result.features,
         seconds=_seconds(result.clock),
-        accuracy=validation.accuracy,
+        accuracy=None if isinstance(validation, NumbersEvaluation) else validation.accuracy,
         validation=validation,
         test=rest[0] if rest else None,
         mistakes=mistakes,
@@ -197,8 +148,9 @@ def _counts(sides: Counter[Side | None]) -> ImageCounts:
 def _counts_per_class(manifest: Manifest) -> dict[str, ImageCounts]:
     sides: dict[str, Counter[Side | None]] = {name: Counter() for name in manifest.classes}
     for picture in manifest.pictures:
-        sides[picture.label][picture.side] += 1
-    return {name: _counts(counter) for name, counter in sides.items()}
+        for name in strata(manifest.target, picture.label):
+            sides[name][picture.side] += 1
+    return {name: _counts(counter) for name, counter in sides.items()} if manifest.target != "numbers" else {}
 
 
 def _seconds(clock: Clock) -> Seconds:

@@ -10,6 +10,7 @@ from convlens.core.errors import DataError, UsageError
 from convlens.core.files import cache_folder
 from convlens.core.progress import Progress, Say, silent
 from convlens.core.run import BAD_FILES_FILE, FeatureCounts, RunRecord
+from convlens.core.target import LOSSES, strata
 from convlens.data.manifest import SIDES, Manifest
 from convlens.data.scan import scan
 from convlens.tasks.adopt import adopt
@@ -20,7 +21,7 @@ from convlens.tasks.network import RANDOM, weights_named
 from convlens.tasks.place import UNFINISHED, Place, read_begun, reserved_place
 from convlens.tasks.prepare import Prepared, freeze_outcome, prepare
 from convlens.tasks.recipe import changed_recipe
-from convlens.tasks.refusals import refuse_contradictions
+from convlens.tasks.refusals import refuse_contradictions, refuse_unfit_for, refuse_unfit_head
 from convlens.tasks.run_folder import RunResult, write_run_folder
 from convlens.tasks.views import with_views
 from convlens.training.processes import Processes, joined
@@ -56,16 +57,17 @@ def train(
     say: Say = lambda text: None,
     **more: float | bool | str,
 ) -> RunRecord:
-    """The record of a run: a classifier trained on a folder of pictures, by transfer learning or from scratch.
+    """The record of a run: a network trained on a folder of pictures, by transfer learning or from scratch.
 
     `folder` holds one folder of pictures per class, or train/ and val/ (and test/) holding them, or is a zip or tar
-    file of such; it is never written to. `backbone` is a name of the zoo, "timm:NAME", or any module of one's own,
-    which is copied (see `adopt`). `weights` is "package" (those that travel with the house network, its default),
-    "random" (default of the zoo's others), a published set ("imagenet"), or a file. `freeze` is "backbone", "conv", a
-    module's path, or "none" (see transfer.freeze.freeze_plan). `device` is "cpu", "cuda", or "auto": a GPU where there
-    is one. The frozen part runs once per image; its features are
-    kept and reused. `more` are other fields of training.recipe.Recipe: momentum, warm_up, label_smoothing, ema, mixup,
-    labels, group_by, split and so on. `out` is the run folder to be made, by default one under runs/. `say` is told
+    file of such; it is never written to. With `labels`, a CSV file, pictures may have a class, several labels each, or
+    numbers (see data.label_columns.kind_of); the loss is the one that fits. `backbone` is a name of the zoo,
+    "timm:NAME", or any module of one's own, which is copied (see `adopt`). `weights` is "package" (those that travel
+    with the house network, its default), "random" (default of the zoo's others), a published set ("imagenet"), or a
+    file. `freeze` is "backbone", "conv", a module's path, or "none" (see transfer.freeze.freeze_plan). `device` is
+    "cpu", "cuda", or "auto": a GPU where there is one. The frozen part runs once per image; its features are kept and
+    reused. `more` are other fields of training.recipe.Recipe: momentum, warm_up, label_smoothing, ema, mixup, labels,
+    learn, group_by, split and so on. `out` is the run folder to be made, by default one under runs/. `say` is told
     warnings and what is wrong with the pictures.
 
     A checkpoint is written every `checkpoint_minutes` and, with freeze "none", after every epoch. The same call with
@@ -175,6 +177,7 @@ def _trained(
     return RunResult(
         recipe=recipe,
         manifest=manifest,
+        target=fitting.target,
         module=prepared.module,
         preprocessing=prepared.preprocessing,
         weights=prepared.weights,
@@ -194,8 +197,10 @@ def _made_ready(
     """The network, the features of the pictures, and the pictures, divided."""
     with clock("scan"):
         manifest = scan(folder, progress, layout_of(recipe))
+    refuse_unfit_for(manifest.target, recipe)
     with clock("capture"):
         prepared = prepare(recipe, len(manifest.classes))
+    refuse_unfit_head(manifest.target, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
     with clock("prefix"):
         features = run_prefix(
             prepared.cut.prefix,
@@ -258,7 +263,9 @@ def _refuse_nothing_to_judge(manifest: Manifest) -> None:
 def _say_found(manifest: Manifest, say: Say) -> None:
     """Say, before training, what there is to learn from and what is wrong with the rest."""
     sides = ", ".join(f"{len(manifest.side(side))} {side}" for side in SIDES if manifest.side(side))
-    say(f"{len(manifest.pictures)} pictures of {len(manifest.classes)} classes: {sides}")
+    say(f"{len(manifest.pictures)} pictures {_learnt(manifest)}: {sides}")
+    if manifest.target != "class":
+        say(f"loss: {LOSSES[manifest.target]}, as the table of labels holds {manifest.target} (--learn says otherwise)")
     problems = manifest.problems
     if problems:
         say(f"{len(problems)} remarks on files, all of them in {BAD_FILES_FILE} of the run:")
@@ -267,6 +274,12 @@ def _say_found(manifest: Manifest, say: Say) -> None:
         say(f"  {problem.file}: {problem.reason}, {problem.detail} ({used})")
     if len(problems) > _MOST_SAID:
         say(f"  and {len(problems) - _MOST_SAID} more")
+
+
+def _learnt(manifest: Manifest) -> str:
+    if manifest.target == "numbers":
+        return f"with the numbers {', '.join(manifest.classes)}"
+    return f"of {len(manifest.classes)} classes" if manifest.target == "class" else f"of {len(manifest.classes)} labels"
 
 
 def _warn_of_random_weights(recipe: Recipe, warn: Say) -> None:
@@ -280,10 +293,13 @@ def _warn_of_random_weights(recipe: Recipe, warn: Say) -> None:
 def _warn_of_data(manifest: Manifest, features: PrefixPass, warn: Say) -> None:
     for path in (*features.table.shards.set_aside, *features.facts.shards.set_aside):
         warn(f"a damaged file of the feature store was set aside and computed anew: {path.name}")
-    numbers = Counter(picture.label for picture in manifest.side("train"))
+    if manifest.target == "numbers":
+        return
+    numbers = Counter(name for picture in manifest.side("train") for name in strata(manifest.target, picture.label))
     few = [label for label in manifest.classes if numbers[label] < _FEW_PICTURES]
     if few:
-        warn(f"fewer than {_FEW_PICTURES} training pictures in: {', '.join(few[:10])}. Expect little of these classes.")
+        what = "classes" if manifest.target == "class" else "labels"
+        warn(f"fewer than {_FEW_PICTURES} training pictures in: {', '.join(few[:10])}. Expect little of these {what}.")
 
 
 def _feature_counts(features: PrefixPass, manifest: Manifest) -> FeatureCounts:

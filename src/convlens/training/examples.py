@@ -11,7 +11,7 @@ class Examples(Protocol):
 
     @property
     def labels(self) -> Tensor:
-        """Class numbers, int64, of shape (N,)."""
+        """What the outputs are held against, as a `Target` encodes it: N rows; class numbers, int64, for classes."""
         ...
 
     @property

@@ -13,6 +13,7 @@ from convlens.core.errors import DataError
 from convlens.training.adam import Adam
 from convlens.training.average import WeightAverage
 from convlens.training.mixing import mixed
+from convlens.training.objective import CategoricalCrossEntropy, Objective
 from convlens.training.optimizer import StochasticGradientDescent
 from convlens.training.processes import ALONE, Processes
 from convlens.training.recipe import Recipe
@@ -33,8 +34,8 @@ class Model:
     """What the forward pass for training changes: means and variances of batch normalisation."""
     factors: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """Parts of the learning rate, by the parameter's name; 1 for those that are not here."""
-    class_weights: Tensor | None = None
-    """How much an example of each class counts, of shape (classes,)."""
+    objective: Objective = dataclasses.field(default_factory=CategoricalCrossEntropy)
+    """What training makes small."""
     auxiliary_weight: float = 0.0
     """How much the loss of an auxiliary head counts."""
     autocast: torch.dtype | None = None
@@ -53,7 +54,7 @@ class Outcome(NamedTuple):
     loss: float
     """Its mean, before the step."""
     hits: float
-    """How many examples were classified rightly."""
+    """How many examples were right, as the objective counts."""
     examples: int
 
 
@@ -79,12 +80,12 @@ class Learner:
         batch = mixed(inputs, labels, mixup=self._recipe.mixup, cutmix=self._recipe.cutmix)
         with self._model.mixed_precision():
             logits, *auxiliary = self._model.train_forward(*batch.inputs)
-        smoothing, weights = self._recipe.label_smoothing, self._model.class_weights
-        loss = batch.loss(logits.float(), smoothing, weights)
+        objective, smoothing = self._model.objective, self._recipe.label_smoothing
+        loss = batch.loss(logits.float(), objective, smoothing)
         for other in auxiliary if self._model.auxiliary_weight else ():
-            loss = loss + self._model.auxiliary_weight * batch.loss(other.float(), smoothing, weights)
+            loss = loss + self._model.auxiliary_weight * batch.loss(other.float(), objective, smoothing)
         size = len(labels)
-        loss_sum, hits, examples = self._processes.sums(loss.item() * size, batch.hits(logits), size)
+        loss_sum, hits, examples = self._processes.sums(loss.item() * size, batch.hits(logits, objective), size)
         if math.isfinite(loss_sum):
             # The mean over the processes follows, whose parts may differ by one example.
             (loss * (size * self._processes.count / examples)).backward()  # type: ignore[no-untyped-call]

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from convlens.core.errors import DataError
@@ -40,7 +39,7 @@ def fit(
     """Metrics of each epoch; the model is trained in place and has the weights after the last step, or their average.
 
     Each epoch visits all training examples once, in an order that follows from the seed, in minibatches of
-    `recipe.batch_size`; θ ← θ − α g with the gradient g of the mean categorical cross-entropy of a minibatch, with
+    `recipe.batch_size`; θ ← θ − α g with the gradient g of the objective of a minibatch (see `objective`), with
     momentum, or Adam's step. With `recipe.early_stopping` it ends after so many epochs without a lower validation loss,
     with the weights of the best epoch (Prechelt, Early stopping – but when?, 1998). With `growth` the training examples
     are smaller in the first epochs; progress counts them for what they cost, in whole ones. After each epoch `on_epoch`
@@ -151,14 +150,14 @@ class _Training:
             advance(self._worth_done - done, f"epoch {course.epoch + 1}, loss {loss:.3f}")
             self.keep()
         rate = learning_rate(self._recipe, (self.total_steps - 1) / (self._recipe.epochs * self._steps))
-        logits = self._judged_logits()
+        val = self._model.objective.standing(self._judged_logits(), self._val.labels)
         metrics = EpochMetrics(
             epoch=course.epoch + 1,
             learning_rate=rate,
             train_loss=course.loss_sum / len(order),
-            train_accuracy=course.hits / len(order),
-            val_loss=F.cross_entropy(logits, self._val.labels).item(),
-            val_accuracy=(logits.argmax(1) == self._val.labels).float().mean().item(),
+            train_accuracy=None if val.accuracy is None else course.hits / len(order),
+            val_loss=val.loss,
+            val_accuracy=val.accuracy,
             seconds=time.perf_counter() - start,
         )
         self.course = Course(history=[*course.history, metrics])

@@ -29,11 +29,6 @@ def evaluate(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> Evalua
     )
 
 
-def loss_and_accuracy(logits: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Mean categorical cross-entropy in nats, and the part that is classified rightly."""
-    return F.cross_entropy(logits, labels).item(), (logits.argmax(1) == labels).double().mean().item()
-
-
 def confusion_matrix(true: Tensor, predicted: Tensor, classes: int) -> Tensor:
     """Counts of shape (classes, classes): row the true class, column the predicted one."""
     return (true * classes + predicted).bincount(minlength=classes * classes).view(classes, classes)

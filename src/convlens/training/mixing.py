@@ -4,33 +4,29 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from convlens.training.objective import Objective
 
 
 class Mixed(NamedTuple):
-    """A minibatch of which each example is `share` of one class and 1 - `share` of another."""
+    """A minibatch of which each example is `share` of one picture and 1 - `share` of another, with both labels."""
 
     inputs: tuple[Tensor, ...]
     labels: Tensor
     others: Tensor
     share: float
 
-    def loss(self, logits: Tensor, label_smoothing: float, weights: Tensor | None = None) -> Tensor:
-        """Mean categorical cross-entropy of logits (N, classes) against both labels, each by its share.
-
-        With `weights`, of shape (classes,), an example counts as much as its class does.
-        """
-        loss = F.cross_entropy(logits, self.labels, weights, label_smoothing=label_smoothing)
+    def loss(self, outputs: Tensor, objective: Objective, label_smoothing: float) -> Tensor:
+        """The objective of outputs (N, width) against both labels, each by its share."""
+        loss = objective.loss(outputs, self.labels, label_smoothing)
         if self.share == 1:
             return loss
-        other = F.cross_entropy(logits, self.others, weights, label_smoothing=label_smoothing)
-        return self.share * loss + (1 - self.share) * other
+        return self.share * loss + (1 - self.share) * objective.loss(outputs, self.others, label_smoothing)
 
-    def hits(self, logits: Tensor) -> float:
-        """How many examples were classified rightly; a class that is a part of an example counts as that part."""
-        predicted = logits.argmax(1)
-        right, other = ((predicted == labels).sum().item() for labels in (self.labels, self.others))
+    def hits(self, outputs: Tensor, objective: Objective) -> float:
+        """How many examples are right, as the objective counts; a label that is a part of an example as that part."""
+        right, other = (objective.hits(outputs, labels) for labels in (self.labels, self.others))
         return self.share * right + (1 - self.share) * other
 
 

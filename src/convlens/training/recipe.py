@@ -71,6 +71,10 @@ class Recipe(Record):
     """Part of each class that is judged, where the folder has no val/."""
     labels: str = ""
     """A CSV file that says the label of each picture; "" where folders say it."""
+    learn: Literal["auto", "class", "labels", "numbers"] = "auto"
+    """What the columns of `labels` hold; "auto" to find out."""
+    label_columns: str = ""
+    """The columns of `labels` that are learnt, with commas between them; "" to find out."""
     nested: bool = False
     """Whether every folder that holds pictures is a class, named by its path."""
     group_by: str = ""

@@ -1,6 +1,6 @@
 """Labelled examples for the loop: stored features, or stored pixels that are augmented afresh."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import torch
@@ -14,7 +14,7 @@ Transform = Callable[[Tensor, Preprocessing], Tensor]
 
 
 class FeatureExamples:
-    """Rows of the feature store as float32, with their class numbers.
+    """Rows of the feature store as float32, with their encoded labels (see `training.target`).
 
     With `views`, rows of augmented views of the same pictures, each access takes one of them or the plain one, as
     torch's global generator decides.
@@ -76,9 +76,3 @@ class PixelExamples:
         """The same pictures for another input size, from the same stored pixels."""
         preprocessing = self._preprocessing.model_copy(update={"size": size})
         return type(self)(self._rows, self.labels, self.files, preprocessing, self._transform, self._device)
-
-
-def class_numbers(labels: Iterable[str], classes: Sequence[str]) -> Tensor:
-    """Class numbers, int64, of class names."""
-    numbers = {name: number for number, name in enumerate(classes)}
-    return torch.tensor([numbers[label] for label in labels], dtype=torch.int64)

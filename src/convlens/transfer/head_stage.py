@@ -7,6 +7,7 @@ from convlens.core.errors import UsageError
 from convlens.graph.run import run
 from convlens.training.examples import Examples
 from convlens.training.learner import Model
+from convlens.training.objective import Objective
 from convlens.transfer.blocks import inside
 from convlens.transfer.device import device_of
 from convlens.transfer.networks import CutNetwork
@@ -36,7 +37,7 @@ class HeadExamples:
         return (self.inputs[indices],)
 
 
-def head_model(cut: CutNetwork, class_weights: Tensor | None = None) -> Model:
+def head_model(cut: CutNetwork, objective: Objective) -> Model:
     """The head as a model of its own. Raises UsageError where the network does not end in linear layers."""
     head = cut.module.get_submodule(cut.head)
     if not isinstance(head, nn.Linear | nn.Sequential):
@@ -49,6 +50,6 @@ def head_model(cut: CutNetwork, class_weights: Tensor | None = None) -> Model:
         eval_forward=lambda x: (head.eval()(x),),
         parameters={name: p for name, p in cut.trained_parameters.items() if inside(name, cut.head)},
         buffers={f"{cut.head}.{name}": buffer for name, buffer in head.named_buffers()},
-        class_weights=class_weights,
+        objective=objective,
         device=next(head.parameters()).device.type,
     )

@@ -19,14 +19,22 @@ class LinearHead(NamedTuple):
     """Of shape (classes,), float64."""
 
 
-def ridge(inputs: Tensor, labels: Tensor, classes: int) -> LinearHead:
-    """The ridge regression of one-hot labels on inputs of shape (N, features): ‖Y − X W‖² + λ ‖W‖², W in closed form.
+class Regression(NamedTuple):
+    """A fitted head, and what it would say of each example had it not seen that one."""
+
+    head: LinearHead
+    left_out: Tensor
+    """Of shape (N, targets)."""
+
+
+def ridge(inputs: Tensor, targets: Tensor) -> Regression:
+    """The ridge regression of targets (N, T) on inputs (N, features): ‖Y − X W‖² + λ ‖W‖², W in closed form.
 
     λ is the one of 29 from 1e-8 to 10 times the largest squared singular value that has the least squared error with
     each example left out, which needs no other fit: the residual is divided by 1 − hᵢᵢ (Hoerl & Kennard 1970; Allen
-    1974). Scores become logits by the one factor that has the least cross-entropy on these left-out scores.
+    1974).
     """
-    x, y = inputs.double(), F.one_hot(labels, classes).double()
+    x, y = inputs.double(), targets.double()
     x_mean, y_mean = x.mean(0), y.mean(0)
     u, s, v = torch.linalg.svd(x - x_mean, full_matrices=False)
     projected = u.T @ (y - y_mean)
@@ -39,5 +47,14 @@ def ridge(inputs: Tensor, labels: Tensor, classes: int) -> LinearHead:
         candidates.append((residual.square().mean().item(), penalty, y - residual))
     _, penalty, left_out = min(candidates, key=lambda one: one[0])
     weight = v.T @ ((s / (squares + penalty))[:, None] * projected)
+    return Regression(LinearHead(weight.T, y_mean - x_mean @ weight), left_out)
+
+
+def ridge_classifier(inputs: Tensor, labels: Tensor, classes: int) -> LinearHead:
+    """The ridge regression of one-hot labels, with logits for scores.
+
+    Scores become logits by the one factor that has the least cross-entropy on what is said of left-out examples.
+    """
+    (weight, bias), left_out = ridge(inputs, F.one_hot(labels, classes))
     scale = min(_SCALES, key=lambda factor: F.cross_entropy(factor * left_out, labels).item())
-    return LinearHead(scale * weight.T, scale * (y_mean - x_mean @ weight))
+    return LinearHead(scale * weight, scale * bias)

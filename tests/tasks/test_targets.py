@@ -1,0 +1,271 @@
+"""Runs on several labels per picture and on numbers: from a table to a report, and what is made of the run."""
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from convlens.core.errors import ConvlensError, DataError, UsageError
+from convlens.core.run import LabelsEvaluation, NumbersEvaluation, RunRecord
+from convlens.tasks.check import check_pictures
+from convlens.tasks.compare import compare
+from convlens.tasks.evaluate import evaluate
+from convlens.tasks.explain import explain
+from convlens.tasks.predict import predict
+from convlens.tasks.train import train
+from tests.data.drawn import put
+from tests.tasks.pictures import draw
+
+SMALL = {"weights": "package", "size": 32, "epochs": 6, "learning_rate": 0.05, "precision": "fp32"}
+COUNT = 40
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures whose redness and greenness are drawn from their number, and tables of that."""
+    folder = tmp_path_factory.mktemp("targets")
+    (folder / "p").mkdir()
+    red, green = (lambda n: 20 + 5 * n), (lambda n: 20 + (37 * n) % 200)
+    for n in range(COUNT):
+        draw(folder / "p" / f"{n:02d}.png", (red(n), green(n), 60), seed=str(n))
+    tables = {
+        "numbers": ["file,year,shade"] + [f"{n:02d}.png,{1900 + red(n) / 2},{green(n) / 1000}" for n in range(COUNT)],
+        "labels": ["file,red,green"] + [f"{n:02d}.png,{int(red(n) > 120)},{int(green(n) > 120)}" for n in range(COUNT)],
+        "words": ["file,tags"] + [f"{n:02d}.png,{'|'.join(['red'] * (red(n) > 120) + ['any'])}" for n in range(COUNT)],
+    }
+    for name, lines in tables.items():
+        put(folder / f"{name}.csv", "\n".join(lines))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(pictures: Path, module_cache: object) -> dict[str, RunRecord]:
+    return {
+        name: train(pictures / "p", labels=str(pictures / f"{name}.csv"), out=pictures / f"run-{name}", **SMALL)
+        for name in ("numbers", "labels", "words")
+    }
+
+
+def table(record: RunRecord) -> list[dict[str, str]]:
+    with (Path(record.run) / "predictions.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+class TestNumbers:
+    def test_the_record(self, runs):
+        record = runs["numbers"]
+        assert (record.target, record.loss, record.classes, record.accuracy) == (
+            "numbers",
+            "L2",
+            ["year", "shade"],
+            None,
+        )
+        found = record.validation
+        assert isinstance(found, NumbersEvaluation)
+        assert found.pictures == record.images.val == COUNT // 5
+        assert [one.name for one in found.per_number] == ["year", "shade"]
+        # Colour is what these pictures differ in: far better than always saying the mean, in any unit.
+        assert found.r2 is not None
+        assert found.r2 > 0.5
+
+    def test_predictions_are_in_their_own_units_and_give_the_error_of_the_record(self, runs):
+        rows = table(runs["numbers"])
+        for one in runs["numbers"].validation.per_number:
+            errors = [float(row[f"predicted {one.name}"]) - float(row[f"true {one.name}"]) for row in rows]
+            assert math.sqrt(sum(e * e for e in errors) / len(rows)) == pytest.approx(
+                one.root_mean_squared_error, rel=1e-2
+            )
+        assert all(1900 < float(row["true year"]) < 2020 for row in rows)
+
+    def test_the_report_draws_them(self, runs):
+        page = (Path(runs["numbers"].run) / "report.html").read_text()
+        assert "of the variance is explained" in page
+        assert page.count("Predicted over true numbers of 8 pictures") == 2
+        assert "loss (L2, training variances)" in page
+        assert "Confusion" not in page
+
+    def test_metrics_have_no_accuracy(self, runs):
+        lines = (Path(runs["numbers"].run) / "metrics.jsonl").read_text().splitlines()
+        first, *_, last = map(json.loads, lines)
+        assert first["train_accuracy"] is last["val_accuracy"] is None
+        assert last["train_loss"] < first["train_loss"]
+
+    def test_predict_says_what_the_run_said(self, pictures, runs):
+        record = predict(pictures / "run-numbers", pictures / "p")
+        said = {one.file.rpartition("/")[2]: one for one in record.predictions}
+        assert record.target == "numbers"
+        assert len(said) == COUNT
+        for row in table(runs["numbers"]):
+            one = said[row["file"]]
+            assert one.numbers["year"] == pytest.approx(float(row["predicted year"]), rel=1e-4)
+            assert one.probabilities == {}
+            assert one.predicted == f"{one.numbers['year']:.6g}|{one.numbers['shade']:.6g}"
+
+    def test_evaluate_on_all_pictures(self, pictures):
+        record = evaluate(pictures / "run-numbers", pictures / "p", labels=pictures / "numbers.csv")
+        assert (record.side, record.pictures, record.accuracy, record.per_class) == ("all", COUNT, None, [])
+        assert isinstance(record.detail, NumbersEvaluation)
+        assert record.detail.r2 is not None
+        assert record.detail.r2 > 0.5
+
+    def test_ridge_is_the_baseline_in_closed_form(self, pictures, tmp_path):
+        options = {**SMALL, "labels": str(pictures / "numbers.csv"), "head": "ridge"}
+        record = train(pictures / "p", out=tmp_path / "run", **options)
+        assert isinstance(record.validation, NumbersEvaluation)
+        assert record.validation.r2 is not None
+        assert record.validation.r2 > 0.8
+
+    def test_mixup_early_stopping_and_views_go_with_numbers(self, pictures, tmp_path):
+        options = {**SMALL, "labels": str(pictures / "numbers.csv"), "mixup": 0.2, "early_stopping": 2, "views": 1}
+        record = train(pictures / "p", out=tmp_path / "run", **options, ema=0.9, head="hidden", reopen=1)
+        assert isinstance(record.validation, NumbersEvaluation)
+        assert math.isfinite(record.validation.loss)
+
+
+class TestLabels:
+    def test_the_record(self, runs):
+        record = runs["labels"]
+        assert (record.target, record.loss, record.classes) == ("labels", "binary cross-entropy", ["green", "red"])
+        found = record.validation
+        assert isinstance(found, LabelsEvaluation)
+        assert record.accuracy == found.accuracy
+        assert found.accuracy > 0.7
+        assert found.mean_average_precision is not None
+        assert found.mean_average_precision > 0.8
+        assert sum(record.images_per_class["red"].model_dump().values()) == sum(20 + 5 * n > 120 for n in range(COUNT))
+
+    def test_predictions_and_mistakes(self, runs):
+        rows = table(runs["labels"])
+        wrong = [row["file"] for row in rows if row["true"] != row["predicted"]]
+        for row in rows:
+            assert (
+                row["predicted"].split("|") == [name for name in ("green", "red") if float(row[f"p({name})"]) > 0.5]
+                or not row["predicted"]
+            )
+        assert sorted(wrong) == sorted(one.file for one in runs["labels"].mistakes)
+        assert runs["labels"].validation.exact_match == 1 - len(wrong) / len(rows)
+
+    def test_the_report_has_a_table_of_labels(self, runs):
+        page = (Path(runs["labels"].run) / "report.html").read_text()
+        assert "average precision" in page
+        assert "got all labels right" in page
+        assert "Confusion" not in page
+
+    def test_predict_and_evaluate(self, pictures, runs):
+        record = predict(pictures / "run-labels", pictures / "p" / "39.png", pictures / "p" / "00.png")
+        assert [set(one.probabilities) for one in record.predictions] == [{"green", "red"}] * 2
+        judged = evaluate(pictures / "run-labels", pictures / "p", labels=pictures / "labels.csv")
+        assert isinstance(judged.detail, LabelsEvaluation)
+        assert judged.accuracy == judged.detail.exact_match
+        assert judged.pictures == COUNT
+
+    def test_words_with_lines_between_them(self, pictures, runs):
+        record = runs["words"]
+        assert (record.target, record.classes) == ("labels", ["any", "red"])
+        judged = evaluate(pictures / "run-words", pictures / "p", labels=pictures / "words.csv")
+        assert judged.pictures == COUNT
+
+    def test_class_weights_smoothing_and_mixup_go_with_labels(self, pictures, tmp_path):
+        options = {**SMALL, "labels": str(pictures / "labels.csv"), "label_smoothing": 0.1, "mixup": 0.2}
+        record = train(pictures / "p", out=tmp_path / "run", **options, class_weights=True, fold="2/4")
+        assert record.images.val == COUNT // 4
+
+
+def test_the_loss_is_said(pictures, tmp_path):
+    said: list[str] = []
+    train(pictures / "p", labels=str(pictures / "labels.csv"), out=tmp_path / "run", say=said.append, **SMALL)
+    assert "40 pictures of 2 labels: 30 train, 10 val" in said
+    assert "loss: binary cross-entropy, as the table of labels holds labels (--learn says otherwise)" in said
+
+
+def test_the_same_table_gives_the_same_run(pictures, runs, tmp_path):
+    again = train(pictures / "p", labels=str(pictures / "numbers.csv"), out=tmp_path / "run", **SMALL)
+    assert again.validation == runs["numbers"].validation
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("numbers", {"class_weights": True}, "--class-weights goes with classes, and the table of labels holds num"),
+        ("numbers", {"label_smoothing": 0.1}, "--label-smoothing goes with classes"),
+        ("numbers", {"head": "logistic"}, "--head logistic goes with classes"),
+        ("labels", {"head": "logistic"}, "--head logistic goes with classes"),
+        ("labels", {"head": "ridge"}, "--head ridge goes with classes"),
+        ("labels", {"backbone": "squeezenet1_1", "weights": "random", "size": 64}, "squeezenet1_1 ends in a Conv2d"),
+        ("labels", {"learn": "class"}, "--learn class takes one column"),
+        ("labels", {"learn": "sorts"}, "--learn sorts: Input should be 'auto', 'class', 'labels' or 'numbers'"),
+        ("numbers", {"label_columns": "yaer"}, "'yaer': did you mean year?"),
+    ],
+)
+def test_what_cannot_be_is_refused(pictures, tmp_path, module_cache, name, options, message):
+    with pytest.raises(UsageError) as refused:
+        train(pictures / "p", labels=str(pictures / f"{name}.csv"), out=tmp_path / "run", **{**SMALL, **options})
+    assert message in str(refused.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("options", [{"learn": "numbers"}, {"label_columns": "age"}])
+def test_options_without_a_table(pictures, options):
+    with pytest.raises(UsageError, match="tells about a table of labels: give it with --labels CSV"):
+        train(pictures / "p", **SMALL, **options)
+
+
+def test_other_commands_say_what_they_need(pictures, runs):
+    with pytest.raises(UsageError, match="run-numbers tells numbers .* Give a table of labels with --labels CSV"):
+        evaluate(pictures / "run-numbers", pictures / "p")
+    with pytest.raises(DataError, match="has 'any', which .*run-labels has not learnt. It tells: green, red"):
+        evaluate(pictures / "run-labels", pictures / "p", labels=pictures / "words.csv")
+    with pytest.raises(UsageError, match="explains why a class is the likeliest one"):
+        explain(pictures / "run-labels", pictures / "p" / "00.png")
+    with pytest.raises(UsageError, match="compare counts the pictures that are classified rightly"):
+        compare(pictures / "p", labels=str(pictures / "labels.csv"), out=pictures / "no", size=32)
+
+
+def test_check_counts_labels(pictures):
+    counted = {one.name: one.pictures for one in check_pictures(pictures / "p", labels=pictures / "labels.csv").classes}
+    assert counted["red"] == sum(20 + 5 * n > 120 for n in range(COUNT))
+    assert check_pictures(pictures / "p", labels=pictures / "numbers.csv").classes == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            ["file,age", "none.png,3", "gone.png,4"],
+            "at least two usable pictures .* gone.png: unreadable, No such file",
+        ),
+        (["file,age", "00.png,3", "01.png,old"], "line 3: 'old' in the column 'age' is no number"),
+        (["file,age", "00.png,3", "01.png,"], "line 3: without a file or a label, in the column 'age'"),
+        (["file,age", "00.png,3", "01.png,nan"], "line 3: 'nan' in the column 'age' is no finite number"),
+        (["file,age", *(f"{n:02d}.png,7" for n in range(9))], "the column 'age' has the same number in all"),
+    ],
+)
+def test_tables_that_cannot_be_learnt(pictures, tmp_path, module_cache, lines, message):
+    with pytest.raises(ConvlensError, match=message) as refused:
+        train(pictures / "p", labels=str(put(tmp_path / "t.csv", "\n".join(lines))), out=tmp_path / "run", **SMALL)
+    assert isinstance(refused.value, DataError)
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_files_and_contradictions_are_listed_and_the_rest_is_used(pictures, tmp_path, module_cache):
+    lines = ["file,age", *(f"{n:02d}.png,{n}" for n in range(12)), "gone.png,3", "05.png,6"]
+    said: list[str] = []
+    path = put(tmp_path / "t.csv", "\n".join(lines))
+    record = train(pictures / "p", labels=str(path), out=tmp_path / "run", say=said.append, **SMALL)
+    problems = {one.file: one.reason for one in record.bad_files}
+    assert (problems["gone.png"], problems["05.png"], problems["39.png"]) == ("unreadable", "two-labels", "no-label")
+    assert record.images.train + record.images.val == 11
+    assert any("gone.png: unreadable, No such file" in line for line in said)
+
+
+def test_pictures_of_the_same_bytes_with_other_numbers_are_not_used(pictures, tmp_path, module_cache):
+    folder = tmp_path / "p"
+    folder.mkdir()
+    for n in range(8):
+        draw(folder / f"{n}.png", (30 * n, 20, 20), seed=str(n))
+    put(tmp_path / "t.csv", "\n".join(["file,age", *(f"{n}.png,{n}" for n in range(8)), "twin.png,40"]))
+    (folder / "twin.png").write_bytes((folder / "0.png").read_bytes())
+    record = train(folder, labels=str(tmp_path / "t.csv"), out=tmp_path / "run", **SMALL)
+    assert {one.file: one.reason for one in record.bad_files} == {"0.png": "two-labels", "twin.png": "two-labels"}

@@ -213,9 +213,9 @@ def test_options_without_a_table(pictures, options):
 
 
 def test_other_commands_say_what_they_need(pictures, runs):
-    with pytest.raises(UsageError, match="run-numbers tells numbers .* Give a table of labels with --labels CSV"):
+    with pytest.raises(UsageError, match=r"run-numbers tells numbers .* Give a table of labels with --labels CSV"):
         evaluate(pictures / "run-numbers", pictures / "p")
-    with pytest.raises(DataError, match="has 'any', which .*run-labels has not learnt. It tells: green, red"):
+    with pytest.raises(DataError, match=r"has 'any', which .*run-labels has not learnt. It tells: green, red"):
         evaluate(pictures / "run-labels", pictures / "p", labels=pictures / "words.csv")
     with pytest.raises(UsageError, match="explains why a class is the likeliest one"):
         explain(pictures / "run-labels", pictures / "p" / "00.png")

@@ -1,8 +1,12 @@
 """Comparisons: equal to training alone, nothing computed twice, the same again to the last digit."""
 
 import json
+import math
+import shlex
 
 import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
 
 from convlens.core.comparison import Comparison
 from convlens.core.errors import DataError, UsageError
@@ -21,6 +25,17 @@ SMALL = {"size": 32, "epochs": 2, "precision": "fp32"}
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     return draw_pictures(tmp_path_factory.mktemp("compared") / "pictures", 10)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """120 of the handwritten digits that travel with scikit-learn."""
+    folder, found = tmp_path_factory.mktemp("digits"), load_digits()
+    for number in range(120):
+        place = folder / str(found.target[number])
+        place.mkdir(exist_ok=True)
+        Image.fromarray((found.images[number] * 15).astype("uint8")).save(place / f"{number:03d}.png")
+    return folder
 
 
 def measured(record):
@@ -136,3 +151,24 @@ def test_wrong_use_is_refused_before_anything_is_done(pictures, tmp_path, option
 def test_more_folds_than_pictures_are_refused(pictures, tmp_path):
     with pytest.raises(DataError, match="fewer than 50 folds"):
         compare(pictures, tricks=["cosine"], folds=50, out=tmp_path / "many", **SMALL)
+
+
+def test_ten_more_pictures_cost_ten_pictures(tmp_path):
+    folder = draw_pictures(tmp_path / "pictures", 6)
+    options = {"seeds": 1, **SMALL}
+    compare(folder, tricks=["cosine"], out=tmp_path / "one", **options)
+    draw_pictures(folder, 5, first=6)
+    record = compare(folder, tricks=["cosine"], out=tmp_path / "two", **options)
+    assert (record.features.computed, record.features.decoded, record.features.reused) == (10, 10, 12)
+
+
+def test_the_printed_command_gives_the_same_table_to_the_last_digit(digits, convlens, tmp_path):
+    """Real digits, every trick, the house network's own weights."""
+    record = compare(digits, tricks=list(TRICKS), seeds=1, out=tmp_path / "one", **{**SMALL, "weights": "package"})
+    for row in record.rows:
+        assert all(math.isfinite(epoch.train_loss + epoch.val_loss) for run in row.runs for epoch in run.epochs)
+    words = shlex.split(record.command)
+    assert words[:2] == ["convlens", "compare"]
+    outcome = convlens(*words[1:], "--out", tmp_path / "two", "--json", "--quiet")
+    assert outcome.code == 0, outcome.err
+    assert measured(Comparison.from_json(outcome.out, "the output")) == measured(record)

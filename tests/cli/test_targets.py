@@ -27,7 +27,7 @@ def test_numbers_from_training_to_predicting(convlens, tables, tmp_path):
     trained = convlens("train", tables / "p", "--labels", tables / "ages.csv", *OPTIONS, "--out", run)
     assert trained.code == 0, trained.err
     assert "20 pictures with the numbers age: 16 train, 4 val" in trained.err
-    assert "loss: L2, as the table of labels holds numbers" in trained.err
+    assert "loss: L2, since the table of labels holds numbers" in trained.err
     first = trained.out.splitlines()[0]
     assert first.startswith("age: root mean squared error ")
     assert "on 4 validation pictures (95 % interval" in first
@@ -46,7 +46,7 @@ def test_labels_from_training_to_predicting(convlens, tables, tmp_path):
     run = tmp_path / "run"
     trained = convlens("train", tables / "p", "--labels", tables / "tags.csv", *OPTIONS, "--out", run)
     assert trained.code == 0, trained.err
-    assert "loss: binary cross-entropy, as the table of labels holds labels" in trained.err
+    assert "loss: binary cross-entropy, since the table of labels holds labels" in trained.err
     lines = trained.out.splitlines()
     assert lines[0].startswith("All labels right ")
     assert "mean average precision" in lines[1]

@@ -177,7 +177,7 @@ def test_the_loss_is_said(pictures, tmp_path):
     said: list[str] = []
     train(pictures / "p", labels=str(pictures / "labels.csv"), out=tmp_path / "run", say=said.append, **SMALL)
     assert "40 pictures of 2 labels: 30 train, 10 val" in said
-    assert "loss: binary cross-entropy, as the table of labels holds labels (--learn says otherwise)" in said
+    assert "loss: binary cross-entropy, since the table of labels holds labels (if it does not: --learn)" in said
 
 
 def test_the_same_table_gives_the_same_run(pictures, runs, tmp_path):
@@ -269,3 +269,13 @@ def test_pictures_of_the_same_bytes_with_other_numbers_are_not_used(pictures, tm
     (folder / "twin.png").write_bytes((folder / "0.png").read_bytes())
     record = train(folder, labels=str(tmp_path / "t.csv"), out=tmp_path / "run", **SMALL)
     assert {one.file: one.reason for one in record.bad_files} == {"0.png": "two-labels", "twin.png": "two-labels"}
+
+
+def test_whole_numbers_are_classes_or_numbers_as_asked(pictures, tmp_path, module_cache):
+    path = put(tmp_path / "t.csv", "\n".join(["file,label", *(f"{n:02d}.png,{n % 3}" for n in range(15))]))
+    for learn, target, loss in (("auto", "class", "categorical cross-entropy"), ("numbers", "numbers", "L2")):
+        said: list[str] = []
+        options = {**SMALL, "labels": str(path), "learn": learn}
+        record = train(pictures / "p", out=tmp_path / learn, say=said.append, **options)
+        assert (record.target, record.loss) == (target, loss)
+        assert any(line.startswith(f"loss: {loss}, since the table of labels holds ") for line in said)

@@ -214,6 +214,8 @@ def _made_ready(
     manifest = divided(manifest.without(features.problems).with_usable_classes(), features.facts, recipe)
     _refuse_nothing_to_judge(manifest)
     _say_found(manifest, say)
+    if recipe.labels:
+        _say_loss(manifest, say)
     _warn_of_data(manifest, features, warnings)
     if len(manifest.classes) != prepared.classes:
         # Undecodable pictures emptied a class: the head must fit those that are left.
@@ -264,8 +266,6 @@ def _say_found(manifest: Manifest, say: Say) -> None:
     """Say, before training, what there is to learn from and what is wrong with the rest."""
     sides = ", ".join(f"{len(manifest.side(side))} {side}" for side in SIDES if manifest.side(side))
     say(f"{len(manifest.pictures)} pictures {_learnt(manifest)}: {sides}")
-    if manifest.target != "class":
-        say(f"loss: {LOSSES[manifest.target]}, as the table of labels holds {manifest.target} (--learn says otherwise)")
     problems = manifest.problems
     if problems:
         say(f"{len(problems)} remarks on files, all of them in {BAD_FILES_FILE} of the run:")
@@ -274,6 +274,12 @@ def _say_found(manifest: Manifest, say: Say) -> None:
         say(f"  {problem.file}: {problem.reason}, {problem.detail} ({used})")
     if len(problems) > _MOST_SAID:
         say(f"  and {len(problems) - _MOST_SAID} more")
+
+
+def _say_loss(manifest: Manifest, say: Say) -> None:
+    """Which loss is trained on, and why: a table may be taken for something else than it is."""
+    holds = "one class per picture" if manifest.target == "class" else manifest.target
+    say(f"loss: {LOSSES[manifest.target]}, since the table of labels holds {holds} (if it does not: --learn)")
 
 
 def _learnt(manifest: Manifest) -> str:

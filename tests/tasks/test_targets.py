@@ -6,15 +6,22 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 
 from convlens.core.errors import ConvlensError, DataError, UsageError
+from convlens.core.progress import silent
 from convlens.core.run import LabelsEvaluation, NumbersEvaluation, RunRecord
 from convlens.tasks.check import check_pictures
 from convlens.tasks.compare import compare
 from convlens.tasks.evaluate import evaluate
 from convlens.tasks.explain import explain
 from convlens.tasks.predict import predict
+from convlens.tasks.recipe import suited_to
 from convlens.tasks.train import train
+from convlens.training.learner import Model
+from convlens.training.loop import fit
+from convlens.training.objective import L2
+from convlens.training.recipe import Recipe
 from tests.data.drawn import put
 from tests.tasks.pictures import draw
 
@@ -279,3 +286,35 @@ def test_whole_numbers_are_classes_or_numbers_as_asked(pictures, tmp_path, modul
         record = train(pictures / "p", out=tmp_path / learn, say=said.append, **options)
         assert (record.target, record.loss) == (target, loss)
         assert any(line.startswith(f"loss: {loss}, since the table of labels holds ") for line in said)
+
+
+def test_numbers_are_learnt_from_large_features_with_a_limit_on_the_gradient(runs):
+    """Features as ResNet-18's, 512 values around 1: the default rate diverges without the limit that a run sets."""
+    assert (runs["numbers"].recipe["clip"], runs["labels"].recipe["clip"]) == (1.0, 0.0)
+    features = 0.9 + 0.6 * torch.randn(160, 512, generator=torch.Generator().manual_seed(0))
+    examples = Given(features.clamp(min=0), features[:, :20].sum(1, keepdim=True) / 2 - 9)
+
+    def loss(recipe: Recipe) -> float:
+        torch.manual_seed(0)
+        head = torch.nn.Linear(512, 1)
+        parameters = dict(head.named_parameters())
+        model = Model(
+            train_forward=lambda x: (head(x),), eval_forward=lambda x: (head(x),), parameters=parameters, objective=L2()
+        )
+        return fit(model, examples, examples, recipe, silent)[-1].val_loss
+
+    with pytest.raises(DataError, match="training diverged"):
+        loss(Recipe())
+    assert loss(suited_to(Recipe(), "numbers")) < 0.2
+    assert suited_to(Recipe(clip=5.0), "numbers").clip == 5
+
+
+class Given:
+    """Features in memory, with their numbers."""
+
+    def __init__(self, features: torch.Tensor, labels: torch.Tensor) -> None:
+        self.features, self.labels = features, labels
+        self.files = [f"{n}.png" for n in range(len(labels))]
+
+    def batch(self, indices: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (self.features[indices],)

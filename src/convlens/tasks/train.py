@@ -20,7 +20,7 @@ from convlens.tasks.fit import Fitting, fitted, judged
 from convlens.tasks.network import RANDOM, weights_named
 from convlens.tasks.place import UNFINISHED, Place, read_begun, reserved_place
 from convlens.tasks.prepare import Prepared, freeze_outcome, prepare
-from convlens.tasks.recipe import changed_recipe
+from convlens.tasks.recipe import changed_recipe, suited_to
 from convlens.tasks.refusals import refuse_contradictions, refuse_unfit_for, refuse_unfit_head
 from convlens.tasks.run_folder import RunResult, write_run_folder
 from convlens.tasks.views import with_views
@@ -168,6 +168,7 @@ def _trained(
     _warn_of_random_weights(recipe, warnings)
     with processes.in_turn():
         prepared, features, manifest = _made_ready(recipe, folder, clock, progress, say, warnings)
+    recipe = suited_to(recipe, manifest.target)
     fitting = Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe, processes=processes)
     with clock("fit"):
         model, history = fitted(fitting, place, checkpoint_seconds, progress, say)

@@ -233,6 +233,8 @@ def test_other_commands_say_what_they_need(pictures, runs):
 def test_check_counts_labels(pictures):
     counted = {one.name: one.pictures for one in check_pictures(pictures / "p", labels=pictures / "labels.csv").classes}
     assert counted["red"] == sum(20 + 5 * n > 120 for n in range(COUNT))
+    for name in ("labels", "numbers"):
+        assert check_pictures(pictures / "p", labels=pictures / f"{name}.csv").bad_share == 0
     assert check_pictures(pictures / "p", labels=pictures / "numbers.csv").classes == []
 
 

@@ -68,6 +68,8 @@ class Manifest:
 
     def class_problems(self) -> tuple[Problem, ...]:
         """The pictures of classes without any to train on, and, by their names, the classes without any picture."""
+        if self.target != "class":
+            return ()
         present, trainable = {picture.label for picture in self.pictures}, self._trainable()
         unknown = [
             Problem(

@@ -12,13 +12,16 @@ import pytest
 from convlens.cli.main import main
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as main does, and for the same reason; torch reads it when loaded
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a core for each of the processes that share the machine
 
 
 @pytest.fixture(scope="session")
 def captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Captured graphs, kept from test to test: capturing takes longer than all the rest of a tiny run."""
-    folder = tmp_path_factory.mktemp("captured") / "graphs"
-    folder.mkdir()
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "captured"  # of all processes
+    folder.mkdir(exist_ok=True)
     return folder
 
 
@@ -38,7 +41,8 @@ def _link_files(source: Path, target: Path) -> None:
     there = {path.name for path in target.iterdir()}
     for path in source.glob("*.json"):
         if path.name not in there:
-            (target / path.name).hardlink_to(path)
+            with contextlib.suppress(FileExistsError):  # another process was first
+                (target / path.name).hardlink_to(path)
 
 
 @pytest.fixture(autouse=True)

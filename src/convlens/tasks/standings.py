@@ -103,7 +103,9 @@ def _sentence(one: Contestant, difference: Difference, verdict: Verdict, runs: i
         "harms": f"{one.name} harms",
         "no difference shown": f"{one.name}: no difference shown",
     }[verdict]
-    return f"{told}: {100 * difference.value:+.1f} points (95 % interval {low} to {high}), {over}."
+    alone = " Alone it would count; among so many recipes it may be chance."
+    doubt = alone if verdict == "no difference shown" and difference.p_value < _LEVEL else ""
+    return f"{told}: {100 * difference.value:+.1f} points (95 % interval {low} to {high}), {over}.{doubt}"
 
 
 def _mean(values: Sequence[float]) -> float:

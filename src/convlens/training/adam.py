@@ -8,8 +8,8 @@ from torch.optim.adam import adam
 
 from convlens.training.groups import gradients_of, parameter_groups
 
-_BETAS = (0.9, 0.999)
-_EPSILON = 1e-8
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
 _MEAN, _SQUARE, _STEPS = "mean", "square", "steps"
 
 
@@ -55,11 +55,11 @@ class Adam:
                 [],
                 steps,
                 amsgrad=False,
-                beta1=_BETAS[0],
-                beta2=_BETAS[1],
+                beta1=BETAS[0],
+                beta2=BETAS[1],
                 lr=learning_rate * group.factor,
                 weight_decay=group.weight_decay,
-                eps=_EPSILON,
+                eps=EPSILON,
                 maximize=False,
                 decoupled_weight_decay=self._decoupled,
             )

@@ -7,11 +7,19 @@ import torch
 from torch import Tensor
 
 
+def decay_after(steps: int, most: float) -> float:
+    """The decay d of the average after step number t: `most`, or (1 + t) / (10 + t) where that is less.
+
+    So the random start is forgotten soon.
+    """
+    return min(most, (1 + steps) / (10 + steps))
+
+
 class WeightAverage:
     """Exponential moving average: a ← d a + (1 − d) θ after every step, of parameters and floating-point buffers.
 
-    d is `decay`, less in the first steps, (1 + t) / (10 + t) after t of them, so that the random start is forgotten
-    soon. Polyak & Juditsky, Acceleration of stochastic approximation by averaging, 1992, in its exponential form.
+    d is `decay`, less in the first steps (see `decay_after`). Polyak & Juditsky, Acceleration of stochastic
+    approximation by averaging, 1992, in its exponential form.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], decay: float) -> None:
@@ -23,7 +31,7 @@ class WeightAverage:
     @torch.no_grad()
     def update(self, steps: int) -> None:
         """Take in the weights after step number `steps`, counted from 1."""
-        decay = min(self._decay, (1 + steps) / (10 + steps))
+        decay = decay_after(steps, self._decay)
         for name, tensor in self._current.items():
             self.values[name].lerp_(tensor, 1 - decay)
 

@@ -1,6 +1,7 @@
 """The loop: minibatch stochastic gradient descent, and evaluation after every epoch."""
 
 import contextlib
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,12 +12,13 @@ from torch import Tensor
 from convlens.core.errors import DataError
 from convlens.core.progress import Advance, Progress
 from convlens.core.run import EpochMetrics
-from convlens.core.seeds import derived_seed
 from convlens.core.stopping import stop_deferred
 from convlens.training.checkpoint import Checkpoints, Course
+from convlens.training.early_stopping import best_epoch, stalled
 from convlens.training.examples import Examples
 from convlens.training.growth import Growth
 from convlens.training.learner import Learner, Model
+from convlens.training.order import epoch_orders, seeded
 from convlens.training.processes import ALONE, Processes
 from convlens.training.recipe import Recipe
 from convlens.training.schedule import learning_rate
@@ -50,8 +52,7 @@ def fit(
     bit what it would have given without the break. Raises DataError when the loss is no longer finite.
     """
     learner = Learner(model, recipe, processes)
-    purpose = "training" if processes.first else f"training, process {processes.rank}"
-    with _seeded(derived_seed(recipe.seed, purpose)), contextlib.ExitStack() as stack:
+    with seeded(recipe, processes.rank), contextlib.ExitStack() as stack:
         stopping = stack.enter_context(stop_deferred()) if checkpoints else lambda: False
         training = _Training(learner, model, train, val, recipe, growth, checkpoints, stopping, processes)
         training.go_on()
@@ -113,8 +114,7 @@ class _Training:
     @property
     def stalled(self) -> bool:
         """Whether the validation loss has not fallen for as many epochs as the recipe bears."""
-        patience = self._recipe.early_stopping
-        return bool(patience) and self.course.epoch - _best_epoch(self.course.history) >= patience
+        return stalled(self.course.history, self._recipe.early_stopping)
 
     def go_on(self) -> None:
         """Take up the newest checkpoint, if there is one."""
@@ -123,12 +123,8 @@ class _Training:
             self._learner.load(saved.tensors)
 
     def remaining_orders(self) -> Iterator[Tensor]:
-        """For each epoch that is left, the numbers of all training examples in the order in which it visits them."""
-        generator = torch.Generator().manual_seed(derived_seed(self._recipe.seed, "order"))
-        for epoch in range(self._recipe.epochs):
-            order = torch.randperm(len(self._train.labels), generator=generator)
-            if epoch >= self.course.epoch:
-                yield order
+        """The orders of the epochs that are left."""
+        return itertools.islice(epoch_orders(self._recipe, len(self._train.labels)), self.course.epoch, None)
 
     def run_epoch(self, order: Tensor, advance: Advance) -> None:
         """The rest of an epoch, step by step, and its evaluation."""
@@ -161,7 +157,7 @@ class _Training:
             seconds=time.perf_counter() - start,
         )
         self.course = Course(history=[*course.history, metrics])
-        if self._recipe.early_stopping and _best_epoch(self.course.history) == metrics.epoch:
+        if self._recipe.early_stopping and best_epoch(self.course.history) == metrics.epoch:
             self._learner.remember()
 
     def keep(self, *, at_once: bool = False) -> None:
@@ -213,18 +209,5 @@ def predict_logits(model: Model, examples: Examples, processes: Processes = ALON
     return torch.cat(processes.gathered(torch.cat(parts)))
 
 
-def _best_epoch(history: Sequence[EpochMetrics]) -> int:
-    """The first epoch with the lowest validation loss; 0 where there is none."""
-    return min(history, key=lambda metrics: metrics.val_loss).epoch if history else 0
-
-
 def _advice(recipe: Recipe) -> str:
     return f"Try a tenth of the learning rate (--learning-rate {recipe.learning_rate / 10:g})."
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Everything random inside (dropout, augmentation) follows from the seed; the caller's generator is untouched."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield

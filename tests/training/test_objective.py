@@ -22,6 +22,15 @@ def test_categorical_cross_entropy() -> None:
     assert accuracy == (OUTPUTS.argmax(1) == CLASSES).double().mean()
 
 
+@pytest.mark.parametrize("weights", [None, torch.tensor([1.0, 2.0, 3.0])])
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_what_is_asked_of_each_class_gives_the_loss(weights: torch.Tensor | None, smoothing: float) -> None:
+    objective = CategoricalCrossEntropy(weights)
+    rows = objective.asked(3, smoothing)[CLASSES]
+    loss = -(rows * OUTPUTS.log_softmax(1)).sum() / objective.importance(3)[CLASSES].sum()
+    torch.testing.assert_close(loss, objective.loss(OUTPUTS, CLASSES, smoothing))
+
+
 def test_binary_cross_entropy() -> None:
     probabilities = OUTPUTS.sigmoid()
     smooth = 0.8 * LABELS + 0.1

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import NamedTuple, Protocol
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -47,6 +48,19 @@ class CategoricalCrossEntropy:
     def hits(self, outputs: Tensor, targets: Tensor) -> float:
         """How many have their largest logit at the true class."""
         return (outputs.argmax(1) == targets).sum().item()
+
+    def importance(self, classes: int) -> Tensor:
+        """How much an example of each class counts in the mean, of shape (classes,)."""
+        return torch.ones(classes) if self.weights is None else self.weights
+
+    def asked(self, classes: int, label_smoothing: float = 0.0) -> Tensor:
+        """How often −log p of every class (column) stands in the loss of an example of each class (row).
+
+        The mean loss is the sum of such rows times −log p, over the sum of the examples' importance.
+        """
+        importance = self.importance(classes)
+        own = torch.diag((1 - label_smoothing) * importance)
+        return own + label_smoothing / classes * importance if label_smoothing else own
 
     def standing(self, outputs: Tensor, targets: Tensor) -> Standing:
         """Mean loss in nats, and accuracy."""

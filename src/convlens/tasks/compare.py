@@ -1,11 +1,12 @@
 """Compare: a base recipe and tricks side by side, on the same splits and seeds, from one pass over the pictures."""
 
+import contextlib
 import dataclasses
 import hashlib
 import platform
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import torch
 
 from convlens.core.comparison import Comparison, FractionPoint, RangeTest
 from convlens.core.errors import ConvlensError, UsageError
-from convlens.core.progress import Progress, Say, silent
+from convlens.core.progress import Advance, Progress, Say, silent
 from convlens.core.records import now
 from convlens.core.run import Versions
 from convlens.data.manifest import Manifest
@@ -27,6 +28,7 @@ from convlens.tasks.standings import Contestant, mean_accuracy, standings
 from convlens.tasks.workbench import Workbench
 from convlens.training.range_test import range_test
 from convlens.training.recipe import Recipe
+from convlens.training.siblings import family
 from convlens.training.tricks import PLAIN, TRICKS, together, trick
 
 COMPARISONS_FOLDER = Path("comparisons")
@@ -183,23 +185,42 @@ def _race(
             if end is not None and number and begun + longest > end:
                 left_out.append(f"{len(rounds) - number} of {len(rounds)} runs of each recipe: the budget was used up")
                 break
-            for contestant in contestants:
-                if end is not None and not number and contestant is not contestants[0] and time.perf_counter() > end:
-                    left_out.append(f"{contestant.name}: the budget was used up")
-                    continue
-                if number and not contestant.outcomes:
-                    continue
-                _train(bench, contestant, one_round)
-                advance(1, contestant.name)
+            racing = [one for one in contestants if one.outcomes or not number]
+            limit = None if number else end  # in the first round the clock is asked before each recipe
+            for group in _families(racing) if limit is None else [[one] for one in racing]:
+                if limit is not None and group[0] is not contestants[0] and time.perf_counter() > limit:
+                    left_out.append(f"{group[0].name}: the budget was used up")
+                else:
+                    _train(bench, group, one_round, advance)
             if number:
                 longest = max(longest, time.perf_counter() - begun)
     return left_out
 
 
-def _train(bench: Workbench, contestant: Contestant, one_round: _Round) -> None:
-    recipe = one_round.seeded(contestant.recipe)
+def _families(contestants: Sequence[Contestant]) -> list[list[Contestant]]:
+    """Those whose heads see the same minibatches, and may train at once."""
+    families: dict[Recipe, list[Contestant]] = {}
+    for one in contestants:
+        families.setdefault(family(one.recipe), []).append(one)
+    return list(families.values())
+
+
+def _train(bench: Workbench, group: Sequence[Contestant], one_round: _Round, advance: Advance) -> None:
+    """Train contestants of one family, at once where that is faster, else one after another."""
+    recipes = [one_round.seeded(one.recipe) for one in group]
+    with _named(group[0]):
+        outcomes = bench.run_at_once(recipes)
+    for contestant, recipe, outcome in zip(group, recipes, outcomes, strict=True):
+        with _named(contestant):
+            contestant.outcomes.append(outcome or bench.run(recipe, bench.divided(recipe)))
+        advance(1, contestant.name)
+
+
+@contextlib.contextmanager
+def _named(contestant: Contestant) -> Iterator[None]:
+    """An error inside says whose it is."""
     try:
-        contestant.outcomes.append(bench.run(recipe, bench.divided(recipe)))
+        yield
     except ConvlensError as error:
         raise type(error)(f"recipe {contestant.name!r}: {error}") from error
 

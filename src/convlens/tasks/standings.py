@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from convlens.core.comparison import ComparedRecipe, ComparedRun, Verdict
-from convlens.tasks.workbench import Outcome
+from convlens.tasks.outcome import Outcome
 from convlens.training.metrics import wilson_interval
 from convlens.training.recipe import Recipe
 from convlens.training.significance import Difference, holm, paired_difference

@@ -10,33 +10,20 @@ from torch import Tensor, nn
 from convlens.core.errors import DataError
 from convlens.core.files import cache_folder
 from convlens.core.progress import Progress, silent
-from convlens.core.run import EpochMetrics, FeatureCounts
+from convlens.core.run import FeatureCounts
 from convlens.core.seeds import derived_seed
 from convlens.data.manifest import Manifest
+from convlens.tasks.at_once import trained_at_once
 from convlens.tasks.divide import divided
 from convlens.tasks.fit import Fitting, in_stages
 from convlens.tasks.network import RANDOM
+from convlens.tasks.outcome import Outcome
 from convlens.tasks.prepare import Prepared, prepare
 from convlens.tasks.views import with_views
 from convlens.training.loop import predict_logits
 from convlens.training.recipe import Recipe
 from convlens.transfer.heads import new_head
 from convlens.transfer.prefix import PrefixPass, run_prefix
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How one training went, and which of the validation pictures it classified rightly in the end, by their hashes."""
-
-    history: list[EpochMetrics]
-    hits: dict[str, bool]
-    seconds: float
-    trained_parameters: int
-
-    @property
-    def accuracy(self) -> float:
-        """On the validation pictures."""
-        return sum(self.hits.values()) / len(self.hits)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -100,10 +87,22 @@ class Workbench:
         model, history = in_stages(fitting, silent)
         seconds = time.perf_counter() - start
         val = fitting.examples("val", augment=False)
-        right = (predict_logits(model, val).argmax(1) == val.labels).tolist()
-        hits = {one.sha256: bool(hit) for one, hit in zip(manifest.side("val"), right, strict=True)}
         trained = sum(parameter.numel() for parameter in model.parameters.values())
-        return Outcome(history=history, hits=hits, seconds=seconds, trained_parameters=trained)
+        return Outcome.of(
+            manifest,
+            predict_logits(model, val),
+            val.labels,
+            history=history,
+            seconds=seconds,
+            trained_parameters=trained,
+        )
+
+    def run_at_once(self, recipes: Sequence[Recipe]) -> list[Outcome | None]:
+        """Train recipes of one `family`, each on its usual split; None for those that are to train alone, by `run`."""
+        first, *others = recipes
+        if not others:
+            return [None]
+        return trained_at_once(self.fitting(first, self.divided(first)), recipes)
 
     def fitting(self, recipe: Recipe, manifest: Manifest) -> Fitting:
         """Everything that training by the recipe starts from."""

@@ -22,7 +22,7 @@ class ComparedRun(Record):
     train_loss: float
     val_loss: float
     seconds: float
-    """Of training and nothing else, on features that were there. Heads that trained at once have an equal part each."""
+    """Of training only, on features that were there. Heads that trained at once have an equal part of the time each."""
     epochs: list[EpochMetrics]
 
 

@@ -154,8 +154,8 @@ class _Training:
 
     def _logits(self, weights: Tensor) -> Tensor:
         """Of all validation examples, of shape (N, heads, classes)."""
-        parts = []
-        for indices in torch.split(torch.arange(len(self._val.labels)), _EVALUATION_BATCH):
+        logits = torch.empty(len(self._val.labels), *weights.shape[:2])
+        for indices in torch.split(torch.arange(len(logits)), _EVALUATION_BATCH):
             (inputs,) = self._val.batch(indices)
-            parts.append(scores_of(inputs, weights))
-        return torch.cat(parts)
+            logits[indices] = scores_of(inputs, weights)
+        return logits

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convlens.cli.division import DIVISION, GroupOption, NestedOption, SplitOption
 from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.core.errors import UsageError
 
 if TYPE_CHECKING:
     from convlens.core.comparison import Comparison
 
-_WHAT, _BASE, _DIVISION, _HOW = "What is compared", "The base recipe", "Classes, and who is judged", "How"
+_WHAT, _BASE, _HOW = "What is compared", "The base recipe", "How"
 _OF_THE_BASE = (
     "backbone", "weights", "freeze", "size", "epochs", "learning_rate", "precision", "seed",
     "val_fraction", "labels", "nested", "group_by", "split",
@@ -72,28 +73,17 @@ def compare(
         bool, typer.Option("--lr-find", help="Take the base's learning rate from a range test.", rich_help_panel=_BASE)
     ] = False,
     val_fraction: Annotated[
-        float, typer.Option(help="As in `convlens train`, and the ones below, too.", rich_help_panel=_DIVISION)
+        float, typer.Option(help="As in `convlens train`, and the ones below, too.", rich_help_panel=DIVISION)
     ] = 0.2,
     labels: Annotated[
         str,
         typer.Option(
-            metavar="CSV", help="A table with the columns file and label, perhaps side.", rich_help_panel=_DIVISION
+            metavar="CSV", help="A table with the columns file and label, perhaps side.", rich_help_panel=DIVISION
         ),
     ] = "",
-    nested: Annotated[
-        bool, typer.Option(help="Every folder that holds pictures is a class.", rich_help_panel=_DIVISION)
-    ] = False,
-    group_by: Annotated[
-        str,
-        typer.Option(
-            metavar="REGEX|COLUMN",
-            help="Pictures of one group, such as the frames of a video, stand on one side.",
-            rich_help_panel=_DIVISION,
-        ),
-    ] = "",
-    split: Annotated[
-        str, typer.Option(metavar="FILE", help="Take the sides of a run's split.csv.", rich_help_panel=_DIVISION)
-    ] = "",
+    nested: NestedOption = False,
+    group_by: GroupOption = "",
+    split: SplitOption = "",
     seeds: Annotated[int, typer.Option(help="Trainings of each recipe (per fold).", rich_help_panel=_HOW)] = 5,
     folds: Annotated[
         int, typer.Option(help="Cross-validation with so many folds; 0 for none.", rich_help_panel=_HOW)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from convlens.cli.division import DIVISION, GroupOption, NestedOption, SplitOption
 from convlens.cli.outcome import outcome_lines
 from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.core.errors import UsageError
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from convlens.core.run import RunRecord
 
 _NETWORK, _STEPS, _PICTURES = "Network", "Steps", "Pictures, and against overfitting"
-_DIVISION = "Classes, and who is judged"
 _WITH_RESUME = {"resume", "checkpoint_minutes", "json", "quiet"}
 _NOT_OF_THE_RECIPE = {"folder", "recipe", "out", *_WITH_RESUME}
 
@@ -205,7 +205,7 @@ def train(
         typer.Option(
             metavar="CSV",
             help="A table with the columns file and label, perhaps side; or several columns of numbers, or of labels.",
-            rich_help_panel=_DIVISION,
+            rich_help_panel=DIVISION,
         ),
     ] = "",
     learn: Annotated[
@@ -213,29 +213,18 @@ def train(
         typer.Option(
             help="What the table holds: class, labels (several per picture), numbers, or auto to find out. It decides "
             "the loss.",
-            rich_help_panel=_DIVISION,
+            rich_help_panel=DIVISION,
         ),
     ] = "auto",
     label_columns: Annotated[
         str,
-        typer.Option(metavar="A,B,...", help="The columns of the table that are learnt.", rich_help_panel=_DIVISION),
+        typer.Option(metavar="A,B,...", help="The columns of the table that are learnt.", rich_help_panel=DIVISION),
     ] = "",
-    nested: Annotated[
-        bool, typer.Option(help="Every folder that holds pictures is a class.", rich_help_panel=_DIVISION)
-    ] = False,
-    group_by: Annotated[
-        str,
-        typer.Option(
-            metavar="REGEX|COLUMN",
-            help="Pictures of one group, such as the frames of a video, stand on one side.",
-            rich_help_panel=_DIVISION,
-        ),
-    ] = "",
-    split: Annotated[
-        str, typer.Option(metavar="FILE", help="Take the sides of a run's split.csv.", rich_help_panel=_DIVISION)
-    ] = "",
+    nested: NestedOption = False,
+    group_by: GroupOption = "",
+    split: SplitOption = "",
     fold: Annotated[
-        str, typer.Option(metavar="K/N", help="Judge on this one of so many folds.", rich_help_panel=_DIVISION)
+        str, typer.Option(metavar="K/N", help="Judge on this one of so many folds.", rich_help_panel=DIVISION)
     ] = "",
     seed: Annotated[int, typer.Option(help="Decides everything that is random.")] = 0,
     out: Annotated[

@@ -1,9 +1,10 @@
 """A shard of the store as a file of which rows are read when they are wanted."""
 
+import contextlib
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,18 +66,28 @@ class ShardFile:
         """All rows of the tensor."""
         place = self._places[name]
         rows = self.empty(name, place.shape[0])
-        with self._path.open("rb", buffering=0) as file:
-            _fill(file.fileno(), _bytes_of(rows), place.offset)
+        with self._opened() as descriptor:
+            _fill(descriptor, _bytes_of(rows), place.offset)
         return rows
 
     def read(self, name: str, numbers: Sequence[int], rows: Tensor, positions: Sequence[int]) -> None:
         """Read the tensor's rows of these numbers into `rows`, each at its position there."""
         place = self._places[name]
         size, target = place.row_bytes, _bytes_of(rows)
-        with self._path.open("rb", buffering=0) as file:
-            descriptor = file.fileno()
+        with self._opened() as descriptor:
             for number, position in zip(numbers, positions, strict=True):
-                _fill(descriptor, target[position * size : (position + 1) * size], place.offset + number * size)
+                part, offset = target[position * size : (position + 1) * size], place.offset + number * size
+                if os.preadv(descriptor, [part], offset) < size:
+                    _fill(descriptor, part, offset)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[int]:
+        """The file's descriptor: a minibatch opens every shard, and a file object would cost as much as its rows."""
+        descriptor = os.open(self._path, os.O_RDONLY)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
 
 def _bytes_of(rows: Tensor) -> memoryview:

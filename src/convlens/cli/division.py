@@ -1,0 +1,22 @@
+"""The options that say which class a picture has and who is judged, alike in `train` and `compare`."""
+
+from typing import Annotated
+
+import typer
+
+DIVISION = "Classes, and who is judged"
+
+NestedOption = Annotated[
+    bool, typer.Option(help="Every folder that holds pictures is a class.", rich_help_panel=DIVISION)
+]
+GroupOption = Annotated[
+    str,
+    typer.Option(
+        metavar="REGEX|COLUMN",
+        help="Pictures of one group, such as the frames of a video, stand on one side.",
+        rich_help_panel=DIVISION,
+    ),
+]
+SplitOption = Annotated[
+    str, typer.Option(metavar="FILE", help="Take the sides of a run's split.csv.", rich_help_panel=DIVISION)
+]

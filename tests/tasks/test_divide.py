@@ -32,13 +32,19 @@ def sides(record: RunRecord) -> dict[str, str]:
     return {file: row["side"] for file, row in rows(record).items()}
 
 
-def test_copies_in_another_size_stay_on_one_side(tmp_path: Path) -> None:
-    for number in range(12):
+def photographs_and_small_copies(folder: Path, count: int) -> Path:
+    """So many photographs of two classes, and each once more in another size and format."""
+    for number in range(count):
         for label in ("ants", "bees"):
             image = photograph(number + 100 * (label == "bees"))
-            put(tmp_path / "p" / label / f"{number}.png", encoded(image, "PNG"))
-            put(tmp_path / "p" / label / f"{number}-small.jpg", encoded(image.resize((120, 90)), "JPEG"))
-    found = sides(train(tmp_path / "p", out=tmp_path / "run", val_fraction=0.4, **SMALL))
+            put(folder / label / f"{number}.png", encoded(image, "PNG"))
+            put(folder / label / f"{number}-small.jpg", encoded(image.resize((120, 90)), "JPEG"))
+    return folder
+
+
+def test_copies_in_another_size_stay_on_one_side(tmp_path: Path) -> None:
+    folder = photographs_and_small_copies(tmp_path / "p", 12)
+    found = sides(train(folder, out=tmp_path / "run", val_fraction=0.4, **SMALL))
     assert len(found) == 48
     assert set(found.values()) == {"train", "val"}
     for file, side in found.items():
@@ -101,14 +107,10 @@ def test_wrong_use(tmp_path: Path, more: dict[str, str], error: type[Exception],
 
 
 def test_a_comparison_divides_as_training_does(tmp_path: Path) -> None:
-    for number in range(8):
-        for label in ("ants", "bees"):
-            image = photograph(number + 100 * (label == "bees"))
-            put(tmp_path / "p" / label / f"{number}.png", encoded(image, "PNG"))
-            put(tmp_path / "p" / label / f"{number}-small.jpg", encoded(image.resize((120, 90)), "JPEG"))
+    folder = photographs_and_small_copies(tmp_path / "p", 8)
     recipe = changed_recipe(Recipe(), val_fraction=0.4, precision="auto", **SMALL)
-    found = sides(train_by_recipe(tmp_path / "p", recipe, out=tmp_path / "run"))
-    divided = Workbench(scan(tmp_path / "p"), silent).divided(recipe)
+    found = sides(train_by_recipe(folder, recipe, out=tmp_path / "run"))
+    divided = Workbench(scan(folder), silent).divided(recipe)
     assert {one.file: one.side for one in divided.pictures} == found
     assert all(found[file] == found[file.replace(".png", "-small.jpg")] for file in found if file.endswith(".png"))
 

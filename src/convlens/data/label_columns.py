@@ -1,5 +1,6 @@
 """What the columns of a table of labels hold: a class, several labels, or numbers."""
 
+import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -62,14 +63,14 @@ def labels_of(kind: TargetKind, columns: Columns) -> tuple[list[str], tuple[str,
 
     Raises DataError, with the line, for a cell that is none of that kind.
     """
-    first, *_ = columns.values()
+    first_name, first = next(iter(columns.items()))
     if kind == "numbers":
         rows = zip(*(_numbers(name, cells) for name, cells in columns.items()), strict=True)
         return [joined(map(repr, row)) for row in rows], tuple(columns)
     if kind == "class":
         texts = [cell.text for cell in first]
         return texts, tuple(sorted(set(texts)))
-    if len(columns) > 1 or (_all_truths(columns) and next(iter(columns)).strip().lower() not in CLASS_COLUMNS):
+    if len(columns) > 1 or (_all_truths(columns) and first_name.strip().lower() not in CLASS_COLUMNS):
         return _labels_of_truths(columns)
     found = [sorted({word for part in _BETWEEN_LABELS.split(cell.text) if (word := part.strip())}) for cell in first]
     return [joined(words) for words in found], tuple(sorted({word for words in found for word in words}))
@@ -77,14 +78,12 @@ def labels_of(kind: TargetKind, columns: Columns) -> tuple[list[str], tuple[str,
 
 def _labels_of_truths(columns: Columns) -> tuple[list[str], tuple[str, ...]]:
     """A column of 0 and 1 for each label."""
-    names = {name: name.strip() for name in columns}
-    if wrong := [name for name in names.values() if SEPARATOR in name]:
+    names = [name.strip() for name in columns]
+    if wrong := [name for name in names if SEPARATOR in name]:
         raise DataError(f"the column {wrong[0]!r} is the name of a label, which may not hold {SEPARATOR!r}. Rename it.")
-    truths = [[_truth(name, cell) for cell in cells] for name, cells in columns.items()]
-    order = sorted(range(len(names)), key=list(names.values()).__getitem__)
+    truths = ([_truth(name, cell) for cell in cells] for name, cells in columns.items())
     rows = zip(*truths, strict=True)
-    listed = list(names.values())
-    return [joined(listed[place] for place in order if row[place]) for row in rows], tuple(sorted(listed))
+    return [joined(sorted(itertools.compress(names, row))) for row in rows], tuple(sorted(names))
 
 
 def _all_truths(columns: Columns) -> bool:

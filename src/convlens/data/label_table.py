@@ -43,7 +43,8 @@ def read_labels(
 
     Raises UsageError where there is no such file or column, DataError where it is no such table.
     """
-    table = csv.DictReader(io.StringIO(_text(path), newline=""), delimiter=_delimiter(path))
+    text = _text(path)
+    table = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     columns = {name.strip().lower(): name for name in table.fieldnames or () if name}
     file_column = _column(columns, _FILE_COLUMNS, path)
     side_column = next((columns[name] for name in _SIDE_COLUMNS if name in columns), None)
@@ -134,9 +135,9 @@ def _text(path: Path) -> str:
         raise UsageError(f"cannot read --labels {path}: {error.strerror}. Give a CSV file with a header.") from error
 
 
-def _delimiter(path: Path) -> str:
+def _delimiter(text: str) -> str:
     """What stands most often in the header, of the three that programs write."""
-    header = _text(path).partition("\n")[0]
+    header = text.partition("\n")[0]
     return max(",;\t", key=header.count)
 
 

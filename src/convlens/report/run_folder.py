@@ -2,6 +2,7 @@
 
 import base64
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from convlens.core.errors import DataError
@@ -43,18 +44,21 @@ def read_epochs(run_folder: Path) -> list[EpochMetrics]:
     ]
 
 
-def read_numbers(run_folder: Path, name: str, side: str) -> tuple[list[float], list[float]]:
-    """The true and the predicted values of a number for the pictures of one side, from predictions.csv.
+def read_numbers(run_folder: Path, names: Sequence[str], side: str) -> list[tuple[list[float], list[float]]]:
+    """The true and the predicted values of each number for the pictures of one side, from predictions.csv.
 
-    Both are empty where that file is missing or another one: the page goes without what it would draw of them.
+    Empty where that file is missing or another one: the page goes without what it would draw of them.
     """
     try:
         with (run_folder / PREDICTIONS_FILE).open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if row["side"] == side]
-        true, said = ([float(row[f"{column} {name}"]) for row in rows] for column in ("true", "predicted"))
+        return [(_column(rows, f"true {name}"), _column(rows, f"predicted {name}")) for name in names]
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
-        return [], []
-    return true, said
+        return []
+
+
+def _column(rows: Sequence[Mapping[str, str]], name: str) -> list[float]:
+    return [float(row[name]) for row in rows]
 
 
 def read_thumbnail(run_folder: Path, name: str) -> str | None:

@@ -117,14 +117,12 @@ def _view(run_folder: Path, record: RunRecord, side: str, evaluation: AnyEvaluat
     if isinstance(evaluation, LabelsEvaluation):
         return TargetView(side=side, evaluation=evaluation, images=record.images_per_class)
     key = "val" if side == "validation" else side
-    numbers = {name: read_numbers(run_folder, name, key) for name in record.classes}
+    numbers = read_numbers(run_folder, record.classes, key)
     return TargetView(
         side=side,
         evaluation=evaluation,
         scatters=[
-            charts.scatter(true, said, f"{side}-number{place}")
-            for place, (true, said) in enumerate(numbers.values())
-            if true
+            charts.scatter(true, said, f"{side}-number{place}") for place, (true, said) in enumerate(numbers) if true
         ],
     )
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -27,7 +27,7 @@ from convlens.tasks.refusals import CLOSED_FORM
 from convlens.training.checkpoint import Checkpoints
 from convlens.training.growth import Growth
 from convlens.training.learner import Model
-from convlens.training.loop import fit, predict_logits
+from convlens.training.loop import OnEpoch, fit, no_log, predict_logits
 from convlens.training.objective import Objective
 from convlens.training.processes import ALONE, Processes
 from convlens.training.recipe import Recipe
@@ -38,9 +38,6 @@ from convlens.transfer.prefix import PrefixPass
 from convlens.transfer.rates import rate_factors
 from convlens.transfer.ridge import LinearHead, ridge, ridge_classifier
 from convlens.zoo import card
-
-OnEpoch = Callable[[Sequence[EpochMetrics]], None]
-"""Told the metrics of all epochs so far, after each."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -144,17 +141,13 @@ class Fitting:
         return Augmentation(crop_area=recipe.crop_area, colour=recipe.colour, erasing=recipe.erasing)
 
 
-def _no_log(history: Sequence[EpochMetrics]) -> None:
-    """For whom nothing is to be told."""
-
-
 def fitted(
     fitting: Fitting, place: Place, checkpoint_seconds: float, progress: Progress, say: Say
 ) -> tuple[Model, list[EpochMetrics]]:
     """The trained model and the metrics of its epochs; goes on from the newest checkpoint of the place."""
     checkpoints = Checkpoints(place.checkpoints, fitting.key(), seconds=checkpoint_seconds, say=say)
     try:
-        log = _MetricsLog(place) if fitting.processes.first else _no_log
+        log = _MetricsLog(place) if fitting.processes.first else no_log
         return in_stages(fitting, progress, log, checkpoints)
     except KeyboardInterrupt:
         if place.has_checkpoints:
@@ -165,7 +158,7 @@ def fitted(
 def in_stages(
     fitting: Fitting,
     progress: Progress,
-    on_epoch: OnEpoch = _no_log,
+    on_epoch: OnEpoch = no_log,
     checkpoints: Checkpoints | None = None,
 ) -> tuple[Model, list[EpochMetrics]]:
     """The trained model and the metrics of its epochs: the head by itself first, where the recipe says so, then all.

@@ -25,6 +25,12 @@ from convlens.training.schedule import learning_rate
 
 _EVALUATION_BATCH = 256
 _MOST_NAMED = 3
+OnEpoch = Callable[[Sequence[EpochMetrics]], None]
+"""Told the metrics of all epochs so far, after each."""
+
+
+def no_log(history: Sequence[EpochMetrics]) -> None:
+    """For whom nothing is to be told."""
 
 
 def fit(
@@ -33,7 +39,7 @@ def fit(
     val: Examples,
     recipe: Recipe,
     progress: Progress,
-    on_epoch: Callable[[Sequence[EpochMetrics]], None] = lambda history: None,
+    on_epoch: OnEpoch = no_log,
     checkpoints: Checkpoints | None = None,
     growth: Growth | None = None,
     processes: Processes = ALONE,

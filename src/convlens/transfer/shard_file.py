@@ -99,7 +99,7 @@ def _fill(descriptor: int, target: memoryview, offset: int) -> None:
     """Read the file from there until the target is full: the system may give less at once."""
     done = 0
     while done < len(target):
-        count = os.preadv(descriptor, [target[done:] if done else target], offset + done)
+        count = os.preadv(descriptor, [target[done:]], offset + done)
         if not count:
             raise EOFError(f"a file of the feature store ends at {offset + done}, within a row.")
         done += count

@@ -11,8 +11,8 @@ demo: $(VENV)/.installed
 test: lint types unit
 
 lint: $(VENV)/.installed-dev
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks docs/*.py
+	$(BIN)/ruff format --check src tests benchmarks docs/*.py
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy

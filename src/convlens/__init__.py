@@ -1,9 +1,33 @@
 """convlens: train image classifiers on your own pictures by transfer learning, and see inside them.
 
-The public names resolve lazily (PEP 562), so that `import convlens` does not import torch.
+The public names resolve lazily (PEP 562), so that `import convlens` does not import torch. Editors and type checkers
+do not run that; for them the names are imported.
 """
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from convlens.gradient.backpropagate import backpropagate as backpropagate
+    from convlens.gradient.check import check as check
+    from convlens.gradient.tensor import chain as chain
+    from convlens.gradient.tensor import gradient_tensor as gradient_tensor
+    from convlens.graph.capture import capture as capture
+    from convlens.graph.cost import cost as cost
+    from convlens.graph.graph import Graph as Graph
+    from convlens.graph.receptive_field import receptive_field as receptive_field
+    from convlens.graph.split import split as split
+    from convlens.tasks.adopt import adopt as adopt
+    from convlens.tasks.check import check_pictures as check_pictures
+    from convlens.tasks.collect import collect as collect
+    from convlens.tasks.compare import compare as compare
+    from convlens.tasks.evaluate import evaluate as evaluate
+    from convlens.tasks.explain import explain as explain
+    from convlens.tasks.inspect import inspect as inspect
+    from convlens.tasks.network import network as network
+    from convlens.tasks.predict import predict as predict
+    from convlens.tasks.train import resume as resume
+    from convlens.tasks.train import train as train
 
 __version__ = "0.1.0"
 
@@ -33,10 +57,12 @@ _PUBLIC = {
 __all__ = sorted(_PUBLIC)
 
 
-def __getattr__(name: str) -> object:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'convlens' has no attribute {name!r}; public names: {', '.join(__all__)}")
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
+if not TYPE_CHECKING:  # there any name would be known otherwise, and of any type
+
+    def __getattr__(name: str) -> object:
+        if name not in _PUBLIC:
+            raise AttributeError(f"module 'convlens' has no attribute {name!r}; public names: {', '.join(__all__)}")
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
 
 
 def __dir__() -> list[str]:

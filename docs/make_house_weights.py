@@ -1,9 +1,11 @@
 """The house network's weights and their card, from a finished run: python docs/make_house_weights.py RUN PICTURES.
 
 RUN is what `convlens train` made of the unpacked tiny-imagenet-200.zip, PICTURES that folder. The weights are stored in
-half precision; the card's accuracies are those of `convlens evaluate` with the stored weights.
+half precision. The card's accuracies are those of `convlens evaluate house PICTURES/val` with the stored weights;
+its hours are those of the epochs, beside whatever else ran on the machine.
 """
 
+import hashlib
 import json
 import shlex
 import sys
@@ -17,31 +19,34 @@ from convlens.core.run import METRICS_FILE, RUN_FILE, RunRecord
 
 WEIGHTS = Path(convlens.__file__).parent / "zoo" / "weights"
 DATA = "Tiny ImageNet: 200 classes of ImageNet, 100,000 training and 10,000 validation pictures of 64x64 pixels"
+CURVE = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
 MOST_BYTES = 6 * 2**20
 
 
 def main() -> None:
     """Write house.safetensors and house.json."""
-    run, pictures = Path(sys.argv[1]), sys.argv[2]
+    run, pictures = Path(sys.argv[1]), Path(sys.argv[2]) / "val"
     record = RunRecord.from_json((run / RUN_FILE).read_bytes(), str(run))
     weights = WEIGHTS / "house.safetensors"
     state = load_file(run / "model.safetensors")
     save_file({name: halved(tensor) for name, tensor in state.items()}, weights)
     assert weights.stat().st_size <= MOST_BYTES
-    judged = {size: convlens.evaluate("house", pictures, side="val", size=size) for size in (48, 64, 96)}
+    judged = {size: convlens.evaluate("house", pictures, size=size) for size in (48, 64, 96)}
     whole = judged[64]
+    lines = [json.loads(line) for line in (run / METRICS_FILE).read_text().splitlines()]
     card = {
         "network": "house",
         "file": "house.safetensors: half precision, 2,872,188 parameters",
+        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "data": DATA,
         "command": command(record),
         "seed": record.recipe["seed"],
-        "hours": round(record.seconds.total / 3600, 2),
+        "hours": round(sum(line["seconds"] for line in lines) / 3600, 1),
         "machine": record.versions.machine,
         "versions": {"convlens": record.versions.convlens, "torch": record.versions.torch},
         "top1_percent": {f"at {size} pixels": percent(one.accuracy) for size, one in judged.items()},
         "top5_percent": percent(whole.top5_accuracy),
-        "curve": curve(run),
+        "curve": [{name: round(line[name], 4) for name in CURVE} for line in lines],
         "top1_percent_by_class": {one.name: percent(one.accuracy) for one in whole.per_class},
     }
     (WEIGHTS / "house.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
@@ -64,13 +69,6 @@ def command(record: RunRecord) -> str:
     words = shlex.split(record.command)
     words[words.index(record.folder)] = "tiny-imagenet-200"
     return shlex.join(words)
-
-
-def curve(run: Path) -> list[dict[str, float]]:
-    """Losses and accuracies after every epoch."""
-    lines = [json.loads(line) for line in (run / METRICS_FILE).read_text().splitlines()]
-    kept = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
-    return [{name: round(line[name], 4) for name in kept} for line in lines]
 
 
 if __name__ == "__main__":

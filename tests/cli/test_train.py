@@ -121,6 +121,33 @@ def test_quiet_leaves_standard_error_empty(convlens, tmp_path):
     assert f"convlens predict {tmp_path / 'run'} IMAGE..." in done.out
 
 
+def test_a_training_that_diverges_tells_where_and_on_what(convlens, tmp_path):
+    pictures = draw_pictures(tmp_path / "pictures")
+    options = (
+        "--backbone",
+        "nin",
+        "--size",
+        "64",
+        "--freeze",
+        "none",
+        "--weights",
+        "random",
+        "--epochs",
+        "9",
+        "--learning-rate",
+        "1000",
+    )
+    outcome = convlens("train", pictures, *options, "--batch-size", "2", "--out", tmp_path / "run")
+    assert (outcome.code, outcome.out) == (3, "")
+    last = outcome.err.splitlines()[-1]
+    assert "training diverged. Try a tenth of the learning rate (--learning-rate 100)." in last
+    assert not (tmp_path / "run").exists()
+    files = (tmp_path / "run.diverged.txt").read_text().splitlines()
+    assert f"listed in {tmp_path / 'run.diverged.txt'}" in last
+    assert len(files) == 2
+    assert all((pictures / file).is_file() for file in files)
+
+
 def test_no_space_left(cache, tmp_path):
     pictures = draw_pictures(tmp_path / "pictures")
     (cache / "store").mkdir()

@@ -1,6 +1,7 @@
 """Going on after a break: at any step, from the newest whole checkpoint, to the same weights bit for bit."""
 
 import contextlib
+import dataclasses
 import json
 import math
 import os
@@ -56,6 +57,10 @@ def after(steps, action):
     return progress
 
 
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
 def kill():
     raise KilledError
 
@@ -87,7 +92,10 @@ def test_with_checkpoints_after_every_epoch(tmp_path):
     expected = trained(recipe=recipe)
     with pytest.raises(KilledError):
         trained(keeper(tmp_path, seconds=math.inf), after(2 * STEPS + 2, kill), recipe)
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["step-0000000005", "step-0000000010"]
+    assert names(tmp_path) == [
+        "step-0000000005-epoch-00001",
+        "step-0000000010-epoch-00002",
+    ]
     same(trained(keeper(tmp_path, seconds=math.inf), recipe=recipe), expected)
 
 
@@ -117,7 +125,10 @@ def test_a_break_while_a_checkpoint_is_written(tmp_path, whole, monkeypatch):
 
 def test_the_last_two_are_kept(tmp_path):
     trained(keeper(tmp_path))
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["step-0000000014", "step-0000000015"]
+    assert names(tmp_path) == [
+        "step-0000000015-epoch-00002",
+        "step-0000000015-epoch-00003",
+    ]
     files = {"state.safetensors", "course.json", "manifest.json"}
     assert all({file.name for file in path.iterdir()} == files for path in tmp_path.iterdir())
 
@@ -133,13 +144,13 @@ def flip_a_byte(path):
 def test_a_damaged_checkpoint_is_skipped_and_said(tmp_path, whole, file, damage):
     with pytest.raises(KilledError):
         trained(keeper(tmp_path), after(9, kill))
-    damage(tmp_path / "step-0000000008" / file)
+    damage(tmp_path / "step-0000000008-epoch-00001" / file)
     said = []
     same(trained(keeper(tmp_path, said=said)), whole)
     (told,) = said
-    assert told.startswith(f"the checkpoint {tmp_path / 'step-0000000008'} was skipped: ")
+    assert told.startswith(f"the checkpoint {tmp_path / 'step-0000000008-epoch-00001'} was skipped: ")
     assert file in told
-    assert (tmp_path / "damaged-step-0000000008").is_dir()
+    assert (tmp_path / "damaged-step-0000000008-epoch-00001").is_dir()
 
 
 def test_where_all_are_damaged_it_begins_anew(tmp_path, whole):
@@ -176,14 +187,40 @@ def test_a_signal_writes_one(tmp_path, whole, number):
         assert signal.getsignal(number) is obey
     finally:
         signal.signal(number, before)
-    assert [path.name for path in tmp_path.iterdir()] == ["step-0000000007"]
+    assert names(tmp_path) == ["step-0000000007-epoch-00001"]
+    same(trained(keeper(tmp_path, seconds=math.inf)), whole)
+
+
+def test_a_signal_while_it_is_judged_writes_one(tmp_path, whole):
+    """Between two batches of the evaluation; the weights in it are their average, and must not be the ones saved."""
+
+    def obey(number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, obey)
+    subject = model_with_everything()
+    judged = []
+
+    def forward(x):
+        judged.append(len(x))
+        os.kill(os.getpid(), signal.SIGTERM)
+        return subject.eval_forward(x)
+
+    interrupted = dataclasses.replace(subject, eval_forward=forward, judged_at_once=8)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fit(interrupted, TRAIN, VAL, RECIPE, silent, checkpoints=keeper(tmp_path, seconds=math.inf))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert judged == [8]
+    assert names(tmp_path) == ["step-0000000005-epoch-00000"]
     same(trained(keeper(tmp_path, seconds=math.inf)), whole)
 
 
 def test_a_loss_that_is_not_finite_leaves_the_last_good_checkpoint(tmp_path):
     broken = Points(70, 0)
     broken.inputs[7] = math.nan
-    with pytest.raises(DataError, match=r"the loss became nan in epoch 1, step \d, on point \d+"):
+    with pytest.raises(DataError, match=r"the loss became nan in epoch 1, step \d of 5, on point \d+"):
         fit(model_with_everything(), broken, VAL, RECIPE, silent, checkpoints=keeper(tmp_path))
     if saved := keeper(tmp_path).newest():
         assert all(tensor.isfinite().all() for tensor in saved.tensors.values() if tensor.is_floating_point())
@@ -197,7 +234,10 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path):
 
     with pytest.raises(DataError, match=r"a weight is no longer a finite number after step 3"):
         fit(subject, TRAIN, VAL, RECIPE, after(3, spoil), checkpoints=keeper(tmp_path))
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["step-0000000001", "step-0000000002"]
+    assert names(tmp_path) == [
+        "step-0000000001-epoch-00000",
+        "step-0000000002-epoch-00000",
+    ]
 
 
 def test_the_manifest_tells_the_hashes(tmp_path):

@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from convlens.core.errors import DataError
+from convlens.core.errors import DataError, DivergedError
 from convlens.core.progress import silent
 from convlens.training.learner import Model
 from convlens.training.loop import fit, predict_logits
+from convlens.training.order import minibatches, steps_in_epoch
 from convlens.training.recipe import Recipe
-from tests.training.points import Points, model
+from tests.training.points import Points, model, model_with_everything
 
 RECIPE = Recipe(epochs=5, batch_size=16, learning_rate=0.5)
 
@@ -57,11 +58,50 @@ def test_one_epoch_is_plain_minibatch_gradient_descent() -> None:
 def test_a_loss_that_is_not_finite_stops_with_advice() -> None:
     broken = Points(50, 0)
     broken.inputs[7] = math.nan
-    told = (
-        r"the loss became nan in epoch 1, step 1, on point \d+, point \d+, point \d+ and 47 more.*--learning-rate 0\.05"
-    )
+    told = r"the loss became nan in epoch 1, step 1 of 1, on (point \d+(, )?){3} and 47 more.*--learning-rate 0\.05"
     with pytest.raises(DataError, match=told):
         fit(model(), broken, Points(10, 1), RECIPE.model_copy(update={"batch_size": 50}), silent)
+
+
+def test_a_gradient_that_is_not_finite_is_told_at_its_own_step() -> None:
+    weight = nn.Parameter(torch.zeros(2))
+
+    def forward(x: Tensor) -> tuple[Tensor]:
+        return (x + weight.sqrt(),)  # whose slope at 0 is infinite
+
+    trained = Model(train_forward=forward, eval_forward=forward, parameters={"weight": weight})
+    message = r"the gradient became infinite in epoch 1, step 1 of 4, on .* and 13 more"
+    with pytest.raises(DivergedError, match=message) as told:
+        fit(trained, Points(50, 0), Points(10, 1), RECIPE, silent)
+    assert len(told.value.files) == 16
+    assert torch.equal(weight, torch.zeros(2))
+
+
+def test_a_network_that_came_to_no_numbers_is_not_kept() -> None:
+    """What normalisation remembers may be lost while weights and training losses stay finite."""
+    subject = model_with_everything()
+    for name, buffer in subject.buffers.items():
+        if name.endswith("running_var"):
+            buffer.fill_(math.nan)
+    with pytest.raises(DivergedError, match=r"the validation loss became nan after epoch 1: training diverged"):
+        fit(subject, Points(50, 0), Points(10, 1), RECIPE, silent)
+
+
+def test_a_single_example_that_is_left_over_is_trained_with_those_before() -> None:
+    history = fit(model_with_everything(), Points(33, 0), Points(10, 1), RECIPE, silent)
+    assert len(history) == RECIPE.epochs
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 16, 50])
+@pytest.mark.parametrize("examples", [1, 2, 3, 16, 17, 33, 50])
+def test_minibatches_hold_everything_once_and_none_is_single(examples: int, size: int) -> None:
+    order = torch.randperm(examples)
+    parts = minibatches(order, size)
+    assert torch.equal(torch.cat(parts), order)
+    assert len(parts) == steps_in_epoch(examples, size)
+    if size > 1 and examples > 1:
+        assert all(2 <= len(part) <= size + 1 for part in parts)
+        assert all(len(part) == size for part in parts[:-1])
 
 
 def test_logits_come_in_order() -> None:

@@ -1,5 +1,6 @@
 """Stored features are those of the network, for any cut; and the frozen part stays as it is, bit for bit."""
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -146,6 +147,18 @@ def test_a_disk_without_space_is_refused_before_the_work(
     monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
     with pytest.raises(MachineError, match=r"no space left: the features of 10 images need .* CONVLENS_CACHE"):
         passed(cut(modules["resnet18"], "resnet18", "layer1").prefix, manifest, tmp_path)
+
+
+@pytest.mark.parametrize(("free", "is_enough"), [(170_000, True), (160_000, False)])
+def test_pixels_need_room_for_their_borders(
+    modules: dict[str, nn.Module], manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free, is_enough
+) -> None:
+    """Ten pictures of 72 x 72 pixels in three colours are 155,520 bytes, of which 95 % of the free room is kept."""
+    space = shutil.disk_usage(tmp_path)._replace(free=free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: space)
+    told = contextlib.nullcontext() if is_enough else pytest.raises(MachineError, match="no space left")
+    with told:
+        passed(cut(modules["resnet18"], "resnet18", "none").prefix, manifest, tmp_path)
 
 
 def test_an_unfrozen_network_stores_pixels(modules: dict[str, nn.Module], manifest: Manifest, tmp_path: Path) -> None:

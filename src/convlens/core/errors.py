@@ -32,6 +32,15 @@ class DataError(ConvlensError):
     exit_code = 3
 
 
+class DivergedError(DataError):
+    """Training came to values that are no finite numbers."""
+
+    def __init__(self, message: str, files: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.files = tuple(files)
+        """The pictures of the minibatch that it came to them on, where there is one."""
+
+
 class MachineError(ConvlensError):
     """This machine lacks something that the request needs: disk, memory, an extra package."""
 

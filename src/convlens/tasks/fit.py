@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from convlens.core.errors import UsageError
-from convlens.core.files import disk_errors_named
+from convlens.core.errors import DivergedError, UsageError
+from convlens.core.files import disk_errors_named, write_atomically
 from convlens.core.progress import Progress, Say
 from convlens.core.run import METRICS_FILE, EpochMetrics
 from convlens.data.augment import Augmentation
@@ -74,6 +74,7 @@ class Fitting:
             buffers=cut.changing_buffers,
             factors=self._rate_factors(),
             objective=self.objective,
+            judged_at_once=self.recipe.batch_size if convolves else Model.judged_at_once,  # it is known to fit
             auxiliary_weight=self._auxiliary_weight(),
             device=self.recipe.device,
             autocast=torch.bfloat16 if self.recipe.precision == "bf16" and convolves else None,
@@ -153,6 +154,20 @@ def fitted(
         if place.has_checkpoints:
             say(f"to go on later: convlens train --resume {shlex.quote(str(place.target))}")
         raise
+    except DivergedError as error:
+        raise _with_files(error, place) from error
+
+
+def _with_files(error: DivergedError, place: Place) -> DivergedError:
+    """The error with where all files of the minibatch are listed, and what is left."""
+    told = str(error)
+    if error.files:
+        path = place.target.with_name(f"{place.target.name}.diverged.txt")
+        write_atomically(path, "".join(f"{file}\n" for file in error.files))
+        told += f" All files of that minibatch are listed in {path}."
+    if place.has_checkpoints:
+        told += f" The last good checkpoint stays in {place.checkpoints}."
+    return DivergedError(told, error.files)
 
 
 def in_stages(
@@ -247,13 +262,12 @@ class _MetricsLog:
 
     def __init__(self, place: Place) -> None:
         self._path = place.unfinished / METRICS_FILE
-        self._begun = False
+        self._lines = 0
 
     def __call__(self, history: Sequence[EpochMetrics]) -> None:
-        new = history[-1:] if self._begun else history
-        with disk_errors_named(self._path), self._path.open("a" if self._begun else "w") as file:
-            file.writelines(f"{metrics.model_dump_json()}\n" for metrics in new)
-        self._begun = True
+        with disk_errors_named(self._path), self._path.open("a" if self._lines else "w") as file:
+            file.writelines(f"{metrics.model_dump_json()}\n" for metrics in history[self._lines :])
+        self._lines = len(history)
 
 
 def _identity(picture: Picture) -> tuple[str, str]:

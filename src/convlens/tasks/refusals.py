@@ -14,6 +14,11 @@ def refuse_contradictions(recipe: Recipe) -> None:
     _refuse_unfit_own_head(recipe)
     _refuse_unfit_closed_form(recipe)
     _refuse_learning_without_table(recipe)
+    if recipe.batch_norm and recipe.batch_size == 1:
+        raise UsageError(
+            "--batch-size 1: a head with --batch-norm needs at least two examples to normalise over. Give --batch-size "
+            "2 or more, or leave --batch-norm out."
+        )
     if recipe.head_epochs and recipe.freeze == "backbone" and not recipe.reopen and recipe.head != "own":
         raise UsageError(
             f"--head-epochs {recipe.head_epochs} trains the head before other layers, but all other layers are frozen. "

@@ -2,7 +2,7 @@
 
 A checkpoint is a folder that appears by one rename when all of it is there:
 
-    step-0000001200/
+    step-0000001200-epoch-00003/
         state.safetensors    weights, optimiser state, average, random number generator
         course.json          epoch, step and sums of the epoch, metrics of the epochs before
         manifest.json        SHA-256 of the other two; written last
@@ -80,8 +80,13 @@ class Checkpoints:
         return time.monotonic() - self._last >= self._seconds
 
     def save(self, total_steps: int, course: Course, tensors: Mapping[str, Tensor]) -> Path:
-        """Where the checkpoint after so many steps is, once it is safely there. Raises MachineError on a full disk."""
-        target = self._folder / f"step-{total_steps:010d}"
+        """Where the checkpoint after so many steps is, once it is safely there. Raises MachineError on a full disk.
+
+        After the last step of an epoch there may be two: before its evaluation, and after it.
+        """
+        target = self._folder / f"step-{total_steps:010d}-epoch-{course.epoch:05d}"
+        if target.exists():  # this very state; it would be missing for a moment while it is replaced
+            return target
         beside = self._folder / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
         with disk_errors_named(target):
             try:
@@ -89,7 +94,6 @@ class Checkpoints:
                 write_atomically(beside / _COURSE, course.to_json())
                 hashes = {name: sha256_of(beside / name) for name in (_STATE, _COURSE)}
                 write_atomically(beside / _MANIFEST, _Manifest(key=self._key, sha256=hashes).to_json())
-                shutil.rmtree(target, ignore_errors=True)
                 beside.rename(target)
                 _flush_folder(self._folder)
             finally:

@@ -36,6 +36,8 @@ class Model:
     """Parts of the learning rate, by the parameter's name; 1 for those that are not here."""
     objective: Objective = dataclasses.field(default_factory=CategoricalCrossEntropy)
     """What training makes small."""
+    judged_at_once: int = 256
+    """Examples in a batch when it is judged."""
     auxiliary_weight: float = 0.0
     """How much the loss of an auxiliary head counts."""
     autocast: torch.dtype | None = None
@@ -56,6 +58,8 @@ class Outcome(NamedTuple):
     hits: float
     """How many examples were right, as the objective counts."""
     examples: int
+    finite: bool
+    """Whether loss and gradient are finite numbers. If not, the step changed nothing but buffers."""
 
 
 class Learner:
@@ -71,10 +75,7 @@ class Learner:
         self._best: dict[str, Tensor] = {}
 
     def step(self, number: int, rate: float, inputs: Sequence[Tensor], labels: Tensor) -> Outcome:
-        """What step `number`, counted from 1, found, with this process's part of the minibatch.
-
-        Where the loss is not finite nothing is changed but buffers.
-        """
+        """What step `number`, counted from 1, found, with this process's part of the minibatch."""
         device = self._model.device
         inputs, labels = [one.to(device) for one in inputs], labels.to(device)
         batch = mixed(inputs, labels, mixup=self._recipe.mixup, cutmix=self._recipe.cutmix)
@@ -86,17 +87,22 @@ class Learner:
             loss = loss + self._model.auxiliary_weight * batch.loss(other.float(), objective, smoothing)
         size = len(labels)
         loss_sum, hits, examples = self._processes.sums(loss.item() * size, batch.hits(logits, objective), size)
-        if math.isfinite(loss_sum):
+        finite = math.isfinite(loss_sum)
+        if finite:
             # The mean over the processes follows, whose parts may differ by one example.
             (loss * (size * self._processes.count / examples)).backward()  # type: ignore[no-untyped-call]
-            self._processes.average([*self._gradients(), *self._model.buffers.values()])
+            gradients = self._gradients
+            self._processes.average([*gradients, *self._model.buffers.values()])
+            finite = bool(torch.nn.utils.get_total_norm(gradients).isfinite())
+        if finite:
             self._descent.step(rate)
             if self._average:
                 self._average.update(number)
-        return Outcome(loss_sum / examples, hits, int(examples))
+        return Outcome(loss_sum / examples, hits, int(examples), finite)
 
-    def _gradients(self) -> Iterator[Tensor]:
-        return (parameter.grad for parameter in self._model.parameters.values() if parameter.grad is not None)
+    @property
+    def _gradients(self) -> list[Tensor]:
+        return [parameter.grad for parameter in self._model.parameters.values() if parameter.grad is not None]
 
     def judged(self) -> contextlib.AbstractContextManager[None]:
         """In it the model has the weights that are judged: their average where the recipe wants one."""
@@ -118,8 +124,8 @@ class Learner:
 
     @property
     def finite(self) -> bool:
-        """Whether all parameters are numbers."""
-        return all(bool(p.isfinite().all()) for p in self._model.parameters.values())
+        """Whether all that the steps change are finite numbers."""
+        return all(bool(tensor.isfinite().all()) for tensor in self._changing.values())
 
     @property
     def state(self) -> dict[str, Tensor]:
@@ -129,8 +135,14 @@ class Learner:
             **{f"velocity/{name}": tensor for name, tensor in self._descent.velocities.items()},
             **{f"average/{name}": tensor for name, tensor in (self._average.values if self._average else {}).items()},
             **{f"best/{name}": tensor for name, tensor in self._best.items()},
-            "random": torch.stack(self._processes.gathered(torch.get_rng_state())),
+            **{name: torch.stack(self._processes.gathered(own)) for name, own in self._random.items()},
         }
+
+    @property
+    def _random(self) -> dict[str, Tensor]:
+        """The states of this process's random number generators."""
+        on_gpu = {"random_gpu": torch.cuda.get_rng_state()} if self._model.device == "cuda" else {}
+        return {"random": torch.get_rng_state(), **on_gpu}
 
     @torch.no_grad()
     def load(self, state: Mapping[str, Tensor]) -> None:
@@ -149,6 +161,8 @@ class Learner:
             for name, tensor in self._average.values.items():
                 tensor.copy_(state[f"average/{name}"])
         torch.set_rng_state(state["random"][self._processes.rank].clone())  # which reads views wrongly
+        if self._model.device == "cuda":
+            torch.cuda.set_rng_state(state["random_gpu"][self._processes.rank].clone())
 
 
 def _descent(model: Model, recipe: Recipe) -> StochasticGradientDescent | Adam:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from convlens.core.errors import DataError
+from convlens.core.errors import DivergedError
 from convlens.core.progress import Advance, Progress
 from convlens.core.run import EpochMetrics
 from convlens.core.stopping import stop_deferred
@@ -18,13 +18,14 @@ from convlens.training.early_stopping import best_epoch, stalled
 from convlens.training.examples import Examples
 from convlens.training.growth import Growth
 from convlens.training.learner import Learner, Model
-from convlens.training.order import epoch_orders, seeded
+from convlens.training.order import epoch_orders, minibatches, seeded, steps_in_epoch
 from convlens.training.processes import ALONE, Processes
 from convlens.training.recipe import Recipe
 from convlens.training.schedule import learning_rate
 
-_EVALUATION_BATCH = 256
 _MOST_NAMED = 3
+_PATIENCE_SECONDS = 60.0
+"""After a signal, for the step under way: to give it up would lose all steps since the last checkpoint."""
 OnEpoch = Callable[[Sequence[EpochMetrics]], None]
 """Told the metrics of all epochs so far, after each."""
 
@@ -54,12 +55,13 @@ def fit(
     is told the metrics of all epochs so far. Of several `processes` each takes its part of every minibatch.
 
     With `checkpoints` it goes on from the newest one, writes one when it is due and when a signal asks to stop, and
-    ends by KeyboardInterrupt then. A training that goes on gives, on one machine with one number of threads, bit for
-    bit what it would have given without the break. Raises DataError when the loss is no longer finite.
+    ends by KeyboardInterrupt then. A training that goes on gives, on one machine's processor with one number of
+    threads, bit for bit what it would have given without the break. Raises DivergedError when a loss, a gradient or a
+    weight is no longer finite.
     """
     learner = Learner(model, recipe, processes)
     with seeded(recipe, processes.rank), contextlib.ExitStack() as stack:
-        stopping = stack.enter_context(stop_deferred()) if checkpoints else lambda: False
+        stopping = stack.enter_context(stop_deferred(_PATIENCE_SECONDS)) if checkpoints else lambda: False
         training = _Training(learner, model, train, val, recipe, growth, checkpoints, stopping, processes)
         training.go_on()
         advance = stack.enter_context(progress("grow" if growth else "fit", training.worth_left))
@@ -96,7 +98,7 @@ class _Training:
         self._checkpoints = checkpoints
         self._stopping = stopping
         self._processes = processes
-        self._steps = math.ceil(len(train.labels) / recipe.batch_size)
+        self._steps = steps_in_epoch(len(train.labels), recipe.batch_size)
 
     @property
     def total_steps(self) -> int:
@@ -111,7 +113,8 @@ class _Training:
     @property
     def _worth_done(self) -> int:
         """What was done in the epoch under way, in whole pictures."""
-        pictures = min(len(self._train.labels), self.course.step * self._recipe.batch_size)
+        whole = self.course.step == self._steps
+        pictures = len(self._train.labels) if whole else self.course.step * self._recipe.batch_size
         return self._worth(self.course.epoch, pictures) if pictures else 0
 
     def _worth(self, epoch: int, pictures: int) -> int:
@@ -137,7 +140,7 @@ class _Training:
         course = self.course
         start = time.perf_counter() - course.seconds
         train = self._growth.examples(self._growth.sides[course.epoch]) if self._growth else self._train
-        for indices in torch.split(order, self._recipe.batch_size)[course.step :]:
+        for indices in minibatches(order, self._recipe.batch_size)[course.step :]:
             rate = learning_rate(self._recipe, self.total_steps / (self._recipe.epochs * self._steps))
             loss, hits = self._step(rate, train, indices)
             done = self._worth_done
@@ -153,6 +156,8 @@ class _Training:
             self.keep()
         rate = learning_rate(self._recipe, (self.total_steps - 1) / (self._recipe.epochs * self._steps))
         val = self._model.objective.standing(self._judged_logits(), self._val.labels)
+        if not math.isfinite(val.loss):
+            raise self._diverged(f"the validation loss became {val.loss} after epoch {course.epoch + 1}")
         metrics = EpochMetrics(
             epoch=course.epoch + 1,
             learning_rate=rate,
@@ -173,10 +178,7 @@ class _Training:
         stopping, due = self._processes.any(self._stopping(), self._processes.first and self._checkpoints.due)
         if stopping or at_once or due:
             if not self._learner.finite:
-                raise DataError(
-                    f"a weight is no longer a finite number after step {self.total_steps}: training diverged. "
-                    + _advice(self._recipe)
-                )
+                raise self._diverged(f"a weight is no longer a finite number after step {self.total_steps}")
             state = self._learner.state
             if self._processes.first:
                 self._checkpoints.save(self.total_steps, self.course, state)
@@ -184,36 +186,58 @@ class _Training:
             raise KeyboardInterrupt
 
     def _step(self, rate: float, train: Examples, indices: Tensor) -> tuple[float, float]:
-        number = self.total_steps + 1
         part = self._processes.part(indices)
-        loss, hits, examples = self._learner.step(number, rate, train.batch(part), train.labels[part])
-        if not math.isfinite(loss):
-            files = [train.files[i] for i in indices[:_MOST_NAMED].tolist()]
-            more = f" and {len(indices) - len(files)} more" if len(indices) > len(files) else ""
-            raise DataError(
-                f"the loss became {loss} in epoch {self.course.epoch + 1}, step {number}, on {', '.join(files)}{more}: "
-                f"training diverged. {_advice(self._recipe)}"
-            )
-        return loss, hits * len(indices) / examples
+        outcome = self._learner.step(self.total_steps + 1, rate, train.batch(part), train.labels[part])
+        if not outcome.finite:
+            files = [train.files[i] for i in indices.tolist()]
+            more = f" and {len(files) - _MOST_NAMED} more" if len(files) > _MOST_NAMED else ""
+            what = "the gradient became infinite" if math.isfinite(outcome.loss) else f"the loss became {outcome.loss}"
+            where = f"epoch {self.course.epoch + 1}, step {self.course.step + 1} of {self._steps}"
+            raise self._diverged(f"{what} in {where}, on {', '.join(files[:_MOST_NAMED])}{more}", files)
+        return outcome.loss, outcome.hits * len(indices) / outcome.examples
+
+    def _diverged(self, what: str, files: Sequence[str] = ()) -> DivergedError:
+        advice = f"Try a tenth of the learning rate (--learning-rate {self._recipe.learning_rate / 10:g})."
+        return DivergedError(f"{what}: training diverged. {advice}", files)
 
     def _judged_logits(self) -> Tensor:
-        with self._learner.judged():
-            return predict_logits(self._model, self._val, self._processes)
+        """Of the validation examples. A signal that asks to stop is heard between two batches."""
+        try:
+            with self._learner.judged():
+                return predict_logits(self._model, self._val, self._processes, self._hear)
+        except _StopAskedError:
+            self.keep(at_once=True)
+            raise KeyboardInterrupt from None
+
+    def _hear(self) -> None:
+        if self._checkpoints and self._processes.any(self._stopping())[0]:
+            raise _StopAskedError
 
 
-def predict_logits(model: Model, examples: Examples, processes: Processes = ALONE) -> Tensor:
-    """Logits of all examples, of shape (N, classes), float32; each process computes a part of them."""
+class _StopAskedError(Exception):
+    """A signal asks to stop, and the weights that are judged are in the place of those that are trained."""
+
+
+def predict_logits(
+    model: Model,
+    examples: Examples,
+    processes: Processes = ALONE,
+    before_batch: Callable[[], None] = lambda: None,
+) -> Tensor:
+    """Logits of all examples, of shape (N, classes), float32; each process computes a part of them.
+
+    `before_batch` is called before each batch, equally often in all processes.
+    """
     everything = torch.arange(len(examples.labels))
     if len(everything) < processes.count:
         processes = ALONE
     mine = everything.tensor_split(processes.count)[processes.rank]
+    longest = math.ceil(len(everything) / processes.count)
     parts = []
     with torch.inference_mode(), model.mixed_precision():
-        for indices in torch.split(mine, _EVALUATION_BATCH):
-            inputs = (one.to(model.device) for one in examples.batch(indices))
-            parts.append(model.eval_forward(*inputs)[0].float().cpu())
+        for start in range(0, longest, model.judged_at_once):
+            before_batch()
+            if len(indices := mine[start : start + model.judged_at_once]):
+                inputs = (one.to(model.device) for one in examples.batch(indices))
+                parts.append(model.eval_forward(*inputs)[0].float().cpu())
     return torch.cat(processes.gathered(torch.cat(parts)))
-
-
-def _advice(recipe: Recipe) -> str:
-    return f"Try a tenth of the learning rate (--learning-rate {recipe.learning_rate / 10:g})."

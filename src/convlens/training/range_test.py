@@ -1,7 +1,6 @@
 """The range test: how large a learning rate may be."""
 
 import itertools
-import math
 from collections.abc import Iterator
 
 import torch
@@ -11,6 +10,7 @@ from convlens.core.comparison import RangeTest
 from convlens.core.seeds import derived_seed
 from convlens.training.examples import Examples
 from convlens.training.learner import Learner, Model
+from convlens.training.order import minibatches
 from convlens.training.recipe import Recipe
 
 _STEPS = 120
@@ -35,10 +35,10 @@ def range_test(model: Model, examples: Examples, recipe: Recipe) -> RangeTest:
         torch.manual_seed(derived_seed(recipe.seed, "range test"))
         for number, indices in enumerate(itertools.islice(_minibatches(examples, recipe.batch_size), _STEPS), start=1):
             rate = _LOWEST * growth ** (number - 1)
-            loss = learner.step(number, rate, examples.batch(indices), examples.labels[indices]).loss
-            average = _MEMORY * average + (1 - _MEMORY) * loss
+            outcome = learner.step(number, rate, examples.batch(indices), examples.labels[indices])
+            average = _MEMORY * average + (1 - _MEMORY) * outcome.loss
             smooth = average / (1 - _MEMORY**number)
-            if not math.isfinite(smooth) or (losses and smooth > _DIVERGED * min(losses)):
+            if not outcome.finite or (losses and smooth > _DIVERGED * min(losses)):
                 break
             rates.append(rate)
             losses.append(smooth)
@@ -49,4 +49,4 @@ def range_test(model: Model, examples: Examples, recipe: Recipe) -> RangeTest:
 def _minibatches(examples: Examples, size: int) -> Iterator[Tensor]:
     """Minibatches without end, in a new order for each epoch."""
     while True:
-        yield from torch.split(torch.randperm(len(examples.labels)), size)
+        yield from minibatches(torch.randperm(len(examples.labels)), size)

@@ -17,7 +17,7 @@ from convlens.training.early_stopping import best_epoch, stalled
 from convlens.training.examples import Examples
 from convlens.training.mixing import mixed
 from convlens.training.objective import Standing
-from convlens.training.order import epoch_orders, seeded
+from convlens.training.order import epoch_orders, minibatches, seeded, steps_in_epoch
 from convlens.training.recipe import Recipe
 from convlens.training.schedule import learning_rate
 from convlens.training.stacked_descent import descends_plainly
@@ -77,7 +77,7 @@ class _Training:
         self._recipes = [one.recipe for one in siblings]
         self._objectives = [one.objective for one in siblings]
         self._train, self._val = train, val
-        self._steps = math.ceil(len(train.labels) / self._recipes[0].batch_size)
+        self._steps = steps_in_epoch(len(train.labels), self._recipes[0].batch_size)
         """In an epoch."""
         self._stack = HeadStack(siblings, start)
         self._best = self._stack.weights.clone()
@@ -135,7 +135,7 @@ class _Training:
     def _steps_through(self, order: Tensor, first: int) -> list[Standing]:
         """Make the steps of an epoch, from step number `first` on; how each head did in them, before each step."""
         sums = torch.zeros(2, len(self._recipes), dtype=torch.float64)
-        for step, indices in enumerate(torch.split(order, self._recipes[0].batch_size), start=first):
+        for step, indices in enumerate(minibatches(order, self._recipes[0].batch_size), start=first):
             inputs, labels = self._train.batch(indices), self._train.labels[indices]
             batch = mixed(inputs, labels, mixup=self._recipes[0].mixup, cutmix=0.0)
             losses, hits = self._stack.step(step + 1, self._rates(step), batch)

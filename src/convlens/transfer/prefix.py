@@ -65,7 +65,7 @@ def run_prefix(
     table = FeatureTable(root, feature_key(decoding, _PIXELS_KEY if identity else prefix_digest(prefix), dtype))
     facts = FactsStore(root)
     missing = [picture for picture in manifest.pictures if _is_missing(picture, table, facts)]
-    _refuse_full_disk(prefix, missing, dtype, root)
+    _refuse_full_disk(_stored_values(prefix, decoding), missing, dtype, root)
     batches = _Timed(decoded_batches(missing, decoding, BATCH_SIZE))
     writer = _Writer(table, facts)
     fast = FastPrefix(prefix, dtype) if missing and not identity else None
@@ -120,11 +120,17 @@ def _problems(pictures: Sequence[Picture], facts: FactsStore) -> Iterator[Proble
             yield Problem(file=picture.file, reason=fact.reason, detail=fact.detail, used=fact.usable)
 
 
-def _refuse_full_disk(prefix: Graph, missing: list[Picture], dtype: torch.dtype, root: Path) -> None:
+def _stored_values(prefix: Graph, decoding: Preprocessing) -> int:
+    """How many numbers are kept of each picture: its pixels where the prefix is empty, else what crosses the cut."""
+    if not prefix.operators:
+        return 3 * decoding.size**2
+    shapes = [prefix.by_name[name].shape or () for name in prefix.outputs]
+    return sum(torch.Size([n for n in shape[1:] if isinstance(n, int)]).numel() for shape in shapes)
+
+
+def _refuse_full_disk(values: int, missing: list[Picture], dtype: torch.dtype, root: Path) -> None:
     """Refuse before the work begins what would not fit on the disk after it."""
     root.mkdir(parents=True, exist_ok=True)
-    shapes = [prefix.by_name[name].shape or () for name in prefix.outputs]
-    values = sum(torch.Size([n for n in shape[1:] if isinstance(n, int)]).numel() for shape in shapes)
     needed = len(missing) * values * dtype.itemsize
     free = shutil.disk_usage(root).free
     if needed > 0.95 * free:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from convlens.cli import main as main_module
 from convlens.core.errors import (
@@ -89,6 +90,9 @@ def test_exit_codes(convlens, monkeypatch, error, code):
         (KeyError("x"), 1, "internal error, KeyError: 'x'. This is a fault of convlens"),
         (MemoryError(), 4, "not enough memory. Close other programs"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 4, "not enough memory"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), 4, "not enough memory"),
+        (RuntimeError("CUDA error: out of memory"), 4, "not enough memory"),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), 4, "not enough memory"),
         (PermissionError(13, "Permission denied", "/place"), 4, "no access to /place (Permission denied)"),
     ],
 )

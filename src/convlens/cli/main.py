@@ -15,6 +15,9 @@ from convlens.cli.stopping import Stopped, stopped_by_signals
 from convlens.core.errors import ConvlensError, MachineError, UsageError
 from convlens.core.files import disk_error
 
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "_STATUS_ALLOC_FAILED")
+"""Of torch's allocators for the processor and for a GPU, and of the libraries cuDNN and cuBLAS."""
+
 app = typer.Typer(
     name="convlens",
     help="Train image classifiers on your own pictures by transfer learning, and see inside them.",
@@ -82,7 +85,7 @@ def _told(error: Exception) -> ConvlensError:
         return _usage_error(error)
     if isinstance(error, OSError) and (known := disk_error(error, Path(error.filename or "standard output"))):
         return known
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+    if _is_of_memory(error):
         return MachineError(
             "not enough memory. Close other programs, or take a smaller --batch-size, --size or --backbone."
         )
@@ -90,6 +93,12 @@ def _told(error: Exception) -> ConvlensError:
         f"internal error, {type(error).__name__}: {error}. This is a fault of convlens; run the same command with "
         "--debug to see where, and report it."
     )
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether memory ran out: Python's, or torch's of the processor or of a GPU, which are RuntimeErrors."""
+    told = isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
+    return told or isinstance(error, MemoryError)
 
 
 def _usage_error(error: TyperException) -> UsageError:

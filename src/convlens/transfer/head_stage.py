@@ -13,6 +13,8 @@ from convlens.transfer.device import device_of
 from convlens.transfer.networks import CutNetwork
 
 _BATCH_SIZE = 256
+_CONVOLVING_BATCH_SIZE = 32
+"""Where layers that convolve come before the head: the outputs of one for 256 pictures may not fit into a GPU."""
 
 
 class HeadExamples:
@@ -24,9 +26,11 @@ class HeadExamples:
         self.files = examples.files
         graph = cut.without_head(cut.evaluation.suffix)
         device = device_of(graph)
+        convolves = any(node.operator.startswith("aten.conv") for node in graph.operators)
+        batch_size = _CONVOLVING_BATCH_SIZE if convolves else _BATCH_SIZE
         parts = []
         with torch.inference_mode():
-            for indices in torch.split(torch.arange(len(examples.labels)), _BATCH_SIZE):
+            for indices in torch.split(torch.arange(len(examples.labels)), batch_size):
                 inputs = (one.to(device) for one in examples.batch(indices))
                 parts.append(run(graph, *inputs)[0].cpu())
         self.inputs = torch.cat(parts).clone()

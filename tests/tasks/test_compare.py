@@ -5,6 +5,7 @@ import math
 import shlex
 
 import pytest
+import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -16,6 +17,7 @@ from convlens.tasks.compare import compare
 from convlens.tasks.train import train_by_recipe
 from convlens.training.recipe import Recipe
 from convlens.training.tricks import TRICKS
+from convlens.zoo import network
 from tests.report.page import VOID, parsed
 from tests.tasks.pictures import draw_pictures
 
@@ -209,3 +211,11 @@ def test_the_printed_command_gives_the_same_table_to_the_last_digit(digits, conv
     outcome = convlens(*words[1:], "--out", tmp_path / "two", "--json", "--quiet")
     assert outcome.code == 0, outcome.err
     assert measured(Comparison.from_json(outcome.out, "the output")) == measured(record)
+
+
+def test_a_backbones_file_of_weights_is_named_for_any_folder(pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(network("resnet18", classes=3).state_dict(), "own.pth")
+    record = compare(pictures, seeds=1, backbones=["resnet18=own.pth"], out=tmp_path / "nets", size=32, epochs=1)
+    assert record.rows[-1].recipe["weights"] == str(tmp_path / "own.pth")
+    assert f"--backbones resnet18={tmp_path}/own.pth" in record.command

@@ -21,6 +21,7 @@ from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
 from convlens.report.compare import write_comparison
 from convlens.tasks.divide import layout_of, with_whole_paths
+from convlens.tasks.network import whole_name
 from convlens.tasks.place import unused_run_name
 from convlens.tasks.recipe import changed_recipe
 from convlens.tasks.refusals import refuse_contradictions, refuse_incomparable
@@ -83,6 +84,7 @@ def compare(
     """
     start = time.perf_counter()
     base = _base(recipe, changes)
+    backbones = [_with_whole_path(one) for one in backbones]
     contestants = _contestants(base, tricks, backbones)
     rounds = _rounds(base, seeds, folds)
     _refuse_wrong_fractions(fractions)
@@ -140,6 +142,12 @@ def _base(recipe: Recipe | str | Path | None, changes: dict[str, object]) -> Rec
         base = changed_recipe(Recipe.of(**PLAIN), **{**named, **changes})
     refuse_contradictions(base)
     return with_whole_paths(base)
+
+
+def _with_whole_path(backbone: str) -> str:
+    """ "NAME", or "NAME=FILE" with the file's absolute path."""
+    name, given, weights = backbone.partition("=")
+    return f"{name}={whole_name(weights)}" if given and weights else backbone
 
 
 def _contestants(base: Recipe, tricks: Sequence[str], backbones: Sequence[str]) -> list[Contestant]:

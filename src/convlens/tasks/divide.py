@@ -9,6 +9,7 @@ from convlens.data.manifest import Manifest
 from convlens.data.signature import alike
 from convlens.data.split_file import split_given_back
 from convlens.data.splits import fold, split_pictures
+from convlens.tasks.network import whole_name
 from convlens.training.recipe import Recipe
 
 
@@ -32,7 +33,7 @@ def with_whole_paths(recipe: Recipe) -> Recipe:
         raise UsageError(f"--split {recipe.split} and --fold {recipe.fold} exclude each other; leave one of them out.")
     files = {name: getattr(recipe, name) for name in ("labels", "split")}
     whole = {name: str(Path(file).expanduser().absolute()) for name, file in files.items() if file}
-    return recipe.model_copy(update=whole)
+    return recipe.model_copy(update={**whole, "weights": whole_name(recipe.weights)})
 
 
 def divided(manifest: Manifest, facts: FactsStore, recipe: Recipe) -> Manifest:

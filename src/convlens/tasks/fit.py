@@ -111,7 +111,8 @@ class Fitting:
         """SHA-256 of all that decides the outcome: a checkpoint with another key belongs to another training."""
         sides = [[_identity(picture) for picture in self.manifest.side(side)] for side in ("train", "val")]
         learnt = self.manifest.target, self.manifest.classes
-        parts = [self.recipe.model_dump(), *learnt, sides, torch.__version__, self.processes.count]
+        began = self.prepared.weights.sha256, self.prepared.frozen_before  # a file may be replaced under its name
+        parts = [self.recipe.model_dump(), *began, *learnt, sides, torch.__version__, self.processes.count]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def _train_forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:

@@ -54,6 +54,11 @@ def weights_named(backbone: str, weights: str | Path | None) -> str:
     return str(weights)
 
 
+def whole_name(weights: str) -> str:
+    """What names these weights from any folder: a set by its name, a file by its absolute path."""
+    return weights if _names_a_set(weights) else str(Path(weights).expanduser().absolute())
+
+
 def preprocessing_for(backbone: str, weights: str) -> Preprocessing:
     """What the backbone is fed with these weights: a published set may have been trained with its own crop."""
     published = weight_cards(backbone)

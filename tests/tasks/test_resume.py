@@ -1,0 +1,71 @@
+"""A training that was stopped goes on from another folder, and only from what it was begun with."""
+
+import contextlib
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from convlens.core.errors import DataError
+from convlens.core.progress import Advance
+from convlens.tasks import run_folder
+from convlens.tasks.train import resume, train
+from convlens.zoo import network
+from tests.tasks.pictures import TINY, draw_pictures
+
+
+@pytest.fixture(autouse=True)
+def short_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing the report takes as long as all the rest of a tiny run, and has tests of its own."""
+    monkeypatch.setattr(run_folder, "write_run_report", lambda run: (run / "report.html").write_text("</html>"))
+
+
+@contextlib.contextmanager
+def until_the_second_epoch(stage: str, total: int) -> Iterator[Advance]:
+    """A progress in which somebody stops the training."""
+
+    def advance(steps: int, note: str = "") -> None:
+        if note.startswith("epoch 2"):
+            raise KeyboardInterrupt
+
+    yield advance
+
+
+def stopped(pictures: Path, run: str | Path, **options: object) -> None:
+    """A run with checkpoints, which ended in its second epoch."""
+    given = {**TINY, "checkpoint_minutes": 0, **options}
+    with pytest.raises(KeyboardInterrupt):
+        train(pictures, out=run, progress=until_the_second_epoch, **given)  # type: ignore[arg-type]
+
+
+def weights_file(path: Path, seed: int) -> Path:
+    torch.manual_seed(seed)
+    torch.save(network("house", classes=5).state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run that was begun in one folder, with a file of weights there; it is looked at from another one."""
+    pictures = draw_pictures(tmp_path / "there" / "pictures")
+    weights_file(tmp_path / "there" / "own.pth", seed=1)
+    monkeypatch.chdir(tmp_path / "there")
+    stopped(pictures, tmp_path / "run", weights="own.pth")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "run"
+
+
+def test_its_file_of_weights_is_found_from_another_folder(begun: Path) -> None:
+    record = resume(begun)
+    file = begun.parent / "there" / "own.pth"
+    assert record.recipe["weights"] == str(file)
+    assert shlex.split(record.command)[shlex.split(record.command).index("--weights") + 1] == str(file)
+
+
+def test_other_weights_under_the_same_name_are_refused(begun: Path) -> None:
+    """The frozen layers would be others than those under which the head in the checkpoint was trained."""
+    weights_file(begun.parent / "there" / "own.pth", seed=2)
+    with pytest.raises(DataError, match="belongs to another training"):
+        resume(begun)

@@ -141,7 +141,7 @@ def _run(
     say: Say,
 ) -> RunRecord:
     clock = Clock()
-    with joined() as processes, contextlib.ExitStack() as stack:
+    with joined(recipe.device) as processes, contextlib.ExitStack() as stack:
         place = processes.told(lambda: stack.enter_context(reserved_place(out, Path(folder), recipe)))
         if not processes.first:
             progress, say = silent, _unsaid

@@ -102,18 +102,20 @@ ALONE = Processes()
 
 
 @contextlib.contextmanager
-def joined() -> Iterator[Processes]:
-    """The processes that `torchrun` started this one among; alone where it did not.
+def joined(device: str) -> Iterator[Processes]:
+    """The processes that `torchrun` started this one among; alone where it did not. On "cuda" each has its own GPU.
 
-    Raises MachineError where another one is no longer there to exchange with.
+    Raises MachineError where there are fewer GPUs than processes, and where another process is no longer there to
+    exchange with.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield ALONE
         return
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group(timeout=_PATIENCE)  # gloo for tensors of the processor, nccl for those of a GPU
+    if device == "cuda":
+        _take_gpu(int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]))
+    # On a GPU both of them: gloo exchanges the processor's tensors, nccl the GPU's.
+    dist.init_process_group("gloo" if device == "cpu" else None, timeout=_PATIENCE)
     try:
         yield Processes(rank=dist.get_rank(), count=count)
     except RuntimeError as error:
@@ -125,6 +127,15 @@ def joined() -> Iterator[Processes]:
         ) from error
     finally:
         dist.destroy_process_group()
+
+
+def _take_gpu(number: int, processes: int) -> None:
+    if processes > (there := torch.cuda.device_count()):
+        raise MachineError(
+            f"{processes} processes were started on this machine, and each needs a GPU of its own; torch finds "
+            f"{there}. Take --nproc-per-node {there}, or --device cpu."
+        )
+    torch.cuda.set_device(number)
 
 
 def _is_of_the_connection(error: RuntimeError) -> bool:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from convlens.core.errors import DataError
+from convlens.core.errors import DataError, MachineError
 from convlens.core.progress import Advance
 from convlens.tasks import run_folder
+from convlens.tasks.place import Begun
 from convlens.tasks.train import resume, train
 from convlens.zoo import network
 from tests.tasks.pictures import TINY, draw_pictures
@@ -69,3 +70,13 @@ def test_other_weights_under_the_same_name_are_refused(begun: Path) -> None:
     weights_file(begun.parent / "there" / "own.pth", seed=2)
     with pytest.raises(DataError, match="belongs to another training"):
         resume(begun)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
+def test_a_run_of_a_gpu_on_a_machine_without_one(begun: Path) -> None:
+    file = begun.with_name("run.unfinished") / "begun.json"
+    told = Begun.from_json(file.read_bytes(), str(file))
+    file.write_text(told.model_copy(update={"recipe": told.recipe.model_copy(update={"device": "cuda"})}).to_json())
+    with pytest.raises(MachineError, match=r"run was begun on a GPU, and torch finds none .* another --out"):
+        resume(begun)
+    assert list(file.parent.glob("checkpoints/step-*"))

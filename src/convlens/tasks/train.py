@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
-from convlens.core.errors import DataError, UsageError
+from convlens.core.errors import DataError, MachineError, UsageError
 from convlens.core.files import cache_folder
 from convlens.core.progress import Progress, Say, silent
 from convlens.core.run import BAD_FILES_FILE, FeatureCounts, RunRecord
@@ -18,7 +18,7 @@ from convlens.tasks.clock import Clock
 from convlens.tasks.divide import divided, layout_of, with_whole_paths
 from convlens.tasks.fit import Fitting, fitted, judged
 from convlens.tasks.network import RANDOM, weights_named
-from convlens.tasks.place import UNFINISHED, Place, read_begun, reserved_place
+from convlens.tasks.place import UNFINISHED, Begun, Place, read_begun, reserved_place
 from convlens.tasks.prepare import Prepared, freeze_outcome, prepare
 from convlens.tasks.recipe import changed_recipe, suited_to
 from convlens.tasks.refusals import refuse_contradictions, refuse_unfit_for, refuse_unfit_head
@@ -124,10 +124,12 @@ def resume(
 ) -> RunRecord:
     """The record of an unfinished run, `run`, after it has gone on from its newest checkpoint to its end.
 
-    Raises UsageError where there is no such run or it is finished, DataError when the pictures have changed.
+    Raises UsageError where there is no such run or it is finished, DataError when the pictures have changed,
+    MachineError where it was begun on a GPU and there is none.
     """
     place = Path(run).expanduser()
     begun = read_begun(place)
+    _refuse_missing_gpu(begun, place)
     target = place.with_name(place.name.removesuffix(UNFINISHED))
     return _run(begun.folder, begun.recipe, target, checkpoint_minutes, progress, say)
 
@@ -253,6 +255,16 @@ def _refuse_growth_of_features(recipe: Recipe) -> None:
             f"--progressive {recipe.progressive:g} resizes fresh random crops and needs --freeze none and --augment, "
             f"not {given}."
         )
+
+
+def _refuse_missing_gpu(begun: Begun, run: Path) -> None:
+    try:
+        resolve_device(begun.recipe.device)
+    except MachineError as error:
+        raise MachineError(
+            f"{run} was begun on a GPU, and torch finds none that it can use here. Go on with it on a machine that has "
+            "one, or train anew with --device cpu and another --out."
+        ) from error
 
 
 def _refuse_nothing_to_judge(manifest: Manifest) -> None:

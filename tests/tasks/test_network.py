@@ -1,7 +1,10 @@
 """Networks by name, with published weights from a local server."""
 
+import contextlib
 import hashlib
 import io
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +15,12 @@ from torch import nn
 from convlens import zoo
 from convlens.core.errors import DataError, IntegrityError, NetworkError
 from convlens.core.files import cache_folder
+from convlens.core.progress import Advance
+from convlens.data.scan import scan
 from convlens.tasks.network import network
 from convlens.tasks.train import train
+from convlens.tasks.workbench import Workbench
+from convlens.training.recipe import Recipe
 from convlens.zoo import fetch, published
 from convlens.zoo.fetch import fetched_weights, kept_weights
 from tests.tasks.pictures import TINY, draw_pictures
@@ -122,9 +129,35 @@ def test_paths_are_never_taken_for_names(tmp_path: Path, trained: nn.Module) -> 
     assert same(network(name, weights=str(path)), trained)
 
 
-def test_a_run_starts_from_published_weights(serving: HTTPServer, card: zoo.WeightCard, tmp_path: Path) -> None:
+class Stages:
+    """A progress that remembers how much of each stage there was, and was done."""
+
+    def __init__(self) -> None:
+        self.total: dict[str, int] = {}
+        self.done: Counter[str] = Counter()
+
+    @contextlib.contextmanager
+    def __call__(self, stage: str, total: int) -> Iterator[Advance]:
+        self.total[stage] = total
+        yield lambda steps, note="": self.done.update({stage: steps})
+
+
+def test_a_run_starts_from_published_weights(
+    serving: HTTPServer, card: zoo.WeightCard, content: bytes, tmp_path: Path
+) -> None:
     folder = draw_pictures(tmp_path / "pictures")
     options = {**TINY, "weights": "imagenet", "size": 64}
-    record = train(folder, backbone=card.network, out=tmp_path / "run", **options)  # type: ignore[arg-type]
+    progress = Stages()
+    record = train(folder, backbone=card.network, out=tmp_path / "run", progress=progress, **options)  # type: ignore[arg-type]
+    assert progress.done["download"] == progress.total["download"] == len(content)
     assert (record.weights.source, record.weights.name) == ("published", kept_weights(card).name)
     assert "published, downloaded and verified" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_a_comparison_shows_what_it_downloads(
+    serving: HTTPServer, card: zoo.WeightCard, content: bytes, tmp_path: Path
+) -> None:
+    progress = Stages()
+    recipe = Recipe(backbone=card.network, weights="imagenet")
+    Workbench(scan(draw_pictures(tmp_path / "pictures")), progress).divided(recipe)
+    assert progress.done["download"] == progress.total["download"] == len(content)

@@ -202,7 +202,7 @@ def _made_ready(
         manifest = scan(folder, progress, layout_of(recipe))
     refuse_unfit_for(manifest.target, recipe)
     with clock("capture"):
-        prepared = prepare(recipe, len(manifest.classes))
+        prepared = prepare(recipe, len(manifest.classes), progress)
     refuse_unfit_head(manifest.target, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
     with clock("prefix"):
         features = run_prefix(
@@ -222,7 +222,7 @@ def _made_ready(
     _warn_of_data(manifest, features, warnings)
     if len(manifest.classes) != prepared.classes:
         # Undecodable pictures emptied a class: the head must fit those that are left.
-        prepared = prepare(recipe, len(manifest.classes))
+        prepared = prepare(recipe, len(manifest.classes), progress)
     with clock("prefix"):
         features = with_views(features, prepared, manifest, recipe, progress)
     return prepared, features, manifest

@@ -138,14 +138,14 @@ class Workbench:
     def _built(self, recipe: Recipe) -> _Stand:
         plain = recipe.model_copy(update={"dropout": 0.0, "batch_norm": False})
         plain = plain.model_copy(update={"head": "own" if recipe.head == "own" else "linear"})
-        prepared = prepare(plain, len(self._manifest.classes))
+        prepared = prepare(plain, len(self._manifest.classes), self._progress)
         store = cache_folder() / "store"
         features = run_prefix(
             prepared.cut.prefix, self._manifest, prepared.preprocessing, recipe.precision, store, self._progress
         )
         usable = self._manifest.without(features.problems).with_usable_classes()
         if len(usable.classes) != prepared.classes:
-            prepared = prepare(plain, len(usable.classes))
+            prepared = prepare(plain, len(usable.classes), self._progress)
         cut = prepared.cut
         changing = {**cut.trained_parameters, **cut.changing_buffers}
         return _Stand(

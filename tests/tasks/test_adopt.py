@@ -1,5 +1,6 @@
 """Networks that are not the zoo's: modules of one's own, and timm's names."""
 
+import shlex
 import sys
 import types
 
@@ -8,17 +9,26 @@ import torch
 from torch import nn
 
 import convlens
-from convlens.core.errors import MachineError, UsageError
+from convlens.core.errors import MachineError, NetworkError, UsageError
 from convlens.core.preprocessing import Preprocessing
+from convlens.tasks.network import network
 from convlens.tasks.predict import load_bundle
+from convlens.tasks.train import resume, train_by_recipe
 from convlens.zoo import card, registry
 from tests.tasks.pictures import TINY, draw_pictures
+from tests.tasks.test_resume import stopped
 
 
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch):
     """Nothing stays adopted beyond a test."""
     monkeypatch.setattr(registry, "_ADOPTED", {})
+
+
+@pytest.fixture
+def convlens_command(request):
+    """Runs a command; the package has the fixture's own name here."""
+    return request.getfixturevalue("convlens")
 
 
 class Own(nn.Module):
@@ -87,6 +97,7 @@ def test_two_modules_of_one_name_are_not_mixed_up(tmp_path):
     ("arguments", "told"),
     [
         ({"name": "small"}, "needs a colon, such as 'mine:small'"),
+        ({"name": "timm:small"}, "means timm's own network of that name. Take another one, such as 'mine:small'"),
         ({"head": "tip"}, "the last ones are top"),
     ],
 )
@@ -100,16 +111,23 @@ def test_a_module_without_a_head():
         convlens.adopt(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()))
 
 
+PRETRAINED = Own().state_dict()
+"""What the stand-in for timm downloads."""
+
+
 @pytest.fixture
 def timm(monkeypatch):
     """A stand-in with timm's interface: timm itself imports torchvision, which cannot be had beside a CPU build."""
     library = types.ModuleType("timm")
 
     def create_model(name, pretrained=False):
-        if name != "tiny":
+        if name == "far" and pretrained:
+            raise ConnectionError("no route to host")
+        if name not in ("tiny", "far"):
             raise RuntimeError(f"Unknown model ({name})")
-        torch.manual_seed(1 if pretrained else 0)
         module = Own()
+        if pretrained:
+            module.load_state_dict(PRETRAINED)
         module.pretrained_cfg = {
             "input_size": (3, 48, 48),
             "crop_pct": 0.96,
@@ -127,11 +145,79 @@ def timm(monkeypatch):
 def test_timms_networks_by_name(timm, tmp_path, monkeypatch):
     folder = draw_pictures(tmp_path / "pictures")
     record = convlens.train(folder, backbone="timm:tiny", out=tmp_path / "run", **{**TINY, "weights": "pretrained"})
-    assert record.backbone == "timm:tiny"
+    assert (record.backbone, record.weights.source) == ("timm:tiny", "timm")
     used = card("timm:tiny").preprocessing
     assert (used.size, used.resize, used.interpolation, used.mean) == (48, 50, "bicubic", (0.5, 0.5, 0.5))
     monkeypatch.setattr(registry, "_ADOPTED", {})  # as in another process
     assert len(convlens.predict(tmp_path / "run", folder).predictions) == 16
+
+
+def filters(run):
+    return load_bundle(run)[1].state_dict()["body.0.weight"]
+
+
+def test_timms_weights_are_there_again_in_another_process(timm, tmp_path, monkeypatch, convlens_command):
+    """When it goes on, by its recipe, and by the command in its record: the frozen layers are never random ones."""
+    folder = draw_pictures(tmp_path / "pictures")
+    options = {"backbone": "timm:tiny", "weights": "pretrained"}
+    stopped(folder, tmp_path / "run", **options)
+    monkeypatch.setattr(registry, "_ADOPTED", {})
+    record = resume(tmp_path / "run")
+    monkeypatch.setattr(registry, "_ADOPTED", {})
+    train_by_recipe(folder, tmp_path / "run" / "recipe.toml", out=tmp_path / "again")
+    monkeypatch.setattr(registry, "_ADOPTED", {})
+    outcome = convlens_command(*shlex.split(record.command)[1:], "--out", tmp_path / "told")
+    assert outcome.code == 0, outcome.err
+    assert "random weights" not in outcome.err
+    for run in ("run", "again", "told"):
+        assert torch.equal(filters(tmp_path / run), PRETRAINED["body.0.weight"])
+    weights = {(tmp_path / run / "model.safetensors").read_bytes() for run in ("run", "again", "told")}
+    assert len(weights) == 1
+
+
+def test_timms_random_weights_are_drawn_from_the_seed_and_warned_of(timm, tmp_path, monkeypatch):
+    folder = draw_pictures(tmp_path / "pictures")
+    found, told = {}, []
+    for run, seed in {"one": 1, "same": 1, "other": 2}.items():
+        record = convlens.train(
+            folder, backbone="timm:tiny", seed=seed, out=tmp_path / run, say=told.append, **{**TINY, "weights": None}
+        )
+        assert (record.recipe["weights"], record.weights.source) == ("random", "random")
+        found[run] = filters(tmp_path / run)
+        if run == "one":
+            monkeypatch.setattr(registry, "_ADOPTED", {})
+    assert torch.equal(found["one"], found["same"])
+    assert not torch.equal(found["one"], found["other"])
+    assert sum("have random weights" in line and "--weights pretrained" in line for line in told) == 3
+
+
+def test_both_of_timms_weights_in_one_process(timm):
+    for weights, same in (("pretrained", True), ("random", False), ("pretrained", True)):
+        module = network("timm:tiny", classes=4, weights=weights)
+        assert torch.equal(module.state_dict()["body.0.weight"], PRETRAINED["body.0.weight"]) == same
+        assert module.top.out_features == 4
+
+
+def test_random_weights_come_from_torchs_generator(timm):
+    """Also the first time, when the network is not known yet."""
+    made = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        made.append(network("timm:tiny", weights="random").state_dict()["body.0.weight"])
+    assert torch.equal(*made)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "error", "told"),
+    [
+        ("timm:tiny", "given", UsageError, "timm:tiny is none. Say --weights pretrained or random"),
+        ("resnet18", "given", UsageError, "resnet18 is none. Say --weights random, or leave it out"),
+        ("timm:far", "pretrained", NetworkError, "could not get the weights of timm:far .no route to host."),
+    ],
+)
+def test_weights_that_cannot_be_had(timm, name, weights, error, told):
+    with pytest.raises(error, match=told):
+        network(name, weights=weights)
 
 
 def test_a_network_that_timm_does_not_have(timm):

@@ -33,8 +33,8 @@ def train(
         str | None,
         typer.Option(
             metavar="SET|FILE",
-            help="Published weights by name (imagenet; see `convlens zoo show NET`), a file (.safetensors, .pth), or "
-            "'random'. The house network brings its own.",
+            help="Published weights by name (imagenet; see `convlens zoo show NET`; pretrained for timm:NET), a file "
+            "(.safetensors, .pth), or 'random'. The house network brings its own.",
             rich_help_panel=_NETWORK,
         ),
     ] = None,

@@ -214,7 +214,7 @@ class FreezeOutcome(Record):
 class WeightsUsed(Record):
     """Where the starting weights came from."""
 
-    source: Literal["package", "published", "file", "module", "random"]
+    source: Literal["package", "published", "file", "module", "timm", "random"]
     name: str
     sha256: str | None
 

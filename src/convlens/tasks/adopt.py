@@ -1,15 +1,15 @@
 """Networks that are not the zoo's: modules of one's own, of torchvision, of timm."""
 
 import copy
-from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
-from convlens.core.errors import MachineError, UsageError
+from convlens.core.errors import MachineError, NetworkError, UsageError
 from convlens.core.preprocessing import Preprocessing
 from convlens.transfer.heads import replace_head
-from convlens.zoo import Entry, NetworkCard, is_adopted
+from convlens.zoo import Entry, NetworkCard, card, is_adopted, refuse_wrong_number
 from convlens.zoo import adopt as adopt_into_zoo
 
 TIMM = "timm:"
@@ -29,11 +29,73 @@ def adopt(
     pictures it was trained with; by default what timm's modules say of themselves, else that of ImageNet at 224 pixels.
 
     A run that was trained on such a module holds its weights but not its code: call `adopt` with the same name before
-    using the run in another process. Raises UsageError for a name without a colon, and a head that does not exist.
+    using the run in another process. Raises UsageError for a name without a colon or of timm's, and for a head that
+    does not exist.
     """
     name = name or f"module:{type(module).__name__}"
     if ":" not in name:
         raise UsageError(f"the name {name!r} of an adopted module needs a colon, such as 'mine:{name}'.")
+    if is_of_timm(name):
+        own = name.replace(TIMM, "mine:", 1)
+        raise UsageError(f"the name {name!r} means timm's own network of that name. Take another one, such as {own!r}.")
+    return _adopted(module, name, head, preprocessing)
+
+
+def is_own(name: str) -> bool:
+    """Whether that is a module of one's own, which came with its weights."""
+    return is_adopted(name) and not is_of_timm(name)
+
+
+def is_of_timm(name: str) -> bool:
+    """Whether that is the name of a network of the timm library, known or not."""
+    return name.startswith(TIMM)
+
+
+def make_known(name: str) -> None:
+    """Adopt the network "timm:NAME" from the timm library, unless that has happened; other names are left alone.
+
+    Raises MachineError where timm cannot be imported, UsageError for a name that timm does not have.
+    """
+    if not is_of_timm(name) or is_adopted(name):
+        return
+    with torch.random.fork_rng():  # these weights are never used
+        module = _made_by_timm(name, pretrained=False)
+    _adopted(module, name, _stated(module).get("classifier"))
+
+
+def network_of_timm(name: str, classes: int | None, *, pretrained: bool) -> nn.Module:
+    """timm's network "timm:NAME" with timm's own weights, which it downloads, or with random ones.
+
+    Random ones are drawn from torch's global generator. The network must be known. Raises UsageError for a number of
+    classes below 1, NetworkError where timm cannot get the weights.
+    """
+    refuse_wrong_number(classes)
+    module, known = _made_by_timm(name, pretrained=pretrained), card(name)
+    if classes not in (None, known.classes):
+        replace_head(module, known.head, classes, seed=0)
+    return module
+
+
+def _made_by_timm(name: str, *, pretrained: bool) -> nn.Module:
+    try:
+        import timm
+    except ImportError as error:
+        raise MachineError(
+            f"{name} needs the library timm, which cannot be imported here ({error}). Install it: "
+            "pip install 'convlens[timm]'."
+        ) from error
+    try:
+        module: nn.Module = timm.create_model(name.removeprefix(TIMM), pretrained=pretrained)
+    except RuntimeError as error:
+        raise UsageError(
+            f"timm has no network {name.removeprefix(TIMM)!r} ({error}). See timm.list_models()."
+        ) from error
+    except OSError as error:
+        raise NetworkError(f"timm could not get the weights of {name} ({error}). Try again when it can.") from error
+    return module
+
+
+def _adopted(module: nn.Module, name: str, head: str | None = None, preprocessing: Preprocessing | None = None) -> str:
     path = _head(module, head)
     classes = len(module.get_parameter(f"{path}.weight"))
     original = copy.deepcopy(module)
@@ -46,35 +108,11 @@ def adopt(
 
     used = preprocessing or _stated_preprocessing(module)
     shape = (3, used.size, used.size)
-    card = NetworkCard(
+    known = NetworkCard(
         name=name, year=None, paper="", head=path, classes=classes, data=None, preprocessing=used, input_shape=shape
     )
-    adopt_into_zoo(Entry(build, card))
+    adopt_into_zoo(Entry(build, known))
     return name
-
-
-def make_known(name: str, weights: str | Path | None = None) -> None:
-    """Adopt the network "timm:NAME" from the timm library, unless that has happened; other names are left alone.
-
-    With `weights` "pretrained" timm downloads its own weights for it. Raises MachineError where timm cannot be
-    imported, UsageError for a name that timm does not have.
-    """
-    if not name.startswith(TIMM) or (is_adopted(name) and weights != PRETRAINED):
-        return
-    try:
-        import timm
-    except ImportError as error:
-        raise MachineError(
-            f"{name} needs the library timm, which cannot be imported here ({error}). Install it: "
-            "pip install 'convlens[timm]'."
-        ) from error
-    try:
-        module = timm.create_model(name.removeprefix(TIMM), pretrained=weights == PRETRAINED)
-    except RuntimeError as error:
-        raise UsageError(
-            f"timm has no network {name.removeprefix(TIMM)!r} ({error}). See timm.list_models()."
-        ) from error
-    adopt(module, name, head=_stated(module).get("classifier"))
 
 
 def _head(module: nn.Module, head: str | None) -> str:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from torch import nn
 
+from convlens.core.errors import UsageError
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, silent
-from convlens.tasks.adopt import GIVEN, PRETRAINED, make_known
-from convlens.zoo import PACKAGE, card, is_adopted, package_weights, weight_card, weight_cards
+from convlens.tasks.adopt import GIVEN, PRETRAINED, is_of_timm, is_own, make_known, network_of_timm
+from convlens.zoo import PACKAGE, card, package_weights, weight_card, weight_cards
 from convlens.zoo import network as network_of_zoo
 
 RANDOM = "random"
@@ -20,20 +21,33 @@ def network(
 
     `classes` None means as many as the weights have, or as the paper's network has. `weights` None or "random" means
     the paper's random initialisation, drawn from torch's global generator; "package" the weights that travel in the
-    package (house); "imagenet" and other names of published sets (`convlens zoo show NAME`) are downloaded once; all
-    else is the path of a file.
+    package (house); "imagenet" and other names of published sets (`convlens zoo show NAME`) are downloaded once;
+    "pretrained" what timm downloads for a network of its own; all else is the path of a file. A module of one's own
+    has the weights that it came with.
 
     Raises UsageError for an unknown name, a number of classes below 1 or a missing file, DataError when the weights do
     not fit, NetworkError when they cannot be downloaded, IntegrityError when their file is another one than was
     published, or unsafe to open.
     """
     make_known(name)
-    return network_of_zoo(name, classes=classes, weights=weights_file(name, weights, progress))
+    file = weights_file(name, weights, progress)
+    if file is None and is_of_timm(name):
+        return network_of_timm(name, classes, pretrained=weights == PRETRAINED)
+    return network_of_zoo(name, classes=classes, weights=file)
 
 
 def weights_file(name: str, weights: str | Path | None, progress: Progress = silent) -> Path | None:
-    """The file of the weights that `weights` means for a network, as in `network`; None for random ones."""
-    if weights in (None, RANDOM, GIVEN):
+    """The file of the weights that `weights` means for a network, as in `network`; None for those in no file of ours.
+
+    Raises UsageError for those of a module of one's own where the network is none.
+    """
+    if weights == GIVEN and not is_own(name):
+        others = "pretrained or random" if is_of_timm(name) else "random, or leave it out"
+        raise UsageError(
+            f"--weights {GIVEN} means those that a module of one's own came with, and {name} is none. Say --weights "
+            f"{others}."
+        )
+    if weights in (None, RANDOM, GIVEN) or (weights == PRETRAINED and is_of_timm(name)):
         return None
     if weights == PACKAGE:
         return package_weights(card(name))
@@ -46,8 +60,8 @@ def weights_file(name: str, weights: str | Path | None, progress: Progress = sil
 
 def weights_named(backbone: str, weights: str | Path | None) -> str:
     """The weights that a person means: a module's own, those in the package where there are some, else random ones."""
-    make_known(backbone, weights)
-    if is_adopted(backbone) and weights in (None, PRETRAINED):
+    make_known(backbone)
+    if is_own(backbone) and weights in (None, PRETRAINED):
         return GIVEN
     if weights is None:
         return PACKAGE if card(backbone).package_weights else RANDOM

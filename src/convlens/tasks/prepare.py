@@ -14,15 +14,15 @@ from convlens.core.progress import Progress, silent
 from convlens.core.run import Crossing, FreezeOutcome, WeightsUsed
 from convlens.core.seeds import derived_seed
 from convlens.graph.graph import Graph
-from convlens.tasks.adopt import GIVEN, make_known
+from convlens.tasks.adopt import GIVEN, PRETRAINED, make_known
 from convlens.tasks.graph_cache import cached_capture
-from convlens.tasks.network import preprocessing_for, weights_file
+from convlens.tasks.network import network, preprocessing_for, weights_file
 from convlens.training.growth import growing_sides
 from convlens.training.recipe import Recipe
 from convlens.transfer.device import on_device
 from convlens.transfer.heads import replace_head
 from convlens.transfer.networks import CutNetwork, cut_network
-from convlens.zoo import PACKAGE, NetworkCard, card, network, weight_cards
+from convlens.zoo import PACKAGE, NetworkCard, card, weight_cards
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepar
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(recipe.seed, "weights"))
         weights = weights_file(recipe.backbone, recipe.weights, progress)
-        module = network(recipe.backbone, weights=weights)
+        module = network(recipe.backbone, weights=weights or recipe.weights)
     replace_head(module, known.head, classes, derived_seed(recipe.seed, "head"))
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     capture = cached_capture(recipe.backbone, classes)
@@ -121,6 +121,8 @@ def freeze_outcome(prepared: Prepared) -> FreezeOutcome:
 def _weights_used(recipe: Recipe, file: Path | None) -> WeightsUsed:
     if recipe.weights == GIVEN:
         return WeightsUsed(source="module", name=recipe.backbone, sha256=None)
+    if recipe.weights == PRETRAINED:
+        return WeightsUsed(source="timm", name=recipe.backbone, sha256=None)
     if file is None:
         return WeightsUsed(source="random", name=f"random, seed {recipe.seed}", sha256=None)
     known = (

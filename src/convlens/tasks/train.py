@@ -13,7 +13,7 @@ from convlens.core.run import BAD_FILES_FILE, FeatureCounts, RunRecord
 from convlens.core.target import LOSSES, strata
 from convlens.data.manifest import SIDES, Manifest
 from convlens.data.scan import scan
-from convlens.tasks.adopt import adopt
+from convlens.tasks.adopt import adopt, is_of_timm
 from convlens.tasks.clock import Clock
 from convlens.tasks.divide import divided, layout_of, with_whole_paths
 from convlens.tasks.fit import Fitting, fitted, judged
@@ -63,12 +63,12 @@ def train(
     file of such; it is never written to. With `labels`, a CSV file, pictures may have a class, several labels each, or
     numbers (see data.label_columns.kind_of); the loss is the one that fits. `backbone` is a name of the zoo,
     "timm:NAME", or any module of one's own, which is copied (see `adopt`). `weights` is "package" (those that travel
-    with the house network, its default), "random" (default of the zoo's others), a published set ("imagenet"), or a
-    file. `freeze` is "backbone", "conv", a module's path, or "none" (see transfer.freeze.freeze_plan). `device` is
-    "cpu", "cuda", or "auto": a GPU where there is one. The frozen part runs once per image; its features are kept and
-    reused. `more` are other fields of training.recipe.Recipe: momentum, warm_up, label_smoothing, ema, mixup, labels,
-    learn, group_by, split and so on. `out` is the run folder to be made, by default one under runs/. `say` is told
-    warnings and what is wrong with the pictures.
+    with the house network, its default), "random" (default of the others), a published set ("imagenet"), "pretrained"
+    (what timm downloads for "timm:NAME"), or a file. `freeze` is "backbone", "conv", a module's path, or "none" (see
+    transfer.freeze.freeze_plan). `device` is "cpu", "cuda", or "auto": a GPU where there is one. The frozen part runs
+    once per image; its features are kept and reused. `more` are other fields of training.recipe.Recipe: momentum,
+    warm_up, label_smoothing, ema, mixup, labels, learn, group_by, split and so on. `out` is the run folder to be made,
+    by default one under runs/. `say` is told warnings and what is wrong with the pictures.
 
     A checkpoint is written every `checkpoint_minutes` and, with freeze "none", after every epoch. The same call with
     the same `out`, or `resume`, goes on from the newest one, to the same weights bit for bit. Where `torchrun` started
@@ -303,9 +303,11 @@ def _learnt(manifest: Manifest) -> str:
 
 def _warn_of_random_weights(recipe: Recipe, warn: Say) -> None:
     if recipe.weights == RANDOM and recipe.freeze != "none":
+        trained = "pretrained" if is_of_timm(recipe.backbone) else "FILE"
         warn(
             f"the frozen layers of {recipe.backbone} have random weights: nothing has been learnt in them. For real "
-            "use give trained ones with --weights FILE, or take --backbone house, whose weights travel with convlens."
+            f"use give trained ones with --weights {trained}, or take --backbone house, whose weights travel with "
+            "convlens."
         )
 
 

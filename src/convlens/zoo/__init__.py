@@ -3,6 +3,7 @@
 from convlens.zoo.build import PACKAGE as PACKAGE
 from convlens.zoo.build import blueprint as blueprint
 from convlens.zoo.build import network as network
+from convlens.zoo.build import refuse_wrong_number as refuse_wrong_number
 from convlens.zoo.card import NetworkCard as NetworkCard
 from convlens.zoo.entry import Entry as Entry
 from convlens.zoo.fit import classes_in as classes_in

@@ -30,8 +30,7 @@ def network(name: str, *, classes: int | None = None, weights: str | Path | None
     weights do not fit, IntegrityError when their file is unsafe to open.
     """
     build, card = registry.entry(name)
-    if classes is not None and classes < 1:
-        raise UsageError(f"the number of classes must be at least 1, got {classes}.")
+    refuse_wrong_number(classes)
     if weights is None:
         return build(card.classes if classes is None else classes)
     path = package_weights(card) if weights == PACKAGE else Path(weights)
@@ -39,3 +38,9 @@ def network(name: str, *, classes: int | None = None, weights: str | Path | None
     module = structure(build, classes or classes_in(state, card.head) or card.classes)
     load_weights(module, state, path, card.head, name=name, dropped=card.dropped_weights)
     return module
+
+
+def refuse_wrong_number(classes: int | None) -> None:
+    """Raises UsageError for a number of classes below 1."""
+    if classes is not None and classes < 1:
+        raise UsageError(f"the number of classes must be at least 1, got {classes}.")

@@ -148,6 +148,26 @@ def test_a_training_that_diverges_tells_where_and_on_what(convlens, tmp_path):
     assert all((pictures / file).is_file() for file in files)
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), "starts from the package's weights, at 0.1 times the learning rate below the head; --weights random"),
+        (("--depth-lr", "0.5"), "starts from the package's weights, at 0.5 times the learning rate for each block"),
+        (("--weights", "random"), None),
+        (("--freeze", "backbone"), None),
+    ],
+)
+def test_what_training_all_layers_starts_from_is_said(convlens, tmp_path, options, told):
+    """`--freeze none` alone is no training from scratch."""
+    pictures = draw_pictures(tmp_path / "pictures", 4)
+    words = ("train", pictures, "--freeze", "none", "--size", "32", "--epochs", "1", "--json", *options)
+    outcome = convlens(*words, "--out", tmp_path / "run")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["kind"] == "convlens.run"
+    said = [line for line in outcome.err.splitlines() if line.startswith("starts from")]
+    assert [line[: len(told)] for line in said] == [told] if told else not said
+
+
 def test_no_space_left(cache, tmp_path):
     pictures = draw_pictures(tmp_path / "pictures")
     (cache / "store").mkdir()

@@ -246,7 +246,7 @@ def train(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a network on a folder of pictures, by transfer learning or (--freeze none) from scratch."""
+    """Train a network on a folder of pictures: transfer learning, or from scratch (--freeze none --weights random)."""
     from convlens.tasks import train as task
 
     screen = Screen(json=json, quiet=quiet)

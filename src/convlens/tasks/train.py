@@ -13,7 +13,7 @@ from convlens.core.run import BAD_FILES_FILE, FeatureCounts, RunRecord
 from convlens.core.target import LOSSES, strata
 from convlens.data.manifest import SIDES, Manifest
 from convlens.data.scan import scan
-from convlens.tasks.adopt import adopt, is_of_timm
+from convlens.tasks.adopt import GIVEN, adopt, is_of_timm
 from convlens.tasks.clock import Clock
 from convlens.tasks.divide import divided, layout_of, with_whole_paths
 from convlens.tasks.fit import Fitting, fitted, judged
@@ -29,7 +29,7 @@ from convlens.training.recipe import Recipe
 from convlens.transfer.device import resolve_device
 from convlens.transfer.precision import resolve_precision
 from convlens.transfer.prefix import PrefixPass, run_prefix
-from convlens.zoo import card
+from convlens.zoo import PACKAGE, card
 
 CHECKPOINT_MINUTES = 5.0
 _MOST_SAID = 20
@@ -168,6 +168,7 @@ def _trained(
     """Scan, prepare, run the prefix, split, fit, judge."""
     warnings = _Warnings(say)
     _warn_of_random_weights(recipe, warnings)
+    _say_start(recipe, say)
     with processes.in_turn():
         prepared, features, manifest = _made_ready(recipe, folder, clock, progress, say, warnings)
     recipe = suited_to(recipe, manifest.target)
@@ -273,6 +274,23 @@ def _refuse_nothing_to_judge(manifest: Manifest) -> None:
             f"{manifest.folder}: no usable validation picture. Put some into its val/ folder, or take that folder "
             "away: then a part of the training pictures is used."
         )
+
+
+def _say_start(recipe: Recipe, say: Say) -> None:
+    """Say that training all layers goes on from trained ones: that it begins anew is easily taken for granted."""
+    if recipe.freeze != "none" or recipe.weights == RANDOM:
+        return
+    own = recipe.weights == GIVEN
+    known = {PACKAGE: "the package's weights", GIVEN: "the module's own weights"}
+    rate = (
+        f"at {recipe.depth_lr:g} times the learning rate for each block below the head"
+        if recipe.depth_lr
+        else f"at {recipe.reopened_lr:g} times the learning rate below the head"
+    )
+    say(
+        f"starts from {known.get(recipe.weights, f'the weights {recipe.weights}')}, {rate}"
+        + ("" if own else "; --weights random trains from scratch")
+    )
 
 
 def _say_found(manifest: Manifest, say: Say) -> None:

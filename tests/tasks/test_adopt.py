@@ -106,6 +106,17 @@ def test_wrong_use(arguments, told):
         convlens.adopt(Own(), **arguments)
 
 
+def test_a_module_of_ones_own_cannot_begin_anew(tmp_path):
+    """Its weights are all that is known of it: what is called random, or from scratch, must not be these."""
+    folder = draw_pictures(tmp_path / "pictures")
+    told = "module:Own has the weights that it came with"
+    with pytest.raises(UsageError, match=told):
+        convlens.train(folder, backbone=Own(), out=tmp_path / "run", **TINY)
+    with pytest.raises(UsageError, match=told):
+        convlens.compare(folder, backbone="module:Own", fractions=[0.5], out=tmp_path / "table")
+    assert not (tmp_path / "table").exists()
+
+
 def test_a_module_without_a_head():
     with pytest.raises(UsageError, match="the last ones are none"):
         convlens.adopt(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()))

@@ -21,7 +21,7 @@ from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
 from convlens.report.compare import write_comparison
 from convlens.tasks.divide import layout_of, with_whole_paths
-from convlens.tasks.network import whole_name
+from convlens.tasks.network import refuse_to_draw, whole_name
 from convlens.tasks.place import unused_run_name
 from convlens.tasks.recipe import changed_recipe
 from convlens.tasks.refusals import refuse_contradictions, refuse_incomparable
@@ -87,7 +87,7 @@ def compare(
     backbones = [_with_whole_path(one) for one in backbones]
     contestants = _contestants(base, tricks, backbones)
     rounds = _rounds(base, seeds, folds)
-    _refuse_wrong_fractions(fractions)
+    _refuse_wrong_fractions(fractions, base)
     target = _target(out, folder)
     manifest = scan(folder, progress, layout_of(base))
     refuse_incomparable(manifest.target)
@@ -238,7 +238,9 @@ def _found_rate(bench: Workbench, base: Recipe, one_round: _Round) -> RangeTest:
     return range_test(fitting.model(), fitting.examples("train", augment=base.augment), base)
 
 
-def _refuse_wrong_fractions(fractions: Sequence[float]) -> None:
+def _refuse_wrong_fractions(fractions: Sequence[float], base: Recipe) -> None:
+    if fractions:
+        refuse_to_draw(base.backbone)
     if wrong := [fraction for fraction in fractions if not 0 < fraction <= 1]:
         raise UsageError(f"--fractions {wrong[0]:g}: parts of the training pictures lie above 0 and at most at 1.")
 

@@ -39,7 +39,7 @@ def network(
 def weights_file(name: str, weights: str | Path | None, progress: Progress = silent) -> Path | None:
     """The file of the weights that `weights` means for a network, as in `network`; None for those in no file of ours.
 
-    Raises UsageError for those of a module of one's own where the network is none.
+    Raises UsageError for those of a module of one's own where the network is none, and for random ones where it is.
     """
     if weights == GIVEN and not is_own(name):
         others = "pretrained or random" if is_of_timm(name) else "random, or leave it out"
@@ -47,6 +47,8 @@ def weights_file(name: str, weights: str | Path | None, progress: Progress = sil
             f"--weights {GIVEN} means those that a module of one's own came with, and {name} is none. Say --weights "
             f"{others}."
         )
+    if weights == RANDOM:
+        refuse_to_draw(name)
     if weights in (None, RANDOM, GIVEN) or (weights == PRETRAINED and is_of_timm(name)):
         return None
     if weights == PACKAGE:
@@ -56,6 +58,15 @@ def weights_file(name: str, weights: str | Path | None, progress: Progress = sil
     from convlens.zoo.fetch import fetched_weights  # the HTTP client takes 0.2 s to load
 
     return fetched_weights(weight_card(name, str(weights)), progress)
+
+
+def refuse_to_draw(name: str) -> None:
+    """Raises UsageError for a module of one's own: how its weights are drawn is not known."""
+    if is_own(name):
+        raise UsageError(
+            f"{name} has the weights that it came with, and convlens does not know how to draw others. Leave --weights "
+            "random and --fractions out; to begin anew, give a module that was just made."
+        )
 
 
 def weights_named(backbone: str, weights: str | Path | None) -> str:

@@ -123,21 +123,9 @@ def test_quiet_leaves_standard_error_empty(convlens, tmp_path):
 
 def test_a_training_that_diverges_tells_where_and_on_what(convlens, tmp_path):
     pictures = draw_pictures(tmp_path / "pictures")
-    options = (
-        "--backbone",
-        "nin",
-        "--size",
-        "64",
-        "--freeze",
-        "none",
-        "--weights",
-        "random",
-        "--epochs",
-        "9",
-        "--learning-rate",
-        "1000",
-    )
-    outcome = convlens("train", pictures, *options, "--batch-size", "2", "--out", tmp_path / "run")
+    network = ("--backbone", "nin", "--weights", "random", "--freeze", "none", "--size", "64")
+    steps = ("--epochs", "9", "--learning-rate", "1000", "--batch-size", "2")
+    outcome = convlens("train", pictures, *network, *steps, "--out", tmp_path / "run")
     assert (outcome.code, outcome.out) == (3, "")
     last = outcome.err.splitlines()[-1]
     assert "training diverged. Try a tenth of the learning rate (--learning-rate 100)." in last

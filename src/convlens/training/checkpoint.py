@@ -135,8 +135,8 @@ class Checkpoints:
         if manifest.key != self._key:
             raise DataError(
                 f"{path} belongs to another training: the pictures, their classes or their split, the recipe, the "
-                "number of processes or the version of torch are not those that it was begun with. Put them back, or "
-                "begin anew with another --out."
+                "weights, the number of processes or the version of torch are not those that it was begun with. Put "
+                "them back, or begin anew with another --out."
             )
         return Saved(Course.from_json(contents[_COURSE], str(path / _COURSE)), load(contents[_STATE]))
 

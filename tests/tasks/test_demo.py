@@ -42,3 +42,8 @@ def test_demo_trains_the_house_network_on_them(tmp_path, monkeypatch):
     assert (asked["epochs"], asked["seed"]) == (3, 5)
     assert asked["out"].parent == tmp_path / "runs"
     assert "backbone" not in asked
+
+
+@pytest.mark.slow
+def test_the_digits_are_told_apart(tmp_path):
+    assert demo.demo(tmp_path).accuracy >= 0.98

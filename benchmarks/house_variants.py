@@ -140,6 +140,7 @@ def without_shortcuts(classes: int) -> House:
     """A chain of layers."""
     network = House(classes)
     for block in blocks_of(network):
+        del block.downsample  # which may be None, and then no module
         block.add_module("downsample", Nothing())
     return network
 

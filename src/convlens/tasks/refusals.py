@@ -31,6 +31,12 @@ def refuse_contradictions(recipe: Recipe) -> None:
         )
 
 
+def refuse_unfit_for_features(recipe: Recipe) -> None:
+    """Raises UsageError for what needs fresh pixels, where the features of whole pictures are stored."""
+    _refuse_cutmix_of_features(recipe)
+    _refuse_growth_of_features(recipe)
+
+
 def refuse_unfit_for(kind: TargetKind, recipe: Recipe) -> None:
     """Raises UsageError for what a recipe asks for that makes no sense for what is learnt."""
     if kind == "class":
@@ -96,4 +102,21 @@ def _refuse_unfit_closed_form(recipe: Recipe) -> None:
         raise UsageError(
             "--head logistic needs a --weight-decay above 0: without one, classes that can be told apart have no "
             "solution. Try --weight-decay 0.0001."
+        )
+
+
+def _refuse_cutmix_of_features(recipe: Recipe) -> None:
+    if recipe.cutmix and recipe.freeze != "none":
+        raise UsageError(
+            f"--cutmix {recipe.cutmix:g} pastes parts of pictures into each other and needs --freeze none; with "
+            f"--freeze {recipe.freeze} the features of whole pictures are stored. Use --mixup, or --freeze none."
+        )
+
+
+def _refuse_growth_of_features(recipe: Recipe) -> None:
+    if recipe.progressive < 1 and (recipe.freeze != "none" or not recipe.augment):
+        given = f"--freeze {recipe.freeze}" if recipe.freeze != "none" else "--no-augment"
+        raise UsageError(
+            f"--progressive {recipe.progressive:g} resizes fresh random crops and needs --freeze none and --augment, "
+            f"not {given}."
         )

@@ -1,27 +1,31 @@
 """Train: from a folder of pictures to a run folder."""
 
 import contextlib
-from collections import Counter
 from pathlib import Path
 
 from torch import nn
 
-from convlens.core.errors import DataError, MachineError, UsageError
+from convlens.core.errors import DataError, MachineError
 from convlens.core.files import cache_folder
 from convlens.core.progress import Progress, Say, silent
-from convlens.core.run import BAD_FILES_FILE, FeatureCounts, RunRecord
-from convlens.core.target import LOSSES, strata
-from convlens.data.manifest import SIDES, Manifest
+from convlens.core.run import FeatureCounts, RunRecord
+from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
-from convlens.tasks.adopt import GIVEN, adopt, is_of_timm
+from convlens.tasks.adopt import adopt
 from convlens.tasks.clock import Clock
 from convlens.tasks.divide import divided, layout_of, with_whole_paths
 from convlens.tasks.fit import Fitting, fitted, judged
-from convlens.tasks.network import RANDOM, weights_named
+from convlens.tasks.network import weights_named
+from convlens.tasks.notices import Warnings, say_found, say_loss, say_start, warn_of_data, warn_of_random_weights
 from convlens.tasks.place import UNFINISHED, Begun, Place, read_begun, reserved_place
 from convlens.tasks.prepare import Prepared, freeze_outcome, prepare
 from convlens.tasks.recipe import changed_recipe, suited_to
-from convlens.tasks.refusals import refuse_contradictions, refuse_unfit_for, refuse_unfit_head
+from convlens.tasks.refusals import (
+    refuse_contradictions,
+    refuse_unfit_for,
+    refuse_unfit_for_features,
+    refuse_unfit_head,
+)
 from convlens.tasks.run_folder import RunResult, write_run_folder
 from convlens.tasks.views import with_views
 from convlens.training.processes import Processes, joined
@@ -29,11 +33,9 @@ from convlens.training.recipe import Recipe
 from convlens.transfer.device import resolve_device
 from convlens.transfer.precision import resolve_precision
 from convlens.transfer.prefix import PrefixPass, run_prefix
-from convlens.zoo import PACKAGE, card
+from convlens.zoo import card
 
 CHECKPOINT_MINUTES = 5.0
-_MOST_SAID = 20
-_FEW_PICTURES = 5
 
 
 def train(
@@ -110,8 +112,7 @@ def train_by_recipe(
     """As `train`, but by a recipe: a record, or a TOML file such as a run's recipe.toml; `changes` go before it."""
     recipe = with_whole_paths(changed_recipe(recipe, **changes))
     refuse_contradictions(recipe)
-    _refuse_cutmix_of_features(recipe)
-    _refuse_growth_of_features(recipe)
+    refuse_unfit_for_features(recipe)
     return _run(folder, recipe, out, checkpoint_minutes, progress, say)
 
 
@@ -166,9 +167,9 @@ def _trained(
     processes: Processes,
 ) -> RunResult:
     """Scan, prepare, run the prefix, split, fit, judge."""
-    warnings = _Warnings(say)
-    _warn_of_random_weights(recipe, warnings)
-    _say_start(recipe, say)
+    warnings = Warnings(say)
+    warn_of_random_weights(recipe, warnings)
+    say_start(recipe, say)
     with processes.in_turn():
         prepared, features, manifest = _made_ready(recipe, folder, clock, progress, say, warnings)
     recipe = suited_to(recipe, manifest.target)
@@ -196,7 +197,7 @@ def _trained(
 
 
 def _made_ready(
-    recipe: Recipe, folder: str | Path, clock: Clock, progress: Progress, say: Say, warnings: "_Warnings"
+    recipe: Recipe, folder: str | Path, clock: Clock, progress: Progress, say: Say, warnings: Warnings
 ) -> tuple[Prepared, PrefixPass, Manifest]:
     """The network, the features of the pictures, and the pictures, divided."""
     with clock("scan"):
@@ -217,45 +218,16 @@ def _made_ready(
     clock.add("decode", features.decode_seconds)
     manifest = divided(manifest.without(features.problems).with_usable_classes(), features.facts, recipe)
     _refuse_nothing_to_judge(manifest)
-    _say_found(manifest, say)
+    say_found(manifest, say)
     if recipe.labels:
-        _say_loss(manifest, say)
-    _warn_of_data(manifest, features, warnings)
+        say_loss(manifest, say)
+    warn_of_data(manifest, features, warnings)
     if len(manifest.classes) != prepared.classes:
         # Undecodable pictures emptied a class: the head must fit those that are left.
         prepared = prepare(recipe, len(manifest.classes), progress)
     with clock("prefix"):
         features = with_views(features, prepared, manifest, recipe, progress)
     return prepared, features, manifest
-
-
-class _Warnings:
-    """Says a warning and keeps it for the record."""
-
-    def __init__(self, say: Say) -> None:
-        self._say = say
-        self.kept: list[str] = []
-
-    def __call__(self, text: str) -> None:
-        self._say(text)
-        self.kept.append(text)
-
-
-def _refuse_cutmix_of_features(recipe: Recipe) -> None:
-    if recipe.cutmix and recipe.freeze != "none":
-        raise UsageError(
-            f"--cutmix {recipe.cutmix:g} pastes parts of pictures into each other and needs --freeze none; with "
-            f"--freeze {recipe.freeze} the features of whole pictures are stored. Use --mixup, or --freeze none."
-        )
-
-
-def _refuse_growth_of_features(recipe: Recipe) -> None:
-    if recipe.progressive < 1 and (recipe.freeze != "none" or not recipe.augment):
-        given = f"--freeze {recipe.freeze}" if recipe.freeze != "none" else "--no-augment"
-        raise UsageError(
-            f"--progressive {recipe.progressive:g} resizes fresh random crops and needs --freeze none and --augment, "
-            f"not {given}."
-        )
 
 
 def _refuse_missing_gpu(begun: Begun, run: Path) -> None:
@@ -274,71 +246,6 @@ def _refuse_nothing_to_judge(manifest: Manifest) -> None:
             f"{manifest.folder}: no usable validation picture. Put some into its val/ folder, or take that folder "
             "away: then a part of the training pictures is used."
         )
-
-
-def _say_start(recipe: Recipe, say: Say) -> None:
-    """Say that training all layers goes on from trained ones: that it begins anew is easily taken for granted."""
-    if recipe.freeze != "none" or recipe.weights == RANDOM:
-        return
-    own = recipe.weights == GIVEN
-    known = {PACKAGE: "the package's weights", GIVEN: "the module's own weights"}
-    rate = (
-        f"at {recipe.depth_lr:g} times the learning rate for each block below the head"
-        if recipe.depth_lr
-        else f"at {recipe.reopened_lr:g} times the learning rate below the head"
-    )
-    say(
-        f"starts from {known.get(recipe.weights, f'the weights {recipe.weights}')}, {rate}"
-        + ("" if own else "; --weights random trains from scratch")
-    )
-
-
-def _say_found(manifest: Manifest, say: Say) -> None:
-    """Say, before training, what there is to learn from and what is wrong with the rest."""
-    sides = ", ".join(f"{len(manifest.side(side))} {side}" for side in SIDES if manifest.side(side))
-    say(f"{len(manifest.pictures)} pictures {_learnt(manifest)}: {sides}")
-    problems = manifest.problems
-    if problems:
-        say(f"{len(problems)} remarks on files, all of them in {BAD_FILES_FILE} of the run:")
-    for problem in problems[:_MOST_SAID]:
-        used = "used" if problem.used else "not used"
-        say(f"  {problem.file}: {problem.reason}, {problem.detail} ({used})")
-    if len(problems) > _MOST_SAID:
-        say(f"  and {len(problems) - _MOST_SAID} more")
-
-
-def _say_loss(manifest: Manifest, say: Say) -> None:
-    """Which loss is trained on, and why: a table may be taken for something else than it is."""
-    holds = "one class per picture" if manifest.target == "class" else manifest.target
-    say(f"loss: {LOSSES[manifest.target]}, since the table of labels holds {holds} (if it does not: --learn)")
-
-
-def _learnt(manifest: Manifest) -> str:
-    if manifest.target == "numbers":
-        return f"with the numbers {', '.join(manifest.classes)}"
-    return f"of {len(manifest.classes)} classes" if manifest.target == "class" else f"of {len(manifest.classes)} labels"
-
-
-def _warn_of_random_weights(recipe: Recipe, warn: Say) -> None:
-    if recipe.weights == RANDOM and recipe.freeze != "none":
-        trained = "pretrained" if is_of_timm(recipe.backbone) else "FILE"
-        warn(
-            f"the frozen layers of {recipe.backbone} have random weights: nothing has been learnt in them. For real "
-            f"use give trained ones with --weights {trained}, or take --backbone house, whose weights travel with "
-            "convlens."
-        )
-
-
-def _warn_of_data(manifest: Manifest, features: PrefixPass, warn: Say) -> None:
-    for path in (*features.table.shards.set_aside, *features.facts.shards.set_aside):
-        warn(f"a damaged file of the feature store was set aside and computed anew: {path.name}")
-    if manifest.target == "numbers":
-        return
-    numbers = Counter(name for picture in manifest.side("train") for name in strata(manifest.target, picture.label))
-    few = [label for label in manifest.classes if numbers[label] < _FEW_PICTURES]
-    if few:
-        what = "classes" if manifest.target == "class" else "labels"
-        warn(f"fewer than {_FEW_PICTURES} training pictures in: {', '.join(few[:10])}. Expect little of these {what}.")
 
 
 def _feature_counts(features: PrefixPass, manifest: Manifest) -> FeatureCounts:

@@ -1,5 +1,7 @@
 """The run folder: whole or absent, never written over."""
 
+import os
+
 import pytest
 
 from convlens.core.errors import MachineError, UsageError
@@ -29,6 +31,26 @@ def test_run_folder_that_exists_is_refused(tmp_path):
         place.reserved_place(tmp_path, tmp_path, Recipe()),
     ):
         pytest.fail("reserved")
+
+
+def test_only_folders_of_unfinished_runs_are_ever_removed(pictures, tmp_path):
+    """Others may end so, too: a person's own, old ones beside the place of a new run."""
+    chapter = tmp_path / "thesis.unfinished" / "chapter1.txt"
+    chapter.parent.mkdir()
+    chapter.write_text("It was a dark night.")
+    (tmp_path / "notes.unfinished").write_text("Buy milk.")
+    left = tmp_path / "killed.unfinished"
+    left.mkdir()
+    (left / "begun.json").write_text("{}")
+    for path in (chapter.parent, tmp_path / "notes.unfinished", left):
+        os.utime(path, (0, 0))
+    train(pictures, out=tmp_path / "run", **TINY)
+    assert not left.exists()
+    for name in ("thesis", "notes"):
+        with pytest.raises(UsageError, match=rf"{name}\.unfinished is there already and is no unfinished run"):
+            train(pictures, out=tmp_path / name, **TINY)
+    assert chapter.read_text() == "It was a dark night."
+    assert (tmp_path / "notes.unfinished").read_text() == "Buy milk."
 
 
 def test_a_failure_leaves_nothing_half_written(pictures, tmp_path, monkeypatch):

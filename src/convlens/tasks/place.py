@@ -114,6 +114,11 @@ def _chosen_place(target: Path) -> Place:
     if target.exists():
         raise UsageError(f"--out {target} exists already, and runs are never overwritten. Give another name.")
     place = Place(target=target)
+    if place.unfinished.exists() and not _is_of_a_run(place.unfinished):
+        raise UsageError(
+            f"{place.unfinished} is there already and is no unfinished run of convlens, which would be kept there for "
+            f"--out {target}. Give another name."
+        )
     place.unfinished.mkdir(exist_ok=True)
     return place
 
@@ -153,6 +158,11 @@ def _refuse_other(place: Place, begun: Begun, folder: Path, recipe: Recipe) -> N
         )
 
 
+def _is_of_a_run(folder: Path) -> bool:
+    """Whether that is a folder in which a run was begun, by convlens, or one that is empty but for its lock."""
+    return folder.is_dir() and ((folder / _BEGUN).is_file() or not any(one.name != _LOCK for one in folder.iterdir()))
+
+
 def _run_names(parent: Path, subject: str) -> Iterator[Path]:
     words = re.sub(r"[^\w.-]+", "-", subject)[:_LONGEST_SUBJECT]
     stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{words}"
@@ -161,7 +171,7 @@ def _run_names(parent: Path, subject: str) -> Iterator[Path]:
 
 def _remove_stale(parent: Path) -> None:
     """What killed runs left more than a day ago without any checkpoint."""
-    for path in parent.glob(f"*{UNFINISHED}"):
+    for path in filter(_is_of_a_run, parent.glob(f"*{UNFINISHED}")):
         place = Place(target=path.with_name(path.name.removesuffix(UNFINISHED)))
         if time.time() - path.stat().st_mtime > _STALE_SECONDS and not place.has_checkpoints:
             with contextlib.suppress(UsageError), _locked(place):

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 from typing import NamedTuple
 
 import torch
+from scipy.special import stdtr, stdtrit
 from torch import Tensor
 
 _CONFIDENCE = 0.95
@@ -26,7 +26,8 @@ def paired_difference(hits: Sequence[Mapping[str, bool]], base: Sequence[Mapping
 
     Both were judged on the same pictures in every run. A picture may be judged in several runs, and all pictures of a
     run share its weights: the variance is clustered both ways, by pictures plus by runs less by both (Cameron, Gelbach
-    & Miller, Robust inference with multiway clustering, 2011), and never less than either alone.
+    & Miller, Robust inference with multiway clustering, 2011), and never less than either alone. Student's t with
+    Satterthwaite's degrees of freedom (1946) makes up for few runs.
     """
     numbers = {name: number for number, name in enumerate(sorted({name for one in base for name in one}))}
     pictures = torch.tensor([numbers[name] for one in base for name in one])
@@ -36,13 +37,25 @@ def paired_difference(hits: Sequence[Mapping[str, bool]], base: Sequence[Mapping
         dtype=torch.float64,
     )
     value = gains.mean().item()
+    if bool((gains == gains[0]).all()):
+        return _of_equal_gains(value, len(numbers))
     rest = (gains - value) / len(gains)
     by_picture, by_run = _clustered(rest, pictures), _clustered(rest, runs)
     variance = max(by_picture, by_run, by_picture + by_run - rest.square().sum().item())
+    freedom = (by_picture + by_run) ** 2 / (
+        by_picture**2 / max(len(numbers) - 1, 1) + by_run**2 / max(len(base) - 1, 1)
+    )
     error = math.sqrt(variance)
-    half = NormalDist().inv_cdf(0.5 + _CONFIDENCE / 2) * error
-    p_value = 2 * NormalDist().cdf(-abs(value) / error) if error else float(value == 0)
-    return Difference(value, (value - half, value + half), p_value)
+    half = float(stdtrit(freedom, 0.5 + _CONFIDENCE / 2)) * error
+    return Difference(value, (value - half, value + half), 2 * float(stdtr(freedom, -abs(value) / error)))
+
+
+def _of_equal_gains(value: float, pictures: int) -> Difference:
+    """The difference where every picture gained alike: nothing, or, if all of them flipped one way, by a sign test."""
+    if not value:
+        return Difference(0.0, (0.0, 0.0), 1.0)
+    least = 2 * ((1 - _CONFIDENCE) / 2) ** (1 / pictures) - 1
+    return Difference(value, (least, 1.0) if value > 0 else (-1.0, -least), 2 * 0.5**pictures)
 
 
 def _clustered(rest: Tensor, cluster: Tensor) -> float:

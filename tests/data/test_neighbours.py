@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convlens.data import neighbours as module
-from convlens.data.neighbours import Places, Vectors, close_pairs, components
+from convlens.data.neighbours import Places, Vectors, close_pairs, connected
 
 
 def unit_vectors(count: int, width: int, seed: int = 0) -> Vectors:
@@ -51,10 +51,10 @@ def test_only_some_vectors_are_asked_for_at_a_time() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=40))
-def test_components_are_those_of_the_graph(pairs: list[tuple[int, int]]) -> None:
+def test_groups_are_those_of_the_graph(pairs: list[tuple[int, int]]) -> None:
     groups = [{item} for item in range(20)]
     for one, other in pairs:
         joined = groups[one] | groups[other]
         for item in joined:
             groups[item] = joined
-    assert components(20, pairs) == [min(group) for group in groups]
+    assert connected(20, pairs) == [min(group) for group in groups]

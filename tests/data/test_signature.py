@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
 from convlens.data import neighbours
+from convlens.data.neighbours import connected
 from convlens.data.signature import (
     LEAST_COSINE,
     SIDE,
@@ -101,7 +102,19 @@ def test_no_pair_is_missed_and_none_is_invented(monkeypatch: pytest.MonkeyPatch)
         and np.abs(grids[i][..., 1:] - grids[j][..., 1:]).mean() <= 8
     }
     assert len(expected) >= 20
-    assert set(alike(found)) == expected
+    pairs = list(alike(found))
+    assert set(pairs) <= expected
+    assert connected(len(found), pairs) == connected(len(found), sorted(expected))
+
+
+def test_many_pictures_of_one_scene_are_connected_by_few_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "_JUDGED_AT_ONCE", 512)
+    scene = np.asarray(photograph(0, (90, 90)), dtype=np.int16)
+    noise = np.random.default_rng(0).integers(-9, 10, (500, *scene.shape))
+    found = [signature(Image.fromarray((scene + one).clip(0, 255).astype(np.uint8))) for one in noise]
+    pairs = list(alike(found))
+    assert connected(500, pairs) == [0] * 500
+    assert len(pairs) < 3 * 512
 
 
 def test_one_against_many_is_judged_as_in_pairs() -> None:

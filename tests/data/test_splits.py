@@ -217,6 +217,14 @@ class TestFolds:
             assert not judged_groups & trained
             assert ("video0" in judged_groups) == ("video1" in judged_groups)
 
+    def test_what_belongs_to_a_picture_for_testing_is_never_learnt(self) -> None:
+        tested = dataclasses.replace(picture("seen", "ant", side="test"), group="a")
+        pictures = manifest([tested, *in_groups({"a": 2, "b": 2, "c": 2, "d": 2}), *drawn(bee=6).pictures])
+        for number in (1, 2):
+            found = fold(pictures, number, 2, seed=0, alike=[(0, 3)])
+            assert {one.group for one in found.side("test")} == {"a", "b"}
+            assert len(found.side("test")) == 5
+
     @pytest.mark.parametrize(("number", "count"), [(0, 5), (6, 5), (1, 1)])
     def test_a_fold_that_there_is_not(self, number: int, count: int) -> None:
         with pytest.raises(UsageError, match=f"fold {number}/{count}: give a number from 1"):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shlex
 
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from convlens.core.comparison import Comparison
-from convlens.core.errors import DataError, UsageError
+from convlens.core.errors import DataError, DivergedError, MachineError, UsageError
 from convlens.data import batches
 from convlens.tasks import run_folder, workbench
 from convlens.tasks.compare import compare
@@ -118,16 +119,19 @@ def test_heads_that_train_at_once_are_what_training_alone_gives(pictures, tmp_pa
 
 def test_a_head_that_diverges_among_others_is_named(pictures, tmp_path):
     """Training at once leaves it to training alone to say where."""
-    with pytest.raises(DataError, match=r"recipe 'weight-decay': the loss became .* in epoch \d+, step \d+"):
-        compare(
-            pictures,
-            tricks=["class-weights", "weight-decay"],
-            seeds=1,
-            learning_rate=1000.0,
-            out=tmp_path / "lost",
-            size=32,
-            epochs=60,
-        )
+    record = compare(
+        pictures,
+        tricks=["class-weights", "weight-decay"],
+        seeds=1,
+        learning_rate=1000.0,
+        out=tmp_path / "lost",
+        size=32,
+        epochs=60,
+    )
+    told = r"with seed 0, recipe '[\w-]+': the .* became (inf|nan|infinite) (in|after) epoch \d+.*: training diverged\."
+    assert all(re.match(told, one) for one in record.left_out)
+    assert "recipe 'weight-decay'" in record.left_out[0]
+    assert [row.name for row in record.rows] == ["base", "class-weights"]
 
 
 def test_the_folder_holds_page_record_and_best_recipe(pictures, tmp_path, monkeypatch):
@@ -153,6 +157,30 @@ def test_folds_judge_every_picture_once(pictures, tmp_path):
     record = compare(pictures, tricks=["cosine"], seeds=1, folds=4, out=tmp_path / "folds", **SMALL)
     assert [run.fold for run in record.rows[0].runs] == [1, 2, 3, 4]
     assert record.num_train + record.num_val == 20
+
+
+def test_a_recipe_that_diverges_is_left_out_and_the_others_are_compared(pictures, tmp_path, monkeypatch):
+    run = workbench.Workbench.run
+
+    def diverging(bench, recipe, manifest):
+        if recipe.optimizer == "adam" and recipe.seed == 1:
+            raise DivergedError("the loss became nan")
+        return run(bench, recipe, manifest)
+
+    monkeypatch.setattr(workbench.Workbench, "run_at_once", lambda bench, recipes: [None] * len(recipes))
+    monkeypatch.setattr(workbench.Workbench, "run", diverging)
+    record = compare(pictures, tricks=["adam", "cosine"], seeds=3, out=tmp_path / "table", **SMALL)
+    assert [row.name for row in record.rows] == ["base", "cosine"]
+    assert record.left_out[0] == "with seed 1, recipe 'adam': the loss became nan"
+    assert {len(row.runs) for row in record.rows} == {3}
+    with pytest.raises(DivergedError, match="recipe 'base': the loss became nan"):
+        compare(pictures, tricks=["cosine"], seeds=3, optimizer="adam", out=tmp_path / "none", **SMALL)
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(pictures, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(MachineError, match="file"):
+        compare(tmp_path / "no pictures at all", out=tmp_path / "file" / "table", **SMALL)
 
 
 def test_a_budget_leaves_out_and_says_so(pictures, tmp_path):

@@ -4,7 +4,9 @@ import csv
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from convlens.core.errors import DataError, UsageError
 from convlens.core.progress import silent
@@ -88,6 +90,26 @@ def test_an_archive_with_a_table_of_labels(tmp_path: Path) -> None:
     assert record.images.train + record.images.val == 12
     assert f"--labels {tmp_path}/labels.csv" in record.command
     assert "--split" not in record.command
+
+
+def test_pictures_of_one_scene_are_divided_all_the_same(tmp_path: Path) -> None:
+    """A production line: all look alike, and that says nothing."""
+    random = np.random.default_rng(0)
+    for number in range(20):
+        for label in ("good", "scratched"):
+            noise = random.integers(-9, 10, (180, 240, 3))
+            pixels = (np.asarray(photograph(0), dtype=np.int16) + noise).clip(0, 255).astype(np.uint8)
+            pixels[90:92, 20:220] = pixels[90:92, 20:220] if label == "good" else 255
+            put(tmp_path / "p" / label / f"{number}.png", encoded(Image.fromarray(pixels), "PNG"))
+    said: list[str] = []
+    record = train(tmp_path / "p", out=tmp_path / "run", val_fraction=0.25, say=said.append, **SMALL)
+    assert (record.images.train, record.images.val) == (30, 10)
+    told = "40 of 40 pictures look alike, as of one scene: they are divided all the same"
+    assert any(line.startswith(told) for line in said)
+    assert any(line.startswith(told) for line in record.warnings)
+    said.clear()
+    compare(tmp_path / "p", out=tmp_path / "table", tricks=["momentum"], seeds=2, epochs=1, size=32, say=said.append)
+    assert sum(line.startswith(told) for line in said) == 1
 
 
 @pytest.mark.parametrize(

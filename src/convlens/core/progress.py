@@ -9,6 +9,10 @@ Say = Callable[[str], None]
 """Tells a person one thing: a warning, or what was found."""
 
 
+def unsaid(text: str) -> None:
+    """A Say that tells nobody."""
+
+
 class Advance(Protocol):
     """Called with the number of steps that were done, and a word on how it goes, such as "loss 2.31"."""
 

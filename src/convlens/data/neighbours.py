@@ -1,6 +1,6 @@
 """Neighbours: every pair of many vectors that point the same way, found without comparing all of them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,15 @@ _JUDGED_AT_ONCE = 2**15
 _ROUNDING = 1e-4
 
 
-def close_pairs(vectors_at: VectorsAt, count: int, least_cosine: float) -> Iterator[tuple[Places, Places]]:
+def close_pairs(
+    vectors_at: VectorsAt,
+    count: int,
+    least_cosine: float,
+    wanted: Callable[[Places, Places], NDArray[np.bool_]] | None = None,
+) -> Iterator[tuple[Places, Places]]:
     """All pairs of `count` items whose cosine is at least `least_cosine`, some at a time: the ones and the others.
+
+    With `wanted` only those of which it says so, asked anew each time.
 
     None is missed: what two unit vectors differ by along some directions is at most what they differ by at all. So only
     neighbours along the main direction are compared, and these along a few directions first. `_FEW_DIRECTIONS` numbers
@@ -35,24 +42,43 @@ def close_pairs(vectors_at: VectorsAt, count: int, least_cosine: float) -> Itera
         for start in range(0, len(rows), _JUDGED_AT_ONCE):
             part = slice(start, start + _JUDGED_AT_ONCE)
             ones, others = order[rows[part]], order[columns[part]]
+            if wanted is not None:
+                chosen = wanted(ones, others)
+                ones, others = ones[chosen], others[chosen]
+            if not len(ones):
+                continue
             close = np.einsum("nd,nd->n", vectors_at(ones), vectors_at(others)) >= least_cosine
             yield ones[close], others[close]
 
 
-def components(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+class Groups:
+    """Items that are connected by pairs, as the pairs become known."""
+
+    def __init__(self, count: int) -> None:
+        self.firsts: Places = np.arange(count)
+        """For each item the least one that it is connected with, itself if with none."""
+
+    def apart(self, ones: Places, others: Places) -> NDArray[np.bool_]:
+        """For each pair, whether the two are not connected yet."""
+        separate: NDArray[np.bool_] = self.firsts[ones] != self.firsts[others]
+        return separate
+
+    def join(self, ones: Places, others: Places) -> None:
+        """Connect the two of each pair."""
+        while (apart := self.apart(ones, others)).any():
+            ones, others = ones[apart], others[apart]
+            one, other = self.firsts[ones], self.firsts[others]
+            np.minimum.at(self.firsts, np.maximum(one, other), np.minimum(one, other))
+            while not np.array_equal(further := self.firsts[self.firsts], self.firsts):
+                self.firsts = further
+
+
+def connected(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
     """For each of `count` items the least item that it is connected with by pairs, itself if by none."""
-    parents = list(range(count))
-
-    def root(item: int) -> int:
-        while parents[item] != item:
-            parents[item] = parents[parents[item]]
-            item = parents[item]
-        return item
-
-    for one, other in pairs:
-        one, other = root(one), root(other)
-        parents[max(one, other)] = min(one, other)
-    return [root(item) for item in range(count)]
+    groups = Groups(count)
+    groups.join(*np.array(pairs, dtype=np.int64).reshape(-1, 2).T)
+    firsts: list[int] = groups.firsts.tolist()
+    return firsts
 
 
 def _projected(vectors_at: VectorsAt, count: int) -> Vectors:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from convlens.data.neighbours import Vectors, close_pairs
+from convlens.data.neighbours import Groups, Vectors, close_pairs
 
 SIDE = 9
 SIGNATURE_BYTES = SIDE * SIDE * 3
@@ -33,14 +33,19 @@ def signature(rgb: Image.Image) -> bytes:
 
 
 def alike(signatures: Sequence[bytes]) -> Iterator[tuple[int, int]]:
-    """Every pair (i, j), i < j, of signatures that look alike; empty signatures are like none."""
+    """Pairs (i, j), i < j, of signatures that look alike; empty signatures are like none.
+
+    Not all of them, but enough to connect everything that is connected by such pairs: a thousand pictures of one scene
+    make half a million.
+    """
     there = np.array([place for place, one in enumerate(signatures) if one], dtype=np.int64)
     grids = _grids(signatures)
     known = np.flatnonzero(_steep(grids))
-    for ones, others in close_pairs(lambda places: _slopes(grids[known[places]]), len(known), LEAST_COSINE):
-        ones, others = known[ones], known[others]
-        same = _same_colours(grids[ones], grids[others])
-        pairs = np.sort(np.stack([there[ones[same]], there[others[same]]], axis=1), axis=1)
+    groups = Groups(len(known))
+    for ones, others in close_pairs(lambda at: _slopes(grids[known[at]]), len(known), LEAST_COSINE, groups.apart):
+        same = _same_colours(grids[known[ones]], grids[known[others]])
+        groups.join(ones[same], others[same])
+        pairs = np.sort(np.stack([there[known[ones[same]]], there[known[others[same]]]], axis=1), axis=1)
         yield from map(tuple, pairs.tolist())
 
 

@@ -10,15 +10,15 @@ What is divided evenly are classes; where pictures have several labels each, lab
 import dataclasses
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from convlens.core.errors import DataError, UsageError
 from convlens.core.target import TargetKind, strata
 from convlens.data.manifest import SIDES, Manifest, Picture, Side
-from convlens.data.neighbours import components
+from convlens.data.neighbours import connected
 
-Pairs = Iterable[tuple[int, int]]
+Pairs = Sequence[tuple[int, int]]
 """Pictures that belong together, by their places in the manifest."""
 
 
@@ -55,15 +55,21 @@ def split_pictures(manifest: Manifest, fraction: float, seed: int, alike: Pairs 
 def fold(manifest: Manifest, number: int, count: int, seed: int, alike: Pairs = ()) -> Manifest:
     """The manifest with fold `number` (from 1) of `count` for validation and the others for training.
 
-    Over all folds every picture is judged once; pictures for testing stay so. Units are as in `split_pictures`. Those
-    of one class are cut into even parts; those of several labels go to the folds in turn, the ones with equal labels
-    after each other. Raises UsageError for a fold that there is not, DataError for a class that has fewer units than
-    there are folds.
+    Over all folds every picture is judged once; pictures for testing stay so, and what belongs to them joins them.
+    Units are as in `split_pictures`. Those of one class are cut into even parts; those of several labels go to the
+    folds in turn, the ones with equal labels after each other. Raises UsageError for a fold that there is not,
+    DataError for a class that has fewer units than there are folds.
     """
     if not 1 <= number <= count or count < 2:
         raise UsageError(f"fold {number}/{count}: give a number from 1 to the number of folds, of at least two folds.")
-    sides: list[Side | None] = ["test" if one.side == "test" else "train" for one in manifest.pictures]
-    units = [unit for unit in _units(manifest, seed, alike) if not any(sides[place] == "test" for place in unit.places)]
+    sides: list[Side | None] = ["train"] * len(manifest.pictures)
+    units = []
+    for unit in _units(manifest, seed, alike):
+        if any(manifest.pictures[place].side == "test" for place in unit.places):
+            for place in unit.places:
+                sides[place] = "test"
+        else:
+            units.append(unit)
     chosen = _cut_by_class(units, number, count) if manifest.target == "class" else _dealt(units, number, count)
     for unit in chosen:
         for place in unit.places:
@@ -109,7 +115,7 @@ def _units(manifest: Manifest, seed: int, alike: Pairs) -> list[_Unit]:
     """All units, by rank: the least of the ranks of what they hold."""
     listed = list(manifest.pictures)
     members: defaultdict[int, list[int]] = defaultdict(list)
-    for place, root in enumerate(components(len(listed), _together(listed, alike))):
+    for place, root in enumerate(connected(len(listed), [*alike, *_together(listed)])):
         members[root].append(place)
     kind = manifest.target
     return sorted(_unit([listed[place] for place in places], places, seed, kind) for places in members.values())
@@ -121,9 +127,8 @@ def _unit(pictures: Sequence[Picture], places: list[int], seed: int, kind: Targe
     return _Unit(rank, places, Counter(name for label, _ in different for name in strata(kind, label) or ("",)))
 
 
-def _together(pictures: Sequence[Picture], alike: Pairs) -> Iterator[tuple[int, int]]:
-    """The pairs that are given, and every picture with the first one of its bytes and of its group."""
-    yield from alike
+def _together(pictures: Sequence[Picture]) -> Iterator[tuple[int, int]]:
+    """Every picture with the first one of its bytes and of its group."""
     first: dict[tuple[str, str], int] = {}
     for place, one in enumerate(pictures):
         yield place, first.setdefault(("bytes", one.sha256), place)

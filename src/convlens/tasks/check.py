@@ -21,7 +21,7 @@ from convlens.data.decode import THUMBNAIL_SIDE, BadPicture, opened, thumbnail_o
 from convlens.data.examine import Examination, examine
 from convlens.data.layout import Layout
 from convlens.data.manifest import EMPTY_CLASS, Manifest, Picture
-from convlens.data.neighbours import components
+from convlens.data.neighbours import connected
 from convlens.data.scan import duplicates, labelled_pictures
 from convlens.data.signature import alike, roughly_alike
 from convlens.report.check_page import PAGE_THUMBNAILS, THUMBNAILS_PER_REASON, write_check_page
@@ -127,10 +127,16 @@ def _named_by_side(problems: Sequence[Problem], manifest: Manifest) -> list[Prob
 
 
 def _similar(pictures: Sequence[Picture], examined: _Examined) -> list[Problem]:
-    """For all pictures that look alike but the first of them, which one that is."""
-    roots = components(len(pictures), alike([examined[picture.file].signature for picture in pictures]))
+    """For all pictures that look alike but the first of them, one that each looks like itself."""
+    pairs = list(alike([examined[picture.file].signature for picture in pictures]))
+    likes: dict[int, int] = {}
+    for one, other in [*pairs, *((other, one) for one, other in pairs)]:
+        likes[one] = min(other, likes.get(one, other))
+    groups = connected(len(pictures), pairs)
     return [
-        _likeness(pictures[place], pictures[root], "looks like") for place, root in enumerate(roots) if place != root
+        _likeness(pictures[place], pictures[likes[place]], "looks like")
+        for place in sorted(likes)
+        if groups[place] != place
     ]
 
 

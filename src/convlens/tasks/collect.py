@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from convlens.core.collection import CollectionRecord
 from convlens.core.errors import NetworkError, UsageError, unknown_name
 from convlens.core.files import disk_errors_named
-from convlens.core.progress import Progress, Say, silent
+from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.records import now
 from convlens.data.collect.flickr import Flickr
 from convlens.data.collect.gather import Gathering, Wanted, gather
@@ -38,7 +38,7 @@ def collect(
     providers: Sequence[Provider] = PROVIDERS,
     rules: Rules | None = None,
     progress: Progress = silent,
-    say: Say = lambda text: None,
+    say: Say = unsaid,
 ) -> CollectionRecord:
     """The record of a collection: for every word a class folder in `out` with up to `count` pictures.
 

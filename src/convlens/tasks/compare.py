@@ -1,10 +1,9 @@
 """Compare: a base recipe and tricks side by side, on the same splits and seeds, from one pass over the pictures."""
 
 import contextlib
-import dataclasses
-import hashlib
 import platform
 import shlex
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -12,20 +11,22 @@ from pathlib import Path
 
 import torch
 
-from convlens.core.comparison import Comparison, FractionPoint, RangeTest
-from convlens.core.errors import ConvlensError, UsageError
-from convlens.core.progress import Advance, Progress, Say, silent
+from convlens.core.comparison import Comparison, RangeTest
+from convlens.core.errors import ConvlensError, DivergedError, UsageError
+from convlens.core.files import disk_errors_named
+from convlens.core.progress import Advance, Progress, Say, silent, unsaid
 from convlens.core.records import now
 from convlens.core.run import Versions
-from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
 from convlens.report.compare import write_comparison
 from convlens.tasks.divide import layout_of, with_whole_paths
-from convlens.tasks.network import refuse_to_draw, whole_name
+from convlens.tasks.fractions import fraction_points, refuse_wrong_fractions
+from convlens.tasks.network import whole_name
 from convlens.tasks.place import unused_run_name
 from convlens.tasks.recipe import changed_recipe
 from convlens.tasks.refusals import refuse_contradictions, refuse_incomparable
-from convlens.tasks.standings import Contestant, mean_accuracy, standings
+from convlens.tasks.rounds import Round, rounds_of
+from convlens.tasks.standings import Contestant, standings
 from convlens.tasks.workbench import Workbench
 from convlens.training.range_test import range_test
 from convlens.training.recipe import Recipe
@@ -33,25 +34,12 @@ from convlens.training.siblings import family
 from convlens.training.tricks import PLAIN, TRICKS, together, trick
 
 COMPARISONS_FOLDER = Path("comparisons")
+_BASE = "base"
 _OPTIONS = ("backbone", "weights", "freeze", "size", "epochs", "learning_rate", "precision", "seed")
 _DIVISION = ("val_fraction", "labels", "nested", "group_by", "split")
 """Options that stand in a command only where they say something."""
 ALL_TRICKS = tuple(TRICKS)
 DEFAULT_TRICKS = ("momentum", "adam", "cosine", "weight-decay", "dropout", "label-smoothing", "mixup", "ema")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Round:
-    """One split with one seed; every recipe is trained once in it."""
-
-    seed: int
-    fold: int
-    folds: int
-
-    def seeded(self, recipe: Recipe) -> Recipe:
-        """The recipe with this round's seed and fold."""
-        fold = {"fold": f"{self.fold}/{self.folds}"} if self.folds else {}
-        return recipe.model_copy(update={"seed": self.seed, **fold})
 
 
 def compare(
@@ -67,7 +55,7 @@ def compare(
     lr_find: bool = False,
     out: str | Path | None = None,
     progress: Progress = silent,
-    say: Say = lambda text: None,
+    say: Say = unsaid,
     **changes: object,
 ) -> Comparison:
     """The comparison of a base recipe with each trick added to it, with all of them together, and with other backbones.
@@ -86,12 +74,12 @@ def compare(
     base = _base(recipe, changes)
     backbones = [_with_whole_path(one) for one in backbones]
     contestants = _contestants(base, tricks, backbones)
-    rounds = _rounds(base, seeds, folds)
-    _refuse_wrong_fractions(fractions, base)
+    rounds = rounds_of(base, seeds, folds)
+    refuse_wrong_fractions(fractions, base)
     target = _target(out, folder)
     manifest = scan(folder, progress, layout_of(base))
     refuse_incomparable(manifest.target)
-    bench = Workbench(manifest, progress)
+    bench = Workbench(manifest, progress, say)
     say(f"{len(manifest.pictures)} pictures of {len(manifest.classes)} classes, {len(contestants)} recipes")
     found = None
     if lr_find:
@@ -101,7 +89,7 @@ def compare(
         contestants = _contestants(base, tricks, backbones)
     left_out = _race(bench, contestants, rounds, None if budget is None else start + budget, progress)
     contestants = [one for one in contestants if one.outcomes]
-    points = _fraction_points(bench, base, rounds, fractions, progress) if fractions else []
+    points = fraction_points(bench, base, rounds, fractions, left_out, progress) if fractions else []
     rows = standings(contestants, [(one.seed, one.fold) for one in rounds])
     best = max(rows, key=lambda row: (row.accuracy, -row.val_loss))
     split = bench.divided(rounds[0].seeded(base))
@@ -153,7 +141,7 @@ def _with_whole_path(backbone: str) -> str:
 def _contestants(base: Recipe, tricks: Sequence[str], backbones: Sequence[str]) -> list[Contestant]:
     """The base, each trick, all of them together, and the base on other backbones."""
     chosen = [trick(name) for name in dict.fromkeys(tricks)]
-    found = [Contestant(name="base", does="the base recipe", recipe=base)]
+    found = [Contestant(name=_BASE, does="the base recipe", recipe=base)]
     found += [Contestant(name=one.name, does=one.does, recipe=one.apply(base)) for one in chosen]
     if len(chosen) > 1:
         all_of_them = together(chosen)
@@ -169,22 +157,10 @@ def _contestants(base: Recipe, tricks: Sequence[str], backbones: Sequence[str]) 
     return found
 
 
-def _rounds(base: Recipe, seeds: int, folds: int) -> list[_Round]:
-    if folds and (base.split or base.fold):
-        raise UsageError(f"--folds {folds} divides the pictures itself; leave split and fold out of the recipe.")
-    if seeds < 1 or folds < 0 or folds == 1:
-        raise UsageError(f"--seeds {seeds} --folds {folds}: at least one seed, and no fold or at least two.")
-    return [
-        _Round(seed=base.seed + number, fold=which, folds=folds)
-        for number in range(seeds)
-        for which in range(1, folds + 1)
-    ] or [_Round(seed=base.seed + number, fold=0, folds=0) for number in range(seeds)]
-
-
 def _race(
-    bench: Workbench, contestants: Sequence[Contestant], rounds: Sequence[_Round], end: float | None, progress: Progress
+    bench: Workbench, contestants: Sequence[Contestant], rounds: Sequence[Round], end: float | None, progress: Progress
 ) -> list[str]:
-    """Train every recipe in every round that the budget allows; what it leaves no time for is given back in words."""
+    """Train every recipe in every round that the budget allows; what is left out is given back, with the reason."""
     left_out: list[str] = []
     longest = 0.0
     with progress("compare", len(contestants) * len(rounds)) as advance:
@@ -199,7 +175,7 @@ def _race(
                 if limit is not None and group[0] is not contestants[0] and time.perf_counter() > limit:
                     left_out.append(f"{group[0].name}: the budget was used up")
                 else:
-                    _train(bench, group, one_round, advance)
+                    left_out += _train(bench, group, one_round, advance)
             if number:
                 longest = max(longest, time.perf_counter() - begun)
     return left_out
@@ -213,15 +189,26 @@ def _families(contestants: Sequence[Contestant]) -> list[list[Contestant]]:
     return list(families.values())
 
 
-def _train(bench: Workbench, group: Sequence[Contestant], one_round: _Round, advance: Advance) -> None:
-    """Train contestants of one family, at once where that is faster, else one after another."""
+def _train(bench: Workbench, group: Sequence[Contestant], one_round: Round, advance: Advance) -> list[str]:
+    """Train contestants of one family, at once where that is faster, else one after another.
+
+    One that diverges is out, with all its runs, and said; without the base there is nothing to compare with.
+    """
+    left_out = []
     recipes = [one_round.seeded(one.recipe) for one in group]
     with _named(group[0]):
         outcomes = bench.run_at_once(recipes)
     for contestant, recipe, outcome in zip(group, recipes, outcomes, strict=True):
-        with _named(contestant):
-            contestant.outcomes.append(outcome or bench.run(recipe, bench.divided(recipe)))
+        try:
+            with _named(contestant):
+                contestant.outcomes.append(outcome or bench.run(recipe, bench.divided(recipe)))
+        except DivergedError as error:
+            if contestant.name == _BASE:
+                raise
+            contestant.outcomes.clear()
+            left_out.append(f"with seed {recipe.seed}, {error}")
         advance(1, contestant.name)
+    return left_out
 
 
 @contextlib.contextmanager
@@ -233,60 +220,9 @@ def _named(contestant: Contestant) -> Iterator[None]:
         raise type(error)(f"recipe {contestant.name!r}: {error}") from error
 
 
-def _found_rate(bench: Workbench, base: Recipe, one_round: _Round) -> RangeTest:
+def _found_rate(bench: Workbench, base: Recipe, one_round: Round) -> RangeTest:
     fitting = bench.fitting(base, bench.divided(one_round.seeded(base)))
     return range_test(fitting.model(), fitting.examples("train", augment=base.augment), base)
-
-
-def _refuse_wrong_fractions(fractions: Sequence[float], base: Recipe) -> None:
-    if fractions:
-        refuse_to_draw(base.backbone)
-    if wrong := [fraction for fraction in fractions if not 0 < fraction <= 1]:
-        raise UsageError(f"--fractions {wrong[0]:g}: parts of the training pictures lie above 0 and at most at 1.")
-
-
-def _fraction_points(
-    bench: Workbench, base: Recipe, rounds: Sequence[_Round], fractions: Sequence[float], progress: Progress
-) -> list[FractionPoint]:
-    """Transfer by the base recipe, and the same network from random weights, on ever more pictures."""
-    scratch = changed_recipe(
-        base, freeze="none", weights="random", reopen=0, head="linear", views=0, momentum=0.9, schedule="cosine"
-    )
-    points = []
-    with progress("compare", 2 * len(fractions) * len(rounds)) as advance:
-        for fraction in sorted(fractions):
-            hits: dict[str, list[dict[str, bool]]] = {"transfer": [], "scratch": []}
-            pictures = 0
-            for one_round in rounds:
-                for name, recipe in (("transfer", base), ("scratch", scratch)):
-                    seeded = one_round.seeded(recipe)
-                    part = _part(bench.divided(seeded), fraction, one_round.seed)
-                    hits[name].append(bench.run(seeded, part).hits)
-                    pictures = len(part.side("train"))
-                    advance(1, f"{fraction:g} of the pictures, {name}")
-            (transfer, transfer_interval), (from_scratch, scratch_interval) = map(mean_accuracy, hits.values())
-            points.append(
-                FractionPoint(
-                    fraction=fraction,
-                    pictures=pictures,
-                    transfer=transfer,
-                    transfer_interval=transfer_interval,
-                    scratch=from_scratch,
-                    scratch_interval=scratch_interval,
-                )
-            )
-    return points
-
-
-def _part(manifest: Manifest, fraction: float, seed: int) -> Manifest:
-    """The manifest with a part of each class's training pictures, at least one; larger parts hold the smaller ones."""
-    kept = set()
-    for label in manifest.classes:
-        hashes = {one.sha256 for one in manifest.side("train") if one.label == label}
-        ranked = sorted(hashes, key=lambda sha256: hashlib.sha256(f"{seed}:part:{sha256}".encode()).digest())
-        kept |= set(ranked[: max(1, round(len(ranked) * fraction))])
-    pictures = tuple(one for one in manifest.pictures if one.side != "train" or one.sha256 in kept)
-    return dataclasses.replace(manifest, pictures=pictures)
 
 
 def _target(out: str | Path | None, folder: str | Path) -> Path:
@@ -295,6 +231,10 @@ def _target(out: str | Path | None, folder: str | Path) -> Path:
     target = Path(out).expanduser()
     if target.exists():
         raise UsageError(f"--out {target} exists already, and comparisons are never overwritten. Give another name.")
+    with disk_errors_named(target):  # before the work, not after it
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
     return target
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from convlens.core.files import TEMPORARY_PREFIX, disk_errors_named
-from convlens.core.progress import Progress, Say, silent
+from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import RunRecord
 from convlens.tasks.place import unused_run_name
 from convlens.tasks.train import train
@@ -22,7 +22,7 @@ def demo(
     epochs: int = 6,
     seed: int = 0,
     progress: Progress = silent,
-    say: Say = lambda text: None,
+    say: Say = unsaid,
 ) -> RunRecord:
     """The record of a run on the 1797 digits of 8x8 pixels, written as PNG files below `out`, house network.
 

@@ -1,16 +1,23 @@
 """Divide: which pictures are for training and which for judging, as a recipe says."""
 
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from convlens.core.errors import UsageError
+from convlens.core.progress import Say
 from convlens.data.facts import FactsStore
 from convlens.data.layout import Layout
 from convlens.data.manifest import Manifest
+from convlens.data.neighbours import connected
 from convlens.data.signature import alike
 from convlens.data.split_file import split_given_back
-from convlens.data.splits import fold, split_pictures
+from convlens.data.splits import Pairs, fold, split_pictures
 from convlens.tasks.network import whole_name
 from convlens.training.recipe import Recipe
+
+_LEAST_SCENE = 10
+"""Pictures: of few ones half may well be copies."""
 
 
 def layout_of(recipe: Recipe) -> Layout:
@@ -36,17 +43,36 @@ def with_whole_paths(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={**whole, "weights": whole_name(recipe.weights)})
 
 
-def divided(manifest: Manifest, facts: FactsStore, recipe: Recipe) -> Manifest:
+def divided(manifest: Manifest, recipe: Recipe, alike_pairs: Callable[[], Pairs]) -> Manifest:
     """The manifest with a side for every picture. Those that look alike never stand on both sides.
 
-    Raises UsageError for a split file or a fold that there is not, DataError for one that does not fit the pictures.
+    `alike_pairs` gives what `likeness` found; it is asked only where something is to be divided. Raises UsageError for
+    a split file or a fold that there is not, DataError for one that does not fit the pictures.
     """
     if recipe.split:
         manifest = split_given_back(manifest, Path(recipe.split))
     elif not recipe.fold and all(picture.side for picture in manifest.pictures):
         return manifest
-    pairs = list(alike(facts.signatures([picture.sha256 for picture in manifest.pictures])))
+    pairs = alike_pairs()
     if recipe.fold:
         number, count = map(int, recipe.fold.split("/"))
         return fold(manifest, number, count, recipe.seed, pairs)
     return split_pictures(manifest, recipe.val_fraction, recipe.seed, pairs)
+
+
+def likeness(manifest: Manifest, facts: FactsStore, warn: Say) -> Pairs:
+    """Pairs of pictures, by their places, that look alike and are to stay on one side.
+
+    Where over half of all pictures are connected so, they are of one scene (a production line, a camera that does not
+    move), and looking alike says nothing of them: there are no pairs then, and a warning.
+    """
+    pairs = list(alike(facts.signatures([picture.sha256 for picture in manifest.pictures])))
+    groups = Counter(connected(len(manifest.pictures), pairs))
+    ((_, largest),) = groups.most_common(1) or [(0, 0)]
+    if largest * 2 <= len(manifest.pictures) or largest < _LEAST_SCENE:
+        return pairs
+    warn(
+        f"{largest} of {len(manifest.pictures)} pictures look alike, as of one scene: they are divided all the same. "
+        "Where some are frames of one video, or copies, say so with --group-by, or a table with a column for groups."
+    )
+    return ()

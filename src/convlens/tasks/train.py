@@ -7,13 +7,13 @@ from torch import nn
 
 from convlens.core.errors import DataError, MachineError
 from convlens.core.files import cache_folder
-from convlens.core.progress import Progress, Say, silent
+from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import FeatureCounts, RunRecord
 from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
 from convlens.tasks.adopt import adopt
 from convlens.tasks.clock import Clock
-from convlens.tasks.divide import divided, layout_of, with_whole_paths
+from convlens.tasks.divide import divided, layout_of, likeness, with_whole_paths
 from convlens.tasks.fit import Fitting, fitted, judged
 from convlens.tasks.network import weights_named
 from convlens.tasks.notices import Warnings, say_found, say_loss, say_start, warn_of_data, warn_of_random_weights
@@ -56,7 +56,7 @@ def train(
     out: str | Path | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     progress: Progress = silent,
-    say: Say = lambda text: None,
+    say: Say = unsaid,
     **more: float | bool | str,
 ) -> RunRecord:
     """The record of a run: a network trained on a folder of pictures, by transfer learning or from scratch.
@@ -106,7 +106,7 @@ def train_by_recipe(
     out: str | Path | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     progress: Progress = silent,
-    say: Say = lambda text: None,
+    say: Say = unsaid,
     **changes: object,
 ) -> RunRecord:
     """As `train`, but by a recipe: a record, or a TOML file such as a run's recipe.toml; `changes` go before it."""
@@ -121,7 +121,7 @@ def resume(
     *,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     progress: Progress = silent,
-    say: Say = lambda text: None,
+    say: Say = unsaid,
 ) -> RunRecord:
     """The record of an unfinished run, `run`, after it has gone on from its newest checkpoint to its end.
 
@@ -147,13 +147,9 @@ def _run(
     with joined(recipe.device) as processes, contextlib.ExitStack() as stack:
         place = processes.told(lambda: stack.enter_context(reserved_place(out, Path(folder), recipe)))
         if not processes.first:
-            progress, say = silent, _unsaid
+            progress, say = silent, unsaid
         result = _trained(folder, recipe, place, checkpoint_minutes * 60, clock, progress, say, processes)
         return processes.told(lambda: write_run_folder(place, result))
-
-
-def _unsaid(text: str) -> None:
-    """For the other processes of a training: the first one says it."""
 
 
 def _trained(
@@ -216,7 +212,8 @@ def _made_ready(
             progress,
         )
     clock.add("decode", features.decode_seconds)
-    manifest = divided(manifest.without(features.problems).with_usable_classes(), features.facts, recipe)
+    usable = manifest.without(features.problems).with_usable_classes()
+    manifest = divided(usable, recipe, lambda: likeness(usable, features.facts, warnings))
     _refuse_nothing_to_judge(manifest)
     say_found(manifest, say)
     if recipe.labels:

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from convlens.core.errors import DataError
 from convlens.core.files import cache_folder
-from convlens.core.progress import Progress, silent
+from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import FeatureCounts
 from convlens.core.seeds import derived_seed
 from convlens.data.manifest import Manifest
+from convlens.data.splits import Pairs
 from convlens.tasks.at_once import trained_at_once
-from convlens.tasks.divide import divided
+from convlens.tasks.divide import divided, likeness
 from convlens.tasks.fit import Fitting, in_stages
 from convlens.tasks.network import RANDOM
 from convlens.tasks.outcome import Outcome
@@ -59,9 +60,10 @@ class _Stand:
 class Workbench:
     """Trains recipes on the pictures of one manifest; what they share is computed once."""
 
-    def __init__(self, manifest: Manifest, progress: Progress) -> None:
+    def __init__(self, manifest: Manifest, progress: Progress, say: Say = unsaid) -> None:
         self._manifest = manifest
-        self._progress = progress
+        self._progress, self._say = progress, say
+        self._pairs: dict[tuple[str, ...], Pairs] = {}
         self._stands: dict[tuple[object, ...], _Stand] = {}
         self._divided: dict[tuple[object, ...], Manifest] = {}
 
@@ -75,10 +77,17 @@ class Workbench:
         if key not in self._divided:
             features = self._stand(recipe).features
             usable = self._manifest.without(features.problems).with_usable_classes()
-            self._divided[key] = divided(usable, features.facts, recipe)
+            self._divided[key] = divided(usable, recipe, lambda: self._alike(usable, features))
         if not self._divided[key].side("val"):
             raise DataError(f"{self._manifest.folder}: no usable validation picture to judge. Put some into val/.")
         return self._divided[key]
+
+    def _alike(self, usable: Manifest, features: PrefixPass) -> Pairs:
+        """Found once: it follows from the pictures that can be used, and takes as long as some trainings."""
+        key = tuple(problem.file for problem in features.problems)
+        if key not in self._pairs:
+            self._pairs[key] = likeness(usable, features.facts, self._say)
+        return self._pairs[key]
 
     def run(self, recipe: Recipe, manifest: Manifest) -> Outcome:
         """Train by the recipe on a split manifest. The result is that of `convlens train` with the same recipe."""

@@ -80,6 +80,42 @@ def test_the_check_finds_a_wrong_rule(monkeypatch, made):
     assert explain(module, x).check.largest_difference == pytest.approx(0.01, rel=1e-3)
 
 
+class Noting(nn.Module):
+    """Whose output depends on chance and on a buffer that each forward pass changes, in evaluation mode, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3, 2)
+        self.register_buffer("mean", torch.zeros(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.mean.add_(0.5 * x.mean(0))
+        return self.fc(nn.functional.dropout(x * self.mean))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("module", "x"), [(randomised(Residual()), torch.randn(1, 3, 8, 8)), (Noting(), torch.randn(1, 3))]
+)
+def test_a_module_in_training_mode_stays_as_it_was_and_its_passes_agree(module, x):
+    module.train()
+    first = next(iter(module.children())).eval()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    explanation = explain(module, x)
+    assert explanation.check.largest_difference < 1e-5
+    assert module.training
+    assert not first.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+
+
+def test_a_module_in_training_mode_is_explained_as_it_predicts(made):
+    module, x, expected = made
+    module.train()
+    try:
+        assert explain(module, x).guesses[0].probability == expected.guesses[0].probability
+    finally:
+        module.eval()
+
+
 def test_small_tensors_are_there_in_numbers_with_their_local_gradients():
     module = nn.Sequential(nn.Linear(2, 3), nn.Sigmoid(), nn.Linear(3, 1))
     explanation = explain(module, torch.tensor([[1.0, 2.0]]))

@@ -15,6 +15,7 @@ from convlens.explanation.flow import gradient_flow
 from convlens.explanation.nodes import MOST_UNFOLDED, Work, box_lines, node_lines
 from convlens.explanation.pictures import shown_picture
 from convlens.explanation.statistics import rounded
+from convlens.explanation.untouched import evaluating, untouched
 from convlens.gradient.backpropagate import Backpropagation, backpropagate
 from convlens.graph.capture import capture
 from convlens.graph.cost import cost
@@ -44,7 +45,9 @@ def explain(
     plan: Plan | None = None,
     versus: Flow | None = None,
 ) -> Explanation:
-    """The explanation of a module, in the mode that it is in, for one input x of shape (1, ...).
+    """The explanation of a module, in evaluation mode, for one input x of shape (1, ...).
+
+    The module stays as it was: each part in its mode, and every buffer with its values.
 
     The gradients are those of the score of class `target` (the most likely one by default), where the output has shape
     (1, classes), else of the sum of all outputs. `classes` names them; `picture` is the input before normalisation,
@@ -54,10 +57,33 @@ def explain(
     """
     if x.ndim < 2 or x.shape[0] != 1:
         raise UsageError(f"explain takes one example, of shape (1, ...); got shape {tuple(x.shape)}.")
+    with evaluating(module), untouched(module):
+        return _explanation(module, x, name or type(module).__name__, target, classes, picture, plan, versus)
+
+
+def flow_of(module: nn.Module, x: Tensor, *, name: str, target: int | None = None) -> Flow:
+    """The gradient flow alone, for a comparison; of the module in evaluation mode, which stays as it was."""
+    with evaluating(module):
+        graph = capture(module, x, free_batch=False)
+        with torch.no_grad():
+            result, _, _ = _passes(module, graph, x, target, ())
+    return gradient_flow(name, graph, result)
+
+
+def _explanation(
+    module: nn.Module,
+    x: Tensor,
+    name: str,
+    target: int | None,
+    classes: Sequence[str],
+    picture: Tensor | None,
+    plan: Plan | None,
+    versus: Flow | None,
+) -> Explanation:
     start = time.perf_counter()
     graph = capture(module, x, free_batch=False)
     with torch.no_grad():
-        result, told, guesses = _passes(graph, x, target, classes)
+        result, told, guesses = _passes(module, graph, x, target, classes)
         fields, boxes = receptive_field(graph), hierarchy(graph)
         costs = cost(graph)
         work = Work(
@@ -73,9 +99,9 @@ def explain(
         )
         nodes = node_lines(work)
         size = (int(x.shape[-2]), int(x.shape[-1])) if x.ndim == 4 else None
-        flow = gradient_flow(name or type(module).__name__, graph, result)
+        flow = gradient_flow(name, graph, result)
     return Explanation(
-        network=name or type(module).__name__,
+        network=name,
         made=now(),
         input_shape=list(x.shape),
         picture=shown_picture(picture) if picture is not None else None,
@@ -95,14 +121,6 @@ def explain(
     )
 
 
-def flow_of(module: nn.Module, x: Tensor, *, name: str, target: int | None = None) -> Flow:
-    """The gradient flow alone, for a comparison."""
-    graph = capture(module, x, free_batch=False)
-    with torch.no_grad():
-        result, _, _ = _passes(graph, x, target, ())
-    return gradient_flow(name, graph, result)
-
-
 def _notes(count: int) -> list[str]:
     if count <= MOST_UNFOLDED:
         return []
@@ -117,14 +135,16 @@ class _Target(NamedTuple):
 
 
 def _passes(
-    graph: Graph, x: Tensor, target: int | None, classes: Sequence[str]
+    module: nn.Module, graph: Graph, x: Tensor, target: int | None, classes: Sequence[str]
 ) -> tuple[Backpropagation, _Target, list[Guess]]:
     """Forward once to see the output, then forward and backward from the target."""
-    outputs = run(graph, x)
+    with untouched(module):
+        outputs = run(graph, x)
     if len(outputs) != 1:
         raise UsageError(f"explain takes networks with one output; this one has {len(outputs)}.")
     told, guesses = _target(outputs[0], target, classes)
-    return backpropagate(graph, x, upstream=told.upstream, keep=True), told, guesses
+    with untouched(module):
+        return backpropagate(graph, x, upstream=told.upstream, keep=True), told, guesses
 
 
 def _target(output: Tensor, target: int | None, classes: Sequence[str]) -> tuple[_Target, list[Guess]]:
@@ -151,7 +171,7 @@ def _target(output: Tensor, target: int | None, classes: Sequence[str]) -> tuple
 def _check(module: nn.Module, x: Tensor, result: Backpropagation, told: _Target) -> Check:
     """Our gradients against those that autograd gives for the module itself."""
     named = {name: parameter for name, parameter in module.named_parameters() if name in result.parameters}
-    with torch.enable_grad():
+    with torch.enable_grad(), untouched(module):
         output = module(x)
         theirs = torch.autograd.grad(output, list(named.values()), told.upstream)
     worst, where = 0.0, ""

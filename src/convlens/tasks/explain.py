@@ -71,10 +71,10 @@ def explain(
 ) -> ExplanationPage:
     """A network at work on one input: graph, values, gradients, receptive fields, why this class; as a page.
 
-    `network` is a name of the zoo, a run folder, or any module (taken in the mode that it is in); `image` a picture
-    file, or a tensor of shape (1, ...) as the network takes it; without one, a drawn picture. `target` is a class, by
-    name or number, by default the most likely one. `versus` names another network of the zoo whose gradient flow is
-    drawn beside. `weights` and `size` as in `train`, for networks of the zoo.
+    `network` is a name of the zoo, a run folder, or any module (taken in evaluation mode; it stays as it was); `image`
+    a picture file, or a tensor of shape (1, ...) as the network takes it; without one, a drawn picture. `target` is a
+    class, by name or number, by default the most likely one. `versus` names another network of the zoo whose gradient
+    flow is drawn beside. `weights` and `size` as in `train`, for networks of the zoo.
 
     Raises UsageError for unknown names and classes, and DataError for a file that gives no picture.
     """

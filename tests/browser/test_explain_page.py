@@ -130,6 +130,15 @@ def test_the_receptive_field_follows_the_pointer(pages, opened):
         assert abs(left + width / 2 - x * 64) <= node.field[1].stride
 
 
+def test_a_module_of_ones_own_shows_its_input(tmp_path, opened):
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    page = opened(explain(module, torch.randn(1, 3, 12, 12)).save(tmp_path / "own.html")).page
+    page.locator("[data-tab=picture]").click()
+    assert page.locator("svg.picture image").count() == 1
+    page.locator("input[value=cam]").click()
+    assert page.locator("svg.picture image").count() == 2
+
+
 def test_versus_draws_two_networks(tmp_path, opened, cache):
     made = explain("resnet20", versus="plain20")
     page = opened(made.save(tmp_path / "versus.html")).page

@@ -171,6 +171,18 @@ def test_effective_receptive_fields_lie_in_the_computed_ones():
                 assert seen.max() < start + axis.size
 
 
+def test_a_module_of_ones_own_shows_its_input_its_class_names_and_the_picture(made):
+    module, x, _ = made
+    page = convlens.explain(module, x, classes=["a", "b", "c"], target="b")
+    assert page.explanation.target == "the score of b"
+    drawn = pixels(page.explanation.picture)[..., :3].transpose(2, 0, 1)
+    expected = (x[0] - x.min()) / (x.max() - x.min()) * 255
+    np.testing.assert_allclose(drawn, expected.numpy(), atol=0.51)
+    grey = torch.linspace(0, 1, 64).reshape(1, 8, 8)
+    assert pixels(convlens.explain(module, x, picture=grey).explanation.picture)[0, 0, 0] == 0
+    assert explain(nn.Sequential(nn.Conv2d(2, 1, 1), nn.Flatten()), torch.randn(1, 2, 2, 2)).picture is None
+
+
 def test_maps_are_the_strongest():
     value = torch.zeros(5, 4, 4)
     value[3], value[1] = 5, 2
@@ -247,6 +259,10 @@ def test_in_a_notebook_it_shows_itself():
         (("causal_stack", "no.png"), {}, UsageError, "not pictures; leave it out"),
         (("alexnet",), {"size": 10, "weights": "random"}, UsageError, "needs a side of at least"),
         ((nn.Linear(2, 2),), {}, UsageError, "give its input"),
+        ((nn.Linear(2, 2), torch.randn(1, 2)), {"size": 64}, UsageError, "leave weights and size out"),
+        ((nn.Linear(2, 2), torch.randn(1, 2)), {"classes": ["a"]}, UsageError, "1 names are given, .* has 2 classes"),
+        ((nn.Linear(2, 2), torch.randn(1, 2)), {"picture": torch.ones(2, 2)}, UsageError, r"got \(2, 2\)"),
+        (("mlp",), {"classes": ["a"]}, UsageError, "are for a module of your own; mlp brings its own"),
         (
             (nn.Linear(2, 2), torch.randn(3, 2)),
             {},

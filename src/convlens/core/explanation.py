@@ -167,7 +167,8 @@ class Explanation(Record):
     made: str
     input_shape: list[int]
     picture: str | None
-    """The input as the network sees it, as a PNG data URI; None where it is no picture."""
+    """The input as the network sees it, as a PNG data URI, stretched over all greys where its values were normalised
+    by somebody else; None where it is no picture."""
     target: str
     """What the gradients are of: a class's score, or the sum of all outputs."""
     guesses: list[Guess]

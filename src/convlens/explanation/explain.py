@@ -13,7 +13,7 @@ from convlens.core.records import now
 from convlens.explanation.attribution import effective_fields, grad_cam, input_gradient
 from convlens.explanation.flow import gradient_flow
 from convlens.explanation.nodes import MOST_UNFOLDED, Work, box_lines, node_lines
-from convlens.explanation.pictures import shown_picture
+from convlens.explanation.pictures import input_picture, shown_picture
 from convlens.explanation.statistics import rounded
 from convlens.explanation.untouched import evaluating, untouched
 from convlens.gradient.backpropagate import Backpropagation, backpropagate
@@ -51,12 +51,16 @@ def explain(
 
     The gradients are those of the score of class `target` (the most likely one by default), where the output has shape
     (1, classes), else of the sum of all outputs. `classes` names them; `picture` is the input before normalisation,
-    values in 0..1, to be shown. `versus` is another network's gradient flow, drawn beside this one's.
+    values in 0..1, to be shown in place of the input itself. `versus` is another network's gradient flow, drawn beside
+    this one's.
 
-    Raises UsageError for more than one example, a class that there is not, and modules that cannot be captured.
+    Raises UsageError for more than one example, a class that there is not, another number of names than of classes, a
+    picture that is none, and modules that cannot be captured.
     """
     if x.ndim < 2 or x.shape[0] != 1:
         raise UsageError(f"explain takes one example, of shape (1, ...); got shape {tuple(x.shape)}.")
+    if picture is not None and (picture.ndim != 3 or len(picture) not in (1, 3)):
+        raise UsageError(f"the picture has shape (1 or 3, height, width), values in 0..1; got {tuple(picture.shape)}.")
     with evaluating(module), untouched(module):
         return _explanation(module, x, name or type(module).__name__, target, classes, picture, plan, versus)
 
@@ -104,7 +108,7 @@ def _explanation(
         network=name,
         made=now(),
         input_shape=list(x.shape),
-        picture=shown_picture(picture) if picture is not None else None,
+        picture=input_picture(x) if picture is None else shown_picture(picture),
         target=told.text,
         guesses=guesses,
         boxes=box_lines(work),
@@ -155,7 +159,11 @@ def _target(output: Tensor, target: int | None, classes: Sequence[str]) -> tuple
     number = output.shape[1]
     if target is not None and not 0 <= target < number:
         raise UsageError(f"--target {target}: there are {number} classes, from 0 to {number - 1}.")
-    names = list(classes) if len(classes) == number else [f"class {i}" for i in range(number)]
+    if classes and len(classes) != number:
+        raise UsageError(
+            f"{len(classes)} names are given, and the output has {number} classes; give one name for each."
+        )
+    names = list(classes) or [f"class {i}" for i in range(number)]
     probabilities = output[0].softmax(0)
     best = probabilities.topk(min(_GUESSES, number))
     guesses = [

@@ -67,6 +67,15 @@ def shown_picture(pixels: Tensor) -> str:
     return data_uri(_colour(pixels.clamp(0, 1)) if len(pixels) == 3 else _grey(pixels[0].clamp(0, 1)))
 
 
+def input_picture(x: Tensor) -> str | None:
+    """A network's input of shape (1, 1 or 3, height, width), its least value black and its largest white; else None."""
+    if x.ndim != 4 or x.shape[1] not in (1, 3):
+        return None
+    pixels = x[0].detach().float()
+    low, high = pixels.aminmax()
+    return shown_picture((pixels - low) / (high - low).clamp(min=1e-12))
+
+
 def heat_map(strength: Tensor, size: tuple[int, int]) -> str:
     """Values of shape (height, width), at least 0, as an orange layer that is opaque where they are largest."""
     strength = F.interpolate(strength[None, None], size=size, mode="bilinear", align_corners=False)[0, 0]

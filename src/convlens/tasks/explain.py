@@ -67,6 +67,8 @@ def explain(
     weights: str | Path | None = None,
     size: int | None = None,
     versus: str | None = None,
+    classes: Sequence[str] = (),
+    picture: Tensor | None = None,
     progress: Progress = silent,
 ) -> ExplanationPage:
     """A network at work on one input: graph, values, gradients, receptive fields, why this class; as a page.
@@ -76,21 +78,38 @@ def explain(
     class, by name or number, by default the most likely one. `versus` names another network of the zoo whose gradient
     flow is drawn beside. `weights` and `size` as in `train`, for networks of the zoo.
 
-    Raises UsageError for unknown names and classes, and DataError for a file that gives no picture.
+    A module brings no names: `classes` are those of its outputs, and `picture`, of shape (1 or 3, height, width) and
+    values in 0..1, is what the page shows in place of its input, whose values are stretched from black to white.
+
+    Raises UsageError for unknown names and classes, and for what belongs to the other kind of network, and DataError
+    for a file that gives no picture.
     """
     if isinstance(network, nn.Module):
         if not isinstance(image, Tensor):
             raise UsageError("a module is explained on a tensor: give its input, of shape (1, ...), beside it.")
-        return ExplanationPage(explain_module(network, image, target=_number(target, ()), versus=None))
+        if weights is not None or size is not None:
+            raise UsageError("a module brings its own weights, and its input its size; leave weights and size out.")
+        return ExplanationPage(
+            explain_module(
+                network,
+                image,
+                target=_number(target, classes),
+                classes=classes,
+                picture=picture,
+                versus=_versus(versus, image, progress) if versus else None,
+            )
+        )
+    if classes or picture is not None:
+        raise UsageError(f"classes and picture are for a module of your own; {network} brings its own.")
     subject = _subject(network, weights, size, progress)
-    x, picture = _input(subject, image)
+    x, shown = _input(subject, image)
     explanation = explain_module(
         subject.module,
         x,
         name=subject.name,
         target=_number(target, subject.classes),
         classes=subject.classes,
-        picture=picture,
+        picture=shown,
         plan=subject.plan,
         versus=_versus(versus, image, progress) if versus else None,
     )

@@ -152,6 +152,57 @@ def test_grad_cam_of_a_network_that_looks_at_one_corner():
     assert explain(module, x, target=1).grad_cam is not None
 
 
+class Permute(nn.Module):
+    def __init__(self, *order: int) -> None:
+        super().__init__()
+        self.order = order
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.permute(self.order)
+
+
+class MeanOver(nn.Module):
+    def __init__(self, *axes: int) -> None:
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(self.axes)
+
+
+def test_grad_cam_of_maps_with_their_channels_last():
+    """The same network with its channels first, last, and last for a while: the same picture."""
+    torch.manual_seed(0)
+    convolution, scores = nn.Conv2d(3, 5, 3), nn.Linear(5, 2)
+    last, first = Permute(0, 2, 3, 1), Permute(0, 3, 1, 2)
+    x = torch.randn(1, 3, 12, 10)
+    expected, *others = (
+        explain(nn.Sequential(convolution, *between, scores), x, target=0).grad_cam
+        for between in (
+            (nn.GELU(), MeanOver(2, 3)),
+            (last, nn.GELU(), MeanOver(1, 2)),
+            (last, nn.GELU(), first, nn.Identity(), MeanOver(2, 3)),
+            (last, nn.LayerNorm(5, elementwise_affine=False), nn.GELU(), first, nn.ReLU(), MeanOver(2, 3)),
+        )
+    )
+    assert expected is not None
+    assert others[:2] == [expected, expected]
+    assert others[2] is not None
+
+
+def test_no_grad_cam_where_places_became_tokens():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 4, 4, stride=4), nn.Flatten(2), Permute(0, 2, 1), nn.GELU(), MeanOver(1))
+    assert explain(module, torch.randn(1, 3, 8, 8)).grad_cam is None
+
+
+def test_grad_cam_of_a_network_whose_last_map_is_one_place(request):
+    """LeNet-5 ends in a convolution over all of S4: a picture of C5 would be one colour."""
+    request.getfixturevalue("cache")
+    cam = pixels(convlens.explain("lenet5", target=0).explanation.grad_cam)[..., 3]
+    assert cam.min() < cam.max()
+
+
 def pixels(uri):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGBA"))
 

@@ -86,6 +86,14 @@ def test_what_cannot_be_told_says_why() -> None:
     assert seen == Unsupported("branches of different strides meet")
 
 
+def test_the_last_feature_map_of_lenet_is_s4() -> None:
+    """C5, a convolution over all of S4, leaves one place."""
+    graph = zoo_graph("lenet5")
+    name = receptive_field(graph).last_feature_map
+    assert name is not None
+    assert graph.by_name[name].shape == ("batch", 16, 5, 5)
+
+
 layers = st.tuples(st.integers(1, 4), st.integers(1, 2), st.integers(0, 2), st.integers(1, 3))
 """Kernel, stride, padding, dilation."""
 

@@ -25,7 +25,7 @@ MULTIPLY_ADDS = {
     "lenet5": 784 * 25 * 6 + 100 * 25 * 60 + 400 * 120 + 120 * 84 + 840,
     "alexnet_2012": 724_406_816,
 }
-RECEPTIVE_FIELDS = {"small_convnet": 16, "lenet5": 32, "alexnet_2012": 195, "zfnet": 171, "nin": 195}
+RECEPTIVE_FIELDS = {"small_convnet": 16, "lenet5": 16, "alexnet_2012": 195, "zfnet": 171, "nin": 195}
 """Of the last map."""
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from convlens.explanation.pictures import heat_map
 from convlens.gradient.backpropagate import Backpropagation, backpropagate
+from convlens.graph.axis_order import axis_orders
 from convlens.graph.graph import Graph
 from convlens.graph.hierarchy import Hierarchy
 from convlens.graph.receptive_field import ReceptiveFields
@@ -17,16 +18,20 @@ from convlens.graph.split import until
 _MOST_EFFECTIVE = 8
 
 
-def grad_cam(result: Backpropagation, last_feature_map: str | None, size: tuple[int, int]) -> str | None:
+def grad_cam(graph: Graph, result: Backpropagation, last_feature_map: str | None, size: tuple[int, int]) -> str | None:
     """relu(Σ_k α_k A_k), with α_k the mean of ∂J/∂A_k, over the last feature maps A; as a layer over the picture.
 
+    None where no maps of two axes come before the output, or nothing tells which of their axes are the places.
     Selvaraju et al.: Grad-CAM, ICCV 2017, arXiv:1610.02391, equations 1 and 2.
     """
-    if last_feature_map is None:
+    order = axis_orders(graph).get(last_feature_map or "")
+    if last_feature_map is None or order is None or len(order) != 4:
         return None
     maps, gradient = result.value(last_feature_map), result.upstream(last_feature_map)
-    if gradient is None or maps.ndim != 4:
+    if gradient is None:
         return None
+    channels_first = sorted(range(4), key=order.__getitem__)
+    maps, gradient = maps.permute(channels_first), gradient.permute(channels_first)
     weights = gradient.mean((2, 3), keepdim=True)
     return heat_map(F.relu((weights * maps).sum(1))[0].detach(), size)
 

@@ -113,7 +113,7 @@ def _explanation(
         guesses=guesses,
         boxes=box_lines(work),
         nodes=nodes,
-        grad_cam=grad_cam(result, fields.last_feature_map, size) if size else None,
+        grad_cam=grad_cam(graph, result, fields.last_feature_map, size) if size else None,
         input_gradient=input_gradient(result),
         flow=flow,
         versus=versus,

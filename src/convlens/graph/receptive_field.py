@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from convlens.graph.axis_order import AxisOrder, axis_orders
 from convlens.graph.graph import Graph, Node
 from convlens.graph.shapes import arguments_in_shapes, shape_of
 from convlens.ops import TABLE, NoRule, WholeInput, Window
@@ -55,7 +56,8 @@ class ReceptiveFields:
 
     nodes: Mapping[str, ReceptiveField]
     last_feature_map: str | None
-    """The last node with spatial axes that no operator on the whole input made: before global pooling or flattening."""
+    """The last node with more than one place that no operator on the whole input made: before global pooling,
+    flattening, or a convolution over all places."""
 
     @property
     def unsupported(self) -> Mapping[str, str]:
@@ -67,21 +69,23 @@ def receptive_field(graph: Graph) -> ReceptiveFields:
     """The receptive field of every node, with respect to the graph's (first) input of shape (N, C, ...)."""
     first = graph.inputs[0]
     fields: dict[str, ReceptiveField] = {first.name: (_PIXEL,) * (len(first.shape or ()) - 2)}
+    orders = axis_orders(graph)
     last_feature_map = None
     for node in graph.operators:
         sources = [fields[name] for name in node.inputs if name in fields]
         if sources and node.size is None:
             window = _window(graph, node)
             fields[node.name] = _field(node, window, sources)
-            if isinstance(window, Window) and _is_map(node, fields[node.name]):
+            if isinstance(window, Window) and _has_places(node, orders.get(node.name)):
                 last_feature_map = node.name
     return ReceptiveFields(nodes=fields, last_feature_map=last_feature_map)
 
 
-def _is_map(node: Node, field: ReceptiveField) -> bool:
-    """Whether a node has places: what global pooling leaves of a map has one, which sees the whole input."""
-    places = (node.shape or ())[2:]
-    return bool(places) and not (field == WHOLE_INPUT and set(places) == {1})
+def _has_places(node: Node, order: AxisOrder | None) -> bool:
+    """Whether a node has more than one place, in whatever order its axes are."""
+    if node.shape is None:
+        return False
+    return any(size != 1 for size, axis in zip(node.shape, order or range(len(node.shape)), strict=True) if axis > 1)
 
 
 def _field(node: Node, window: Window | WholeInput | NoRule, sources: list[ReceptiveField]) -> ReceptiveField:

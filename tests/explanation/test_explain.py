@@ -57,6 +57,27 @@ def test_guesses_and_target(made):
     assert explanation.guesses[0].probability == pytest.approx(probabilities.max().item(), rel=1e-4)
 
 
+def test_an_output_that_is_probabilities_is_taken_as_it_is():
+    torch.manual_seed(0)
+    linear, x = nn.Linear(3, 4), torch.randn(1, 3)
+    scores = linear(x)[0]
+    for last, expected in (
+        (nn.Identity(), scores.softmax(0)),
+        (nn.Softmax(1), scores.softmax(0)),
+        (nn.LogSoftmax(1), scores.softmax(0)),
+        (nn.Sigmoid(), scores.sigmoid()),
+    ):
+        found = explain(nn.Sequential(linear, last), x).guesses
+        assert [one.probability for one in found] == pytest.approx(expected.sort(descending=True).values.tolist(), 1e-4)
+
+
+@pytest.mark.parametrize("last", [nn.Identity(), nn.Sigmoid()])
+def test_one_output_alone_says_nothing_about_classes(last):
+    explanation = explain(nn.Sequential(nn.Linear(3, 1), last), torch.randn(1, 3))
+    assert explanation.guesses == []
+    assert explanation.target == "the only output"
+
+
 def test_contributions_add_up_where_paths_join(made):
     _, _, explanation = made
     (joined,) = [one for one in explanation.nodes if len(one.contributions) > 1]

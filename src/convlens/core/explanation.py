@@ -172,6 +172,7 @@ class Explanation(Record):
     target: str
     """What the gradients are of: a class's score, or the sum of all outputs."""
     guesses: list[Guess]
+    """The likeliest classes; empty where the output is not one score for each of several."""
     boxes: list[BoxLine]
     nodes: list[NodeLine]
     grad_cam: str | None

@@ -15,6 +15,7 @@ from convlens.explanation.flow import gradient_flow
 from convlens.explanation.nodes import MOST_UNFOLDED, Work, box_lines, node_lines
 from convlens.explanation.pictures import input_picture, shown_picture
 from convlens.explanation.statistics import rounded
+from convlens.explanation.target import Target, guesses_of, target_of
 from convlens.explanation.untouched import evaluating, untouched
 from convlens.gradient.backpropagate import Backpropagation, backpropagate
 from convlens.graph.capture import capture
@@ -23,8 +24,6 @@ from convlens.graph.graph import Graph
 from convlens.graph.hierarchy import hierarchy
 from convlens.graph.receptive_field import receptive_field
 from convlens.graph.run import run
-
-_GUESSES = 5
 
 
 class Plan(NamedTuple):
@@ -131,52 +130,20 @@ def _notes(count: int) -> list[str]:
     return [f"{count} nodes: the modules are folded at first. A double click, or Enter, unfolds one."]
 
 
-class _Target(NamedTuple):
-    """What is differentiated: the text for a person, and the upstream gradient of the output."""
-
-    text: str
-    upstream: Tensor
-
-
 def _passes(
     module: nn.Module, graph: Graph, x: Tensor, target: int | None, classes: Sequence[str]
-) -> tuple[Backpropagation, _Target, list[Guess]]:
+) -> tuple[Backpropagation, Target, list[Guess]]:
     """Forward once to see the output, then forward and backward from the target."""
     with untouched(module):
         outputs = run(graph, x)
     if len(outputs) != 1:
         raise UsageError(f"explain takes networks with one output; this one has {len(outputs)}.")
-    told, guesses = _target(outputs[0], target, classes)
+    told, guesses = target_of(outputs[0], target, classes), guesses_of(graph, outputs[0], classes)
     with untouched(module):
         return backpropagate(graph, x, upstream=told.upstream, keep=True), told, guesses
 
 
-def _target(output: Tensor, target: int | None, classes: Sequence[str]) -> tuple[_Target, list[Guess]]:
-    if output.ndim != 2:
-        if target is not None:
-            raise UsageError(f"--target {target}: the output of shape {tuple(output.shape)} has no classes to choose.")
-        return _Target("the sum of all outputs", torch.ones_like(output)), []
-    number = output.shape[1]
-    if target is not None and not 0 <= target < number:
-        raise UsageError(f"--target {target}: there are {number} classes, from 0 to {number - 1}.")
-    if classes and len(classes) != number:
-        raise UsageError(
-            f"{len(classes)} names are given, and the output has {number} classes; give one name for each."
-        )
-    names = list(classes) or [f"class {i}" for i in range(number)]
-    probabilities = output[0].softmax(0)
-    best = probabilities.topk(min(_GUESSES, number))
-    guesses = [
-        Guess(name=names[i], probability=rounded(p))
-        for i, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-    ]
-    chosen = int(best.indices[0]) if target is None else target
-    upstream = torch.zeros_like(output)
-    upstream[0, chosen] = 1
-    return _Target(f"the score of {names[chosen]}", upstream), guesses
-
-
-def _check(module: nn.Module, x: Tensor, result: Backpropagation, told: _Target) -> Check:
+def _check(module: nn.Module, x: Tensor, result: Backpropagation, told: Target) -> Check:
     """Our gradients against those that autograd gives for the module itself."""
     named = {name: parameter for name, parameter in module.named_parameters() if name in result.parameters}
     with torch.enable_grad(), untouched(module):

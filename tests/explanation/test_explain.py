@@ -78,6 +78,33 @@ def test_one_output_alone_says_nothing_about_classes(last):
     assert explanation.target == "the only output"
 
 
+class Positioned(nn.Module):
+    """With an operator without a rule off the way of the gradient, and its output in a dictionary."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor | None]:
+        return {"logits": self.fc(x + torch.linspace(0, 1, 4)), "loss": None}
+
+
+def test_what_backpropagation_takes_is_explained():
+    explanation = explain(Positioned(), torch.randn(1, 4))
+    assert node(explanation, "linspace").formula == ""
+    assert node(explanation, "fc").formula != ""
+    assert explanation.check.largest_difference < 1e-5
+
+
+def test_a_network_in_half_precision():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    x = torch.randn(1, 3, 8, 8)
+    expected = pixels(explain(module, x).input_gradient)[..., 3].astype(int)
+    found = pixels(explain(module.bfloat16(), x.bfloat16()).input_gradient)[..., 3].astype(int)
+    assert np.abs(found - expected).mean() < 5
+
+
 def test_contributions_add_up_where_paths_join(made):
     _, _, explanation = made
     (joined,) = [one for one in explanation.nodes if len(one.contributions) > 1]

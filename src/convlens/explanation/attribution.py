@@ -41,7 +41,7 @@ def input_gradient(result: Backpropagation) -> str | None:
     (gradient, *_) = result.inputs
     if gradient is None or gradient.ndim != 4:
         return None
-    strength = gradient[0].abs().amax(0)
+    strength = gradient[0].abs().amax(0).float()  # quantile takes no half precision
     return heat_map(strength.clamp(max=strength.flatten().quantile(0.995).item()), tuple(strength.shape))  # type: ignore[arg-type]
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from convlens.core.errors import UsageError
 from convlens.core.explanation import Check, Explanation, Flow, Guess
@@ -147,7 +148,7 @@ def _check(module: nn.Module, x: Tensor, result: Backpropagation, told: Target) 
     """Our gradients against those that autograd gives for the module itself."""
     named = {name: parameter for name, parameter in module.named_parameters() if name in result.parameters}
     with torch.enable_grad(), untouched(module):
-        output = module(x)
+        (output,) = (leaf for leaf in tree_leaves(module(x)) if isinstance(leaf, Tensor))
         theirs = torch.autograd.grad(output, list(named.values()), told.upstream)
     worst, where = 0.0, ""
     for (name, _), gradient in zip(named.items(), theirs, strict=True):

@@ -24,7 +24,7 @@ from convlens.graph.graph import Graph, Node, Ref
 from convlens.graph.hierarchy import Box, Hierarchy
 from convlens.graph.layout import layout
 from convlens.graph.receptive_field import ReceptiveField, ReceptiveFields
-from convlens.ops import lookup
+from convlens.ops import TABLE
 
 _MAPS_SHOWN, _MAP_SIDE = 8, 36
 _FILTERS_SHOWN, _FILTER_SIDE = 64, 24
@@ -99,6 +99,7 @@ def _node_line(work: Work, node: Node) -> NodeLine:
     value, upstream = (x if isinstance(x, Tensor) and x.is_floating_point() else None for x in (value, upstream))
     amount = work.costs.nodes.get(node.name)
     box = work.hierarchy.boxes[work.hierarchy.box_of[node.name]]
+    known = TABLE.get(node.operator)  # one that no gradient flows through needs no rules
     return NodeLine(
         id=node.name,
         title=_title(node, box),
@@ -110,7 +111,7 @@ def _node_line(work: Work, node: Node) -> NodeLine:
         multiply_adds=amount.multiply_adds if amount else 0,
         activation_bytes=amount.activation_bytes if amount else 0,
         field=_field(work.fields.nodes.get(node.name)),
-        formula=lookup(node.operator).formula if node.kind == "operator" else "",
+        formula=known.formula if known else "",
         arguments=_arguments(work.graph, node),
         source=_source(node),
         state=_state(work, [node]),

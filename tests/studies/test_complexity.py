@@ -58,6 +58,15 @@ def test_pages(study, tmp_path):
     assert json.loads((tmp_path / "complexity.json").read_text())["points"][0]["name"] == "squeezenet1_1"
 
 
+def test_an_accuracy_that_was_measured_in_another_way_has_a_note(study, tmp_path):
+    assert "†" not in write_complexity_pages(study, tmp_path).read_text()
+    noted = study_complexity((*SMALL, "alexnet_2012"), measure=False)
+    assert [point.note is not None for point in noted.points] == [False, False, True]
+    text = write_complexity_pages(noted, tmp_path).read_text()
+    assert text.count(noted.points[2].note) == 1
+    assert text.count('aria-label="see the notes"') == 1
+
+
 def test_labels_do_not_cover_each_other(tmp_path):
     """Five networks at one place: each label finds a place of its own."""
     figure = Figure(figsize=(9, 5))

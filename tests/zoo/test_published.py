@@ -37,6 +37,20 @@ def test_numbers_of_the_oracles():
     assert accuracy["inception_v3"] == (77.294, 93.450)
 
 
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("alexnet_2012", "ten crops"),
+        ("zfnet", "ten crops"),
+        ("inception_v4", "not on ImageNet's list"),
+        ("vgg16", None),
+    ],
+)
+def test_accuracies_that_were_not_measured_on_one_centre_crop_say_so(name, note):
+    told = zoo.published_accuracy(name).note
+    assert told is None if note is None else note in told
+
+
 def test_the_second_version_has_a_crop_of_its_own():
     assert zoo.weight_card("resnet50", "imagenet").preprocessing.resize == 256
     assert zoo.weight_card("resnet50", "imagenet_v2").preprocessing.resize == 232

@@ -87,7 +87,8 @@ def _print_weights(line: "CatalogueLine") -> None:
         top = " and ".join(
             f"{kind} {value:g} %" for kind, value in (("top-1", line.top1), ("top-5", line.top5)) if value
         )
-        typer.echo(f"\nPublished accuracy on {line.data}: {top} ({line.accuracy_source})")
+        note = f"; {line.accuracy_note}" if line.accuracy_note else ""
+        typer.echo(f"\nPublished accuracy on {line.data}: {top} ({line.accuracy_source}{note})")
     if "package" in line.weights:
         typer.echo("--weights package  in the package, no download")
     for card in published_sets(line.name):

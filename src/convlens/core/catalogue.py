@@ -26,6 +26,8 @@ class CatalogueLine(Record):
     top5: float | None
     """In percent, as published."""
     accuracy_source: str | None
+    accuracy_note: str | None
+    """How they were measured, where that was not on one centre crop of every picture."""
     weights: tuple[str, ...]
     """What `--weights` takes for it: "package", and published sets."""
 

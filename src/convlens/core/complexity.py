@@ -17,6 +17,8 @@ class ComplexityPoint(Record):
     """The published set of weights that the accuracy is of; "paper" where none is published."""
     top1: float
     """Percent, ImageNet validation, as published."""
+    note: str | None
+    """How the accuracy was measured, where that was not on one centre crop of every picture."""
     parameters: int
     multiply_adds: int
     """Forward pass of one picture."""

@@ -48,7 +48,7 @@ def study_complexity(
     """
     if batch < 1:
         raise UsageError(f"--batch {batch}: at least one picture per pass is needed.")
-    chosen = networks or [name for name in names() if _top1(name) is not None]
+    chosen = networks or [name for name in names() if _accuracy(name) is not None]
     points = []
     with progress("study", len(chosen)) as advance:
         for name in chosen:
@@ -63,14 +63,17 @@ def study_complexity(
     )
 
 
-def _top1(name: str) -> float | None:
+def _accuracy(name: str) -> tuple[float, str | None] | None:
+    """The published top-1 accuracy on ImageNet, and the note to it."""
     accuracy = published_accuracy(name)
-    return accuracy.top1 if accuracy and accuracy.data == "imagenet" else None
+    if accuracy is None or accuracy.data != "imagenet" or accuracy.top1 is None:
+        return None
+    return accuracy.top1, accuracy.note
 
 
 def _point(name: str, batch: int | None) -> ComplexityPoint:
-    known, top1 = card(name), _top1(name)
-    if top1 is None:
+    known, accuracy = card(name), _accuracy(name)
+    if accuracy is None:
         raise UsageError(f"{name}: no top-1 accuracy on ImageNet is known; see `convlens zoo` for those that have one.")
     module = blueprint(name).eval()
     example = torch.zeros(2, *known.input_shape, device="meta")
@@ -80,7 +83,8 @@ def _point(name: str, batch: int | None) -> ComplexityPoint:
         family=_family(name),
         year=known.year,
         weights=next(iter(weight_cards(name)), "paper"),
-        top1=top1,
+        top1=accuracy[0],
+        note=accuracy[1],
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         multiply_adds=total.multiply_adds,
         activation_bytes=total.activation_bytes,

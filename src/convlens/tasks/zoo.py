@@ -28,6 +28,7 @@ def catalogue_line(name: str) -> CatalogueLine:
         top1=accuracy.top1 if accuracy else None,
         top5=accuracy.top5 if accuracy else None,
         accuracy_source=accuracy.source if accuracy else None,
+        accuracy_note=accuracy.note if accuracy else None,
         weights=(*((PACKAGE,) if known.package_weights else ()), *weight_cards(name)),
     )
 

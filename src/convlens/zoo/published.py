@@ -47,6 +47,8 @@ class Accuracy(Record):
     top1: float | None
     top5: float | None
     source: str
+    note: str | None
+    """How it was measured, where that was not on one centre crop of every validation (or test) picture."""
 
 
 class ClassName(NamedTuple):
@@ -74,7 +76,7 @@ def weight_card(network: str, name: str) -> WeightCard:
 def published_accuracy(network: str) -> Accuracy | None:
     """The accuracy of the first published set of weights, else the paper's, else None."""
     for card in weight_cards(network).values():
-        return Accuracy(data=card.data, top1=card.top1, top5=card.top5, source=card.source)
+        return Accuracy(data=card.data, top1=card.top1, top5=card.top5, source=card.source, note=None)
     return _paper_accuracies().get(network)
 
 
@@ -122,7 +124,11 @@ def _card(entry: dict[str, Any], publisher: dict[str, str]) -> WeightCard:
 def _paper_accuracies() -> dict[str, Accuracy]:
     return {
         entry["network"]: Accuracy(
-            data=entry["data"], top1=entry.get("top1"), top5=entry.get("top5"), source=entry["source"]
+            data=entry["data"],
+            top1=entry.get("top1"),
+            top5=entry.get("top5"),
+            source=entry["source"],
+            note=entry.get("note"),
         )
         for entry in _table()["paper"]
     }

@@ -176,6 +176,50 @@ def test_keys(pages, opened):
     assert page.evaluate("document.activeElement.id") == "search"
 
 
+def focused(page):
+    """The id of the node or box that has the focus."""
+    return page.evaluate("document.activeElement.dataset.id ?? document.activeElement.dataset.box")
+
+
+@pytest.mark.parametrize("key", ["Enter", " "])
+def test_folding_by_key_keeps_the_focus(pages, opened, key):
+    _, path = pages("resnet18")
+    page = opened(path).page
+    folded = page.locator("#graph .node.folded").first
+    box = folded.get_attribute("data-id")
+    folded.focus()
+    for expanded in ("true", "false"):
+        page.keyboard.press(key)
+        assert focused(page) == box
+        assert page.evaluate("document.activeElement.getAttribute('aria-expanded')") == expanded
+    page.keyboard.press("ArrowDown")
+    assert focused(page) == page.locator("#graph .node.selected").get_attribute("data-id") != box
+
+
+def test_the_choice_of_the_overlay_keeps_the_focus(pages, opened):
+    _, path = pages("small_convnet")
+    page = opened(path).page
+    page.locator("[data-tab=picture]").click()
+    page.locator("input[value=field]").focus()
+    for value in ("effective", "cam"):
+        page.keyboard.press("ArrowDown")
+        assert page.evaluate("document.activeElement.value") == value
+        assert page.locator(f"input[value={value}]").is_checked()
+
+
+def test_tabs_by_key(pages, opened):
+    _, path = pages("small_convnet")
+    page = opened(path).page
+    page.locator("[data-tab=node]").focus()
+    for key, tab in (("ArrowRight", "picture"), ("End", "about"), ("ArrowRight", "node"), ("ArrowLeft", "about")):
+        page.keyboard.press(key)
+        assert page.evaluate("document.activeElement.dataset.tab") == tab
+        panel = page.get_by_role("tabpanel")
+        assert panel.get_attribute("aria-labelledby") == f"tab-{tab}"
+        assert page.locator(f"#tab-{tab}").get_attribute("aria-controls") == panel.get_attribute("id")
+    assert page.locator("[data-tab][tabindex='0']").count() == 1
+
+
 def test_tables_of_a_report_sort(opened, tmp_path, cache):
     page = opened(write_complexity_pages(study_complexity(("alexnet", "squeezenet1_1"), measure=False), tmp_path)).page
     names = page.locator("table.sortable tbody th")

@@ -107,6 +107,7 @@ function rms(statistics, sizes) {
 }
 
 function draw() {
+  const focused = document.activeElement?.closest("#graph [data-id], #graph [data-box]");
   const whole = measured("");
   shownItems = new Map();
   const content = drawn("g", { id: "content" });
@@ -119,6 +120,13 @@ function draw() {
   canvas.replaceChildren(content);
   moveView();
   markSelected();
+  if (focused) refocus(focused.dataset.id || focused.dataset.box);
+}
+
+// what had the focus was drawn anew: as the same, as the head or the folded node of the same box, or not at all
+function refocus(id) {
+  const same = [...canvas.querySelectorAll("[data-id], [data-box]")].find((one) => (one.dataset.id || one.dataset.box) === id);
+  (same || shownItems.get(visible(id))?.group)?.focus({ preventScroll: true });
 }
 
 function place(item, x, y, parent, outermost) {
@@ -128,7 +136,7 @@ function place(item, x, y, parent, outermost) {
     const frame = drawn("rect", { class: `box ${box.state}`, x, y, width: item.width, height: item.height, rx: 8 });
     const title = drawn("text", { class: "box-title", x: x + 10, y: y + 17 });
     title.textContent = `▾ ${box.title}  ·  ${box.kind}`;
-    const head = drawn("g", { class: "head", role: "button", tabindex: 0, "aria-label": `fold ${box.title}` }, title);
+    const head = drawn("g", { class: "head", role: "button", tabindex: 0, "aria-expanded": true, "aria-label": `${box.title}, ${box.kind}` }, title);
     head.dataset.box = item.id;
     parent.append(frame, head);
   }
@@ -169,6 +177,7 @@ function drawNode(item, x, y, parent) {
   const title = box ? `▸ ${box.title}` : node.title;
   const kind = box ? box.kind : node.operator === "input" ? "input" : node.operator.split(".")[1];
   group.setAttribute("aria-label", `${title}, ${kind}, output ${shape(one.shape)}`);
+  if (box) group.setAttribute("aria-expanded", "false");
   if (box) group.append(drawn("rect", { class: "shadow", x: x + 4, y: y + 4, width: item.width, height: item.height, rx: 7 }));
   const first = drawn("text", { class: "title", x: x + 9, y: y + 18 }), second = drawn("text", { class: "sub", x: x + 9, y: y + 33 });
   first.textContent = clipped(title, 26);
@@ -239,13 +248,22 @@ function select(id, { show = false } = {}) {
 // ---- the panel ----
 
 const panelElement = document.getElementById("panel");
+const tabs = [...document.querySelectorAll("[data-tab]")];
 const fact = (name, value) => [element("dt", {}, name), element("dd", {}, value)];
 
 function panel() {
-  for (const button of document.querySelectorAll("[data-tab]"))
-    button.setAttribute("aria-selected", String(button.dataset.tab === state.tab));
+  for (const tab of tabs) {
+    const open = tab.dataset.tab === state.tab;
+    tab.setAttribute("aria-selected", String(open));
+    tab.tabIndex = open ? 0 : -1;
+    if (open) panelElement.setAttribute("aria-labelledby", tab.id);
+  }
+  const focused = document.activeElement?.closest("#panel");
+  const part = document.activeElement?.dataset.part;
   const content = { node: nodePanel, picture: picturePanel, flow: flowPanel, about: aboutPanel }[state.tab]();
   panelElement.replaceChildren(...content);
+  // what had the focus was made anew
+  if (focused) (panelElement.querySelector(`[data-part="${part}"]`) || panelElement).focus({ preventScroll: true });
 }
 
 function chosen() {
@@ -259,7 +277,7 @@ function nodePanel() {
   const content = [element("h2", {}, box ? box.title : node.title)];
   if (phase) content.unshift(element("p", { class: "phase" }, stepText()));
   if (box) content.push(element("p", {}, `Module ${box.kind}; what follows is of its last operator, ${node.title}. `,
-    element("button", { on: { click: () => toggle(box.id) } }, unfolded.has(box.id) ? "fold" : "unfold")));
+    element("button", { "data-part": "toggle", on: { click: () => { toggle(box.id); panel(); } } }, unfolded.has(box.id) ? "fold" : "unfold")));
   content.push(element("dl", {},
     ...fact("operator", node.operator), ...fact("output", shape(node.shape)),
     ...(cost.parameters ? fact("parameters", cost.parameters.toLocaleString("en")) : []),
@@ -348,7 +366,7 @@ function picturePanel() {
   const node = chosen(), [height, width] = record.input_shape.slice(2);
   const layers = { field: "receptive field", effective: "effective receptive field", cam: "Grad-CAM", gradient: "input gradient", none: "picture alone" };
   const choose = element("fieldset", {}, element("legend", {}, "Show"), ...Object.entries(layers).map(([key, name]) => {
-    const input = element("input", { type: "radio", name: "overlay", value: key, on: { change: () => { state.overlay = key; panel(); } } });
+    const input = element("input", { type: "radio", name: "overlay", value: key, "data-part": key, on: { change: () => { state.overlay = key; panel(); } } });
     input.checked = state.overlay === key;
     return element("label", {}, input, ` ${name}`);
   }));
@@ -429,7 +447,7 @@ function aboutPanel() {
     element("p", {}, `Gradients of ${record.target} by convlens's own rules, against autograd: the largest relative difference over ${compared} parameters is ${short(worst)}${parameter ? ` (${parameter})` : ""}.`),
     ...(record.guesses.length ? [element("h3", {}, "What the network says"), element("table", {}, ...record.guesses.map((guess) =>
       element("tr", {}, element("th", { scope: "row" }, guess.name), element("td", { class: "n" }, `${(100 * guess.probability).toFixed(1)} %`), element("td", { class: "track" }, bar(guess.probability)))))] : []),
-    element("h3", {}, "Keys"), element("ul", {}, ...["arrows: next and previous node", "Enter: fold and unfold", "+ and −: zoom, 0: the whole", "/: search", "f and b: step forward and backward"].map((text) => element("li", {}, text))),
+    element("h3", {}, "Keys"), element("ul", {}, ...["arrows: next and previous node", "Enter or space: fold and unfold", "+ and −: zoom, 0: the whole", "/: search", "f and b: step forward and backward"].map((text) => element("li", {}, text))),
     ...record.notes.map((note) => element("p", {}, note)), element("p", { class: "soft" }, `Made ${record.made} in ${short(record.seconds)} s.`)];
 }
 
@@ -507,6 +525,17 @@ function neighbour(by) {
   const next = order[Math.min(order.length - 1, Math.max(0, at + by))];
   select(next);
   centre(next);
+  if (document.activeElement?.closest("#graph")) refocus(next);
+}
+
+const pressed = (event) => event.target.closest("[data-id], [data-box]");
+
+function press(event) {
+  const item = pressed(event), id = item ? item.dataset.id || item.dataset.box : state.selected;
+  if (item) select(id);
+  if (!boxes.has(id)) return;
+  toggle(id);
+  panel();
 }
 
 document.addEventListener("keydown", (event) => {
@@ -514,13 +543,10 @@ document.addEventListener("keydown", (event) => {
   const actions = {
     ArrowDown: () => neighbour(1), ArrowUp: () => neighbour(-1), "+": () => zoom(1.25), "-": () => zoom(0.8), 0: fit,
     "/": () => document.getElementById("search").focus(), f: () => step(1), b: () => step(-1),
-    Enter: () => {
-      const item = event.target.closest("[data-id], [data-box]"), id = item ? item.dataset.id || item.dataset.box : state.selected;
-      if (item) select(id);
-      if (boxes.has(id)) toggle(id);
-    },
+    Enter: () => press(event), " ": () => press(event),
   };
   if (!actions[event.key] || (event.key === "Enter" && event.target.matches("button"))) return;
+  if (event.key === " " && !pressed(event)) return;
   event.preventDefault();
   actions[event.key]();
 });
@@ -533,7 +559,23 @@ document.getElementById("zoom-fit").addEventListener("click", fit);
 document.getElementById("fold-all").addEventListener("click", () => { unfolded.clear(); unfolded.add(""); draw(); fit(); });
 document.getElementById("step-forward").addEventListener("click", () => step(1));
 document.getElementById("step-back").addEventListener("click", () => step(-1));
-for (const button of document.querySelectorAll("[data-tab]")) button.addEventListener("click", () => { state.tab = button.dataset.tab; panel(); });
+
+function openTab(tab) {
+  state.tab = tab.dataset.tab;
+  panel();
+}
+
+tabs.forEach((tab, i) => {
+  tab.addEventListener("click", () => openTab(tab));
+  tab.addEventListener("keydown", (event) => {
+    const to = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: tabs.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const next = tabs.at(to % tabs.length);
+    openTab(next);
+    next.focus();
+  });
+});
 
 draw();
 fit();

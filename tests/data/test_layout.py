@@ -10,6 +10,8 @@ from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
 from tests.data.drawn import put
 
+ABC = ("1.jpg", "2.jpg", "3.jpg")
+
 
 def found(manifest: Manifest) -> dict[str, tuple[str, str | None, str]]:
     return {one.file: (one.label, one.side, one.group) for one in manifest.pictures}
@@ -41,6 +43,23 @@ class TestLabels:
         }
         assert manifest.classes == ("ant", "bee")
         assert reasons(manifest) == {"4.jpg": "no-label"}
+
+    @pytest.mark.parametrize(("cell", "side"), [("dev", "val"), ("Eval", "val"), (" TESTING ", "test"), ("", None)])
+    def test_any_usual_name_of_a_side(self, tmp_path: Path, cell: str, side: str | None) -> None:
+        manifest = labels(tmp_path, f"file,label,split\n1.jpg,ant,{cell}\n2.jpg,bee,\n3.jpg,ant,\n", *ABC)
+        assert found(manifest)["1.jpg"][1] == side
+
+    @pytest.mark.parametrize("cell", ["holdout", "1", "left"])
+    def test_a_cell_that_is_no_side_is_never_taken_for_a_picture_to_train_on(self, tmp_path: Path, cell: str) -> None:
+        with pytest.raises(DataError, match=rf"line 3: '{cell}' in the column 'Side' is no side. Accepted are train, "):
+            labels(tmp_path, f"file,label,Side\n1.jpg,ant,train\n2.jpg,bee,{cell}\n", *ABC)
+
+    def test_a_column_of_groups_may_be_called_split(self, tmp_path: Path) -> None:
+        for file in ABC:
+            put(tmp_path / "pictures" / file)
+        table = put(tmp_path / "labels.csv", "file,label,split\n1.jpg,ant,a\n2.jpg,bee,b\n3.jpg,bee,\n")
+        manifest = scan(tmp_path / "pictures", layout=Layout(labels=table, group_by="split"))
+        assert [(one.side, one.group) for one in manifest.pictures] == [(None, "a"), (None, "b"), (None, "")]
 
     def test_names_with_commas_quotes_and_line_breaks(self, tmp_path: Path) -> None:
         names = ['a, "b".jpg', "new\nline.jpg"]

@@ -39,7 +39,7 @@ class TestLayout:
         assert manifest.problems == ()
 
     @pytest.mark.parametrize("train", ["train", "Training", "TRAIN"])
-    @pytest.mark.parametrize("val", ["val", "valid", "Validation"])
+    @pytest.mark.parametrize("val", ["val", "valid", "Validation", "dev", "eval"])
     def test_split_folders_in_any_spelling(self, tmp_path: Path, train: str, val: str) -> None:
         for side in (train, val, "testing"):
             two_classes(tmp_path / side)

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from convlens.core.errors import DataError, UsageError, unknown_name
 from convlens.core.target import TargetKind
 from convlens.data.label_columns import CLASS_COLUMNS, Cell, kind_of, labels_of
+from convlens.data.manifest import SIDE_NAMES, Side
 
 _FILE_COLUMNS = ("file", "filename", "path", "image", "picture")
 _LABEL_COLUMNS = (*CLASS_COLUMNS, "labels", "tags")
@@ -28,7 +29,8 @@ class LabelTable:
     kind: TargetKind
     names: tuple[str, ...]
     """Of the classes, of the labels, or of the columns of numbers."""
-    side_column: str | None
+    sides: dict[str, Side | None]
+    """The side of each file; None where the table says none."""
     conflicts: dict[str, str]
     """Files that stand there twice with different labels, and the other label."""
 
@@ -47,7 +49,9 @@ def read_labels(
     table = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     columns = {name.strip().lower(): name for name in table.fieldnames or () if name}
     file_column = _column(columns, _FILE_COLUMNS, path)
-    side_column = next((columns[name] for name in _SIDE_COLUMNS if name in columns), None)
+    side_column = next(
+        (columns[name] for name in _SIDE_COLUMNS if name in columns and columns[name] != group_column), None
+    )
     others = [name for name in columns.values() if name not in (file_column, side_column, group_column)]
     learnt = _chosen(columns, label_columns, others, path)
     rows = _rows(table, path)
@@ -66,13 +70,14 @@ def read_labels(
     for file, text in zip(files, texts, strict=True):
         if labels.setdefault(file, text) != text:
             conflicts[file] = text
-    by_file = {file: row for file, (_, row) in reversed(list(zip(files, rows, strict=True)))}
+    sides = [_side(row, side_column, line, path) if side_column else None for line, row in rows]
+    first = {file: place for place, file in reversed(list(enumerate(files)))}
     return LabelTable(
-        rows={file: by_file[file] for file in labels},
+        rows={file: rows[place][1] for file, place in first.items()},
         labels=labels,
         kind=kind,
         names=names,
-        side_column=side_column,
+        sides={file: sides[place] for file, place in first.items()},
         conflicts=conflicts,
     )
 
@@ -108,6 +113,17 @@ def _file(row: Row, column: str, line: int, path: Path) -> str:
     if not parts or ".." in parts or parts[0] == "/":
         raise _lacking(line, path, column)
     return "/".join(parts)
+
+
+def _side(row: Row, column: str, line: int, path: Path) -> Side | None:
+    """The side that a cell names. One that is not understood is never taken for none: it may mean held-out pictures."""
+    text = (row[column] or "").strip()
+    if text and text.lower() not in SIDE_NAMES:
+        raise DataError(
+            f"{path}, line {line}: {text!r} in the column {column!r} is no side. Accepted are "
+            f"{', '.join(SIDE_NAMES)}, or an empty cell; a column that does not say who is judged needs another name."
+        )
+    return SIDE_NAMES[text.lower()] if text else None
 
 
 def _cell(row: Row, column: str, line: int, path: Path, empty_allowed: bool) -> Cell:

@@ -10,6 +10,18 @@ from convlens.core.target import TargetKind
 
 Side = Literal["train", "val", "test"]
 SIDES: tuple[Side, ...] = ("train", "val", "test")
+SIDE_NAMES: dict[str, Side] = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "eval": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""What folders, and cells of a table, call the sides, in any case of letters."""
 EMPTY_CLASS = "empty-class"
 """The reason of a problem that is named by a class, not by a file."""
 _MOST_NAMED = 3

@@ -15,17 +15,8 @@ from convlens.core.run import Problem
 from convlens.data.archive import is_archive, unpacked
 from convlens.data.label_table import LabelTable
 from convlens.data.layout import BY_FOLDERS, Layout, grouped
-from convlens.data.manifest import Manifest, Picture, Side
+from convlens.data.manifest import SIDE_NAMES, Manifest, Picture, Side
 
-_SIDES: dict[str, Side] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
 _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "@eadir", "attribution.jsonl", "credits.html"}
 """What systems leave behind, and what `convlens collect` writes beside the pictures."""
 _MOST_BYTES = 512 * 2**20
@@ -93,13 +84,12 @@ def _labelled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Probl
     """The files of the table, and as problems those it names twice and those of the folder that it does not name."""
     files: list[_Place] = []
     problems: list[Problem] = []
-    for file, row in table.rows.items():
-        side = _SIDES.get((row[table.side_column] or "").strip().lower()) if table.side_column else None
+    for file, label in table.labels.items():
         if file in table.conflicts:
-            labels = f"{table.labels[file]!r} and {table.conflicts[file]!r} in the table of labels"
+            labels = f"{label!r} and {table.conflicts[file]!r} in the table of labels"
             problems.append(_unusable(file, "two-labels", labels))
         else:
-            files.append((root / file, table.labels[file], side))
+            files.append((root / file, label, table.sides[file]))
     named = {root / file for file in table.rows}
     problems += [
         _unusable(shown(path.relative_to(root)), "no-label", "the table of labels does not name it")
@@ -119,7 +109,8 @@ def _refuse_no_folder(root: Path) -> None:
 def _class_folders(root: Path, nested: bool) -> list[_Place]:
     """Each class folder with its label and side. `train/` is a side where it holds folders, else a class."""
     folders = _subfolders(root)
-    sides = {path: _SIDES[path.name.lower()] for path in folders if path.name.lower() in _SIDES and _subfolders(path)}
+    called = {path: SIDE_NAMES[path.name.lower()] for path in folders if path.name.lower() in SIDE_NAMES}
+    sides = {path: side for path, side in called.items() if _subfolders(path)}
     if "train" in sides.values():
         # Without a val side the training pictures are split; a test side stays as it is.
         loose: Side | None = "train" if "val" in sides.values() else None

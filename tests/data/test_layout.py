@@ -54,6 +54,23 @@ class TestLabels:
         with pytest.raises(DataError, match=rf"line 3: '{cell}' in the column 'Side' is no side. Accepted are train, "):
             labels(tmp_path, f"file,label,Side\n1.jpg,ant,train\n2.jpg,bee,{cell}\n", *ABC)
 
+    @pytest.mark.parametrize(
+        ("cells", "sides"),
+        [
+            (("train", "train", "test"), [None, None, "test"]),
+            (("train", "train", "train"), [None, None, None]),
+            (("train", "train", "val"), ["train", "train", "val"]),
+            (("train", "train", ""), ["train", "train", None]),
+        ],
+    )
+    def test_training_pictures_are_split_where_nothing_else_can_be_judged(
+        self, tmp_path: Path, cells: tuple[str, str, str], sides: list[str | None]
+    ) -> None:
+        rows = zip(ABC, ("ant", "bee", "ant"), cells, strict=True)
+        text = "file,label,split\n" + "".join(f"{','.join(row)}\n" for row in rows)
+        manifest = labels(tmp_path, text, *ABC)
+        assert [one.side for one in manifest.pictures] == sides
+
     def test_a_column_of_groups_may_be_called_split(self, tmp_path: Path) -> None:
         for file in ABC:
             put(tmp_path / "pictures" / file)

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -84,12 +84,13 @@ def _labelled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Probl
     """The files of the table, and as problems those it names twice and those of the folder that it does not name."""
     files: list[_Place] = []
     problems: list[Problem] = []
+    there = set(table.sides.values())
     for file, label in table.labels.items():
         if file in table.conflicts:
             labels = f"{label!r} and {table.conflicts[file]!r} in the table of labels"
             problems.append(_unusable(file, "two-labels", labels))
         else:
-            files.append((root / file, label, table.sides[file]))
+            files.append((root / file, label, _as_given(table.sides[file], there)))
     named = {root / file for file in table.rows}
     problems += [
         _unusable(shown(path.relative_to(root)), "no-label", "the table of labels does not name it")
@@ -112,10 +113,8 @@ def _class_folders(root: Path, nested: bool) -> list[_Place]:
     called = {path: SIDE_NAMES[path.name.lower()] for path in folders if path.name.lower() in SIDE_NAMES}
     sides = {path: side for path, side in called.items() if _subfolders(path)}
     if "train" in sides.values():
-        # Without a val side the training pictures are split; a test side stays as it is.
-        loose: Side | None = "train" if "val" in sides.values() else None
         places: list[_Place] = [
-            (inner, label, loose if side == "train" else side)
+            (inner, label, _as_given(side, sides.values()))
             for path, side in sides.items()
             for inner, label in _classes_of(path, nested)
         ]
@@ -123,6 +122,14 @@ def _class_folders(root: Path, nested: bool) -> list[_Place]:
         places = [(path, label, None) for path, label in _classes_of(root, nested)]
     _refuse_one_class(root, folders, sorted({label for _, label, _ in places}))
     return places
+
+
+def _as_given(side: Side | None, there: Collection[Side | None]) -> Side | None:
+    """The side of pictures that were given one: where nothing else can be judged, those for training are to be split.
+
+    A test side stays as it is, and so does a training side beside pictures that have none: these are split.
+    """
+    return None if side == "train" and not {"val", None} & set(there) else side
 
 
 def _classes_of(folder: Path, nested: bool) -> list[tuple[Path, str]]:

@@ -240,8 +240,9 @@ def _refuse_missing_gpu(begun: Begun, run: Path) -> None:
 def _refuse_nothing_to_judge(manifest: Manifest) -> None:
     if not manifest.side("val"):
         raise DataError(
-            f"{manifest.folder}: no usable validation picture. Put some into its val/ folder, or take that folder "
-            "away: then a part of the training pictures is used."
+            f"{manifest.folder}: no usable validation picture. Put some into its val/ folder or, in a table of "
+            "labels, give some the side val. Where there is no such folder or side at all, a part of the training "
+            "pictures is used."
         )
 
 

@@ -14,7 +14,7 @@ def read(
     tmp_path: Path, *lines: str, learn: TargetKind | None = None, columns: tuple[str, ...] = (), group: str = ""
 ) -> LabelTable:
     table = put(tmp_path / "labels.csv", "\n".join(lines) + "\n")
-    return read_labels(table, learn=learn, label_columns=columns, group_column=group)
+    return read_labels(table, tmp_path, learn=learn, label_columns=columns, group_column=group)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,8 @@ def test_a_file_that_stands_twice(tmp_path) -> None:
         (["file,dog,cat", "1,1,0", "2,2,1"], "labels", "line 3: '2' in the column 'dog' is neither 0 nor 1"),
         (["file,age", "1,30", "2,"], None, "line 3: without a file or a label, in the column 'age'"),
         (["file,age,height", "1,30,2", "2,4"], None, "line 3: without a file or a label, in the column 'height'"),
-        (["file,labels", "1,cat|dog", "2,"], None, "line 3: without a file or a label"),
+        (["file,tags", "1,cat|dog", "2,"], None, "line 3: without a file .*none of several labels, say --learn labels"),
+        (["file,age", "1,30", "2,"], "numbers", "line 3: without a file .*, or take the line out\\.$"),
         (["file,age", ",30"], None, "line 2: without a file or a label, in the column 'file'"),
         (["file,age", "1,30", "2,NaN"], None, "line 3: 'NaN' in the column 'age' is no finite number"),
         (["file,age", "1,30", "2,-inf"], None, "line 3: '-inf' in the column 'age' is no finite number"),

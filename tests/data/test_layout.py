@@ -92,8 +92,29 @@ class TestLabels:
     @pytest.mark.parametrize("file", ["../secret.jpg", "/etc/passwd", "a/../../b.jpg"])
     def test_nothing_outside_of_the_folder(self, tmp_path: Path, file: str) -> None:
         put(tmp_path / "secret.jpg")
-        with pytest.raises(DataError, match="line 2: without a file or a label"):
+        with pytest.raises(DataError, match=rf"line 2: '{file}' in the column 'file' lies outside of .*/pictures\. "):
             labels(tmp_path, f"file,label\n{file},ant\n1.jpg,bee\n", "1.jpg")
+
+    def test_whole_paths_below_the_folder_and_through_a_link_to_it(self, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to(tmp_path / "pictures")
+        put(tmp_path / "pictures/1.jpg")
+        put(tmp_path / "pictures/a/2.jpg")
+        rows = f"file,label\n{tmp_path}/pictures/1.jpg,ant\n{tmp_path}/link/a/2.jpg,bee\n"
+        table = put(tmp_path / "labels.csv", rows)
+        assert set(found(scan(tmp_path / "link", layout=Layout(labels=table)))) == {"1.jpg", "a/2.jpg"}
+
+    def test_separators_of_windows(self, tmp_path: Path) -> None:
+        text = "file,label\na\\1.jpg,ant\nb\\2.jpg,bee\nb\\3.jpg,bee\n"
+        manifest = labels(tmp_path, text, "a/1.jpg", "b\\2.jpg", "b/2.jpg")
+        assert set(found(manifest)) == {"a/1.jpg", "b\\2.jpg"}
+        assert reasons(manifest) == {"b/2.jpg": "no-label", "b\\3.jpg": "unreadable"}
+
+    def test_the_table_itself_may_lie_in_the_folder(self, tmp_path: Path) -> None:
+        for file in (*ABC, "other.csv"):
+            put(tmp_path / "pictures" / file)
+        table = put(tmp_path / "pictures/labels.csv", "file,label\n1.jpg,ant\n2.jpg,bee\n3.jpg,bee\n")
+        manifest = scan(tmp_path / "pictures", layout=Layout(labels=table))
+        assert reasons(manifest) == {"other.csv": "no-label"}
 
     @pytest.mark.parametrize(
         ("text", "message"),

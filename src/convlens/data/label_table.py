@@ -3,8 +3,9 @@
 import csv
 import dataclasses
 import io
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from convlens.core.errors import DataError, UsageError, unknown_name
 from convlens.core.target import TargetKind
@@ -23,6 +24,7 @@ Row = Mapping[str, str]
 class LabelTable:
     """A CSV file of labels: its rows by file, and what they say of each."""
 
+    path: Path
     rows: dict[str, Row]
     labels: dict[str, str]
     """The label of each file, as `core.target` writes it."""
@@ -36,12 +38,18 @@ class LabelTable:
 
 
 def read_labels(
-    path: Path, *, learn: TargetKind | None = None, label_columns: Sequence[str] = (), group_column: str = ""
+    path: Path,
+    folder: Path,
+    *,
+    learn: TargetKind | None = None,
+    label_columns: Sequence[str] = (),
+    group_column: str = "",
 ) -> LabelTable:
-    """The table of a CSV file with a header; the delimiter is a comma, a semicolon or a tab.
+    """The table of a CSV file with a header, of pictures below `folder`; between cells are commas, semicolons or tabs.
 
-    What is learnt stands in `label_columns`; by default in the column called label, class, category, labels or tags,
-    or else in all columns but those of file, side and group. `learn` says what they hold; by default `kind_of` does.
+    Files are named from the folder on or by their whole paths, with slashes, or with backslashes where such a file is
+    there. What is learnt stands in `label_columns`; by default in the column called label, class, category, labels or
+    tags, or else in all columns but those of file, side and group. `learn` says what they hold; by default `kind_of`.
 
     Raises UsageError where there is no such file or column, DataError where it is no such table.
     """
@@ -57,9 +65,12 @@ def read_labels(
     rows = _rows(table, path)
     if not rows:
         raise DataError(f"{path} has a header and no rows. Write a line for each picture.")
-    files = [_file(row, file_column, line, path) for line, row in rows]
+    bases = (folder.absolute(), folder.resolve())
+    files = [_file(row, file_column, line, path, bases) for line, row in rows]
     empty_allowed = learn == "labels" and len(learnt) == 1
-    cells = {name: [_cell(row, name, line, path, empty_allowed) for line, row in rows] for name in learnt}
+    if not empty_allowed:
+        _refuse_empty(rows, learnt, path, learn)
+    cells = {name: [Cell(line, (row[name] or "").strip()) for line, row in rows] for name in learnt}
     try:
         kind = kind_of(cells, learn)
         texts, names = labels_of(kind, cells)
@@ -73,6 +84,7 @@ def read_labels(
     sides = [_side(row, side_column, line, path) if side_column else None for line, row in rows]
     first = {file: place for place, file in reversed(list(enumerate(files)))}
     return LabelTable(
+        path=path,
         rows={file: rows[place][1] for file, place in first.items()},
         labels=labels,
         kind=kind,
@@ -107,12 +119,32 @@ def _rows(table: "csv.DictReader[str]", path: Path) -> list[tuple[int, Row]]:
         raise DataError(f"{path}, line {table.line_num}: {error}. Save it as CSV in UTF-8.") from error
 
 
-def _file(row: Row, column: str, line: int, path: Path) -> str:
-    """The path as the manifest writes it: forward slashes, no "./" at the start. None leads outside of the folder."""
-    parts = PurePosixPath((row[column] or "").strip()).parts
-    if not parts or ".." in parts or parts[0] == "/":
+def _file(row: Row, column: str, line: int, path: Path, bases: tuple[Path, Path]) -> str:
+    """The path as the manifest writes it: from the folder on, with forward slashes, no "./" at the start."""
+    text = (row[column] or "").strip()
+    if not text:
         raise _lacking(line, path, column)
-    return "/".join(parts)
+    file = Path(_with_slashes(text, bases[0]))
+    if file.is_absolute() and (base := next((base for base in bases if file.is_relative_to(base)), None)):
+        file = file.relative_to(base)
+    if file.is_absolute() or ".." in file.parts or not file.parts:
+        raise DataError(
+            f"{path}, line {line}: {text!r} in the column {column!r} lies outside of {bases[0]}. Name files below that "
+            "folder, such as cats/1.jpg, or give the folder that holds them all."
+        )
+    return file.as_posix()
+
+
+def _with_slashes(text: str, folder: Path) -> str:
+    """A path as Windows writes it, where that is a file here; elsewhere a backslash is a letter like others."""
+    slashed = text.replace("\\", "/")
+    if slashed == text or _exists(folder / text) or not _exists(folder / slashed):
+        return text
+    return slashed
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110  (Path.exists raises where a name is too long)
 
 
 def _side(row: Row, column: str, line: int, path: Path) -> Side | None:
@@ -126,17 +158,19 @@ def _side(row: Row, column: str, line: int, path: Path) -> Side | None:
     return SIDE_NAMES[text.lower()] if text else None
 
 
-def _cell(row: Row, column: str, line: int, path: Path, empty_allowed: bool) -> Cell:
-    text = (row[column] or "").strip()
-    if not text and not empty_allowed:
-        raise _lacking(line, path, column)
-    return Cell(line, text)
+def _refuse_empty(rows: Sequence[tuple[int, Row]], learnt: Sequence[str], path: Path, learn: TargetKind | None) -> None:
+    """An empty cell may be a label that was forgotten as well as a picture without any: only `learn` can tell."""
+    none = "; or, if pictures may have none of several labels, say --learn labels"
+    for line, row in rows:
+        for name in learnt:
+            if not (row[name] or "").strip():
+                raise _lacking(line, path, name, none if learn is None and len(learnt) == 1 else "")
 
 
-def _lacking(line: int, path: Path, column: str) -> DataError:
+def _lacking(line: int, path: Path, column: str, otherwise: str = "") -> DataError:
     return DataError(
         f"{path}, line {line}: without a file or a label, in the column {column!r}. Fill in a file below the folder "
-        "and its label, or take the line out."
+        f"and its label, or take the line out{otherwise}."
     )
 
 

@@ -26,12 +26,12 @@ class Layout:
     label_columns: tuple[str, ...] = ()
     """The columns of `labels` that are learnt; none to find out."""
 
-    def table(self) -> LabelTable | None:
-        """The table of labels, if there is one. Raises what `read_labels` raises."""
+    def table(self, folder: Path) -> LabelTable | None:
+        """The table of labels of the pictures below the folder, if there is one. Raises what `read_labels` raises."""
         if not self.labels:
             return None
         path = Path(self.labels).expanduser()
-        return read_labels(path, learn=self.learn, label_columns=self.label_columns, group_column=self.group_by)
+        return read_labels(path, folder, learn=self.learn, label_columns=self.label_columns, group_column=self.group_by)
 
 
 BY_FOLDERS = Layout()

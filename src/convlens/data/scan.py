@@ -45,7 +45,7 @@ def labelled_pictures(folder: str | Path, progress: Progress = silent, layout: L
     """All that `scan` finds, duplicates included: for judging on pictures as they are. Raises what `scan` raises."""
     given = Path(folder).expanduser()
     root = unpacked(given) if is_archive(given) else given
-    table = layout.table()
+    table = layout.table(root)
     try:
         _refuse_no_folder(root)
         listed, outside = _listed(root, layout, table)
@@ -92,10 +92,11 @@ def _labelled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Probl
         else:
             files.append((root / file, label, _as_given(table.sides[file], there)))
     named = {root / file for file in table.rows}
+    itself = table.path.resolve()
     problems += [
         _unusable(shown(path.relative_to(root)), "no-label", "the table of labels does not name it")
         for path in files_below(root)
-        if path not in named
+        if path not in named and path.resolve() != itself
     ]
     return _Listing(files, files), problems
 

@@ -9,6 +9,7 @@ from convlens import zoo
 from convlens.core.errors import DataError, UsageError
 from convlens.data.batches import decoded_batches, normalised
 from convlens.data.scan import scan
+from convlens.tasks.class_numbers import class_numbers
 from convlens.tasks.evaluate import evaluate
 from convlens.tasks.train import train
 from tests.tasks.pictures import TINY, draw, draw_pictures
@@ -95,6 +96,27 @@ def test_sides(run, sides):
     assert evaluate(run, sides, side="all").pictures == 26
     with pytest.raises(UsageError, match=r"--side test: .* has no pictures there; it has train, val"):
         evaluate(run, sides, side="test")
+
+
+def test_classes_that_differ_in_case_or_underscore_only(drawn, tmp_path):
+    names = ("A", "a", "b c", "b_c", "D_e")
+    train(drawn(*names), out=tmp_path / "run", **TINY)
+    judged = evaluate(tmp_path / "run", tmp_path / "drawn", side="all")
+    assert {one.key: one.pictures for one in judged.per_class} == dict.fromkeys(names, 4)
+    (tmp_path / "drawn/D_e").rename(tmp_path / "drawn/d E")
+    assert {one.key for one in evaluate(tmp_path / "run", tmp_path / "drawn").per_class} == set(names)
+    (tmp_path / "drawn/b c").rename(tmp_path / "drawn/B c")
+    with pytest.raises(DataError, match=r"'B c' may be 'b c' or 'b_c' of .*run\. Name the folder exactly so"):
+        evaluate(tmp_path / "run", tmp_path / "drawn")
+
+
+def test_a_main_name_goes_before_another_name_of_another_class():
+    """The spiny lobster is called crayfish, too, and stands before the crayfish; two classes are called crane."""
+    classes = [("n01984695", "spiny lobster", "crayfish"), ("n01985128", "crayfish"), ("n1", "crane"), ("n2", "crane")]
+    found = class_numbers(["Crayfish", "spiny_lobster", "n2"], classes, "net")
+    assert found == {"Crayfish": 1, "spiny_lobster": 0, "n2": 3}
+    with pytest.raises(DataError, match="'crane' may be 'n1' or 'n2' of net"):
+        class_numbers(["crane"], classes, "net")
 
 
 def test_folders_that_are_no_class(drawn):

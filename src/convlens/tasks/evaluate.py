@@ -20,6 +20,7 @@ from convlens.data.batches import decoded_batches, normalised
 from convlens.data.layout import Layout
 from convlens.data.manifest import Manifest, Picture
 from convlens.data.scan import labelled_pictures
+from convlens.tasks.class_numbers import class_numbers
 from convlens.tasks.network import RANDOM, network, preprocessing_for, weights_named
 from convlens.tasks.predict import load_bundle
 from convlens.training.metrics import wilson_interval
@@ -132,7 +133,10 @@ def _layout(labels: str | Path | None, subject: _Judged) -> Layout:
 def _encoding(manifest: Manifest, subject: _Judged) -> Callable[[Sequence[str]], Tensor]:
     """From labels to what logits are held against."""
     if subject.target is None:
-        numbers = _class_numbers(manifest, subject.classes, subject.name)
+        advice = (
+            f" To have your own classes told apart, train: convlens train {manifest.folder} --backbone {subject.name}."
+        )
+        numbers = class_numbers(manifest.classes, subject.classes, subject.name, advice)
         return lambda labels: torch.tensor([numbers[label] for label in labels])
     if strange := [name for name in manifest.classes if name not in subject.target.names]:
         raise DataError(
@@ -197,26 +201,6 @@ def _side(manifest: Manifest, asked: SideAsked | None) -> tuple[SideAsked, tuple
         held = ", ".join(sorted(name for name in there if name)) or "no sides, only class folders (--side all)"
         raise UsageError(f"--side {side}: {manifest.folder} has no pictures there; it has {held}.")
     return side, pictures
-
-
-def _class_numbers(manifest: Manifest, classes: Sequence[tuple[str, ...]], name: str) -> dict[str, int]:
-    """Folder name -> number of the class in the network's output."""
-    numbers = {_plain(alias): number for number in reversed(range(len(classes))) for alias in reversed(classes[number])}
-    numbers |= {_plain(aliases[0]): number for number, aliases in enumerate(classes)}
-    strange = [label for label in manifest.classes if _plain(label) not in numbers]
-    if strange:
-        rest = f" and {len(strange) - _NAMED} more" if len(strange) > _NAMED else ""
-        known = ", ".join(" or ".join(map(repr, aliases[:2])) for aliases in classes[:_NAMED])
-        raise DataError(
-            f"{manifest.folder}: {', '.join(map(repr, strange[:_NAMED]))}{rest} is no class of {name}, which tells "
-            f"{len(classes)} classes apart: {known} ... Name the folders after its classes. To have your own classes "
-            f"told apart, train: convlens train {manifest.folder} --backbone {name}."
-        )
-    return {label: numbers[_plain(label)] for label in manifest.classes}
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", " ").casefold()
 
 
 def _logits(

@@ -3,7 +3,8 @@
 import pytest
 
 from convlens.data.container import ends_early, format_of
-from tests.data.drawn import encoded, noise
+from convlens.data.decode import decode
+from tests.data.drawn import encoded, noise, slopes
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
@@ -38,6 +39,27 @@ def test_a_jpeg_thumbnail_within_a_jpeg_is_not_its_end() -> None:
     assert data.count(b"\xff\xd9") >= 2
     assert not ends_early(data)
     assert ends_early(data[:-2])
+
+
+@pytest.mark.parametrize("between", [b"\xff", b"\xff" * 1000, b"\xff\xd0", b"\xff\xff\x01\xff\xd7\xff"])
+def test_fill_bytes_and_markers_without_a_length_before_a_segment_of_a_jpeg(between: bytes) -> None:
+    """ITU T.81, B.1.1.2: any marker may be preceded by bytes 0xFF; B.1.1.3: TEM and RST stand alone."""
+    whole = encoded(noise(20, 16), "JPEG")
+    for marker in (b"\xff\xe0", b"\xff\xdb", b"\xff\xc0", b"\xff\xda"):
+        data = whole.replace(marker, between + marker, 1)
+        assert not ends_early(data)
+        assert [cut for cut in range(12, len(data)) if not ends_early(data[:cut])] == []
+
+
+def test_a_jpeg_with_fill_bytes_is_decoded() -> None:
+    whole = encoded(slopes(), "JPEG")
+    filled = whole.replace(b"\xff\xdb", b"\xff\xff\xff\xdb", 1)
+    sizes = {"resize": 64, "size": 64, "interpolation": "bilinear"}
+    assert (decode(filled, **sizes).pixels == decode(whole, **sizes).pixels).all()
+
+
+def test_fill_bytes_without_end_are_read_once() -> None:
+    assert ends_early(b"\xff\xd8" + b"\xff" * 2**26)
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"BM a text", b"RIFF....WAVE", b"GIF tells", b"<html>"])

@@ -4,8 +4,12 @@ Read from the bytes, because a decoder's complaint does not tell a file that was
 and because a file that was cut off within its header looks to a decoder like no picture at all.
 """
 
+import re
 import struct
 from collections.abc import Callable
+
+_BEFORE_JPEG_MARKER = re.compile(rb"(?:\xff++[\x01\xd0-\xd7])*+(?:\xff++|\Z)")
+"""What may stand before the code of a segment: markers without a length (TEM, RST) and fill bytes (ITU T.81, B.1.1)."""
 
 
 def format_of(data: bytes) -> str | None:
@@ -23,11 +27,12 @@ def _jpeg_ends_early(data: bytes) -> bool:
     """Nothing closes the last scan; markers within a segment (an embedded thumbnail's) do not count."""
     at = 2
     while at + 4 <= len(data):
-        if data[at] != 0xFF:
+        if not (before := _BEFORE_JPEG_MARKER.match(data, at)):
             return False  # damaged
-        if data[at + 1] == 0xDA:
+        at = before.end()
+        if data[at : at + 1] == b"\xda":
             return data.rfind(b"\xff\xd9", at) < 0  # from the end, where it is in a whole file
-        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+        at += 1 + int.from_bytes(data[at + 1 : at + 3])
     return True
 
 

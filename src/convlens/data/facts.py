@@ -14,8 +14,8 @@ from convlens.core.store import ShardStore
 from convlens.data.decode import DECODER_VERSION
 from convlens.data.signature import SIGNATURE_BYTES
 
-_FACTS_VERSION = 2
-"""Raised when facts hold more than before; earlier ones are found out anew."""
+_FACTS_VERSION = 3
+"""Raised when facts hold more than before, or say other of the same bytes; earlier ones are found out anew."""
 
 
 class Facts(Record):

@@ -172,6 +172,40 @@ def test_another_picture_comes_in_the_place_of_one_that_was_taken_away(httpserve
     assert taken.id not in {one.id for one in lines(tmp_path)}
 
 
+def test_what_a_person_sorted_keeps_its_attribution(httpserver: HTTPServer, tmp_path: Path) -> None:
+    server = serving(httpserver, 20)
+    run(httpserver, tmp_path, "ants", "bees", count=4)
+    moved, renamed, taken, last = (one for one in lines(tmp_path) if one.label == "ants")
+    (tmp_path / moved.file).rename(tmp_path / "bees" / Path(moved.file).name)
+    (tmp_path / renamed.file).rename(tmp_path / "ants/best.jpg")
+    (tmp_path / taken.file).unlink()
+    (tmp_path / last.file).rename(tmp_path / Path(last.file).name)
+    (tmp_path / "bees").rename(tmp_path / "wasps")
+    server.asked.clear()
+    record = run(httpserver, tmp_path, "ants", "wasps", count=5)
+    assert [(one.name, one.present) for one in record.classes] == [("ants", 5), ("wasps", 5)]
+    after = {one.id: one for one in lines(tmp_path)}
+    place = {one.id: (one.file, one.label) for one in after.values()}
+    assert place[moved.id] == (f"wasps/{Path(moved.file).name}", "wasps")
+    assert place[renamed.id] == ("ants/best.jpg", "ants")
+    assert place[last.id] == (Path(last.file).name, "ants")
+    assert taken.id not in after
+    for one in after.values():
+        assert hashlib.sha256((tmp_path / one.file).read_bytes()).hexdigest() == one.sha256
+    assert not {f"{one.id}".removeprefix("id-") for one in (moved, renamed, taken, last)} & set(server.asked)
+    assert moved.author in parsed(tmp_path / "CREDITS.html").text
+
+
+def test_sorted_into_sides_it_is_of_the_same_class(httpserver: HTTPServer, tmp_path: Path) -> None:
+    server = serving(httpserver, 10)
+    run(httpserver, tmp_path, count=4)
+    (tmp_path / "train").mkdir()
+    (tmp_path / "ants").rename(tmp_path / "train/ants")
+    server.asked.clear()
+    assert run(httpserver, tmp_path, count=4).classes[0].present == 4
+    assert (server.asked, {one.label for one in lines(tmp_path)}) == ([], {"ants"})
+
+
 def test_nothing_is_missing(httpserver: HTTPServer, tmp_path: Path) -> None:
     server = serving(httpserver, 10)
     run(httpserver, tmp_path, count=5)

@@ -3,8 +3,9 @@
 attribution.jsonl   a line for each picture, written before the picture gets its name
 .dropped.jsonl      a line for each that will never be wanted, so that it is not asked for again
 
-A line without its file is of a picture that a person took away, which is not fetched again; but for the last one: that
-may be what a killed process left, and counts for nothing.
+A picture that a person moved to another class, or renamed, is found again, and its line says where it is now. A line
+without a picture anywhere below is of one that a person took away, which is not fetched again; but for the last one:
+that may be what a killed process left, and counts for nothing.
 """
 
 import contextlib
@@ -12,14 +13,16 @@ import hashlib
 import json
 import os
 import threading
-from collections import Counter
-from collections.abc import Iterable
-from pathlib import Path
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
 from convlens.core.collection import ATTRIBUTION_FILE, Attribution
-from convlens.core.files import TEMPORARY_PREFIX, write_atomically
+from convlens.core.files import TEMPORARY_PREFIX, sha256_of, write_atomically
 from convlens.data.collect.provider import Candidate
 from convlens.data.decode import BadPicture, opened
+from convlens.data.manifest import SIDE_NAMES
+from convlens.data.scan import files_below, shown
 from convlens.data.signature import is_like_one_of, signature
 
 _DROPPED_FILE = ".dropped.jsonl"
@@ -34,10 +37,11 @@ class Ledger:
         self._lock = threading.Lock()
         self._remove_leftovers()
         written = _written(folder)
-        self.pictures = [one for one in written if (folder / one.file).is_file()]
+        there = _still_there(folder, written)
+        self.pictures = list(there.values())
         self._dropped = set(_dropped(folder / _DROPPED_FILE))
         for one in written[:-1]:
-            if not (folder / one.file).is_file():
+            if one.file not in there:
                 self.drop(one, "taken-away")
         self._kept = {(one.provider, one.id) for one in self.pictures}
         self._hashes = {one.sha256 for one in self.pictures}
@@ -97,6 +101,37 @@ def _written(folder: Path) -> list[Attribution]:
     path = folder / ATTRIBUTION_FILE
     lines = (Attribution.from_json(line, str(path)) for line in _whole_lines(path))
     return list({picture.file: picture for picture in lines}.values())
+
+
+def _still_there(folder: Path, written: Sequence[Attribution]) -> dict[str, Attribution]:
+    """The pictures that are there, as they are now, by the places where they were written."""
+    there = {one.file: one for one in written if (folder / one.file).is_file()}
+    if lost := [one for one in written if one.file not in there]:
+        strays = [path for path in files_below(folder) if shown(path.relative_to(folder)) not in there]
+        there |= {one.file: _moved(one, folder, path) for one, path in _found_again(lost, strays)}
+    return {one.file: there[one.file] for one in written if one.file in there}
+
+
+def _found_again(lost: Sequence[Attribution], strays: Sequence[Path]) -> Iterator[tuple[Attribution, Path]]:
+    """Pictures and where they are now: under the same name, which no other has, or with the same bytes."""
+    files = [path for path in strays if path.is_file()]
+    by_name = {path.name: path for path in reversed(files)}
+    by_size: defaultdict[int, list[Path]] = defaultdict(list)
+    for path in files:
+        by_size[path.stat().st_size].append(path)
+    for one in lost:
+        alike = (path for path in by_size[one.bytes] if sha256_of(path) == one.sha256)
+        if path := by_name.get(PurePosixPath(one.file).name) or next(alike, None):
+            yield one, path
+
+
+def _moved(picture: Attribution, folder: Path, path: Path) -> Attribution:
+    """The picture at its new place; its class is the outermost folder there, within a side as `scan` knows them."""
+    place = path.relative_to(folder)
+    classes = [shown(Path(part)) for part in place.parts[:-1]]
+    if len(classes) > 1 and classes[0].lower() in SIDE_NAMES:
+        del classes[0]
+    return picture.model_copy(update={"file": shown(place), "label": classes[0] if classes else picture.label})
 
 
 def _dropped(path: Path) -> Iterable[tuple[str, str]]:

@@ -119,6 +119,26 @@ def test_a_main_name_goes_before_another_name_of_another_class():
         class_numbers(["crane"], classes, "net")
 
 
+def test_a_run_on_nested_folders_and_one_on_a_chosen_column(convlens, drawn, tmp_path):
+    folder = drawn("in/a", "in/b")
+    train(folder, out=tmp_path / "nested", nested=True, **TINY)
+    judged = evaluate(tmp_path / "nested", folder, nested=True)
+    assert [one.key for one in judged.per_class] == ["in/a", "in/b"]
+    with pytest.raises(
+        DataError, match=r"'a', 'b' is no class of .*nested.* are folders within folders: say --nested\.$"
+    ):
+        evaluate(tmp_path / "nested", folder / "in")
+    rows = "".join(f"in/{name}/{n}.png,{name},{n}\n" for name in "ab" for n in range(4))
+    table = tmp_path / "t.csv"
+    table.write_text("file,breed,note\n" + rows)
+    train(folder, out=tmp_path / "column", labels=str(table), label_columns="breed", **TINY)
+    outcome = convlens("evaluate", tmp_path / "column", folder, "--labels", table, "--label-columns", "breed", "--json")
+    assert [one["key"] for one in json.loads(outcome.out)["per_class"]] == ["a", "b"]
+    refused = convlens("evaluate", tmp_path / "column", folder, "--labels", table)
+    assert "one class for each picture takes one column, and there are 2: breed, note" in refused.err
+    assert "convlens train" not in convlens("evaluate", tmp_path / "column", drawn("c")).err
+
+
 def test_folders_that_are_no_class(drawn):
     with pytest.raises(DataError, match=r"'anteater', 'beekeeper' is no class of house.*'n01443537' or 'goldfish'"):
         evaluate("house", drawn("goldfish", "anteater", "beekeeper"))

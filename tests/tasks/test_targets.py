@@ -201,7 +201,7 @@ def test_the_same_table_gives_the_same_run(pictures, runs, tmp_path):
         ("labels", {"head": "logistic"}, "--head logistic goes with classes"),
         ("labels", {"head": "ridge"}, "--head ridge goes with classes"),
         ("labels", {"backbone": "squeezenet1_1", "weights": "random", "size": 64}, "squeezenet1_1 ends in a Conv2d"),
-        ("labels", {"learn": "class"}, "--learn class takes one column"),
+        ("labels", {"learn": "class"}, "one class for each picture takes one column"),
         ("labels", {"learn": "sorts"}, "--learn sorts: Input should be 'auto', 'class', 'labels' or 'numbers'"),
         ("numbers", {"label_columns": "yaer"}, "'yaer': did you mean year?"),
     ],
@@ -219,6 +219,35 @@ def test_options_without_a_table(pictures, options):
         train(pictures / "p", **SMALL, **options)
 
 
+def test_a_run_is_judged_on_the_columns_that_it_has_learnt(pictures, runs, tmp_path):
+    for name in ("labels", "numbers"):
+        lines = (pictures / f"{name}.csv").read_text().splitlines()
+        wide = put(
+            tmp_path / f"{name}.csv", "\n".join(f"{line},{'truth' if not n else 1}" for n, line in enumerate(lines))
+        )
+        plain = evaluate(pictures / f"run-{name}", pictures / "p", labels=pictures / f"{name}.csv")
+        assert evaluate(pictures / f"run-{name}", pictures / "p", labels=wide).detail == plain.detail
+        backwards = ",".join(reversed(runs[name].classes))
+        asked = evaluate(pictures / f"run-{name}", pictures / "p", labels=wide, label_columns=backwards)
+        assert asked.detail == plain.detail
+        with pytest.raises(UsageError, match=r"--label-columns truth,x: .* has learnt .* leave the option out"):
+            evaluate(pictures / f"run-{name}", pictures / "p", labels=wide, label_columns="truth, x")
+    words = put(
+        tmp_path / "words.csv",
+        (pictures / "words.csv").read_text().replace("tags", "what,label").replace(".png,", ".png,1,"),
+    )
+    with pytest.raises(DataError, match="has 'what', which"):
+        evaluate(pictures / "run-words", pictures / "p", labels=words, label_columns="what")
+    assert evaluate(pictures / "run-words", pictures / "p", labels=words, label_columns="label").pictures == COUNT
+
+
+def test_messages_for_a_run_name_no_option_that_evaluate_has_not(pictures, runs, tmp_path):
+    table = put(tmp_path / "t.csv", "file,year,shade\n00.png,3,4\n01.png,old,4\n")
+    with pytest.raises(DataError, match="line 3: 'old' in the column 'year' is no number") as refused:
+        evaluate(pictures / "run-numbers", pictures / "p", labels=table)
+    assert "--learn" not in str(refused.value)
+
+
 def test_other_commands_say_what_they_need(pictures, runs):
     with pytest.raises(UsageError, match=r"run-numbers tells numbers .* Give a table of labels with --labels CSV"):
         evaluate(pictures / "run-numbers", pictures / "p")
@@ -228,6 +257,18 @@ def test_other_commands_say_what_they_need(pictures, runs):
         explain(pictures / "run-labels", pictures / "p" / "00.png")
     with pytest.raises(UsageError, match="compare counts the pictures that are classified rightly"):
         compare(pictures / "p", labels=str(pictures / "labels.csv"), out=pictures / "no", size=32)
+
+
+def test_check_takes_what_train_takes(pictures, tmp_path):
+    table = put(tmp_path / "t.csv", "file,tags,age\n00.png,red,7\n01.png,,8\n02.png,blue,9\n")
+    found = check_pictures(pictures / "p", labels=table, learn="labels")
+    assert {one.name for one in found.classes} == {"blue", "red"}
+    by_age = check_pictures(pictures / "p", labels=table, label_columns="age", learn="class")
+    assert [one.name for one in by_age.classes] == ["7", "8", "9"]
+    with pytest.raises(UsageError, match="unknown --learn 'label': did you mean labels"):
+        check_pictures(pictures / "p", labels=table, learn="label")
+    with pytest.raises(UsageError, match="--label-columns age tells about a table of labels"):
+        check_pictures(pictures / "p", label_columns="age")
 
 
 def test_check_counts_labels(pictures):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convlens.cli.division import LabelColumnsOption, LearnOption, NestedOption
 from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
 from convlens.core.errors import DataError, UsageError
 
@@ -25,7 +26,9 @@ def check(
     labels: Annotated[
         Path | None, typer.Option(metavar="CSV", help="A table of labels: columns file, label, perhaps side.")
     ] = None,
-    nested: Annotated[bool, typer.Option(help="Every folder that holds pictures is a class, by its path.")] = False,
+    learn: LearnOption = "auto",
+    label_columns: LabelColumnsOption = "",
+    nested: NestedOption = False,
     max_bad: Annotated[str, typer.Option(metavar="PART", help="Exit 3 when more files cannot be used.")] = "5%",
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page with thumbnails, class by class.")
@@ -44,6 +47,8 @@ def check(
         folder,
         labels=labels,
         nested=nested,
+        learn=learn,
+        label_columns=label_columns,
         most_bad=_part(max_bad),
         html=html,
         fix_list=fix_list,

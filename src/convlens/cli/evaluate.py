@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convlens.cli.division import LabelColumnsOption, NestedOption
 from convlens.cli.outcome import outcome_lines
 from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
 
@@ -30,6 +31,8 @@ def evaluate(
     labels: Annotated[
         Path | None, typer.Option(metavar="CSV", help="A table of labels, in place of class folders.")
     ] = None,
+    label_columns: LabelColumnsOption = "",
+    nested: NestedOption = False,
     side: Annotated[str | None, typer.Option(help="train, val, test or all; default: val where there is one.")] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -38,7 +41,17 @@ def evaluate(
     from convlens.tasks.evaluate import evaluate as task
 
     screen = Screen(json=json, quiet=quiet)
-    record = task(judged, folder, weights=weights, size=size, labels=labels, side=_side(side), progress=screen.progress)
+    record = task(
+        judged,
+        folder,
+        weights=weights,
+        size=size,
+        labels=labels,
+        label_columns=label_columns,
+        nested=nested,
+        side=_side(side),
+        progress=screen.progress,
+    )
     for bad in record.bad_files:
         screen.say(f"{bad.file}: {bad.reason}, {bad.detail}")
     screen.show(record, lambda: _print(record))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convlens.cli.division import DIVISION, GroupOption, NestedOption, SplitOption
+from convlens.cli.division import DIVISION, GroupOption, LabelColumnsOption, LearnOption, NestedOption, SplitOption
 from convlens.cli.outcome import outcome_lines
 from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.core.errors import UsageError
@@ -208,18 +208,8 @@ def train(
             rich_help_panel=DIVISION,
         ),
     ] = "",
-    learn: Annotated[
-        str,
-        typer.Option(
-            help="What the table holds: class, labels (several per picture), numbers, or auto to find out. It decides "
-            "the loss.",
-            rich_help_panel=DIVISION,
-        ),
-    ] = "auto",
-    label_columns: Annotated[
-        str,
-        typer.Option(metavar="A,B,...", help="The columns of the table that are learnt.", rich_help_panel=DIVISION),
-    ] = "",
+    learn: LearnOption = "auto",
+    label_columns: LabelColumnsOption = "",
     nested: NestedOption = False,
     group_by: GroupOption = "",
     split: SplitOption = "",

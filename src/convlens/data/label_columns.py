@@ -39,8 +39,8 @@ def kind_of(columns: Columns, asked: TargetKind | None) -> TargetKind:
     """
     if asked == "class" and len(columns) > 1:
         raise UsageError(
-            f"--learn class takes one column, and there are {len(columns)}: {', '.join(columns)}. Say which with "
-            "--label-columns."
+            f"one class for each picture takes one column, and there are {len(columns)}: {', '.join(columns)}. Say "
+            "which with --label-columns."
         )
     if asked is not None:
         return asked
@@ -50,22 +50,24 @@ def kind_of(columns: Columns, asked: TargetKind | None) -> TargetKind:
     if any(_BETWEEN_LABELS.search(cell.text) for cell in cells):
         return "labels"
     if not any(_NUMBER.fullmatch(cell.text) for cell in cells):
-        _refuse_decimal_commas(name, cells)
+        _refuse_decimal_commas(name, cells, asked)
         return "class"
-    numbers = _numbers(name, cells)
+    numbers = _numbers(name, cells, asked)
     if name.strip().lower() in CLASS_COLUMNS and all(number.is_integer() for number in numbers):
         return "class"
     return "labels" if _all_truths(columns) else "numbers"
 
 
-def labels_of(kind: TargetKind, columns: Columns) -> tuple[list[str], tuple[str, ...]]:
+def labels_of(kind: TargetKind, columns: Columns, asked: TargetKind | None) -> tuple[list[str], tuple[str, ...]]:
     """The label of each row as one text, and the names: of the classes, of the labels, or of the columns of numbers.
+
+    `asked` is the kind that was asked for, if any: who did not may not have meant it.
 
     Raises DataError, with the line, for a cell that is none of that kind.
     """
     first_name, first = next(iter(columns.items()))
     if kind == "numbers":
-        rows = zip(*(_numbers(name, cells) for name, cells in columns.items()), strict=True)
+        rows = zip(*(_numbers(name, cells, asked) for name, cells in columns.items()), strict=True)
         return [joined(map(repr, row)) for row in rows], tuple(columns)
     if kind == "class":
         texts = [cell.text for cell in first]
@@ -99,16 +101,16 @@ def _truth(name: str, cell: Cell) -> bool:
     return _TRUTHS[cell.text.lower()]
 
 
-def _numbers(name: str, cells: Sequence[Cell]) -> list[float]:
-    _refuse_decimal_commas(name, cells)
-    return [_number(name, cell) for cell in cells]
+def _numbers(name: str, cells: Sequence[Cell], asked: TargetKind | None) -> list[float]:
+    _refuse_decimal_commas(name, cells, asked)
+    return [_number(name, cell, asked) for cell in cells]
 
 
-def _number(name: str, cell: Cell) -> float:
+def _number(name: str, cell: Cell, asked: TargetKind | None) -> float:
     if not _NUMBER.fullmatch(cell.text):
         raise DataError(
-            f"line {cell.line}: {cell.text!r} in the column {name!r} is no number, and others there are. Correct it; "
-            "or, if they are the names of classes, say --learn class; or choose columns with --label-columns."
+            f"line {cell.line}: {cell.text!r} in the column {name!r} is no number, and others there are. Correct it"
+            f"{_or_classes(asked)}; or choose columns with --label-columns."
         )
     number = float(cell.text)
     if not math.isfinite(number):
@@ -119,10 +121,14 @@ def _number(name: str, cell: Cell) -> float:
     return number
 
 
-def _refuse_decimal_commas(name: str, cells: Sequence[Cell]) -> None:
+def _refuse_decimal_commas(name: str, cells: Sequence[Cell], asked: TargetKind | None) -> None:
     for cell in cells:
         if _DECIMAL_COMMA.fullmatch(cell.text):
             raise DataError(
                 f"line {cell.line}: {cell.text!r} in the column {name!r} has a decimal comma. Write numbers with a "
-                "point; or, if they are the names of classes, say --learn class."
+                f"point{_or_classes(asked)}."
             )
+
+
+def _or_classes(asked: TargetKind | None) -> str:
+    return "" if asked else "; or, if they are the names of classes, say --learn class"

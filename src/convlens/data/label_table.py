@@ -43,13 +43,15 @@ def read_labels(
     *,
     learn: TargetKind | None = None,
     label_columns: Sequence[str] = (),
+    usual_columns: Sequence[str] = (),
     group_column: str = "",
 ) -> LabelTable:
     """The table of a CSV file with a header, of pictures below `folder`; between cells are commas, semicolons or tabs.
 
     Files are named from the folder on or by their whole paths, with slashes, or with backslashes where such a file is
-    there. What is learnt stands in `label_columns`; by default in the column called label, class, category, labels or
-    tags, or else in all columns but those of file, side and group. `learn` says what they hold; by default `kind_of`.
+    there. What is learnt stands in `label_columns`; by default in `usual_columns` where all of them are there, or in
+    the column called label, class, category, labels or tags, or else in all columns but those of file, side and group.
+    `learn` says what they hold; by default `kind_of` does.
 
     Raises UsageError where there is no such file or column, DataError where it is no such table.
     """
@@ -61,7 +63,7 @@ def read_labels(
         (columns[name] for name in _SIDE_COLUMNS if name in columns and columns[name] != group_column), None
     )
     others = [name for name in columns.values() if name not in (file_column, side_column, group_column)]
-    learnt = _chosen(columns, label_columns, others, path)
+    learnt = _chosen(columns, label_columns, usual_columns, others, path)
     rows = _rows(table, path)
     if not rows:
         raise DataError(f"{path} has a header and no rows. Write a line for each picture.")
@@ -73,7 +75,7 @@ def read_labels(
     cells = {name: [Cell(line, (row[name] or "").strip()) for line, row in rows] for name in learnt}
     try:
         kind = kind_of(cells, learn)
-        texts, names = labels_of(kind, cells)
+        texts, names = labels_of(kind, cells, learn)
     except DataError as error:
         raise DataError(f"{path}, {error}") from None
     labels: dict[str, str] = {}
@@ -94,13 +96,18 @@ def read_labels(
     )
 
 
-def _chosen(columns: Mapping[str, str], asked: Sequence[str], others: Sequence[str], path: Path) -> list[str]:
+def _chosen(
+    columns: Mapping[str, str], asked: Sequence[str], usual: Sequence[str], others: Sequence[str], path: Path
+) -> list[str]:
     """The columns that are learnt."""
     for name in asked:
         if name not in others:
             raise unknown_name(f"column of {path}", name, others)
     if asked:
         return list(asked)
+    stripped = {name.strip(): name for name in others}
+    if usual and all(name in stripped for name in usual):
+        return [stripped[name] for name in usual]
     if called := next((columns[name] for name in _LABEL_COLUMNS if columns.get(name) in others), None):
         return [called]
     if not others:

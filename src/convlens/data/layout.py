@@ -25,16 +25,30 @@ class Layout:
     """What the columns of `labels` hold; None to find out."""
     label_columns: tuple[str, ...] = ()
     """The columns of `labels` that are learnt; none to find out."""
+    usual_columns: tuple[str, ...] = ()
+    """Those that are learnt where `label_columns` names none and all of these are there."""
 
     def table(self, folder: Path) -> LabelTable | None:
         """The table of labels of the pictures below the folder, if there is one. Raises what `read_labels` raises."""
         if not self.labels:
             return None
         path = Path(self.labels).expanduser()
-        return read_labels(path, folder, learn=self.learn, label_columns=self.label_columns, group_column=self.group_by)
+        return read_labels(
+            path,
+            folder,
+            learn=self.learn,
+            label_columns=self.label_columns,
+            usual_columns=self.usual_columns,
+            group_column=self.group_by,
+        )
 
 
 BY_FOLDERS = Layout()
+
+
+def columns_named(text: str) -> tuple[str, ...]:
+    """The columns that a text names, with commas between them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def grouped(manifest: Manifest, layout: Layout, table: LabelTable | None) -> Manifest:

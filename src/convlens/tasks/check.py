@@ -19,12 +19,12 @@ from convlens.core.run import Problem
 from convlens.core.target import strata
 from convlens.data.decode import THUMBNAIL_SIDE, BadPicture, opened, thumbnail_of
 from convlens.data.examine import Examination, examine
-from convlens.data.layout import Layout
 from convlens.data.manifest import EMPTY_CLASS, Manifest, Picture
 from convlens.data.neighbours import connected
 from convlens.data.scan import duplicates, labelled_pictures
 from convlens.data.signature import alike, roughly_alike
 from convlens.report.check_page import PAGE_THUMBNAILS, THUMBNAILS_PER_REASON, write_check_page
+from convlens.tasks.asked_layout import asked_layout
 from convlens.transfer.feature_index import fullest_table
 
 MOST_BAD = 0.05
@@ -37,6 +37,8 @@ def check_pictures(
     *,
     labels: str | Path | None = None,
     nested: bool = False,
+    learn: str = "auto",
+    label_columns: str = "",
     most_bad: float = MOST_BAD,
     html: str | Path | None = None,
     fix_list: str | Path | None = None,
@@ -44,15 +46,16 @@ def check_pictures(
 ) -> CheckRecord:
     """What is in a folder of pictures and what is wrong with it, file by file; nothing in it is ever changed.
 
-    `folder`, `labels` and `nested` are as in `train`. `most_bad` is the part of files that may be unusable before
-    `too_bad` holds. `html` is a page to be written, with thumbnails class by class; `fix_list` a CSV file of
-    suggestions. Features of the pictures that are in the cache since a training are compared, too. Raises UsageError
-    where there is no such folder, DataError where it holds no classes.
+    `folder`, `labels`, `nested`, `learn` and `label_columns` are as in `train`. `most_bad` is the part of files that
+    may be unusable before `too_bad` holds. `html` is a page to be written, with thumbnails class by class; `fix_list` a
+    CSV file of suggestions. Features of the pictures that are in the cache since a training are compared, too. Raises
+    UsageError where there is no such folder, DataError where it holds no classes.
     """
     if not 0 <= most_bad <= 1:
         raise UsageError(f"--max-bad {most_bad:g}: give a part of the files, from 0 to 1 (or 0% to 100%).")
     start = time.perf_counter()
-    manifest = labelled_pictures(folder, progress, Layout(labels=labels, nested=nested))
+    layout = asked_layout(labels, nested=nested, learn=learn, label_columns=label_columns)
+    manifest = labelled_pictures(folder, progress, layout)
     examined, bad, remarks = _examined(manifest.pictures, progress)
     usable = [picture for picture in manifest.pictures if picture.file in examined]
     twice = _named_by_side(duplicates(tuple(usable)), manifest)

@@ -20,6 +20,7 @@ from convlens.data.batches import decoded_batches, normalised
 from convlens.data.layout import Layout
 from convlens.data.manifest import Manifest, Picture
 from convlens.data.scan import labelled_pictures
+from convlens.tasks.asked_layout import asked_layout
 from convlens.tasks.class_numbers import class_numbers
 from convlens.tasks.network import RANDOM, network, preprocessing_for, weights_named
 from convlens.tasks.predict import load_bundle
@@ -45,6 +46,7 @@ class _Judged:
     preprocessing: Preprocessing
     dtype: torch.dtype
     published: float | None
+    is_run: bool
     target: Target | None = None
     """What a run has learnt, where that is not a class."""
 
@@ -56,6 +58,8 @@ def evaluate(
     weights: str | Path | None = None,
     size: int | None = None,
     labels: str | Path | None = None,
+    label_columns: str = "",
+    nested: bool = False,
     side: SideAsked | None = None,
     progress: Progress = silent,
 ) -> Judgement:
@@ -64,15 +68,18 @@ def evaluate(
     `folder` holds one folder of pictures per class, named as the classes of the network are (ImageNet: by synset
     number or by any of its names), or train/, val/, test/ holding such: then `side` says which (default: val). Every
     picture counts, duplicates too, as in published numbers. `labels` is a CSV file that says the labels instead, as in
-    `train`; runs on several labels or numbers need one, with columns of the same names. `weights` as in `train`; `size`
-    is the input's side in pixels, by default what the weights were made for.
+    `train`; runs on several labels or numbers need one, and take the columns of the names that they have learnt.
+    `label_columns`, `nested` and `weights` are as in `train`; `size` is the input's side in pixels, by default what the
+    weights were made for.
 
     Raises UsageError for unknown names, DataError for folders that are no class of the network.
     """
     subject = _run(Path(judged), weights) if _is_run(judged) else _network(str(judged), weights, progress)
     if size is not None:
         subject = dataclasses.replace(subject, preprocessing=subject.preprocessing.at(size))
-    manifest = labelled_pictures(folder, progress, _layout(labels, subject))
+    manifest = labelled_pictures(
+        folder, progress, _layout(asked_layout(labels, nested=nested, label_columns=label_columns), subject)
+    )
     side, pictures = _side(manifest, side)
     encoded = _encoding(manifest, subject)
     start = time.perf_counter()
@@ -117,26 +124,31 @@ def _verdict(subject: _Judged, logits: Tensor, targets: Tensor) -> dict[str, Any
     }
 
 
-def _layout(labels: str | Path | None, subject: _Judged) -> Layout:
+def _layout(asked: Layout, subject: _Judged) -> Layout:
     """Where the labels come from, read as what the subject has learnt."""
     if subject.target is None:
-        return Layout(labels=labels, learn="class" if labels else None)
-    if labels is None:
+        return dataclasses.replace(asked, learn="class" if asked.labels else None)
+    if not asked.labels:
         raise UsageError(
             f"{subject.name} tells {subject.target.kind} ({', '.join(subject.target.names[:_NAMED])} ...), which "
             "folders cannot say. Give a table of labels with --labels CSV."
         )
-    columns = subject.target.names if subject.target.kind == "numbers" else ()
-    return Layout(labels=labels, learn=subject.target.kind, label_columns=columns)
+    learn, names = subject.target.kind, subject.target.names
+    words = learn == "labels" and len(asked.label_columns) == 1 and asked.label_columns[0] not in names
+    if asked.label_columns and not words and {*asked.label_columns} != {*names}:
+        raise UsageError(
+            f"--label-columns {','.join(asked.label_columns)}: {subject.name} has learnt {', '.join(names)}. Name just "
+            "these columns, or leave the option out."
+        )
+    if learn == "numbers":
+        return dataclasses.replace(asked, learn=learn, label_columns=names)
+    return dataclasses.replace(asked, learn=learn, usual_columns=names)
 
 
 def _encoding(manifest: Manifest, subject: _Judged) -> Callable[[Sequence[str]], Tensor]:
     """From labels to what logits are held against."""
     if subject.target is None:
-        advice = (
-            f" To have your own classes told apart, train: convlens train {manifest.folder} --backbone {subject.name}."
-        )
-        numbers = class_numbers(manifest.classes, subject.classes, subject.name, advice)
+        numbers = class_numbers(manifest.classes, subject.classes, subject.name, _advice(manifest, subject))
         return lambda labels: torch.tensor([numbers[label] for label in labels])
     if strange := [name for name in manifest.classes if name not in subject.target.names]:
         raise DataError(
@@ -144,6 +156,16 @@ def _encoding(manifest: Manifest, subject: _Judged) -> Callable[[Sequence[str]],
             f"learnt. It tells: {', '.join(subject.target.names)}."
         )
     return subject.target.encoded
+
+
+def _advice(manifest: Manifest, subject: _Judged) -> str:
+    """For folders that are no class of the subject."""
+    if not subject.is_run:
+        return (
+            f" To have your own classes told apart, train: convlens train {manifest.folder} --backbone {subject.name}."
+        )
+    nested = any("/" in name for aliases in subject.classes for name in aliases)
+    return " Its classes are folders within folders: say --nested." if nested else ""
 
 
 def _is_run(judged: str | Path) -> bool:
@@ -163,6 +185,7 @@ def _run(folder: Path, weights: str | Path | None) -> _Judged:
         preprocessing=bundle.preprocessing,
         dtype=number_format(bundle.precision),
         published=None,
+        is_run=True,
         target=None if bundle.target == "class" else target,
     )
 
@@ -189,6 +212,7 @@ def _network(name: str, weights: str | Path | None, progress: Progress) -> _Judg
         preprocessing=preprocessing_for(name, chosen),
         dtype=torch.float32,
         published=published.top1 / 100 if published else None,
+        is_run=False,
     )
 
 

@@ -121,8 +121,8 @@ def _found_again(lost: Sequence[Attribution], strays: Sequence[Path]) -> Iterato
         by_size[path.stat().st_size].append(path)
     for one in lost:
         alike = (path for path in by_size[one.bytes] if sha256_of(path) == one.sha256)
-        if path := by_name.get(PurePosixPath(one.file).name) or next(alike, None):
-            yield one, path
+        if place := by_name.get(PurePosixPath(one.file).name) or next(alike, None):
+            yield one, place
 
 
 def _moved(picture: Attribution, folder: Path, path: Path) -> Attribution:

@@ -160,6 +160,20 @@ def test_nested_folders_below_sides(tmp_path: Path) -> None:
     assert [one.side for one in manifest.pictures] == ["train", "train", "val", "val"]
 
 
+def test_what_lies_outside_of_all_nested_classes_is_named(tmp_path: Path) -> None:
+    for side in ("train", "val"):
+        for label in ("animals/cats", "animals/dogs"):
+            put(tmp_path / side / label / "1.jpg")
+    for file in ("loose.jpg", "train/loose.jpg", "backup/cats/1.jpg"):
+        put(tmp_path / file)
+    manifest = scan(tmp_path, layout=Layout(nested=True))
+    assert [one.file for one in manifest.pictures] == [
+        f"{side}/animals/{label}/1.jpg" for side in ("train", "val") for label in ("cats", "dogs")
+    ]
+    assert reasons(manifest) == dict.fromkeys(["loose.jpg", "train/loose.jpg", "backup/cats/1.jpg"], "no-class")
+    assert reasons(scan(tmp_path / "train", layout=Layout(nested=True))) == {"loose.jpg": "no-class"}
+
+
 class TestGroups:
     @pytest.mark.parametrize(("group_by", "expected"), [(r"video\d+", "video7"), (r"_(\d+)\.jpg", "3")])
     def test_by_an_expression(self, tmp_path: Path, group_by: str, expected: str) -> None:

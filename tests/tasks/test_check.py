@@ -244,6 +244,26 @@ def test_any_name_stays_text_in_json_and_on_the_page(tmp_path: Path) -> None:
     assert HOSTILE in page.text
 
 
+@pytest.mark.parametrize("option", ["html", "fix_list"])
+def test_a_folder_in_the_place_of_a_file_is_refused_before_the_work(tmp_path: Path, option: str) -> None:
+    (tmp_path / "pages").mkdir()
+    name = "--" + option.replace("_", "-")
+    with pytest.raises(
+        UsageError, match=rf"{name} .*/pages is a folder. Give the name of a file, such as .*/pages/check"
+    ):
+        check_pictures(tmp_path / "nowhere", **{option: tmp_path / "pages"})
+
+
+def test_the_page_of_a_table_of_numbers_tells_of_no_classes(tmp_path: Path) -> None:
+    photographs(tmp_path / "p", 2)
+    rows = "".join(f"{name}/{n}.png,{n}.5\n" for name in ("ants", "bees") for n in range(2))
+    check_pictures(tmp_path / "p", labels=put(tmp_path / "t.csv", f"file,age\n{rows}"), html=tmp_path / "page.html")
+    page = parsed(tmp_path / "page.html")
+    assert "4 usable pictures" in page.text
+    assert not [words for words in ("0 classes", "A class has", "Class by class") if words in page.text]
+    assert "Classes" not in [heading.text for heading in page.all("h2")]
+
+
 def test_the_page_stays_small_with_many_classes(tmp_path: Path) -> None:
     names = tuple(f"class{number:03d}" for number in range(60))
     with contextlib.suppress(FileExistsError):

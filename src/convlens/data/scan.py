@@ -23,6 +23,8 @@ _MOST_BYTES = 512 * 2**20
 _READ_AT_ONCE = 2**20
 _FILES_PER_TASK = 64
 """Handing a file to another thread costs as much as hashing a small one; several at once share that cost."""
+_UNLISTED = "a folder that cannot be listed"
+_BESIDE = "lies beside the class folders, in none of them"
 
 _Place = tuple[Path, str, Side | None]
 """A class folder, or a file, with its label and side; the side is None where it is not split yet."""
@@ -75,7 +77,7 @@ def _listed(root: Path, layout: Layout, table: LabelTable | None) -> tuple[_List
     if table is not None:
         return _labelled_files(root, table)
     places = _class_folders(root, layout.nested)
-    outside = list(_outside(root, places)) if not layout.nested else []
+    outside = list((_outside_nested if layout.nested else _outside)(root, places))
     below = files_in if layout.nested else files_below
     return _Listing(places, [(file, label, side) for path, label, side in places for file in below(path)]), outside
 
@@ -152,6 +154,16 @@ def _refuse_one_class(root: Path, folders: list[Path], labels: list[str]) -> Non
         )
 
 
+def _outside_nested(root: Path, places: list[_Place]) -> Iterator[Problem]:
+    """Files in no class although every folder may be one: beside folders of classes, or beside train/."""
+    classes = {path for path, _, _ in places}
+    for path in files_below(root):
+        if path.is_dir():
+            yield _unusable(shown(path.relative_to(root)), "unreadable", _UNLISTED)
+        elif path.parent not in classes:
+            yield _unusable(shown(path.relative_to(root)), "no-class", _BESIDE)
+
+
 def _outside(root: Path, places: list[_Place]) -> Iterator[Problem]:
     """What lies beside the class folders, and so belongs to no class."""
     classes = {path for path, _, _ in places}
@@ -159,9 +171,7 @@ def _outside(root: Path, places: list[_Place]) -> Iterator[Problem]:
     for folder in sorted({root, *parents}):
         for path in sorted(folder.iterdir()):
             if path not in classes and path not in parents and not _is_clutter(path.name):
-                yield _unusable(
-                    shown(path.relative_to(root)), "no-class", "lies beside the class folders, in none of them"
-                )
+                yield _unusable(shown(path.relative_to(root)), "no-class", _BESIDE)
 
 
 def _subfolders(path: Path) -> list[Path]:
@@ -222,7 +232,7 @@ def picture_at(path: Path, file: str, label: str = "", side: Side | None = None)
     try:
         info = path.stat()
         if stat.S_ISDIR(info.st_mode):
-            return _unusable(file, "unreadable", "a folder that cannot be listed")
+            return _unusable(file, "unreadable", _UNLISTED)
         if not stat.S_ISREG(info.st_mode):
             return _unusable(file, "not-a-file", "neither a plain file nor a link to one")
         if info.st_size == 0:

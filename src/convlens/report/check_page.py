@@ -12,7 +12,8 @@ from convlens.core.run import Problem
 from convlens.report.pages import PAGES
 
 PAGE_THUMBNAILS = 480
-"""In the gallery of classes; with those of problems the page stays under 6 MB."""
+"""In the gallery of classes, of which each has one at least. With those of problems the page stays under 6 MB up
+to so many classes; above, every class adds its thumbnail of some kilobytes."""
 THUMBNAILS_PER_REASON = 24
 MAX_LISTED = 200
 """Files of one reason that are listed by name."""

@@ -49,10 +49,13 @@ def check_pictures(
     `folder`, `labels`, `nested`, `learn` and `label_columns` are as in `train`. `most_bad` is the part of files that
     may be unusable before `too_bad` holds. `html` is a page to be written, with thumbnails class by class; `fix_list` a
     CSV file of suggestions. Features of the pictures that are in the cache since a training are compared, too. Raises
-    UsageError where there is no such folder, DataError where it holds no classes.
+    UsageError where there is no such folder, or one in the place of `html` or `fix_list`; DataError where it holds no
+    classes.
     """
     if not 0 <= most_bad <= 1:
         raise UsageError(f"--max-bad {most_bad:g}: give a part of the files, from 0 to 1 (or 0% to 100%).")
+    _refuse_folder("--html", html, "check.html")
+    _refuse_folder("--fix-list", fix_list, "check.csv")
     start = time.perf_counter()
     layout = asked_layout(labels, nested=nested, learn=learn, label_columns=label_columns)
     manifest = labelled_pictures(folder, progress, layout)
@@ -73,6 +76,11 @@ def check_pictures(
     if html is not None:
         write_check_page(record, *_thumbnails(manifest, record), Path(html).expanduser())
     return record
+
+
+def _refuse_folder(option: str, path: str | Path | None, name: str) -> None:
+    if path is not None and (folder := Path(path).expanduser()).is_dir():
+        raise UsageError(f"{option} {path} is a folder. Give the name of a file, such as {folder / name}.")
 
 
 _Outcome = tuple[Picture, Examination | BadPicture]

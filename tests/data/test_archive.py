@@ -1,16 +1,21 @@
 """Archives: what is unpacked, and what is refused with nothing left behind."""
 
 import io
+import os
+import random
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from convlens.core.errors import DataError, IntegrityError
+from convlens.core.files import sha256_of
 from convlens.data.archive import Limits, is_archive, unpacked
 from convlens.data.scan import scan
+from tests.data.drawn import put
 
 FILES = {"pictures/ant/1.jpg": b"one", "pictures/ant/2.jpg": b"two", "pictures/bee/3.jpg": b"three"}
 HOSTILE = ["../out.jpg", "/abs.jpg", "ant/../../out.jpg", "..\\out.jpg", "C:\\out.jpg", "ant/../../../out.jpg"]
@@ -113,6 +118,46 @@ def test_damage(tmp_path: Path) -> None:
     path.write_bytes(damaged)
     with pytest.raises(DataError, match=r"a\.zip cannot be unpacked: .* Make the archive anew"):
         unpacked(path)
+
+
+@pytest.mark.parametrize("packing", ["gz", "bz2", "xz"])
+def test_a_damaged_tar_file(cache: Path, tmp_path: Path, packing: str) -> None:
+    path, content = tmp_path / f"a.tar.{packing}", random.Random(3).randbytes(2**21)
+    with tarfile.open(path, f"w:{packing}") as archive:  # type: ignore[call-overload]
+        entry = tarfile.TarInfo("ant/1.jpg")
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+    damaged = bytearray(path.read_bytes())
+    damaged[2**20 : 2**20 + 5000] = bytes(5000)
+    path.write_bytes(damaged)
+    with pytest.raises(DataError, match=r"cannot be unpacked: .* Make the archive anew"):
+        unpacked(path)
+    assert not list((cache / "archives").glob(".tmp-*"))
+
+
+def test_what_a_killed_process_left_is_removed(cache: Path, tmp_path: Path) -> None:
+    first, second = (zipped(tmp_path / f"{n}.zip", {"ant/1.jpg": bytes([n])}) for n in (1, 2))
+    own, other, older = (f".tmp-{name}" for name in (sha256_of(first), sha256_of(second), "0" * 32))
+    for name in (own, other, older):
+        put(cache / "archives" / name / "ant/half.jpg", b"half")
+    with FileLock(cache / "archives" / f"{sha256_of(second)}.lock"):  # it is being unpacked elsewhere
+        assert [path.name for path in (unpacked(first)).iterdir()] == ["1.jpg"]
+        assert [path.name for path in (cache / "archives").glob(".tmp-*")] == [other]
+    unpacked(second)
+    assert not list((cache / "archives").glob(".tmp-*"))
+
+
+def test_members_are_on_the_disk_before_the_folder_gets_its_name(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+    archives = cache / "archives"
+    monkeypatch.setattr(
+        os, "sync", lambda: seen.append([path.name[:5] for path in archives.iterdir() if path.is_dir()])
+    )
+    unpacked(zipped(tmp_path / "a.zip"))
+    unpacked(tmp_path / "a.zip")
+    assert seen == [[".tmp-"]]
 
 
 def test_a_tar_file_that_ends_early(tmp_path: Path) -> None:

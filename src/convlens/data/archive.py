@@ -5,17 +5,18 @@ and limits count the bytes that really come out, not those that the archive anno
 """
 
 import contextlib
+import lzma
+import os
 import shutil
 import stat
 import tarfile
-import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from convlens.core.errors import DataError, IntegrityError, MachineError
 from convlens.core.files import TEMPORARY_PREFIX, cache_folder, disk_errors_named, sha256_of
@@ -23,6 +24,17 @@ from convlens.core.files import TEMPORARY_PREFIX, cache_folder, disk_errors_name
 _BLOCK_BYTES = 2**20
 _SPARE_DISK = 0.9
 """The part of the free disk that an archive may fill."""
+
+_DAMAGES = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+)
+"""What the readers of archives raise; OSErrors besides."""
 
 
 class Limits(NamedTuple):
@@ -65,20 +77,45 @@ def unpacked(path: Path, limits: Limits = _LIMITS) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{place}.lock"):
             if not place.exists():
+                _remove_leftovers(place)
                 _unpack(path, place, limits)
     return _entered(place)
 
 
+def _partial(place: Path) -> Path:
+    """Where an archive is unpacked before its folder gets its name; who holds its lock owns it."""
+    return place.with_name(f"{TEMPORARY_PREFIX}{place.name}")
+
+
+def _remove_leftovers(place: Path) -> None:
+    """What killed processes left half unpacked: of this archive, and of others that nobody unpacks at this moment."""
+    shutil.rmtree(_partial(place), ignore_errors=True)
+    for left in place.parent.glob(f"{TEMPORARY_PREFIX}*"):
+        other = left.name.removeprefix(TEMPORARY_PREFIX)
+        if other != place.name:
+            with contextlib.suppress(Timeout), FileLock(left.with_name(f"{other}.lock"), timeout=0):
+                shutil.rmtree(left, ignore_errors=True)
+
+
 def _unpack(path: Path, place: Path, limits: Limits) -> None:
-    partial = place.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+    partial = _partial(place)
     partial.mkdir()
     try:
         _write_members(path, partial, limits)
+        os.sync()  # once for all members: the name must not outlive a power cut that they do not
         partial.rename(place)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{path} cannot be unpacked: {error or 'it ends early'}. Make the archive anew.") from error
+    except _DAMAGES as error:
+        raise _damaged(path, error) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise  # of the disk; that of a damaged .gz or .bz2 has no number
+        raise _damaged(path, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be unpacked: {str(error) or 'it ends early'}. Make the archive anew.")
 
 
 def _write_members(path: Path, folder: Path, limits: Limits) -> None:

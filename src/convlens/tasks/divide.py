@@ -7,7 +7,7 @@ from pathlib import Path
 from convlens.core.errors import UsageError
 from convlens.core.progress import Say
 from convlens.data.facts import FactsStore
-from convlens.data.layout import Layout
+from convlens.data.layout import Layout, columns_named
 from convlens.data.manifest import Manifest
 from convlens.data.neighbours import connected
 from convlens.data.signature import alike
@@ -27,7 +27,7 @@ def layout_of(recipe: Recipe) -> Layout:
         nested=recipe.nested,
         group_by=recipe.group_by,
         learn=None if recipe.learn == "auto" else recipe.learn,
-        label_columns=tuple(name.strip() for name in recipe.label_columns.split(",") if name.strip()),
+        label_columns=columns_named(recipe.label_columns),
     )
 
 

@@ -1,5 +1,6 @@
 """Calls of every operator that has a gradient: odd sizes, broadcasting, strides, groups, missing arguments."""
 
+import math
 from typing import Any
 
 import torch
@@ -121,6 +122,10 @@ ELEMENTWISE = {
     "aten.clamp_min.default": [case(r(3, 5), -0.3)],
 }
 
+ROW_MASKED = torch.tensor([[True, True, False, True, True], [False] * 5, [True] * 5])
+"""Which keys each query sees; the second one sees none."""
+ADDED_MASK = torch.zeros(3, 5, dtype=torch.float64).masked_fill(~ROW_MASKED, -math.inf)
+
 PRODUCTS = {
     "aten.linear.default": [
         case(r(3, 5), r(4, 5), r(4)),
@@ -162,6 +167,8 @@ PRODUCTS = {
         case(r(2, 1, 3, 4), r(2, 1, 3, 4), r(2, 1, 3, 4), r(3, 3)),
         case(r(2, 2, 3, 4), r(2, 2, 3, 4), r(2, 2, 3, 4), r(1, 2, 3, 3)),
         case(r(2, 3, 4), r(2, 3, 4), r(2, 3, 4), torch.ones(3, 3, dtype=torch.bool).tril()),
+        case(r(2, 3, 4), r(2, 5, 4), r(2, 5, 4), ROW_MASKED),
+        Case((r(2, 3, 4), r(2, 5, 4), r(2, 5, 4), ADDED_MASK), dtypes=(torch.float64,)),
         case(r(2, 1, 3, 4), r(2, 1, 3, 4), r(2, 1, 3, 4), None, 0.3),
         case(r(2, 1, 3, 4), r(2, 1, 3, 4), r(2, 1, 3, 4), None, 0.3, True),
     ],

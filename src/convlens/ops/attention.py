@@ -47,7 +47,10 @@ def _settings(
 
 
 def attention_weights(q: Tensor, k: Tensor, settings: Settings) -> Tensor:
-    """P = softmax(c Q Kᵀ + M); a boolean mask keeps the places where it is true."""
+    """P = softmax(c Q Kᵀ + M); a boolean mask keeps the places where it is true.
+
+    A query whose keys are all masked has no weights: its row of P is zero, as torch has it, and so is its gradient.
+    """
     scores = q @ k.mT * _scale(q, settings)
     kept, added = settings.mask, None
     if settings.causal:
@@ -58,7 +61,10 @@ def attention_weights(q: Tensor, k: Tensor, settings: Settings) -> Tensor:
         scores = scores + added
     if kept is not None:
         scores = scores.masked_fill(~kept, -math.inf)
-    return torch.softmax(scores, -1)
+    attention = torch.softmax(scores, -1)
+    if settings.mask is None:
+        return attention
+    return attention.masked_fill(scores.amax(-1, keepdim=True) == -math.inf, 0)
 
 
 def _scale(q: Tensor, settings: Settings) -> float:

@@ -76,6 +76,30 @@ def test_dropout_and_batch_statistics_in_training_mode_are_never_frozen() -> Non
     assert parts.suffix.operators[0].operator == "aten.dropout.default"
 
 
+class Attends(nn.Module):
+    """Attention to itself, which drops weights in training mode, and a classifier."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.project = nn.Linear(4, 4)
+        self.fc = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = self.project(x)[:, None]
+        rate = self.rate if self.training else 0.0
+        seen = nn.functional.scaled_dot_product_attention(tokens, tokens, tokens, dropout_p=rate)
+        return self.fc(seen[:, 0].mean(1))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(("rate", "training", "frozen"), [(0.3, True, False), (0.3, False, True), (0.0, True, True)])
+def test_attention_is_frozen_unless_it_drops_weights(rate: float, training: bool, frozen: bool) -> None:
+    graph = capture(Attends(rate).train(training), torch.zeros(2, 5, 4))
+    parts = split(graph, {"project.weight", "project.bias"})
+    names = [node.operator for node in parts.prefix.operators]
+    assert ("aten.scaled_dot_product_attention.default" in names) is frozen
+
+
 def test_the_same_place_is_found_in_the_other_mode() -> None:
     module = randomised(Residual())
     evaluation = capture(module.eval(), torch.zeros(2, 3, 6, 6))

@@ -107,13 +107,19 @@ def _fixed_and_per_image(graph: Graph, frozen: Collection[str]) -> set[str]:
     return {name for name in fixed & per_image if graph.by_name[name].size is None}
 
 
+_VARIES_ONLY_WITH = ("train", "training", "dropout_p")
+"""Arguments that make an operator random, or one of the batch's statistics, and that leave it fixed when 0 or False."""
+
+
 def _varies(node: Node) -> bool:
     """Whether the operator gives another value on another run: random, or normalising with the batch's statistics."""
     if not isinstance(node.target, torch._ops.OpOverload):
         return False
-    for argument, value in zip(node.target._schema.arguments, node.arguments, strict=False):
-        if argument.name in ("train", "training"):
-            return bool(value)
+    schema = node.target._schema.arguments
+    given = {**dict(zip((argument.name for argument in schema), node.arguments, strict=False)), **node.keywords}
+    for argument in schema:
+        if argument.name in _VARIES_ONLY_WITH:
+            return bool(given.get(argument.name, argument.default_value))
     return torch.Tag.nondeterministic_seeded in node.target.tags or bool(node.mutates)
 
 

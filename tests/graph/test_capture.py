@@ -122,6 +122,35 @@ def test_views_taken_after_a_change_are_right() -> None:
     torch.testing.assert_close(run(capture(module, x), x)[0], module(x))
 
 
+class KeepsAnAverage(nn.Module):
+    """Moves a buffer towards the batch's mean, written in one of three ways."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.way = way
+        self.register_buffer("average", torch.ones(2, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        assert isinstance(self.average, Tensor)
+        if self.way == "chained":
+            self.average.mul_(0.9).add_(0.1 * x.mean(0))
+        elif self.way == "two statements":
+            self.average.mul_(0.9)
+            self.average.add_(0.1 * x.mean(0))
+        else:
+            self.average[0].mul_(0.9).add_(0.1 * x.mean(0))
+        return x - self.average[0]
+
+
+@pytest.mark.parametrize("way", ["chained", "two statements", "a part of it"])
+def test_every_change_of_a_buffer_reaches_it(way: str) -> None:
+    ours, theirs = KeepsAnAverage(way), KeepsAnAverage(way)
+    graph = capture(ours, torch.zeros(2, 4))
+    for x in torch.randn(3, 5, 4):
+        torch.testing.assert_close(run(graph, x)[0], theirs(x), rtol=0, atol=0)
+        torch.testing.assert_close(ours.average, theirs.average, rtol=0, atol=0)
+
+
 class FixedBatch(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x.view(2, -1).sum(0) + x

@@ -2,6 +2,8 @@
 
 `relu_(x)` becomes `relu(x)`, and every later reader of x reads the new value. That is right as long as nothing else
 shares x's memory: a view of x (or of what x is a view of) that is read later would have seen the change.
+
+A buffer, and what is a view of one, is changed in place as the module does it: its new value is for the next run.
 """
 
 import dataclasses
@@ -73,8 +75,10 @@ class Functional:
 
     def _rewritten(self, node: Node) -> Node:
         written = node.inputs[0]
-        if written in self._buffers:  # a counter of batches stays in place: nothing else reads it
-            return dataclasses.replace(node, mutates=(written,))
+        memory = self._memory_of(written)
+        if memory in self._buffers:  # a buffer outlives the run, so that the change is to be seen in it
+            self._memory[node.name] = memory
+            return dataclasses.replace(node, mutates=(memory,))
         assert isinstance(node.target, torch._ops.OpOverload)
         target = _functional_twin(node.target)
         if target is None:
@@ -82,7 +86,7 @@ class Functional:
                 f"cannot capture: the in-place operator {node.operator} has no functional twin ({node.source}). "
                 "Build the value with torch.where, torch.cat or torch.stack instead."
             )
-        self._changed[self._memory_of(written)] = node
+        self._changed[memory] = node
         self._current[written] = node.name
         return dataclasses.replace(node, target=target, operator=str(target), arguments=_with_defaults(node))
 

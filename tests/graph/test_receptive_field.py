@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -92,6 +94,44 @@ def test_the_last_feature_map_of_lenet_is_s4() -> None:
     name = receptive_field(graph).last_feature_map
     assert name is not None
     assert graph.by_name[name].shape == ("batch", 16, 5, 5)
+
+
+class Reshaped(nn.Module):
+    """A convolution of a value in another shape."""
+
+    def __init__(self, reshape: Callable[[Tensor], Tensor], convolution: nn.Module) -> None:
+        super().__init__()
+        self.reshape = reshape
+        self.convolution = convolution
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.convolution(self.reshape(x))  # type: ignore[no-any-return]
+
+
+def test_axes_that_are_channels_have_no_field() -> None:
+    """A third axis before height and width, which a 3-D kernel runs along, is still one of channels."""
+    added = Reshaped(lambda x: x.unsqueeze(1), nn.Conv3d(1, 1, (2, 3, 5)))
+    assert [axis.size for axis in sizes_of(added, torch.zeros(2, 4, 8, 8))] == [3, 5]
+    over_time = Reshaped(lambda x: x.unsqueeze(1), nn.Conv2d(1, 1, (2, 3)))
+    assert [axis.size for axis in sizes_of(over_time, torch.zeros(2, 4, 8))] == [3]
+    grouped = Reshaped(lambda x: x.flatten(0, 1), nn.Conv2d(8, 1, 3))
+    graph = capture(grouped, torch.zeros(2, 4, 8, 8), free_batch=False)
+    field = receptive_field(graph).nodes[graph.outputs[0]]
+    assert isinstance(field, tuple)
+    assert [axis.size for axis in field] == [3, 3]
+
+
+def test_local_response_normalisation_sees_the_same_place_of_other_channels() -> None:
+    stack = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.LocalResponseNorm(3), nn.Conv2d(4, 2, 3))
+    assert [axis.size for axis in sizes_of(stack, torch.zeros(2, 3, 12, 12))] == [7, 7]
+
+
+def test_spatial_axes_that_become_channels_cannot_be_told() -> None:
+    rows = Reshaped(lambda x: x.flatten(1, 2), nn.Conv1d(24, 1, 3))
+    graph = capture(rows, torch.zeros(2, 3, 8, 8))
+    seen = receptive_field(graph).nodes[graph.outputs[0]]
+    assert isinstance(seen, Unsupported)
+    assert "flatten.using_ints (outermost module): it keeps 1 of the 2 spatial axes apart" in seen.reason
 
 
 layers = st.tuples(st.integers(1, 4), st.integers(1, 2), st.integers(0, 2), st.integers(1, 3))

@@ -107,6 +107,8 @@ WINDOWS = [
     ("aten.pad.default", None, ((1, 3, 9, 8), [2, 0]), ((1, 1), (1, 1), (0, 2), (1, 1))),
     ("aten.pad.default", None, ((1, 3, 9, 8), [2, 0, 5, 0]), ((1, 1), (1, 1), (5, 2), (1, 1))),
     ("aten.pad.default", None, ((1, 3, 9, 8), [2, 0, 5, 0, 1, 4]), ((1, 1), (1, 1), (5, 2), (1, 1))),
+    ("aten.view.default", (2, 3, 1, 9, 8), ((2, 3, 9, 8), [2, 3, 1, 9, 8]), ((1, 1), (1, 1), (0, 0), (1, 1))),
+    ("aten.flatten.using_ints", (2, 27, 8), ((2, 3, 9, 8), 1, 2), ((1,), (1,), (0,), (1,))),
     ("aten.slice.Tensor", None, ((1, 3, 9, 8), 2, 1, 9, 2), ((1, 1), (2, 1), (-1, 0), (1, 1))),
 ]
 
@@ -126,7 +128,6 @@ def test_windows_of_one_place_and_of_the_whole_input() -> None:
     assert window_of("aten.adaptive_avg_pool2d.default", (2, 3, 1, 1), picture, [1, 1]) is WHOLE_INPUT
     assert window_of("aten.mean.dim", (2, 3), picture, [2, 3]) is WHOLE_INPUT
     assert window_of("aten.flatten.using_ints", (2, 216), picture, 1) is WHOLE_INPUT
-    assert window_of("aten.view.default", (2, 3, 1, 9, 8), picture, [2, 3, 1, 9, 8]) is POINTWISE
 
 
 def test_windows_that_do_not_exist_say_why() -> None:

@@ -101,8 +101,12 @@ def _field(node: Node, window: Window | WholeInput | NoRule, sources: list[Recep
     hull = _hull([source for source in sources if isinstance(source, tuple)])
     if isinstance(hull, Unsupported) or not window.kernel:
         return hull
-    places = zip(window.kernel, window.stride, window.padding, window.dilation, strict=True)
-    return tuple(field.through(*place) for field, place in zip(hull, places, strict=True))
+    axes = [*zip(window.kernel, window.stride, window.padding, window.dilation, strict=True)]
+    if len(axes) < len(hull):
+        place = f"{node.operator} ({node.module or 'outermost module'})"
+        return Unsupported(f"{place}: it keeps {len(axes)} of the {len(hull)} spatial axes apart")
+    # The spatial axes are the last ones; those before them are channels, which an operator may treat as one more axis.
+    return tuple(field.through(*axis) for field, axis in zip(hull, axes[len(axes) - len(hull) :], strict=True))
 
 
 def _window(graph: Graph, node: Node) -> Window | WholeInput | NoRule:

@@ -70,7 +70,7 @@ class Reads(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """What one output element sees along each spatial axis (axes 2, 3, ... of the tensor), one entry per axis.
+    """What one output element sees along the last axes of the tensor, one entry per axis: as a rule axes 2, 3, ...
 
     Output place i sees input places `i * stride - padding + k * dilation` for k = 0 .. kernel - 1; `padding` counts the
     places before the first one, and is negative where the operator drops some.

@@ -1,5 +1,6 @@
 """Operators that give a tensor another shape, or its axes another order."""
 
+import itertools
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from convlens.ops.record import (
     Backward,
     Seen,
     Shape,
+    Window,
 )
 
 aten = torch.ops.aten
@@ -25,13 +27,24 @@ def _reshaped(back: Backward, u: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
 
 
 def _reshape_window(output: Shape, u: Shape, *_args: Any, **_kwargs: Any) -> Seen:
-    """Pointwise where the spatial axes stay, the whole input where they are flattened into the features."""
+    """Each place of the last axes sees itself where these stay, the whole input where they become the features.
+
+    Whether the axes before them were spatial, or channels in groups, no shape can tell: the window has those that stay.
+    """
     if len(output) == 2 and len(u) > 2:
         return WHOLE_INPUT
-    num_spatial = min(len(u), len(output)) - 2
-    if num_spatial > 0 and tuple(u[-num_spatial:]) == tuple(output[-num_spatial:]):
+    if tuple(u) == tuple(output):
         return POINTWISE
-    return POINTWISE if tuple(u) == tuple(output) else REARRANGED
+    num_kept, num_spatial = _num_equal_at_end(u, output), min(len(u), len(output)) - 2
+    if num_spatial < 1 or num_kept < num_spatial:
+        return REARRANGED
+    ones = (1,) * num_kept
+    return Window(kernel=ones, stride=ones, padding=(0,) * num_kept, dilation=ones)
+
+
+def _num_equal_at_end(a: Shape, b: Shape) -> int:
+    pairs = zip(reversed(a), reversed(b), strict=False)
+    return len([*itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)])
 
 
 VIEW, RESHAPE, FLATTEN, UNFLATTEN, SQUEEZE, SQUEEZE_DIM, SQUEEZE_DIMS, UNSQUEEZE = (

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch import Tensor, nn
 
 from convlens.graph.capture import capture
 from convlens.graph.fold import fold_batch_norm
@@ -30,6 +31,26 @@ def test_folding_in_the_zoo(name: str, left: int) -> None:
     with torch.no_grad():
         expected = module(x)
         assert (run(graph, x)[0] - expected).abs().max() < 1e-5 * expected.abs().max()
+
+
+class Standardised(nn.Conv2d):
+    """A convolution whose filters are computed: they have the mean zero."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.conv2d(x, self.weight - self.weight.mean((1, 2, 3), keepdim=True), self.bias)
+
+
+@pytest.mark.parametrize(
+    "convolution", [Standardised(3, 4, 3), nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3))]
+)
+def test_computed_filters_are_left_as_they_are(convolution: nn.Module) -> None:
+    module = randomised(nn.Sequential(convolution, nn.BatchNorm2d(4))).eval()
+    graph = capture(module, torch.zeros(2, 3, 6, 6))
+    folded = fold_batch_norm(graph)
+    assert [node.operator for node in folded.operators].count("aten.batch_norm.default") == 1
+    x = torch.randn(3, 3, 6, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(run(folded, x)[0], module(x))
 
 
 def test_training_statistics_are_not_folded() -> None:

@@ -41,7 +41,9 @@ def _foldable_convolution(graph: Graph, norm: Node, readers: collections.Counter
         return None
     source = graph.by_name[norm.inputs[0]]
     alone = readers[source.name] == 1 and source.name not in graph.outputs
-    return source if source.operator == _CONVOLUTION and alone else None
+    # Weights that are computed (standardised, divided by their norm) have values only when the graph runs.
+    known = all(graph.by_name[name].state for name in (*source.inputs[1:], *norm.inputs[1:]))
+    return source if source.operator == _CONVOLUTION and alone and known else None
 
 
 def _folded(graph: Graph, convolution: Node, norm: Node) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ import torch
 
 from convlens.core.errors import UsageError
 from convlens.tasks import run_folder
+from convlens.tasks.inspect import inspect
 from convlens.tasks.predict import load_bundle, predict
 from convlens.tasks.train import train, train_by_recipe
 from tests.tasks.pictures import TINY, draw_pictures
@@ -69,6 +70,14 @@ def test_head_epochs_come_first(pictures, tmp_path):
     train(pictures, out=tmp_path / "run", reopen=1, head_epochs=3, schedule="constant", **TINY)
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == [f'{{"epoch":{n}' for n in range(1, 6)]
+
+
+def test_an_inspection_marks_what_the_run_trained(pictures, tmp_path):
+    run = train(pictures, out=tmp_path / "run", reopen=1, **TINY)
+    lines = inspect(str(tmp_path / "run"), depth=9).modules
+    assert sum(line.parameters for line in lines if line.state == "trained") == run.freeze.trained_parameters
+    (head,) = (line for line in inspect(str(tmp_path / "run"), freeze="backbone").modules if line.state == "trained")
+    assert head.parameters < run.freeze.trained_parameters
 
 
 def test_views_are_computed_once_for_each_training_picture(pictures, tmp_path):

@@ -35,6 +35,17 @@ def test_ties_of_pooled_zeros_and_operators_with_several_outputs_pass() -> None:
     assert "aten.split" in " ".join(one.operator for one in found.operators)
 
 
+def test_constants_made_in_the_forward_pass_become_double_too() -> None:
+    class Net(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            mean = nn.functional.conv2d(x, torch.ones(3, 1, 3, 3) / 9, groups=3)
+            ramp = torch.full((4,), 0.5) * torch.arange(4.0, dtype=torch.float32)
+            return mean * ramp + torch.arange(4) @ mean.new_ones(4).long()
+
+    found = check(capture(Net(), torch.zeros(2, 3, 6, 6)), torch.randn(2, 3, 6, 6))
+    assert found.passed, str(found)
+
+
 @pytest.mark.parametrize(
     "name", ["aten.conv2d.default", "aten.relu.default", "aten.linear.default", "aten.cat.default"]
 )

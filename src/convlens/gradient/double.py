@@ -31,12 +31,18 @@ def _double_copy(tensor: Tensor) -> Tensor:
 
 
 def _double_node(node: Node) -> Node:
-    return dataclasses.replace(
-        node,
-        arguments=_double(node.arguments),
-        keywords={key: _double(value) for key, value in node.keywords.items()},
-        dtype=_double(node.dtype),
-    )
+    keywords = {key: _double(value) for key, value in node.keywords.items()}
+    if _makes_default_format(node):
+        keywords["dtype"] = torch.float64
+    return dataclasses.replace(node, arguments=_double(node.arguments), keywords=keywords, dtype=_double(node.dtype))
+
+
+def _makes_default_format(node: Node) -> bool:
+    """Whether the operator makes floating numbers from sizes or Python's numbers, in torch's default format."""
+    if not isinstance(node.target, torch._ops.OpOverload) or node.dtype is None or not node.dtype.is_floating_point:
+        return False
+    kinds = {argument.name: str(argument.type) for argument in node.target._schema.arguments}
+    return "dtype" in kinds and not any("Tensor" in kind for kind in kinds.values())
 
 
 def _double(value: Any) -> Any:

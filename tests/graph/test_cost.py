@@ -88,6 +88,18 @@ def test_an_operator_outside_the_table_is_named() -> None:
     assert "aten.sort.default" in cost(capture(Sorts(), torch.zeros(2, 4))).unsupported
 
 
+class Outer(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.einsum("ni,ni,ni->ni", x, x, x)
+
+
+def test_a_call_that_has_no_rule_is_named_and_the_rest_is_counted() -> None:
+    costs = cost(capture(nn.Sequential(nn.Linear(4, 4), Outer()), torch.zeros(2, 4)))
+    assert costs.total.multiply_adds == 16
+    (reason,) = costs.unsupported
+    assert reason.startswith("aten.einsum has no rule for 'ni,ni,ni->ni' with 3 operands.")
+
+
 def test_a_concatenation_counts_no_multiply_adds() -> None:
     costs = cost(capture(Dense().eval(), torch.zeros(2, 3, 6, 6)))
     assert all(costs.nodes[name].multiply_adds == 0 for name in costs.nodes if name.startswith("cat"))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import torch
 
+from convlens.core.errors import UsageError
 from convlens.graph.graph import Graph, Node
 from convlens.graph.shapes import arguments_in_shapes, shape_of
 from convlens.ops import TABLE, NoRule
@@ -38,7 +39,7 @@ class Cost:
     """The cost of every operator node, by name in order of execution, and of the whole.
 
     A parameter that several nodes read counts for the first. `unsupported` names operators that the table does not
-    have: what they compute is not counted, and not taken for zero.
+    have, and calls that an operator's rule does not take: what they compute is not counted, and not taken for zero.
     """
 
     nodes: Mapping[str, Amount]
@@ -72,20 +73,23 @@ def cost(graph: Graph, batch: int = 1) -> Cost:
         own = [name for name in dict.fromkeys(node.inputs) if name not in counted]
         parameters = [name for name in own if graph.by_name[name].kind == "parameter"]
         counted.update(parameters)
-        nodes[node.name] = _amount(graph, node, batch, parameters, trained)
+        try:
+            multiply_adds = _multiply_adds(graph, node, batch, trained)
+        except UsageError as refusal:
+            multiply_adds, unsupported[str(refusal)] = (0, 0), None
+        nodes[node.name] = _amount(graph, node, batch, parameters, multiply_adds)
     return Cost(
         nodes=nodes, modules={node.name: node.module for node in graph.operators}, unsupported=tuple(unsupported)
     )
 
 
-def _amount(graph: Graph, node: Node, batch: int, parameters: list[str], trained: set[str]) -> Amount:
+def _amount(graph: Graph, node: Node, batch: int, parameters: list[str], multiply_adds: tuple[int, int]) -> Amount:
     numbers = [torch.Size(shape_of(graph.by_name[name], batch) or ()).numel() for name in parameters]
     bytes_each = [_itemsize(graph.by_name[name]) for name in parameters]
-    forward, backward = _multiply_adds(graph, node, batch, trained)
     return Amount(
         parameters=sum(numbers),
-        multiply_adds=forward,
-        backward_multiply_adds=backward,
+        multiply_adds=multiply_adds[0],
+        backward_multiply_adds=multiply_adds[1],
         activation_bytes=_activation_bytes(node, batch),
         parameter_bytes=sum(n * size for n, size in zip(numbers, bytes_each, strict=True)),
     )

@@ -3,6 +3,8 @@
 Legend: u, v operands, y output; an index that y lacks is summed over.
 """
 
+import string
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -15,22 +17,32 @@ from convlens.ops.dense import linear_map
 from convlens.ops.record import Backward, Gradients, Local, Needs, NoRule, Shape, operator, reads_other_factor
 
 
-def _letters(equation: str, num_operands: int) -> tuple[str, str, str]:
-    """The indices of u, v and y."""
+def _letters(equation: str, shapes: Sequence[Shape]) -> tuple[str, str, str]:
+    """The indices of u, v and y, with letters for the axes that the equation leaves to an ellipsis or to the rule."""
     inputs, arrow, output = equation.replace(" ", "").partition("->")
     terms = inputs.split(",")
-    repeated = any(len(set(term)) < len(term) for term in terms)
-    if num_operands != 2 or "." in equation or repeated or not arrow:
+    if len(shapes) != 2 or any(len(set(named)) < len(named) for named in map(_named, terms)):
         raise UsageError(
-            f"aten.einsum has no rule for {equation!r} with {num_operands} operands. Accepted: two operands, "
-            "one letter for each axis, no letter twice in one operand, and an arrow, as in 'bchw,dc->bdhw'. "
-            "Rewrite it in such steps."
+            f"aten.einsum has no rule for {equation!r} with {len(shapes)} operands. Accepted: two operands, "
+            "no letter twice in one operand, as in 'bchw,dc->bdhw'. Rewrite it in such steps."
         )
-    return terms[0], terms[1], output
+    if not arrow:
+        once = sorted(letter for letter in _named(inputs.replace(",", "")) if inputs.count(letter) == 1)
+        output = "".join(["..." * ("..." in inputs), *once])
+    num_others = [len(shape) - len(_named(term)) for term, shape in zip(terms, shapes, strict=True)]
+    others = "".join(letter for letter in string.ascii_letters if letter not in equation)[: max(num_others)]
+    of_u, of_v = (
+        term.replace("...", others[len(others) - number :]) for term, number in zip(terms, num_others, strict=True)
+    )
+    return of_u, of_v, output.replace("...", others)
+
+
+def _named(term: str) -> str:
+    return term.replace("...", "")
 
 
 def _einsum(equation: str, operands: Any, *, path: Any = None) -> tuple[Tensor, None]:
-    _letters(equation, len(operands))
+    _letters(equation, [operand.shape for operand in operands])
     return torch.einsum(equation, *operands), None
 
 
@@ -45,7 +57,8 @@ def _factor_gradient(g: Tensor, output: str, other: Tensor, others: str, own: st
 
 
 def _gradient(back: Backward, equation: str, operands: Any, *, path: Any = None) -> Gradients:
-    (u, v), (of_u, of_v, of_y) = operands, _letters(equation, len(operands))
+    u, v = operands
+    of_u, of_v, of_y = _letters(equation, (u.shape, v.shape))
     return (
         _factor_gradient(back.upstream, of_y, v, of_v, of_u, u.shape) if back.needs[0] else None,
         _factor_gradient(back.upstream, of_y, u, of_u, of_v, v.shape) if back.needs[1] else None,
@@ -61,8 +74,10 @@ def _local_gradient(local: Local, equation: str, operands: Any, *, path: Any = N
 
 def _multiply_adds(_output: Shape, equation: str, operands: Any, **_: Any) -> int:
     """The product of all lengths; what only one operand has and y lacks is summed before anything is multiplied."""
-    of_u, of_v, of_y = _letters(equation, len(operands))
-    lengths = dict(zip(of_u + of_v, (*operands[0], *operands[1]), strict=True))
+    of_u, of_v, of_y = _letters(equation, operands)
+    lengths: dict[str, int] = {}
+    for letter, n in zip(of_u + of_v, (length for shape in operands for length in shape), strict=True):
+        lengths[letter] = max(n, lengths.get(letter, 1))
     return prod(n for letter, n in lengths.items() if letter in of_y or (letter in of_u and letter in of_v))
 
 

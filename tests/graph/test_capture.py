@@ -161,6 +161,33 @@ def test_a_fixed_batch_size_is_refused() -> None:
         capture(FixedBatch(), torch.ones(2, 3))
 
 
+@pytest.mark.parametrize("example", [(torch.zeros(2, 3), torch.zeros(2, 3)), "picture.png", {"x": torch.zeros(2, 3)}])
+def test_an_example_that_is_no_tensor_is_refused(example: object) -> None:
+    kind = type(example).__name__
+    with pytest.raises(
+        UsageError, match=rf"example input 1 is a {kind}\. Accepted: tensors, .* capture\(module, x, y\)"
+    ):
+        capture(nn.Identity(), torch.zeros(2, 3), example)  # type: ignore[arg-type]
+
+
+def test_an_example_without_a_batch_is_refused_where_there_must_be_one() -> None:
+    with pytest.raises(UsageError, match=r"example input 0 has no axes, .* or pass free_batch=False"):
+        capture(nn.Identity(), torch.tensor(1.0))
+    assert capture(nn.Identity(), torch.tensor(1.0), free_batch=False).inputs[0].shape == ()
+
+
+class AnyNumber(nn.Module):
+    def forward(self, x: Tensor, *rest: Tensor) -> Tensor:
+        return sum(rest, x * 2)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_module_may_take_any_number_of_inputs(count: int) -> None:
+    graph = capture(AnyNumber(), *(torch.zeros(2, 3) for _ in range(count)))
+    inputs = torch.randn(count, 5, 3).unbind()
+    torch.testing.assert_close(run(graph, *inputs)[0], AnyNumber()(*inputs))
+
+
 def test_a_wrong_number_of_inputs_is_refused() -> None:
     graph = capture(Residual().eval(), torch.zeros(2, 3, 6, 6))
     with pytest.raises(UsageError, match=r"takes 1 inputs \(x\), got 2"):

@@ -38,9 +38,25 @@ def capture(target: nn.Module | Callable[..., Any], *example: Tensor, free_batch
     """
     module = target if isinstance(target, nn.Module) else _FunctionModule(target)
     free = isinstance(target, nn.Module) if free_batch is None else free_batch
+    _check_example(example, free)
     program = _export(module, example, free)
     batch = _batch_symbol(program, free)
     return _graph_of(program, module, batch)
+
+
+def _check_example(example: tuple[Any, ...], free_batch: bool) -> None:
+    for position, x in enumerate(example):
+        place = f"cannot capture: example input {position}"
+        if not isinstance(x, Tensor):
+            raise UsageError(
+                f"{place} is a {type(x).__name__}. Accepted: tensors, each an argument of its own, as in "
+                "capture(module, x, y); wrap a module that takes other things in one that takes these."
+            )
+        if free_batch and not x.ndim:
+            raise UsageError(
+                f"{place} has no axes, and the first axis of every input is the batch. Give it one, or pass "
+                "free_batch=False."
+            )
 
 
 class _FunctionModule(nn.Module):
@@ -60,10 +76,8 @@ def _export(module: nn.Module, example: tuple[Tensor, ...], free_batch: bool) ->
     # A batch of one would be taken as a fixed size.
     inputs = tuple(torch.cat([x, x]) if free_batch and x.shape[0] == 1 else x for x in example)
     sizes = tuple({0: Dim.DYNAMIC} if free_batch else {} for _ in inputs)
-    parameters = inspect.signature(module.forward).parameters.values()
-    takes_any_number = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
     try:
-        return export(module, inputs, dynamic_shapes=(sizes,) if takes_any_number else sizes)
+        return export(module, inputs, dynamic_shapes=_as_forward_takes_them(module, sizes))
     except Exception as error:
         name = getattr(module, "__name__", type(module).__name__)
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
@@ -73,6 +87,14 @@ def _export(module: nn.Module, example: tuple[Tensor, ...], free_batch: bool) ->
             "do not depend on the values of tensors or on one batch size; rewrite that line with tensor operators "
             "(torch.where instead of if), or pass the part of the module around it."
         ) from error
+
+
+def _as_forward_takes_them(module: nn.Module, sizes: tuple[Any, ...]) -> tuple[Any, ...]:
+    """One entry for each argument by name, and one tuple for all that `*rest` collects."""
+    kinds = [parameter.kind for parameter in inspect.signature(module.forward).parameters.values()]
+    collects = inspect.Parameter.VAR_POSITIONAL
+    num_named = kinds.index(collects) if collects in kinds else len(sizes)
+    return (*sizes[:num_named], sizes[num_named:]) if len(sizes) > num_named else sizes
 
 
 def _user_frame(lines: list[str]) -> str:

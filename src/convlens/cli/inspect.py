@@ -1,5 +1,6 @@
 """`convlens inspect NET|RUN`."""
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,8 +50,8 @@ def print_inspection(record: "Inspection") -> None:
         f"{record.backward_multiply_adds:,} backward for one picture,\nactivations {short(record.activation_bytes)}B, "
         f"receptive field of the last feature map: {seen(record.receptive_field)}"
     )
-    for reason in record.unsupported:
-        typer.echo(f"not told: {reason}")
+    for reason, count in Counter(record.unsupported).items():
+        typer.echo(f"not told: {reason}{f' (so in {count} places)' if count > 1 else ''}")
 
 
 def _cells(line: "ModuleLine") -> tuple[str, ...]:

@@ -35,6 +35,26 @@ def test_ties_of_pooled_zeros_and_operators_with_several_outputs_pass() -> None:
     assert "aten.split" in " ".join(one.operator for one in found.operators)
 
 
+def test_extremes_norms_and_choices_between_numbers_pass() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.InstanceNorm2d(3, affine=True, track_running_stats=True)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = nn.functional.normalize(self.norm(x), dim=1)
+            largest, place = x.max(1, keepdim=True)
+            spread = torch.where(x > 0, x, 0.5) / (x.std((2, 3), keepdim=True) + 1)
+            return (spread + largest + torch.where(x > 0, 1.0, 0.0) * (place > 1)) * x.min(2)[0][:, :, None]
+
+    for training in (True, False):
+        module = Net().train(training)
+        found = check(capture(module, torch.zeros(2, 3, 4, 4)), torch.randn(2, 3, 4, 4))
+        assert found.passed, str(found)
+    names = {one.operator for one in found.operators}
+    assert names >= {"aten.instance_norm.default", "aten.max.dim", "aten.std.dim", "aten.where.ScalarOther"}
+
+
 def test_constants_made_in_the_forward_pass_become_double_too() -> None:
     class Net(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

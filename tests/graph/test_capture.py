@@ -47,6 +47,15 @@ def test_training_mode_updates_the_modules_own_statistics_as_the_module_does() -
     assert ours.bn1.num_batches_tracked == 1
 
 
+def test_instance_normalisation_updates_its_statistics_too() -> None:
+    ours, theirs = (nn.InstanceNorm2d(3, track_running_stats=True) for _ in range(2))
+    graph = capture(ours, torch.zeros(2, 3, 6, 6))
+    assert [name for node in graph.operators for name in node.mutates] == ["b_running_mean", "b_running_var"]
+    x = torch.randn(4, 3, 6, 6)
+    torch.testing.assert_close(run(graph, x)[0], theirs(x), rtol=0, atol=0)
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), rtol=0, atol=0)
+
+
 def test_the_graphs_state_is_the_modules_own() -> None:
     module = Residual().eval()
     graph = capture(module, torch.zeros(2, 3, 6, 6))

@@ -103,6 +103,8 @@ ELEMENTWISE = {
         case(torch.tensor([[True], [False], [True]]), r(3, 4), r(4)),
         case(torch.tensor([True, False]), r(2), r(2, 2)),
     ],
+    "aten.where.ScalarOther": [case(torch.tensor([[True], [False], [True]]), r(3, 4), 0.5)],
+    "aten.where.ScalarSelf": [case(torch.tensor([True, False]), 1.5, r(2, 2)), case(torch.ones(2, 3) > 0, 2, r(3))],
     "aten.masked_fill.Scalar": [
         case(r(2, 3), torch.tensor([[True], [False]]), 0.5),
         case(r(3), torch.tensor([True]), 2),
@@ -112,6 +114,8 @@ ELEMENTWISE = {
     "aten.square.default": unary(),
     "aten.exp.default": unary(),
     "aten.log.default": [case(positive(3, 5))],
+    "aten.log1p.default": [case(positive(3, 5))],
+    "aten.expm1.default": unary(),
     "aten.sqrt.default": [case(positive(3, 5))],
     "aten.rsqrt.default": [case(positive(3, 5))],
     "aten.reciprocal.default": [case(positive(3, 5))],
@@ -277,6 +281,13 @@ NORMALISATION = {
         case(r(5, 3), r(3), r(3), None, None, True, 0.1, 1e-5, False),
         case(r(2, 3, 2, 1, 3), r(3), r(3), *STATISTICS, True, 0.1, 1e-5, False),
     ],
+    "aten.instance_norm.default": [
+        case(r(2, 3, 4, 2), r(3), r(3), None, None, True, 0.1, 1e-5, False),
+        case(r(2, 3, 4, 2, channels_last=True), r(3), r(3), *STATISTICS, True, 0.1, 1e-3, False),
+        case(r(2, 3, 5), None, None, None, None, True, 0.1, 1e-5, False),
+        case(r(2, 3, 5), r(3), r(3), *STATISTICS, False, 0.1, 1e-5, False),
+        case(r(1, 2, 2, 3, 2), None, None, None, None, True, 0.1, 1e-5, False),
+    ],
     "aten.layer_norm.default": [
         case(r(2, 3, 5), [5], r(5), r(5)),
         case(r(2, 3, 5), [3, 5], r(3, 5), None, 1e-3),
@@ -289,8 +300,24 @@ NORMALISATION = {
     ],
 }
 
+DISPERSION = [case(r(2, 3, 4), [1]), case(r(2, 3, 4, 2), [2, 3], False, True), case(r(2, 3), None, False)]
+CORRECTED = [case(r(2, 3)), case(r(2, 3, 4), [-1, 0], correction=0, keepdim=True), case(r(2, 5), [1], correction=2)]
+
 REDUCTION = {
-    "aten.amax.default": [case(r(2, 3, 4), [1]), case(r(2, 3, 4, 2), [2, 3], True), case(r(2, 3))],
+    **{
+        f"aten.{name}.default": [case(r(2, 3, 4), [1]), case(r(2, 3, 4, 2), [2, 3], True), case(r(2, 3))]
+        for name in ("amax", "amin")
+    },
+    **{f"aten.{name}.default": [case(r(2, 3)), case(r())] for name in ("max", "min")},
+    **{f"aten.{name}.dim": [case(r(2, 3, 4), 1), case(r(2, 3), -1, True), case(r(4), 0)] for name in ("max", "min")},
+    **{f"aten.{name}.dim": DISPERSION for name in ("std", "var")},
+    **{f"aten.{name}.correction": CORRECTED for name in ("std", "var")},
+    "aten.linalg_vector_norm.default": [
+        case(r(2, 3, 4), 2, [1], True),
+        case(r(2, 3)),
+        *(case(r(2, 3, 4), order, [-1]) for order in (1, 3, 2.5, 0.5, math.inf, -math.inf)),
+        case(r(3, 4), 2, [1], dtype=torch.float64),
+    ],
     "aten.sum.default": [case(r(2, 3)), case(r())],
     "aten.mean.default": [case(r(2, 3)), case(r())],
     "aten.sum.dim_IntList": [
@@ -345,6 +372,7 @@ SHAPE = {
     "aten.flip.default": [case(r(2, 3, 4), [0, 2])],
     "aten.roll.default": [case(r(3, 4), [1], [1]), case(r(3, 4), [1, -2], [0, 1]), case(r(3, 4), [2])],
     "aten.pixel_shuffle.default": [case(r(1, 8, 2, 3), 2)],
+    "aten.pixel_unshuffle.default": [case(r(1, 2, 4, 6), 2)],
     "aten.channel_shuffle.default": [case(r(2, 6, 2, 2), 3)],
     "aten.index.Tensor": [
         case(r(4, 3), [None, torch.tensor([2, 0, 2])]),

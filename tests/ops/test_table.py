@@ -104,6 +104,7 @@ WINDOWS = [
     ("aten.max_pool1d.default", None, ((1, 3, 9), [3], [], [1]), ((3,), (3,), (1,), (1,))),
     ("aten.avg_pool2d.default", None, ((1, 3, 9, 9), [2]), ((2, 2), (2, 2), (0, 0), (1, 1))),
     ("aten.adaptive_avg_pool2d.default", None, ((1, 3, 8, 6), [4, 3]), ((2, 2), (2, 2), (0, 0), (1, 1))),
+    ("aten.pixel_unshuffle.default", None, ((1, 3, 9, 8), 3), ((3, 3), (3, 3), (0, 0), (1, 1))),
     ("aten.pad.default", None, ((1, 3, 9, 8), [2, 0]), ((1, 1), (1, 1), (0, 2), (1, 1))),
     ("aten.pad.default", None, ((1, 3, 9, 8), [2, 0, 5, 0]), ((1, 1), (1, 1), (5, 2), (1, 1))),
     ("aten.pad.default", None, ((1, 3, 9, 8), [2, 0, 5, 0, 1, 4]), ((1, 1), (1, 1), (5, 2), (1, 1))),
@@ -127,6 +128,9 @@ def test_windows_of_one_place_and_of_the_whole_input() -> None:
     assert window_of("aten.batch_norm.default", picture, picture, None, None, None, None, True) is WHOLE_INPUT
     assert window_of("aten.adaptive_avg_pool2d.default", (2, 3, 1, 1), picture, [1, 1]) is WHOLE_INPUT
     assert window_of("aten.mean.dim", (2, 3), picture, [2, 3]) is WHOLE_INPUT
+    assert window_of("aten.std.dim", (2, 3), picture, [2, 3]) is WHOLE_INPUT
+    assert window_of("aten.linalg_vector_norm.default", (2, 1, 9, 8), picture, 2, [1], True) is POINTWISE
+    assert window_of("aten.instance_norm.default", picture, picture, None, None, None, None, True) is WHOLE_INPUT
     assert window_of("aten.flatten.using_ints", (2, 216), picture, 1) is WHOLE_INPUT
 
 

@@ -29,6 +29,8 @@ _MAY_RETURN_ITS_INPUT = {
 _TWINS = {"aten.bernoulli_.float": torch.ops.aten.bernoulli.p}
 """In-place operators whose functional twin has another name than their own without the underscore."""
 
+_KEEP_STATISTICS = ("aten.batch_norm.default", "aten.instance_norm.default")
+
 
 class Functional:
     """Rewrites operator nodes one after the other, in order of execution."""
@@ -130,7 +132,7 @@ def shares_memory(node: Node) -> bool:
 
 
 def _running_statistics(node: Node) -> tuple[str, ...]:
-    """The buffers that a batch normalisation in training mode updates."""
-    if node.operator != "aten.batch_norm.default" or node.arguments[5] is not True:
+    """The buffers that a batch or instance normalisation updates when it uses the statistics of its input."""
+    if node.operator not in _KEEP_STATISTICS or node.arguments[5] is not True:
         return ()
     return tuple(ref.name for ref in node.arguments[3:5] if isinstance(ref, Ref))

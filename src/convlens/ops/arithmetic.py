@@ -150,23 +150,27 @@ def _extreme(name: str, sign: int, symbol: str) -> Operator:
 
 MAXIMUM, MINIMUM = _extreme("maximum", 1, "max"), _extreme("minimum", -1, "min")
 
-WHERE = operator(
-    "aten.where.self",
-    plain(torch.where),
-    lambda back, chosen, u, v: (
-        None,
-        *broadcast_gradients(
-            back._replace(needs=back.needs[1:]),
-            (u, lambda: torch.where(chosen, back.upstream, 0)),
-            (v, lambda: torch.where(chosen, 0, back.upstream)),
+WHERE, WHERE_ELSE_SCALAR, WHERE_SCALAR_ELSE = (
+    operator(
+        f"aten.where.{overload}",
+        plain(torch.where),
+        lambda back, chosen, u, v: (
+            None,
+            *broadcast_gradients(
+                back._replace(needs=back.needs[1:]),
+                (u, lambda: torch.where(chosen, back.upstream, 0)),
+                (v, lambda: torch.where(chosen, 0, back.upstream)),
+            ),
         ),
-    ),
-    broadcast_elementwise(lambda chosen, u, v: 0.0, lambda chosen, u, v: chosen, lambda chosen, u, v: ~chosen),
-    structure="elementwise",
-    formula="y = u where a condition holds, else v;  ∂J/∂u = ∂J/∂y where it holds, else 0,  ∂J/∂v the other way round",
-    latex=r"y = c\,u + (1 - c)\,v, \quad \frac{\partial J}{\partial u} = c\,\frac{\partial J}{\partial y}, \quad "
-    r"\frac{\partial J}{\partial v} = (1 - c) \frac{\partial J}{\partial y}",
-    reads=reads_inputs(0),
+        broadcast_elementwise(lambda chosen, u, v: 0.0, lambda chosen, u, v: chosen, lambda chosen, u, v: ~chosen),
+        structure="elementwise",
+        formula="y = u where a condition holds, else v;  "
+        "∂J/∂u = ∂J/∂y where it holds, else 0,  ∂J/∂v the other way round",
+        latex=r"y = c\,u + (1 - c)\,v, \quad \frac{\partial J}{\partial u} = c\,\frac{\partial J}{\partial y}, \quad "
+        r"\frac{\partial J}{\partial v} = (1 - c) \frac{\partial J}{\partial y}",
+        reads=reads_inputs(0),
+    )
+    for overload in ("self", "ScalarOther", "ScalarSelf")
 )
 
 MASKED_FILL = operator(

@@ -75,6 +75,23 @@ LOG = _function(
     latex=r"y = \log u, \quad \frac{\partial J}{\partial u} = \frac{1}{u} \frac{\partial J}{\partial y}",
 )
 
+LOG1P = _function(
+    "log1p.default",
+    torch.log1p,
+    lambda _, u: 1 / (1 + u),
+    formula="y = log(1 + u);  ∂J/∂u = ∂J/∂y / (1 + u)",
+    latex=r"y = \log(1 + u), \quad \frac{\partial J}{\partial u} = \frac{1}{1 + u} \frac{\partial J}{\partial y}",
+)
+
+EXPM1 = _function(
+    "expm1.default",
+    torch.expm1,
+    lambda local, u: local.output + 1,
+    formula="y = exp(u) - 1;  ∂J/∂u = ∂J/∂y · (y + 1)",
+    latex=r"y = e^u - 1, \quad \frac{\partial J}{\partial u} = \frac{\partial J}{\partial y}\,(y + 1)",
+    from_output=True,
+)
+
 SQRT = _function(
     "sqrt.default",
     torch.sqrt,

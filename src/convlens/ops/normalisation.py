@@ -318,3 +318,80 @@ GROUP_NORM = operator(
     reads=_reads_all,
     window=WHOLE_INPUT,
 )
+
+
+# Instance normalisation: statistics over the places of each sample and channel, each channel a group of its own
+
+
+def _instance_norm(
+    u: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    own: bool,
+    momentum: float,
+    eps: float,
+    cudnn: bool,
+) -> tuple[Tensor, Any]:
+    """The output, and the statistics: the input's own, or the running ones, which are not updated."""
+    if own:
+        return _group_norm(u, u.shape[1], weight, bias, eps)
+    return _batch_norm(u, weight, bias, running_mean, running_var, False, momentum, eps, cudnn)
+
+
+def _updating_instance_norm(*args: Any) -> tuple[Tensor, Any]:
+    """The same, after torch's own operator has moved the running statistics."""
+    aten.instance_norm(*args)
+    return _instance_norm(*args)
+
+
+def _instance_norm_gradient(
+    back: Backward,
+    u: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    own: bool,
+    momentum: float,
+    eps: float,
+    cudnn: bool,
+) -> Gradients:
+    statistics = (running_mean, running_var)
+    if own:
+        gradients = _group_norm_gradient(back, u, u.shape[1], weight, bias, eps)
+        return (*gradients, *_present((None, None), *statistics))
+    return _batch_norm_gradient(back, u, weight, bias, *statistics, False, momentum, eps, cudnn)
+
+
+def _instance_norm_local_gradient(
+    local: Local,
+    u: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    own: bool,
+    momentum: float,
+    eps: float,
+    cudnn: bool,
+) -> Tensor:
+    if own:
+        return _group_norm_local_gradient(local, u, u.shape[1], weight, bias, eps)
+    return _batch_norm_local_gradient(local, u, weight, bias, running_mean, running_var, False, momentum, eps, cudnn)
+
+
+INSTANCE_NORM = operator(
+    "aten.instance_norm.default",
+    _instance_norm,
+    _instance_norm_gradient,
+    _instance_norm_local_gradient,
+    structure="normalisation",
+    formula=TRAINING_FORMULA.format(statistics="mean μ and variance σ² of each channel of each sample over all places")
+    + ".  Where running statistics are used, these are constants: ∂J/∂u = g / √(σ² + ε)",
+    latex=TRAINING_LATEX,
+    reads=_reads_all,
+    window=_batch_norm_window,
+    updating_forward=_updating_instance_norm,
+)

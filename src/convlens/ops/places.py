@@ -159,6 +159,13 @@ ROLL = moving(
     window=NoRule("a circular shift brings the far edge to the near one"),
 )
 
+
+def _unshuffle_window(_output: Shape, _u: Shape, factor: int) -> Seen:
+    """The channels of one output place show a square of input places."""
+    sides = (factor, factor)
+    return Window(kernel=sides, stride=sides, padding=(0, 0), dilation=(1, 1))
+
+
 PIXEL_SHUFFLE = moving(
     "pixel_shuffle.default",
     torch.pixel_shuffle,
@@ -166,6 +173,15 @@ PIXEL_SHUFFLE = moving(
     formula="y[n, i r + a, j r + b] = u[n r² + a r + b, i, j];  ∂J/∂u = ∂J/∂y moved back",
     latex=r"y_{n,\ i r + a,\ j r + b} = u_{n r^2 + a r + b,\ i,\ j}",
     window=NoRule("several output places see one input place"),
+)
+
+PIXEL_UNSHUFFLE = moving(
+    "pixel_unshuffle.default",
+    torch.pixel_unshuffle,
+    lambda back, _, factor: aten.pixel_shuffle(back.upstream, factor),
+    formula="y[n r² + a r + b, i, j] = u[n, i r + a, j r + b];  ∂J/∂u = ∂J/∂y moved back",
+    latex=r"y_{n r^2 + a r + b,\ i,\ j} = u_{n,\ i r + a,\ j r + b}",
+    window=_unshuffle_window,
 )
 
 CHANNEL_SHUFFLE = moving(

@@ -1,20 +1,24 @@
 """Sums, means and other reductions over axes.
 
-Legend: A the places that are reduced into one output element, |A| their number.
+Legend: A the places that are reduced into one output element, |A| their number, μ their mean, k the correction of a
+variance (1 where it is unbiased).
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from convlens.ops.dense import linear_map
+from convlens.ops.dense import linear_map, selection_of
 from convlens.ops.record import (
     POINTWISE,
     WHOLE_INPUT,
     Backward,
+    Gradients,
     Local,
     Needs,
     NoRule,
@@ -27,7 +31,10 @@ from convlens.ops.record import (
     operator,
     plain,
     reads_nothing,
+    reads_output,
 )
+
+aten = torch.ops.aten
 
 
 def _axes(ndim: int, dim: Any) -> tuple[int, ...]:
@@ -67,6 +74,7 @@ def _reduction(
     formula: str,
     latex: str,
     reads: Callable[[Needs], Reads] = reads_nothing,
+    window: Rule[Seen] = _window,
 ) -> Operator:
     return operator(
         f"aten.{name}",
@@ -77,7 +85,7 @@ def _reduction(
         formula=formula,
         latex=latex,
         reads=reads,
-        window=_window,
+        window=window,
     )
 
 
@@ -100,25 +108,56 @@ def _shares(y: Tensor, u: Tensor, dim: Any, keepdim: bool) -> Tensor:
     return attained / attained.sum(_axes(u.ndim, dim), keepdim=True)
 
 
-def _amax_gradient(back: Backward, u: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
-    return _spread(back.upstream, u, dim, keepdim) * _shares(back.output, u, dim, keepdim)
+class Settings(NamedTuple):
+    """The arguments after u, whatever the overload's order and names: the axes, and what a slope needs besides."""
+
+    dim: Any = ()
+    keepdim: bool = False
+    others: Mapping[str, Any] = MappingProxyType({})
 
 
-def _amax_local_gradient(local: Local, u: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
-    return _shares(local.output, u, dim, keepdim) * linear_map(u, lambda e: torch.sum(e, _axes(u.ndim, dim), keepdim))
+def _by_slope(
+    name: str,
+    forward: Callable[..., Tensor],
+    slope: Callable[..., Tensor],
+    settings: Callable[..., Settings] = Settings,
+    **how: Any,
+) -> Operator:
+    """A reduction with ∂y/∂u_a = s_a for each a in A; `slope(y, u, dim, keepdim, ...)` gives s in the shape of u."""
+
+    def gradient(back: Backward, u: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        dim, keepdim, others = settings(*args, **kwargs)
+        return _spread(back.upstream, u, dim, keepdim) * slope(back.output, u, dim, keepdim, **others)
+
+    def local_gradient(local: Local, u: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        dim, keepdim, others = settings(*args, **kwargs)
+        sums = linear_map(u, lambda e: torch.sum(e, _axes(u.ndim, dim), keepdim))
+        return slope(local.output, u, dim, keepdim, **others) * sums
+
+    def window(output: Shape, u: Shape, *args: Any, **kwargs: Any) -> Seen:
+        return _window(output, u, *settings(*args, **kwargs)[:2])
+
+    return _reduction(name, forward, gradient, local_gradient, reads=_reads_both, window=window, **how)
 
 
-AMAX = _reduction(
-    "amax.default",
-    torch.amax,
-    _amax_gradient,
-    _amax_local_gradient,
-    structure="selection",
-    formula="y = max_{a in A} u_a;  ∂J/∂u_a = ∂J/∂y at the place of the maximum "
-    "(shared where several are equal), else 0",
-    latex=r"y = \max_{a \in A} u_a, \quad \frac{\partial J}{\partial u_a} = [u_a = y] \frac{\partial J}{\partial y}",
-    reads=lambda _needs: Reads((0,), output=True),
+def _reads_both(_needs: Needs) -> Reads:
+    return Reads((0,), output=True)
+
+
+AMAX, AMIN, MAX, MIN = (
+    _by_slope(
+        f"{name}.default",
+        getattr(torch, name),
+        _shares,
+        structure="selection",
+        formula=f"y = {symbol}_{{a in A}} u_a;  ∂J/∂u_a = ∂J/∂y at the place of the {symbol}imum "
+        "(shared where several are equal), else 0",
+        latex=rf"y = \{symbol}_{{a \in A}} u_a, \quad "
+        r"\frac{\partial J}{\partial u_a} = [u_a = y] \frac{\partial J}{\partial y}",
+    )
+    for name, symbol in (("amax", "max"), ("amin", "min"), ("max", "max"), ("min", "min"))
 )
+
 
 SUM, SUM_DIM = (
     _reduction(
@@ -143,4 +182,112 @@ MEAN, MEAN_DIM = (
         r"\frac{\partial J}{\partial u_a} = \frac{1}{|A|} \frac{\partial J}{\partial y}",
     )
     for overload in ("default", "dim")
+)
+
+
+# The extreme along one axis, and its place: two outputs, and a gradient for the first alone
+
+
+def _extreme_along(name: str) -> Operator:
+    forward = getattr(torch, name)
+
+    def gradient(back: Backward, u: Tensor, dim: int, keepdim: bool = False) -> Gradients:
+        g, places = back.upstream[0], back.output[1]
+        return (aten.value_selecting_reduction_backward(g, dim, places, u.shape, keepdim),)
+
+    def local_gradient(local: Local, u: Tensor, dim: int, keepdim: bool = False) -> Any:
+        places = local.output[1] if keepdim else local.output[1].unsqueeze(dim)
+        chosen = selection_of(u, lambda index: index.gather(dim, places))
+        return (chosen if keepdim else chosen.squeeze(dim % u.ndim), None)
+
+    return operator(
+        f"aten.{name}.dim",
+        plain(lambda *args, **kwargs: tuple(forward(*args, **kwargs))),
+        gradient,
+        local_gradient,
+        structure="selection",
+        formula=f"y = {name}_{{a in A}} u_a, and the place of it;  ∂J/∂u_a = ∂J/∂y at that place, else 0",
+        latex=rf"y = \{name}_{{a \in A}} u_a, \quad "
+        r"\frac{\partial J}{\partial u_a} = [a = a^*] \frac{\partial J}{\partial y}",
+        reads=reads_output,
+        window=_window,
+    )
+
+
+MAX_DIM, MIN_DIM = _extreme_along("max"), _extreme_along("min")
+
+
+# Norms and dispersion
+
+
+def _norm_settings(order: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Settings:
+    return Settings(dim, keepdim, {"order": order})
+
+
+def _norm_slope(y: Tensor, u: Tensor, dim: Any, keepdim: bool, order: float) -> Tensor:
+    """sign(u_a) (|u_a| / y)^(p - 1), 0 where u_a or y is; for p = ±∞ the places of the extreme share it."""
+    if math.isinf(order):
+        return torch.sign(u) * _shares(y, u.abs(), dim, keepdim)
+    if order == 0:
+        return torch.zeros_like(u)
+    ratio = u.abs() / _spread(y, u, dim, keepdim)
+    return (torch.sign(u) * ratio ** (order - 1)).masked_fill((u == 0) | ~ratio.isfinite(), 0)
+
+
+VECTOR_NORM = _by_slope(
+    "linalg_vector_norm.default",
+    torch.linalg.vector_norm,
+    _norm_slope,
+    _norm_settings,
+    formula="y = (Σ_{a in A} |u_a|^p)^(1/p);  ∂J/∂u_a = ∂J/∂y · sign(u_a) (|u_a| / y)^(p - 1), 0 where u_a = 0",
+    latex=r"y = \Big(\sum_{a \in A} |u_a|^p\Big)^{1/p}, \quad \frac{\partial J}{\partial u_a} = "
+    r"\mathrm{sign}(u_a) \left(\frac{|u_a|}{y}\right)^{p - 1} \frac{\partial J}{\partial y}",
+)
+
+
+def _by_unbiased(dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Settings:
+    return Settings(dim, keepdim, {"correction": int(unbiased)})
+
+
+def _by_correction(dim: Any = None, *, correction: float | None = None, keepdim: bool = False) -> Settings:
+    return Settings(dim, keepdim, {"correction": 1 if correction is None else correction})
+
+
+_DISPERSION: Mapping[str, Callable[..., Settings]] = {"dim": _by_unbiased, "correction": _by_correction}
+
+
+def _variance_slope(_y: Tensor, u: Tensor, dim: Any, keepdim: bool, correction: float) -> Tensor:
+    mean = u.mean(_axes(u.ndim, dim), keepdim=True)
+    return 2 * (u - mean) / (_count(u, dim) - correction)
+
+
+def _deviation_slope(y: Tensor, u: Tensor, dim: Any, keepdim: bool, correction: float) -> Tensor:
+    spread = _spread(y, u, dim, keepdim)
+    return (_variance_slope(y, u, dim, keepdim, correction) / (2 * spread)).masked_fill(spread == 0, 0)
+
+
+VAR_DIM, VAR = (
+    _by_slope(
+        f"var.{overload}",
+        torch.var,
+        _variance_slope,
+        settings,
+        formula="y = 1/(|A| - k) Σ_{a in A} (u_a - μ)²;  ∂J/∂u_a = ∂J/∂y · 2 (u_a - μ) / (|A| - k)",
+        latex=r"y = \frac{1}{|A| - k} \sum_{a \in A} (u_a - \mu)^2, \quad "
+        r"\frac{\partial J}{\partial u_a} = \frac{2 (u_a - \mu)}{|A| - k} \frac{\partial J}{\partial y}",
+    )
+    for overload, settings in _DISPERSION.items()
+)
+
+STD_DIM, STD = (
+    _by_slope(
+        f"std.{overload}",
+        torch.std,
+        _deviation_slope,
+        settings,
+        formula="y = √(1/(|A| - k) Σ_{a in A} (u_a - μ)²);  ∂J/∂u_a = ∂J/∂y · (u_a - μ) / ((|A| - k) y), 0 where y = 0",
+        latex=r"y = \sqrt{\frac{1}{|A| - k} \sum_{a \in A} (u_a - \mu)^2}, \quad "
+        r"\frac{\partial J}{\partial u_a} = \frac{u_a - \mu}{(|A| - k)\,y} \frac{\partial J}{\partial y}",
+    )
+    for overload, settings in _DISPERSION.items()
 )

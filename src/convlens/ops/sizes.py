@@ -135,6 +135,7 @@ STEP_FUNCTIONS = tuple(
 )
 
 ARGMAX = _made("argmax.default", STEPS, "y = the place of the largest element", r"y = \arg\max_a u_a")
+WHERE_SCALARS = _made("where.Scalar", STEPS, "y = a where a condition holds, else b", r"y = c\,a + (1 - c)\,b")
 SIGN = _made("sign.default", STEPS, "y = -1, 0 or 1, as u is negative, zero or positive", r"y = \mathrm{sign}(u)")
 LOGICAL_NOT = _made("logical_not.default", STEPS, "y = not u", r"y = \neg u")
 ONE_HOT = _made("one_hot.default", STEPS, "y_ij = 1 where j is the class u_i, else 0", r"y_{ij} = [u_i = j]")

@@ -76,6 +76,7 @@ ACTIVATION = {
     "aten.softmax.int": [case(r(3, 5), 1), case(r(3, 2, 4), 1), case(r(3, 5), -1, torch.float64), case(r(4), 0)],
     "aten.log_softmax.int": [case(r(3, 5), 1), case(r(3, 2, 4), 1), case(r(3, 5), -1, torch.float64), case(r(4), 0)],
     "aten.dropout.default": [case(r(3, 7), p, train) for p, train in ((0.4, True), (0.4, False), (0.0, True))],
+    "aten.alpha_dropout.default": [case(r(3, 7), p, train) for p, train in ((0.4, True), (0.4, False), (0.0, True))],
     "aten.feature_dropout.default": [case(r(3, 4, 2, 2), p, train) for p, train in ((0.4, True), (0.4, False))],
 }
 
@@ -111,6 +112,7 @@ ELEMENTWISE = {
     ],
     "aten.neg.default": unary(),
     "aten.pow.Tensor_Scalar": [case(positive(3, 4), p) for p in (0.75, 2, -1.5, 1, 0)] + [case(r(3, 5), 3)],
+    "aten.pow.Scalar": [case(2.0, r(3, 4)), case(0.5, r())],
     "aten.square.default": unary(),
     "aten.exp.default": unary(),
     "aten.log.default": [case(positive(3, 5))],
@@ -293,6 +295,12 @@ NORMALISATION = {
         case(r(2, 3, 5), [3, 5], r(3, 5), None, 1e-3),
         case(r(3, 5), [5]),
     ],
+    "aten.rms_norm.default": [
+        case(r(2, 3, 5), [5], r(5)),
+        case(r(2, 3, 5), [3, 5], r(3, 5), 1e-3),
+        case(r(3, 5), [5]),
+        case(r(5), [5], r(5)),
+    ],
     "aten.group_norm.default": [
         case(r(2, 4, 3, 2), 2, r(4), r(4)),
         case(r(2, 4, 3, 2, channels_last=True), 4, r(4), r(4), 1e-3),
@@ -310,6 +318,7 @@ REDUCTION = {
     },
     **{f"aten.{name}.default": [case(r(2, 3)), case(r())] for name in ("max", "min")},
     **{f"aten.{name}.dim": [case(r(2, 3, 4), 1), case(r(2, 3), -1, True), case(r(4), 0)] for name in ("max", "min")},
+    **{f"aten.{name}.default": [case(r(2, 3)), case(r(2, 3), False)] for name in ("std", "var")},
     **{f"aten.{name}.dim": DISPERSION for name in ("std", "var")},
     **{f"aten.{name}.correction": CORRECTED for name in ("std", "var")},
     "aten.linalg_vector_norm.default": [

@@ -1,12 +1,13 @@
 """Functions y_i = f(u_i) of one operand that are not activation functions: powers, logarithms, bounds."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from convlens.ops.dense import elementwise
+from convlens.ops.dense import diagonal, elementwise
 from convlens.ops.record import Operator, Rule, operator, plain, reads_inputs, reads_output
 
 
@@ -42,12 +43,30 @@ NEG = operator(
     latex=r"y = -u, \quad \frac{\partial J}{\partial u} = -\frac{\partial J}{\partial y}",
 )
 
+
+def _power_derivative(context: Any, c: float, _u: Tensor) -> Tensor:
+    """y log c; 0 for c = 0, where y is a step, and no number for c < 0."""
+    y: Tensor = context.output
+    return y * math.log(c) if c > 0 else torch.zeros_like(y) if c == 0 else torch.full_like(y, math.nan)
+
+
 POW = _function(
     "pow.Tensor_Scalar",
     torch.pow,
     lambda _, u, p: p * u ** (p - 1) if p != 0 else torch.zeros_like(u),
     formula="y = u^p;  ∂J/∂u = ∂J/∂y · p u^(p - 1)",
     latex=r"y = u^p, \quad \frac{\partial J}{\partial u} = \frac{\partial J}{\partial y}\,p\,u^{p - 1}",
+)
+
+POWER_OF_NUMBER = operator(
+    "aten.pow.Scalar",
+    plain(torch.pow),
+    lambda back, c, u: (back.upstream * _power_derivative(back, c, u),),
+    lambda local, c, u: diagonal(_power_derivative(local, c, u)),
+    structure="elementwise",
+    formula="y = c^u;  ∂J/∂u = ∂J/∂y · y log(c)",
+    latex=r"y = c^u, \quad \frac{\partial J}{\partial u} = \frac{\partial J}{\partial y}\,y \log c",
+    reads=reads_output,
 )
 
 SQUARE = _function(

@@ -245,6 +245,10 @@ VECTOR_NORM = _by_slope(
 )
 
 
+def _over_all(unbiased: bool = True) -> Settings:
+    return _by_unbiased(unbiased=unbiased)
+
+
 def _by_unbiased(dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Settings:
     return Settings(dim, keepdim, {"correction": int(unbiased)})
 
@@ -253,7 +257,11 @@ def _by_correction(dim: Any = None, *, correction: float | None = None, keepdim:
     return Settings(dim, keepdim, {"correction": 1 if correction is None else correction})
 
 
-_DISPERSION: Mapping[str, Callable[..., Settings]] = {"dim": _by_unbiased, "correction": _by_correction}
+_DISPERSION: Mapping[str, Callable[..., Settings]] = {
+    "default": _over_all,
+    "dim": _by_unbiased,
+    "correction": _by_correction,
+}
 
 
 def _variance_slope(_y: Tensor, u: Tensor, dim: Any, keepdim: bool, correction: float) -> Tensor:
@@ -266,7 +274,7 @@ def _deviation_slope(y: Tensor, u: Tensor, dim: Any, keepdim: bool, correction: 
     return (_variance_slope(y, u, dim, keepdim, correction) / (2 * spread)).masked_fill(spread == 0, 0)
 
 
-VAR_DIM, VAR = (
+VAR, VAR_DIM, VAR_CORRECTION = (
     _by_slope(
         f"var.{overload}",
         torch.var,
@@ -279,7 +287,7 @@ VAR_DIM, VAR = (
     for overload, settings in _DISPERSION.items()
 )
 
-STD_DIM, STD = (
+STD, STD_DIM, STD_CORRECTION = (
     _by_slope(
         f"std.{overload}",
         torch.std,

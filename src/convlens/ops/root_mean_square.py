@@ -43,15 +43,16 @@ def _local_gradient(
     local: Local, u: Tensor, shape: Any, weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
     """∂y_i/∂u_j = γ_i r (δ_ij - û_i û_j / n) for i and j that share their r, else 0; ∂y_i/∂γ = û_i where i uses γ."""
-    normalised = u * local.saved
+    normalised: Tensor = u * local.saved
     if weight is not None and local.wrt == 1:
         chosen = selection_of(weight, lambda values: values.expand(u.shape))
         return normalised.reshape(*u.shape, *(1,) * weight.ndim) * chosen
     flat, n = normalised.reshape(-1), prod(shape)
     block = torch.arange(len(flat)) // n
     shared = flat[:, None] * flat / n * (block[:, None] == block)
-    scale = local.saved.expand(u.shape) if weight is None else weight * local.saved
-    return (scale.reshape(-1, 1) * (torch.eye(len(flat), dtype=u.dtype) - shared)).reshape(u.shape * 2)
+    scale: Tensor = local.saved.expand(u.shape) if weight is None else weight * local.saved
+    rows: Tensor = scale.reshape(-1, 1) * (torch.eye(len(flat), dtype=u.dtype) - shared)
+    return rows.reshape(u.shape * 2)
 
 
 RMS_NORM = operator(

@@ -16,6 +16,7 @@ from convlens.core.errors import UsageError
 from convlens.graph.graph import Node, Ref, replace_references
 
 _MAY_RETURN_ITS_INPUT = {
+    "aten.alpha_dropout.default",
     "aten.broadcast_tensors.default",
     "aten.dropout.default",
     "aten.einsum.default",

@@ -1,4 +1,4 @@
-"""Asked layout: where classes come from, as the options of `check` and `evaluate` say."""
+"""Asked layout: where classes come from, as the options of commands say."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from convlens.data.layout import Layout, columns_named
 def asked_layout(
     labels: str | Path | None, *, nested: bool = False, learn: str = "auto", label_columns: str = ""
 ) -> Layout:
-    """The layout that options of these names ask for; they are as in `train`.
+    """The layout that options of these names ask for.
 
     Raises UsageError for a `learn` that there is not, and where a table is told about and none is given.
     """

@@ -89,7 +89,7 @@ def compare(
         contestants = _contestants(base, tricks, backbones)
     left_out = _race(bench, contestants, rounds, None if budget is None else start + budget, progress)
     contestants = [one for one in contestants if one.outcomes]
-    points = fraction_points(bench, base, rounds, fractions, left_out, progress) if fractions else []
+    points, without = fraction_points(bench, base, rounds, fractions, progress) if fractions else ([], [])
     rows = standings(contestants, [(one.seed, one.fold) for one in rounds])
     best = max(rows, key=lambda row: (row.accuracy, -row.val_loss))
     split = bench.divided(rounds[0].seeded(base))
@@ -114,7 +114,7 @@ def compare(
         frozen_unchanged=bench.frozen_unchanged,
         fractions=points,
         range_test=found,
-        left_out=left_out,
+        left_out=left_out + without,
         seconds=time.perf_counter() - start,
     )
     chosen = next(one for one in contestants if one.name == best.name)

@@ -1,5 +1,6 @@
 """Divide: which pictures are for training and which for judging, as a recipe says."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -7,12 +8,13 @@ from pathlib import Path
 from convlens.core.errors import UsageError
 from convlens.core.progress import Say
 from convlens.data.facts import FactsStore
-from convlens.data.layout import Layout, columns_named
+from convlens.data.layout import Layout
 from convlens.data.manifest import Manifest
 from convlens.data.neighbours import connected
 from convlens.data.signature import alike
 from convlens.data.split_file import split_given_back
 from convlens.data.splits import Pairs, fold, split_pictures
+from convlens.tasks.asked_layout import asked_layout
 from convlens.tasks.network import whole_name
 from convlens.training.recipe import Recipe
 
@@ -21,14 +23,11 @@ _LEAST_SCENE = 10
 
 
 def layout_of(recipe: Recipe) -> Layout:
-    """Where the classes and groups come from."""
-    return Layout(
-        labels=recipe.labels or None,
-        nested=recipe.nested,
-        group_by=recipe.group_by,
-        learn=None if recipe.learn == "auto" else recipe.learn,
-        label_columns=columns_named(recipe.label_columns),
+    """Where the classes and groups come from. Raises UsageError as `asked_layout` does."""
+    asked = asked_layout(
+        recipe.labels or None, nested=recipe.nested, learn=recipe.learn, label_columns=recipe.label_columns
     )
+    return dataclasses.replace(asked, group_by=recipe.group_by)
 
 
 def with_whole_paths(recipe: Recipe) -> Recipe:

@@ -29,21 +29,20 @@ def fraction_points(
     base: Recipe,
     rounds: Sequence[Round],
     fractions: Sequence[float],
-    left_out: list[str],
     progress: Progress,
-) -> list[FractionPoint]:
+) -> tuple[list[FractionPoint], list[str]]:
     """Transfer by the base recipe, and the same network from random weights, on ever more pictures.
 
-    A fraction on which one of them diverges is added to what is `left_out`.
+    A fraction on which one of them diverges is left out, and said in the second list.
     """
-    points = []
+    points, left_out = [], []
     with progress("compare", 2 * len(fractions) * len(rounds)) as advance:
         for fraction in sorted(fractions):
             try:
                 points.append(_fraction_point(bench, base, rounds, fraction, advance))
             except DivergedError as error:
                 left_out.append(f"{fraction:g} of the pictures: {error}")
-    return points
+    return points, left_out
 
 
 def _fraction_point(

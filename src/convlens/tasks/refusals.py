@@ -4,6 +4,7 @@ from torch import nn
 
 from convlens.core.errors import UsageError
 from convlens.core.target import LOSSES, TargetKind
+from convlens.tasks.divide import layout_of
 from convlens.training.recipe import Recipe
 
 CLOSED_FORM = ("ridge", "logistic")
@@ -13,7 +14,7 @@ def refuse_contradictions(recipe: Recipe) -> None:
     """Raises UsageError, with what to change, where freeze plan, head, views and labels exclude each other."""
     _refuse_unfit_own_head(recipe)
     _refuse_unfit_closed_form(recipe)
-    _refuse_learning_without_table(recipe)
+    layout_of(recipe)  # refuses what tells about a table where none is given
     if recipe.batch_norm and recipe.batch_size == 1:
         raise UsageError(
             "--batch-size 1: a head with --batch-norm needs at least two examples to normalise over. Give --batch-size "
@@ -72,12 +73,6 @@ def refuse_unfit_head(kind: TargetKind, head: nn.Module, backbone: str) -> None:
             f"the table of labels holds {kind}. Take a --backbone that ends in a linear layer, such as house or "
             "resnet18."
         )
-
-
-def _refuse_learning_without_table(recipe: Recipe) -> None:
-    if not recipe.labels and (recipe.learn != "auto" or recipe.label_columns):
-        option = f"--learn {recipe.learn}" if recipe.learn != "auto" else f"--label-columns {recipe.label_columns}"
-        raise UsageError(f"{option} tells about a table of labels: give it with --labels CSV, or leave the option out.")
 
 
 def _refuse_unfit_own_head(recipe: Recipe) -> None:

@@ -191,6 +191,36 @@ def test_a_budget_leaves_out_and_says_so(pictures, tmp_path):
     assert record.left_out[-1] == "2 of 3 runs of each recipe: the budget was used up"
 
 
+def test_fractions_alone_compare_nothing_else(pictures, tmp_path):
+    told = []
+    record = compare(pictures, seeds=2, fractions=[0.5, 1], say=told.append, out=tmp_path / "parts", **SMALL)
+    assert [row.name for row in record.rows] == ["base"]
+    assert [point.fraction for point in record.fractions] == [0.5, 1]
+    assert (record.best, record.best_because) == ("base", "No other recipe was compared.")
+    [first] = [line for line in told if line.startswith("transfer and training from scratch on 0.5 of the pictures")]
+    assert re.search(r"took [\d.]+ s; the larger fractions, about [\d.]+ s", first)
+
+
+def test_backbones_alone_compare_nothing_else(pictures, tmp_path):
+    record = compare(pictures, seeds=1, backbones=["resnet18"], out=tmp_path / "nets", size=32, epochs=1)
+    assert [row.name for row in record.rows] == ["base", "resnet18"]
+
+
+def test_what_it_will_take_is_said_after_the_first_training(pictures, tmp_path):
+    told = []
+    compare(pictures, tricks=["dropout"], seeds=3, say=told.append, out=tmp_path / "told", **SMALL)
+    number = r"[\d.]+ (?:s|min \d\d s)"
+    forecasts = [line for line in told if " took " in line]
+    assert re.fullmatch(rf"the first training took {number}; 6 of that kind, about {number}\. .* longer", forecasts[0])
+    assert re.fullmatch(rf"one training of each recipe took {number}; the rest, about {number}", forecasts[1])
+
+
+def test_a_budget_that_is_used_up_leaves_out_fractions_too(pictures, tmp_path):
+    record = compare(pictures, seeds=1, budget=0.0, fractions=[0.5, 1], out=tmp_path / "short", **SMALL)
+    assert record.fractions == []
+    assert record.left_out == [f"{part} of the pictures: the budget was used up" for part in ("0.5", "1")]
+
+
 def test_other_backbones_are_rows(pictures, tmp_path):
     record = compare(
         pictures, tricks=["cosine"], seeds=1, backbones=["resnet18"], out=tmp_path / "nets", size=32, epochs=1

@@ -1,6 +1,7 @@
 """`convlens compare DIR`."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +32,8 @@ def compare(
         typer.Option(
             metavar="A,B,...",
             help="dropout, batch-norm, weight-decay, label-smoothing, mixup, momentum, nesterov, adam, adamw, step, "
-            "cosine, warm-up, tenth-rate, class-weights, early-stopping, ema, wide-head, augment, reopen.",
+            "cosine, warm-up, tenth-rate, class-weights, early-stopping, ema, wide-head, augment, reopen. Default: "
+            "eight of these, or none beside --backbones or --fractions.",
             rich_help_panel=_WHAT,
         ),
     ] = None,
@@ -106,7 +108,7 @@ def compare(
     base = {name: context.params[name] for name in _OF_THE_BASE if recipe is None or _is_given(context, name)}
     record = task.compare(
         folder,
-        tricks=task.ALL_TRICKS if all_tricks else task.DEFAULT_TRICKS if tricks is None else _words(tricks),
+        tricks=task.ALL_TRICKS if all_tricks else None if tricks is None else _words(tricks),
         recipe=recipe,
         seeds=seeds,
         folds=folds,
@@ -132,6 +134,8 @@ def seconds_of(text: str) -> float:
 
 def print_comparison(record: "Comparison") -> None:
     """The table, and a sentence for each recipe."""
+    from convlens.core.comparison import BEST_RECIPE_FILE, COMPARISON_PAGE
+
     width = max(len(row.name) for row in record.rows)
     typer.echo(f"{'':{width}}  accuracy   95 % interval   to base   95 % interval   time/run  train loss  val loss")
     for row in record.rows:
@@ -157,8 +161,10 @@ def print_comparison(record: "Comparison") -> None:
         )
     features = record.features
     typer.echo(f"Time     {record.seconds:.1f} s; features: {features.computed} computed, {features.reused} reused")
-    typer.echo(f"Page     {record.folder}/comparison.html")
-    typer.echo(f"Best     convlens train {record.pictures_folder} --recipe {record.folder}/best.toml   ({record.best})")
+    typer.echo(f"Page     {record.folder}/{COMPARISON_PAGE}")
+    best = f"{record.folder}/{BEST_RECIPE_FILE}"
+    typer.echo(f"Best     {record.best}. {record.best_because}")
+    typer.echo(f"Use it   {shlex.join(['convlens', 'train', record.pictures_folder, '--recipe', best])}")
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

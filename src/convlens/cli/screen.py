@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convlens.core.durations import duration, pace
 from convlens.core.progress import Advance, Progress, silent
 
 if TYPE_CHECKING:
@@ -75,13 +76,6 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes} min" if minutes else f"{seconds:.0f} s"
-
-
 def _to_standard_error(text: str) -> None:
     print(printable(text), file=sys.stderr)
 
@@ -97,9 +91,9 @@ def _progress_line(stage: str, total: int) -> Iterator[Advance]:
         done += steps
         if (moment := time.perf_counter()) - told >= _SECONDS_BETWEEN_LINES:
             told = moment
-            rate = done / (moment - start)
-            left = f", {_duration((total - done) / rate)} left" if rate and total else ""
-            _to_standard_error(f"{name}: {done} of {total} {unit}, {rate:.0f}/s{left}{note and f', {note}'}")
+            elapsed = moment - start
+            left = f", {duration((total - done) * elapsed / done)} left" if done and total else ""
+            _to_standard_error(f"{name}: {done} of {total} {unit}, {pace(done, elapsed)}{left}{note and f', {note}'}")
 
     yield advance
     _to_standard_error(f"{name}: {done} {unit} in {time.perf_counter() - start:.1f} s")
@@ -125,7 +119,7 @@ def _progress_bar(stage: str, total: int) -> Iterator[Advance]:
         task = bars.add_task(name, total=total, unit=unit, rate="", note="")
 
         def advance(steps: int, note: str = "") -> None:
-            speed = bars.tasks[task].speed
-            bars.update(task, advance=steps, rate=f"{speed:.0f}/s" if speed else "", note=note)
+            bars.update(task, advance=steps, note=note)
+            bars.update(task, rate=pace(int(bars.tasks[task].completed), bars.tasks[task].elapsed or 0.0))
 
         yield advance

@@ -90,6 +90,9 @@ class Comparison(Record):
     rows: list[ComparedRecipe]
     """The base first."""
     best: str
+    """The row that is recommended; the base, unless another was shown to be better."""
+    best_because: str = ""
+    """Why, in a sentence."""
     features: FeatureCounts
     """Over all networks of the comparison; `bytes_per_image` is the base's."""
     frozen_unchanged: bool

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 
+from convlens.core import durations
+
 NO_BREAK_SPACE = "\u00a0"
 _BYTE_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -42,16 +44,8 @@ def score(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """0.042 -> '0.04 s'; 12.34 -> '12.3 s'; 185 -> '3 min 05 s'; 7380 -> '2 h 03 min'."""
-    if seconds < 9.995:
-        return f"{seconds:.2f}{NO_BREAK_SPACE}s"
-    if seconds < 59.95:
-        return f"{seconds:.1f}{NO_BREAK_SPACE}s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes}{NO_BREAK_SPACE}min{NO_BREAK_SPACE}{rest:02d}{NO_BREAK_SPACE}s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours}{NO_BREAK_SPACE}h{NO_BREAK_SPACE}{minutes:02d}{NO_BREAK_SPACE}min"
+    """As `core.durations.duration`, on one line."""
+    return durations.duration(seconds).replace(" ", NO_BREAK_SPACE)
 
 
 def byte_size(num_bytes: int) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from convlens.core.comparison import Comparison, RangeTest
+from convlens.core.durations import duration
 from convlens.core.errors import ConvlensError, DivergedError, UsageError
 from convlens.core.files import disk_errors_named
 from convlens.core.progress import Advance, Progress, Say, silent, unsaid
@@ -26,7 +27,7 @@ from convlens.tasks.place import unused_run_name
 from convlens.tasks.recipe import changed_recipe
 from convlens.tasks.refusals import refuse_contradictions, refuse_incomparable
 from convlens.tasks.rounds import Round, rounds_of
-from convlens.tasks.standings import Contestant, standings
+from convlens.tasks.standings import Contestant, recommended, standings
 from convlens.tasks.workbench import Workbench
 from convlens.training.range_test import range_test
 from convlens.training.recipe import Recipe
@@ -45,7 +46,7 @@ DEFAULT_TRICKS = ("momentum", "adam", "cosine", "weight-decay", "dropout", "labe
 def compare(
     folder: str | Path,
     *,
-    tricks: Sequence[str] = DEFAULT_TRICKS,
+    tricks: Sequence[str] | None = None,
     recipe: Recipe | str | Path | None = None,
     seeds: int = 5,
     folds: int = 0,
@@ -60,18 +61,22 @@ def compare(
 ) -> Comparison:
     """The comparison of a base recipe with each trick added to it, with all of them together, and with other backbones.
 
-    The base is `recipe` (a record or a TOML file) or plain gradient descent, with `changes` to its fields (backbone,
-    epochs, learning_rate, ...). Every recipe is trained with `seeds` seeds; each seed splits the pictures anew where
-    there is no val/, and with `folds` every seed judges each picture once. The frozen part runs once per picture.
-    `backbones` are names, each with its usual weights or "NAME=FILE". `budget` is in seconds: tricks and further seeds
-    that do not fit are left out, and said. `fractions` of the training pictures are tried with the base and from
-    scratch. `lr_find` takes the base's learning rate from a range test.
+    `tricks` None means a choice of eight, or none where `fractions` or `backbones` say what to compare. The base is
+    `recipe` (a record or a TOML file) or plain gradient descent, with `changes` to its fields (backbone, epochs,
+    learning_rate, ...). Every recipe is trained with `seeds` seeds; each seed splits the pictures anew where there is
+    no val/, and with `folds` every seed judges each picture once. The frozen part runs once per picture. `backbones`
+    are names, each with its usual weights or "NAME=FILE". `budget` is in seconds: tricks, further seeds and fractions
+    that do not fit are left out, and said; how long all of it will take is said after the first training. `fractions`
+    of the training pictures are tried with the base and from scratch. `lr_find` takes the base's learning rate from a
+    range test. What is called best was shown to be better than the base; ties go to the cheaper recipe.
 
     The folder `out` gets the page, the record and the best recipe. Raises UsageError for unknown names and values out
     of range, DataError for unusable pictures.
     """
     start = time.perf_counter()
     base = _base(recipe, changes)
+    if tricks is None:
+        tricks = () if fractions or backbones else DEFAULT_TRICKS
     backbones = [_with_whole_path(one) for one in backbones]
     contestants = _contestants(base, tricks, backbones)
     rounds = rounds_of(base, seeds, folds)
@@ -87,11 +92,13 @@ def compare(
         say(f"range test: learning rate {found.proposed:g}")
         base = base.model_copy(update={"learning_rate": found.proposed})
         contestants = _contestants(base, tricks, backbones)
-    left_out = _race(bench, contestants, rounds, None if budget is None else start + budget, progress)
+    bench.divided(rounds[0].seeded(base))  # the frozen layers run now, so that the first training's time is its own
+    end = None if budget is None else start + budget
+    left_out = _race(bench, contestants, rounds, end, progress, say)
     contestants = [one for one in contestants if one.outcomes]
-    points, without = fraction_points(bench, base, rounds, fractions, progress) if fractions else ([], [])
+    points, without = fraction_points(bench, base, rounds, fractions, end, progress, say) if fractions else ([], [])
     rows = standings(contestants, [(one.seed, one.fold) for one in rounds])
-    best = max(rows, key=lambda row: (row.accuracy, -row.val_loss))
+    best = recommended(contestants, rows)
     split = bench.divided(rounds[0].seeded(base))
     record = Comparison(
         folder=str(target),
@@ -110,6 +117,7 @@ def compare(
         num_runs=len(contestants[0].outcomes),
         rows=rows,
         best=best.name,
+        best_because=best.reason,
         features=bench.counts,
         frozen_unchanged=bench.frozen_unchanged,
         fractions=points,
@@ -158,12 +166,18 @@ def _contestants(base: Recipe, tricks: Sequence[str], backbones: Sequence[str]) 
 
 
 def _race(
-    bench: Workbench, contestants: Sequence[Contestant], rounds: Sequence[Round], end: float | None, progress: Progress
+    bench: Workbench,
+    contestants: Sequence[Contestant],
+    rounds: Sequence[Round],
+    end: float | None,
+    progress: Progress,
+    say: Say,
 ) -> list[str]:
     """Train every recipe in every round that the budget allows; what is left out is given back, with the reason."""
     left_out: list[str] = []
     longest = 0.0
-    with progress("compare", len(contestants) * len(rounds)) as advance:
+    total = len(contestants) * len(rounds)
+    with progress("compare", total) as advance:
         for number, one_round in enumerate(rounds):
             begun = time.perf_counter()
             if end is not None and number and begun + longest > end:
@@ -176,9 +190,24 @@ def _race(
                     left_out.append(f"{group[0].name}: the budget was used up")
                 else:
                     left_out += _train(bench, group, one_round, advance)
+                if not number and group[0] is contestants[0]:
+                    _say_pace(say, len(group), total, time.perf_counter() - begun)
             if number:
                 longest = max(longest, time.perf_counter() - begun)
+            elif len(rounds) > 1:
+                took, others = time.perf_counter() - begun, len(rounds) - 1
+                say(f"one training of each recipe took {duration(took)}; the rest, about {duration(took * others)}")
     return left_out
+
+
+def _say_pace(say: Say, done: int, total: int, seconds: float) -> None:
+    """What is to be expected, after the first trainings: those of the base, and of all that trained with it at once."""
+    if total > done:
+        first = "the first training" if done == 1 else f"the first {done} trainings"
+        say(
+            f"{first} took {duration(seconds)}; {total} of that kind, about {duration(seconds * total / done)}. "
+            "Recipes that train more layers take longer"
+        )
 
 
 def _families(contestants: Sequence[Contestant]) -> list[list[Contestant]]:

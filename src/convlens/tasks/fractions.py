@@ -2,11 +2,13 @@
 
 import dataclasses
 import hashlib
+import time
 from collections.abc import Sequence
 
 from convlens.core.comparison import FractionPoint
+from convlens.core.durations import duration
 from convlens.core.errors import DivergedError, UsageError
-from convlens.core.progress import Advance, Progress
+from convlens.core.progress import Advance, Progress, Say
 from convlens.data.manifest import Manifest
 from convlens.tasks.network import refuse_to_draw
 from convlens.tasks.recipe import changed_recipe
@@ -29,19 +31,32 @@ def fraction_points(
     base: Recipe,
     rounds: Sequence[Round],
     fractions: Sequence[float],
+    end: float | None,
     progress: Progress,
+    say: Say,
 ) -> tuple[list[FractionPoint], list[str]]:
     """Transfer by the base recipe, and the same network from random weights, on ever more pictures.
 
-    A fraction on which one of them diverges is left out, and said in the second list.
+    A fraction on which one of them diverges, or that begins after `end`, is left out, and said in the second list. The
+    smallest fraction comes first, and tells how long the others will take.
     """
     points, left_out = [], []
     with progress("compare", 2 * len(fractions) * len(rounds)) as advance:
-        for fraction in sorted(fractions):
+        for number, fraction in enumerate(sorted(fractions)):
+            begun = time.perf_counter()
+            if end is not None and begun > end:
+                left_out.append(f"{fraction:g} of the pictures: the budget was used up")
+                continue
             try:
                 points.append(_fraction_point(bench, base, rounds, fraction, advance))
             except DivergedError as error:
                 left_out.append(f"{fraction:g} of the pictures: {error}")
+            if not number and len(fractions) > 1:
+                took, rest = time.perf_counter() - begun, sum(fractions) / fraction - 1
+                say(
+                    f"transfer and training from scratch on {fraction:g} of the pictures took {duration(took)}; the "
+                    f"larger fractions, about {duration(took * rest)}"
+                )
     return points, left_out
 
 

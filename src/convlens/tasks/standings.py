@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from convlens.core.comparison import ComparedRecipe, ComparedRun, Verdict
 from convlens.tasks.outcome import Outcome
@@ -10,6 +11,8 @@ from convlens.training.recipe import Recipe
 from convlens.training.significance import Difference, holm, paired_difference
 
 _LEVEL = 0.05
+_AS_CHEAP = 2.0
+"""Times of training within this factor of each other count as the same: a machine's noise should not decide."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,41 @@ def standings(contestants: Sequence[Contestant], rounds: Sequence[tuple[int, int
             for one, difference, p_value in zip(others, differences, corrected, strict=True)
         ),
     ]
+
+
+class Recommendation(NamedTuple):
+    """The recipe to take, and why."""
+
+    name: str
+    reason: str
+
+
+def recommended(contestants: Sequence[Contestant], rows: Sequence[ComparedRecipe]) -> Recommendation:
+    """The most accurate recipe of those that help, or the base where none was shown to.
+
+    Where no difference to the most accurate one is shown, and that one takes over twice as long, a cheaper one goes
+    before it.
+    """
+    helping = [(one, row) for one, row in zip(contestants, rows, strict=True) if row.verdict == "helps"]
+    if not helping:
+        others = "No other recipe was compared" if len(rows) == 1 else "No recipe was shown to be better than the base"
+        return Recommendation(rows[0].name, f"{others}.")
+    by_accuracy = sorted(helping, key=lambda pair: (-pair[1].accuracy, pair[1].val_loss))
+    most_accurate, _ = by_accuracy[0]
+    tied = [pair for pair in by_accuracy if not _differ(most_accurate, pair[0])]
+    cheapest = min(row.seconds for _, row in tied)
+    best = next(row for _, row in tied if row.seconds <= _AS_CHEAP * cheapest)
+    if best.name == most_accurate.name:
+        return Recommendation(best.name, "It has the highest accuracy of the recipes that help.")
+    return Recommendation(
+        best.name, f"It helps, and no difference to {most_accurate.name}, which takes longer, was shown."
+    )
+
+
+def _differ(one: Contestant, other: Contestant) -> bool:
+    """Whether a difference between two recipes is shown."""
+    hits, base = ([outcome.hits for outcome in contestant.outcomes] for contestant in (one, other))
+    return paired_difference(hits, base).p_value < _LEVEL
 
 
 def mean_accuracy(hits: Sequence[Mapping[str, bool]]) -> tuple[float, tuple[float, float]]:

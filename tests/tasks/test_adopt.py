@@ -1,5 +1,6 @@
 """Networks that are not the zoo's: modules of one's own, and timm's names."""
 
+import csv
 import shlex
 import sys
 import types
@@ -240,3 +241,139 @@ def test_without_timm(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(MachineError, match=r"pip install 'convlens\[timm\]'"):
         convlens.inspect("timm:resnet50")
+
+
+class Wrapper(nn.Module):
+    """As DataParallel and its kin: the network is held as `self.module`."""
+
+    def __init__(self):
+        super().__init__()
+        self.module = Own()
+
+    def forward(self, x):
+        return self.module(x)
+
+
+class Tied(Own):
+    """Two names of one parameter, a buffer that is in no state, and a plain tensor that is no buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.also = self.body[0]
+        self.register_buffer("grey", torch.tensor([0.3, 0.6, 0.1]).view(1, 3, 1, 1), persistent=False)
+        self.shift = torch.tensor(0.5)
+
+    def forward(self, x):
+        return super().forward(x * self.grey + self.shift)
+
+
+class Unordered(Own):
+    """Its last layer is made first, and another one that does not run is made last."""
+
+    def __init__(self):
+        super().__init__()
+        self.spare = nn.Linear(8, 3)
+
+
+@pytest.mark.parametrize("module", [Wrapper, Tied, Unordered])
+@pytest.mark.parametrize("options", [{}, {"head": "hidden", "head_width": 8}])
+def test_what_was_trained_comes_back_whole(tmp_path, module, options):
+    folder = draw_pictures(tmp_path / "pictures")
+    options = {**TINY, "weights": None, "precision": "fp32", **options}
+    convlens.train(folder, backbone=module(), out=tmp_path / "run", **options)
+    table = csv.DictReader((tmp_path / "run" / "predictions.csv").read_text().splitlines())
+    told = {line["file"]: float(line["p(blue)"]) for line in table}
+    files = [folder / file for file in told]
+    found = [one.probabilities["blue"] for one in convlens.predict(tmp_path / "run", *files).predictions]
+    assert found == pytest.approx(list(told.values()), abs=1e-5)
+
+
+class Changed(Own):
+    def __init__(self, change):
+        super().__init__()
+        self.change = change
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, x):
+        return self.change(self, super().forward(x))
+
+
+def remember(module, scores):
+    module.seen += 1
+    return scores
+
+
+class Ends(Own):
+    """A layer that is made last, does not run, and is named."""
+
+    def __init__(self):
+        super().__init__()
+        self.tip = nn.Linear(8, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda _, s: {"logits": s}, "gives a dict with the keys logits; training needs one tensor"),
+        (lambda _, s: (s, s), r"gives a tuple of 2; training needs one tensor .* `return self.network\(x\)\[0\]`"),
+        (lambda _, s: s[:, :, None, None], r"outputs of shape \(2, 2, 1, 1\) for two images and 2 classes"),
+        (lambda _, s: s + torch.randn_like(s), "answers differently when it is asked again"),
+        (lambda _, s: nn.functional.dropout(s), "answers differently when it is asked again"),
+        (lambda _, s: s - s.mean(0), "depends on the other images of its batch"),
+        (lambda _, s: nn.functional.batch_norm(s, None, None, training=True), "cannot be run on a batch of 1"),
+        (remember, r"changes its own state in evaluation mode \(seen\)"),
+        (lambda _, s: s / 0, "scores that are not finite"),
+    ],
+)
+def test_what_would_not_answer_as_it_was_trained_is_refused_before_training(tmp_path, change, told):
+    folder = draw_pictures(tmp_path / "pictures")
+    with pytest.raises(UsageError, match=told):
+        convlens.train(folder, backbone=Changed(change), out=tmp_path / "run", **{**TINY, "weights": None})
+    with pytest.raises(UsageError, match=told):
+        convlens.compare(folder, backbone="module:Changed", tricks=[], seeds=1, out=tmp_path / "table")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_lost_in_a_file_of_weights_is_refused(tmp_path):
+    class Restless(Own):
+        """Each copy of it is another one."""
+
+        def __deepcopy__(self, memo):
+            made = Restless()
+            made.load_state_dict(self.state_dict())
+            made.factor = torch.rand(()) + len(memo)
+            return made
+
+        def forward(self, x):
+            return super().forward(x) * getattr(self, "factor", 1)
+
+    folder = draw_pictures(tmp_path / "pictures")
+    with pytest.raises(UsageError, match="answers differently after its weights were saved and loaded"):
+        convlens.train(folder, backbone=Restless(), out=tmp_path / "run", **{**TINY, "weights": None})
+
+
+def test_a_head_that_does_not_run_is_refused(tmp_path):
+    folder = draw_pictures(tmp_path / "pictures")
+    name = convlens.adopt(Ends(), head="tip", size=32)
+    with pytest.raises(UsageError, match=r"the layer 'tip' of module:Ends does not run"):
+        convlens.train(folder, backbone=name, out=tmp_path / "run", **{**TINY, "weights": None})
+
+
+def test_a_softmax_at_the_end_is_warned_of(tmp_path):
+    folder = draw_pictures(tmp_path / "pictures")
+    module = Changed(lambda _, scores: scores.softmax(1))
+    record = convlens.train(folder, backbone=module, out=tmp_path / "run", **{**TINY, "weights": None})
+    assert any("it ends in a softmax, and the loss applies another one" in line for line in record.warnings)
+    with pytest.raises(UsageError, match=r"the last layer 'top' of this network is followed by aten\.softmax"):
+        convlens.train(folder, backbone=module, out=tmp_path / "other", dropout=0.5, **{**TINY, "weights": None})
+
+
+def test_a_module_for_another_size_is_refused_with_what_to_say():
+    class Fixed(Own):
+        def __init__(self):
+            super().__init__()
+            self.body = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 8))
+
+    with pytest.raises(UsageError, match=r"two color images of 224 x 224 pixels .* convlens\.adopt\(module, size=32\)"):
+        convlens.adopt(Fixed())
+    assert card(convlens.adopt(Fixed(), size=32)).head == "top"

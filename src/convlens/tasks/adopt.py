@@ -1,6 +1,7 @@
 """Networks that are not the zoo's: modules of one's own, of torchvision, of timm."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,17 +21,23 @@ PRETRAINED = "pretrained"
 
 
 def adopt(
-    module: nn.Module, name: str | None = None, *, head: str | None = None, preprocessing: Preprocessing | None = None
+    module: nn.Module,
+    name: str | None = None,
+    *,
+    head: str | None = None,
+    preprocessing: Preprocessing | None = None,
+    size: int | None = None,
 ) -> str:
     """The name under which `train`, `predict`, `inspect`, `explain` and the others now know a module of one's own.
 
     `name` has a colon ("module:ResNet" by default). A copy of the module is kept, with its weights. `head` is the
-    dotted name of its last layer, by default the last linear layer or 1x1 convolution. `preprocessing` says what
-    pictures it was trained with; by default what timm's modules say of themselves, else that of ImageNet at 224 pixels.
+    dotted name of its last layer, by default the linear layer or 1x1 convolution that runs last. `preprocessing` says
+    what pictures it was trained with; by default what timm's modules say of themselves, else that of ImageNet at 224
+    pixels. `size` is another side of its input.
 
     A run that was trained on such a module holds its weights but not its code: call `adopt` with the same name before
-    using the run in another process. Raises UsageError for a name without a colon or of timm's, and for a head that
-    does not exist.
+    using the run in another process. Raises UsageError for a name without a colon or of timm's, for a head that does
+    not exist, and for a module that does not take images of that size.
     """
     name = name or f"module:{type(module).__name__}"
     if ":" not in name:
@@ -38,7 +45,8 @@ def adopt(
     if is_of_timm(name):
         own = name.replace(TIMM, "mine:", 1)
         raise UsageError(f"the name {name!r} means timm's own network of that name. Take another one, such as {own!r}.")
-    return _adopted(module, name, head, preprocessing)
+    used = preprocessing or _stated_preprocessing(module)
+    return _adopted(module, name, head, used if size is None else used.at(size))
 
 
 def is_own(name: str) -> bool:
@@ -60,7 +68,7 @@ def make_known(name: str) -> None:
         return
     with torch.random.fork_rng():  # these weights are never used
         module = _made_by_timm(name, pretrained=False)
-    _adopted(module, name, _stated(module).get("classifier"))
+    _adopted(module, name, _stated(module).get("classifier"), _stated_preprocessing(module))
 
 
 def network_of_timm(name: str, classes: int | None, *, pretrained: bool) -> nn.Module:
@@ -95,8 +103,8 @@ def _made_by_timm(name: str, *, pretrained: bool) -> nn.Module:
     return module
 
 
-def _adopted(module: nn.Module, name: str, head: str | None = None, preprocessing: Preprocessing | None = None) -> str:
-    path = _head(module, head)
+def _adopted(module: nn.Module, name: str, head: str | None, used: Preprocessing) -> str:
+    path = _head(module, head, used.size)
     classes = len(module.get_parameter(f"{path}.weight"))
     original = copy.deepcopy(module)
 
@@ -106,7 +114,6 @@ def _adopted(module: nn.Module, name: str, head: str | None = None, preprocessin
             replace_head(made, path, number, seed=0)
         return made
 
-    used = preprocessing or _stated_preprocessing(module)
     shape = (3, used.size, used.size)
     known = NetworkCard(
         name=name, year=None, paper="", head=path, classes=classes, data=None, preprocessing=used, input_shape=shape
@@ -115,14 +122,37 @@ def _adopted(module: nn.Module, name: str, head: str | None = None, preprocessin
     return name
 
 
-def _head(module: nn.Module, head: str | None) -> str:
+def _head(module: nn.Module, head: str | None, size: int) -> str:
     layers: list[str] = [path for path, layer in module.named_modules() if _can_be_a_head(layer)]
     if head is None and layers:
-        return layers[-1]
+        return _last_to_run(module, layers, size)
     if head is None or head not in layers:
         known = ", ".join(layers[-3:]) or "none"
         raise UsageError(f"head {head!r}: no linear layer or 1x1 convolution of that name; the last ones are {known}.")
     return head
+
+
+def _last_to_run(module: nn.Module, layers: Sequence[str], size: int) -> str:
+    """The one of the layers that runs last in evaluation mode: the one that was made last may not run at all."""
+    if len(layers) == 1:
+        return layers[0]
+    looked_at, order = copy.deepcopy(module).eval(), list[str]()
+    for path in layers:
+        looked_at.get_submodule(path).register_forward_hook(lambda *_, path=path: order.append(path))
+    try:
+        with torch.random.fork_rng(), torch.inference_mode():
+            looked_at(torch.zeros(2, 3, size, size))
+    except Exception as error:  # somebody's forward may raise anything
+        raise UsageError(
+            f"{type(module).__name__} does not take two color images of {size} x {size} pixels "
+            f"({type(error).__name__}: {error}). Say the side that it takes, such as convlens.adopt(module, size=32)."
+        ) from error
+    if not order:
+        raise UsageError(
+            f"none of the linear layers and 1x1 convolutions of {type(module).__name__} runs, so none gives its "
+            f"scores: {', '.join(layers[-3:])}. convlens replaces such a last layer; let the module end in one."
+        )
+    return order[-1]
 
 
 def _can_be_a_head(layer: nn.Module) -> bool:

@@ -19,7 +19,7 @@ from convlens.tasks.adopt import make_known
 from convlens.training.target import Target, target_of
 from convlens.transfer.heads import replace_head
 from convlens.transfer.precision import number_format
-from convlens.zoo import blueprint, card, network
+from convlens.zoo import card, network, unloaded
 from convlens.zoo.weights import load_weights, read_weights
 
 _BATCH_SIZE = 32
@@ -84,10 +84,10 @@ def _built(bundle: Bundle, weights: Path) -> nn.Module:
     classes = len(bundle.classes)
     if bundle.head.plain:
         return network(bundle.backbone, classes=classes, weights=weights)
-    module, head = blueprint(bundle.backbone, classes), card(bundle.backbone).head
+    module, head = unloaded(bundle.backbone, classes), card(bundle.backbone).head
     with torch.device("meta"):
         replace_head(module, head, classes, 0, bundle.head)
-    load_weights(module, read_weights(weights), weights, head, name=bundle.backbone)
+    load_weights(module, read_weights(weights, head), weights, head, name=bundle.backbone)
     return module
 
 

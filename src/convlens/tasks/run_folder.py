@@ -9,7 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
 from torch import nn
 
 from convlens.core.bundle import BUNDLE_FILE, MODEL_FILE, Bundle
@@ -44,6 +43,7 @@ from convlens.tasks.judged import Judged, predictions_table, worst_mistakes
 from convlens.tasks.place import Place
 from convlens.training.recipe import Recipe
 from convlens.training.target import NumbersTarget, Target
+from convlens.zoo import serialized
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,8 +86,7 @@ def write_run_folder(place: Place, result: RunResult) -> RunRecord:
 
 
 def _write_bundle(folder: Path, result: RunResult) -> None:
-    state = {name: tensor.contiguous() for name, tensor in result.module.state_dict().items()}
-    write_atomically(folder / MODEL_FILE, save(state))
+    write_atomically(folder / MODEL_FILE, serialized(result.module.state_dict()))
     bundle = Bundle(
         backbone=result.recipe.backbone,
         head=result.recipe.head_form,

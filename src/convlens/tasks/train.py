@@ -26,6 +26,7 @@ from convlens.tasks.refusals import (
     refuse_unfit_for_features,
     refuse_unfit_head,
 )
+from convlens.tasks.rehearse import rehearse
 from convlens.tasks.run_folder import RunResult, write_run_folder
 from convlens.tasks.views import with_views
 from convlens.training.processes import Processes, joined
@@ -80,7 +81,7 @@ def train(
     """
     device = resolve_device(device)
     if isinstance(backbone, nn.Module):
-        backbone = adopt(backbone)
+        backbone = adopt(backbone, size=size)
     recipe = Recipe.of(
         backbone=backbone,
         weights=weights_named(backbone, weights),
@@ -200,6 +201,7 @@ def _made_ready(
         manifest = scan(folder, progress, layout_of(recipe))
     refuse_unfit_for(manifest.target, recipe)
     with clock("capture"):
+        rehearse(recipe.backbone, len(manifest.classes), recipe.size, warnings)
         prepared = prepare(recipe, len(manifest.classes), progress)
     refuse_unfit_head(manifest.target, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
     with clock("prefix"):

@@ -20,6 +20,7 @@ from convlens.tasks.fit import Fitting, in_stages
 from convlens.tasks.network import RANDOM
 from convlens.tasks.outcome import Outcome
 from convlens.tasks.prepare import Prepared, prepare
+from convlens.tasks.rehearse import rehearse
 from convlens.tasks.views import with_views
 from convlens.training.loop import predict_logits
 from convlens.training.recipe import Recipe
@@ -147,6 +148,7 @@ class Workbench:
     def _built(self, recipe: Recipe) -> _Stand:
         plain = recipe.model_copy(update={"dropout": 0.0, "batch_norm": False})
         plain = plain.model_copy(update={"head": "own" if recipe.head == "own" else "linear"})
+        rehearse(recipe.backbone, len(self._manifest.classes), recipe.size, self._say)
         prepared = prepare(plain, len(self._manifest.classes), self._progress)
         store = cache_folder() / "store"
         features = run_prefix(

@@ -69,12 +69,24 @@ class CutNetwork:
         Raises UsageError where the network does not end in a linear layer.
         """
         replace_head(self.module, self.head, classes, seed, form)
+        self._refuse_what_follows_the_head()
         training, evaluation = (
             dataclasses.replace(both, suffix=self.without_head(both.suffix))
             for both in (self.training, self.evaluation)
         )
         new_head = self.module.get_submodule(self.head)
         return dataclasses.replace(self, training=training, evaluation=evaluation, new_head=new_head)
+
+    def _refuse_what_follows_the_head(self) -> None:
+        """Last layers that run after the graphs take the place of all that came after the old ones."""
+        graph = self.evaluation.suffix
+        last = graph.by_name[graph.outputs[0]]
+        if not inside(last.module, self.head):
+            raise UsageError(
+                f"the last layer {self.head!r} of this network is followed by {last.operator}, and other last layers "
+                "would take the place of both. Use a plain linear head without dropout and batch normalization, or let "
+                "the network end in its last layer."
+            )
 
     def without_head(self, graph: Graph) -> Graph:
         """The graph up to what the head reads, which takes the place of the logits among its outputs."""

@@ -19,6 +19,15 @@ def blueprint(name: str, classes: int | None = None) -> nn.Module:
     return structure(build, card.classes if classes is None else classes)
 
 
+def unloaded(name: str, classes: int) -> nn.Module:
+    """The network before `load_weights`. One of the zoo is on the meta device.
+
+    A module of one's own has its values, because it may need tensors that are no part of its state.
+    """
+    build = registry.entry(name).build
+    return build(classes) if registry.is_adopted(name) else structure(build, classes)
+
+
 def network(name: str, *, classes: int | None = None, weights: str | Path | None = None) -> nn.Module:
     """The network `name`, in training mode.
 
@@ -34,8 +43,8 @@ def network(name: str, *, classes: int | None = None, weights: str | Path | None
     if weights is None:
         return build(card.classes if classes is None else classes)
     path = package_weights(card) if weights == PACKAGE else Path(weights)
-    state = read_weights(path)
-    module = structure(build, classes or classes_in(state, card.head) or card.classes)
+    state = read_weights(path, card.head)
+    module = unloaded(name, classes or classes_in(state, card.head) or card.classes)
     load_weights(module, state, path, card.head, name=name, dropped=card.dropped_weights)
     return module
 

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import safetensors.torch
-
 from convlens.core.download import Source, download, verify
 from convlens.core.errors import NetworkError
 from convlens.core.files import cache_folder, write_atomically
@@ -12,7 +10,7 @@ from convlens.zoo import registry
 from convlens.zoo.fit import classes_in
 from convlens.zoo.published import WeightCard
 from convlens.zoo.structure import structure
-from convlens.zoo.weights import load_weights, read_weights
+from convlens.zoo.weights import load_weights, read_weights, serialized
 
 
 def fetched_weights(card: WeightCard, progress: Progress = silent) -> Path:
@@ -56,6 +54,5 @@ def _convert(card: WeightCard, original: Path, kept: Path) -> None:
     state = read_weights(original)
     module = structure(build, classes_in(state, known.head) or known.classes)
     load_weights(module, state, card.url, known.head, name=card.network, dropped=known.dropped_weights)
-    tensors = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
     metadata = {"url": card.url, "sha256": card.sha256, "licence": card.licence}
-    write_atomically(kept, safetensors.torch.save(tensors, metadata))
+    write_atomically(kept, serialized(module.state_dict(), metadata))

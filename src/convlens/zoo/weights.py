@@ -26,11 +26,29 @@ _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(?=[12]\.)")
 """`denselayer1.norm.1.weight`: torch has long forbidden that dot, torchvision's files still have it."""
 
 
-def read_weights(path: str | Path) -> dict[str, Tensor]:
+def serialized(state: State, metadata: Mapping[str, str] | None = None) -> bytes:
+    """The state as a safetensors file. A tensor that has two names, as tied weights do, is written under each."""
+    seen: set[int] = set()
+    tensors = {}
+    for name, tensor in state.items():
+        memory = tensor.untyped_storage().data_ptr()
+        tensors[name] = tensor.detach().clone() if memory in seen else tensor.detach()
+        seen.add(memory)
+    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    return bytes(safetensors.torch.save(contiguous, None if metadata is None else dict(metadata)))
+
+
+def state_in(file: bytes, head: str) -> dict[str, Tensor]:
+    """What `serialized` wrote, as `read_weights` gives it."""
+    return _without_prefix(safetensors.torch.load(file), head)
+
+
+def read_weights(path: str | Path, head: str | None = None) -> dict[str, Tensor]:
     """The state that a file of weights holds: dotted name -> tensor, on the CPU.
 
     Reads `.safetensors`, and `.pth`, `.pt`, `.bin`, `.th` without running any code in them. A state nested under
-    `state_dict` or `model` is taken out, and the prefix `module.` that parallel training leaves is removed.
+    `state_dict` or `model` is taken out, and the prefix `module.` that parallel training leaves is removed, but not
+    where the last layer, `head`, is found under its name as it is: some networks hold another one as `self.module`.
 
     Raises UsageError when there is no such file, DataError when it cannot be read or holds something else,
     and IntegrityError when it is a pickle that would have to run code.
@@ -42,7 +60,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     for key in _NESTED:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
-    return _without_prefix(_checked(content, path))
+    return _without_prefix(_checked(content, path), head)
 
 
 def load_weights(
@@ -150,8 +168,9 @@ def _is_plain(value: Any) -> bool:
     )
 
 
-def _without_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    if not all(name.startswith(_PARALLEL_PREFIX) for name in state):
+def _without_prefix(state: dict[str, Tensor], head: str | None) -> dict[str, Tensor]:
+    holds_head = head is not None and any(name.startswith(f"{head}.") for name in state)
+    if holds_head or not all(name.startswith(_PARALLEL_PREFIX) for name in state):
         return state
     return {name.removeprefix(_PARALLEL_PREFIX): tensor for name, tensor in state.items()}
 

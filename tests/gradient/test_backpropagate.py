@@ -1,6 +1,8 @@
 """What is answered and what is refused, on graphs of a few nodes."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import torch
@@ -9,7 +11,12 @@ from torch import Tensor, nn
 from convlens.core.errors import UsageError
 from convlens.gradient import backpropagate
 from convlens.graph.capture import capture
+from convlens.graph.graph import Graph, Node, Ref
+from convlens.graph.run import run
+from convlens.ops import TABLE, NoRule, tensor_inputs
 from tests.gradient.oracle import assert_equals_autograd
+from tests.ops.cases import CASES
+from tests.ops.oracle import target_of
 
 
 class Tied(nn.Module):
@@ -74,6 +81,55 @@ def test_a_number_computed_from_the_batch_size_is_no_tensor() -> None:
             return x.sum() / (x.shape[0] * 2) + x.mean() * (x.shape[0] / 2)
 
     assert_equals_autograd(Half(), torch.randn(4, 3, dtype=torch.float64))
+
+
+def graph_of_call(name: str, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> tuple[Graph, list[Tensor]]:
+    """The graph of one call, whose value is its output, and the inputs of the graph."""
+    inputs = list(tensor_inputs(arguments, keywords))
+    names = {id(x): f"u{place}" for place, x in enumerate(inputs)}
+    nodes = [
+        Node(name=names[id(x)], kind="input", operator="input", shape=tuple(x.shape), dtype=x.dtype) for x in inputs
+    ]
+    target = target_of(TABLE[name])
+
+    def ref(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return type(value)(ref(item) for item in value)
+        return Ref(names[id(value)]) if isinstance(value, Tensor) else value
+
+    value = target(*arguments, **keywords)
+    call = Node(
+        name="y",
+        kind="operator",
+        operator=name,
+        target=target,
+        arguments=ref(arguments),
+        keywords={key: ref(keyword) for key, keyword in keywords.items()},
+        shape=tuple(value.shape),
+        dtype=value.dtype,
+    )
+    return Graph(nodes=(*nodes, call), outputs=("y",), state={}), inputs
+
+
+def has_one_value_that_its_rule_reads(name: str) -> bool:
+    known = TABLE[name]
+    one = name.startswith("aten.") and len(target_of(known)._schema.returns) == 1
+    return one and not isinstance(known.gradient, NoRule) and known.reads((True,) * 5).output
+
+
+@pytest.mark.parametrize("name", [*filter(has_one_value_that_its_rule_reads, CASES)])
+def test_outputs_have_values_where_the_last_rule_reads_its_own(name: str) -> None:
+    torch.manual_seed(0)
+    graph, inputs = graph_of_call(name, *CASES[name][0].draw(torch.float64))
+    result = backpropagate(graph, *inputs)
+    torch.manual_seed(0)
+    torch.testing.assert_close(result.outputs, run(graph, *inputs))
+
+
+def test_outputs_inside_the_graph_have_values_too() -> None:
+    x = torch.randn(3)
+    graph = capture(lambda u: ((y := torch.tanh(u)), torch.sigmoid(y), y.view(3, 1)), x)
+    torch.testing.assert_close(backpropagate(graph, x).outputs, run(graph, x))
 
 
 def test_gradients_lie_in_memory_of_their_own() -> None:

@@ -111,8 +111,11 @@ def _without_rule(node: Node) -> UsageError:
 
 
 def _with_lifetimes(graph: Graph, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The steps, each with the values that are spent there, and in place where that writes over a spent value."""
-    computed = {step.name for step in steps if step.node.size is None}
+    """The steps, each with the values that are spent there, and in place where that writes over a spent value.
+
+    Outputs are never spent: the caller receives them.
+    """
+    computed = {step.name for step in steps if step.node.size is None} - set(graph.outputs)
     first_reader: dict[str, str] = {}
     for step in steps:
         for name in _read_backward(step):

@@ -22,6 +22,7 @@ _KINDS: Mapping[InputKind, Kind] = {
     InputKind.BUFFER: "buffer",
     InputKind.CONSTANT_TENSOR: "constant",
 }
+_OUTLIVE_A_RUN = (InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+)\n\s*(?P<code>.*)')
 _TORCH_FOLDER = str(Path(torch.__file__).parent)
 
@@ -117,7 +118,7 @@ def _batch_symbol(program: ExportedProgram, free_batch: bool) -> str | None:
 
 def _graph_of(program: ExportedProgram, module: nn.Module, batch: str | None) -> Graph:
     specifications = {spec.arg.name: spec for spec in program.graph_signature.input_specs}
-    functional = Functional({name for name, spec in specifications.items() if spec.kind is InputKind.BUFFER})
+    functional = Functional({name for name, spec in specifications.items() if spec.kind in _OUTLIVE_A_RUN})
     tensors = {**program.constants, **module_state(module)}
     first_name = _first_names(tensors)
     nodes: list[Node] = []
@@ -125,9 +126,10 @@ def _graph_of(program: ExportedProgram, module: nn.Module, batch: str | None) ->
     for fx_node in program.graph.nodes:
         if fx_node.op == "placeholder":
             spec = specifications[fx_node.name]
+            functional.source(fx_node)
             nodes.append(_source_node(fx_node, spec.kind, first_name.get(spec.target or "", ""), batch))
         elif fx_node.op == "call_function":
-            nodes.append(functional.node(_operator_node(fx_node, batch)))
+            nodes.append(functional.node(_operator_node(fx_node, batch), fx_node))
         elif fx_node.op == "output":
             outputs = tuple(functional.current(item.name) for item in _flat(fx_node.args) if isinstance(item, fx.Node))
         else:

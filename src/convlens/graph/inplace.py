@@ -53,6 +53,7 @@ class Functional:
         self._current: dict[str, str] = {}
         self._memory: dict[str, frozenset[str]] = {}
         self._in_storage: dict[int, str] = {}
+        self._perhaps: dict[str, frozenset[str]] = {}
         self._changed: dict[str, Node] = {}
 
     def current(self, name: str) -> str:
@@ -78,7 +79,7 @@ class Functional:
             raise UsageError(f"cannot capture: {node.operator} writes into an argument ({node.source})")
         if written:
             return self._rewritten(node, traced)
-        self._memory[node.name] = self._in_storages(traced) | self._perhaps_shared(node, traced)
+        self._memory[node.name] = self._note_shared(self._in_storages(traced), self._perhaps_shared(node, traced))
         return dataclasses.replace(node, mutates=_running_statistics(node))
 
     def _current_ref(self, ref: Ref) -> Ref:
@@ -89,6 +90,12 @@ class Functional:
         values = enumerate(_tensors(traced.meta.get("val")))
         new = {_storage(value): f"{traced.name}.{place}" if place else traced.name for place, value in values}
         return frozenset(self._in_storage.setdefault(storage, name) for storage, name in new.items())
+
+    def _note_shared(self, own: frozenset[str], shared: frozenset[str]) -> frozenset[str]:
+        """All memory that a value may lie in; its own may be the shared one, for every later view of it, too."""
+        for name in own - shared:
+            self._perhaps[name] = self._perhaps.get(name, frozenset()) | shared
+        return frozenset().union(own, shared, *(self._perhaps.get(name, ()) for name in own | shared))
 
     def _perhaps_shared(self, node: Node, traced: fx.Node) -> frozenset[str]:
         """The memory that the value shares in another layout of its inputs, or as its schema does not say."""

@@ -141,7 +141,7 @@ def _over_repeated_axes(
     Such an axis is one that has length 1 and is broadcast, here or before.
     """
     shapes = {name: shape_of(graph.by_name[name], _BATCH) for name in node.inputs}
-    lengths = shape_of(node, _BATCH) or torch.broadcast_shapes(*filter(None, shapes.values()))
+    lengths = shape_of(node, _BATCH) or torch.broadcast_shapes(*filter(None, shapes.values()))  # type: ignore[no-untyped-call]
     own = {name: shapes[name] or lengths for name in sources}
     axes = range(-len(next(iter(sources.values()))), 0)
     repeated = {

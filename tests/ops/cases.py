@@ -341,6 +341,8 @@ REDUCTION = {
 SHAPE = {
     "aten.view.default": [case(r(2, 3, 4), [2, -1]), case(r(2, 6), [2, 2, 3])],
     "aten.reshape.default": [case(r(2, 3, 4), [4, 6])],
+    "aten.view_as.default": [case(r(2, 3, 4), constant(2, 12)), case(r(2, 3), constant(2, 3))],
+    "aten.reshape_as.default": [case(r(2, 3, 4), constant(4, 6))],
     "aten.flatten.using_ints": [case(r(2, 3, 4), 1), case(r(2, 3, 4)), case(r(2, 3, 4, 2), 1, 2)],
     "aten.unflatten.int": [case(r(2, 6), 1, [3, 2]), case(r(2, 6), -1, [2, -1])],
     "aten.squeeze.default": [case(r(2, 1, 3, 1))],

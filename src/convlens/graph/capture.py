@@ -1,5 +1,6 @@
 """Capture: from a module or a function to a Graph, through torch.export."""
 
+import dataclasses
 import inspect
 import re
 import traceback
@@ -15,6 +16,7 @@ from torch.export.graph_signature import InputKind
 from convlens.core.errors import UsageError
 from convlens.graph.graph import BATCH, Graph, Kind, Node, Ref
 from convlens.graph.inplace import Functional
+from convlens.graph.own_backward import hooked_modules, own_backward, own_backward_marked
 
 _KINDS: Mapping[InputKind, Kind] = {
     InputKind.USER_INPUT: "input",
@@ -78,7 +80,8 @@ def _export(module: nn.Module, example: tuple[Tensor, ...], free_batch: bool) ->
     inputs = tuple(torch.cat([x, x]) if free_batch and x.shape[0] == 1 else x for x in example)
     sizes = tuple({0: Dim.DYNAMIC} if free_batch else {} for _ in inputs)
     try:
-        return export(module, inputs, dynamic_shapes=_as_forward_takes_them(module, sizes))
+        with own_backward_marked():
+            return export(module, inputs, dynamic_shapes=_as_forward_takes_them(module, sizes))
     except Exception as error:
         name = getattr(module, "__name__", type(module).__name__)
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
@@ -121,15 +124,18 @@ def _graph_of(program: ExportedProgram, module: nn.Module, batch: str | None) ->
     functional = Functional({name for name, spec in specifications.items() if spec.kind in _OUTLIVE_A_RUN})
     tensors = {**program.constants, **module_state(module)}
     first_name = _first_names(tensors)
+    hooked = hooked_modules(module)
     nodes: list[Node] = []
     outputs: tuple[str, ...] = ()
     for fx_node in program.graph.nodes:
         if fx_node.op == "placeholder":
             spec = specifications[fx_node.name]
             functional.source(fx_node)
-            nodes.append(_source_node(fx_node, spec.kind, first_name.get(spec.target or "", ""), batch))
+            node = _source_node(fx_node, spec.kind, first_name.get(spec.target or "", ""), batch)
+            nodes.append(dataclasses.replace(node, own_backward=own_backward(fx_node, {})))
         elif fx_node.op == "call_function":
-            nodes.append(functional.node(_operator_node(fx_node, batch), fx_node))
+            node = dataclasses.replace(_operator_node(fx_node, batch), own_backward=own_backward(fx_node, hooked))
+            nodes.append(functional.node(node, fx_node))
         elif fx_node.op == "output":
             outputs = tuple(functional.current(item.name) for item in _flat(fx_node.args) if isinstance(item, fx.Node))
         else:

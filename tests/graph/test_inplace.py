@@ -94,7 +94,7 @@ def outcomes(num_cases: int) -> Counter[str]:
         module, x = Program(instructions, answers), torch.rand(3, 2, 4)
         expected = module(x.clone())
         try:
-            graph = capture(module, x)
+            graph = capture(module, x, compare=False)
         except UsageError:
             found["refused"] += 1
             return

@@ -158,6 +158,11 @@ PRODUCTS = {
         case("...c,dc->...d", [r(2, 3, 4), r(5, 4)]),
         case("...ij,...jk", [r(2, 1, 3, 4), r(5, 4, 2)]),
     ],
+    "aten.bilinear.default": [
+        case(r(3, 2), r(3, 4), r(5, 2, 4), r(5)),
+        case(r(2, 3, 2), r(2, 3, 4), r(1, 2, 4)),
+        case(r(2), r(3), r(4, 2, 3), r(4)),
+    ],
     "aten.mm.default": [case(r(3, 5), r(5, 2))],
     "aten.bmm.default": [case(r(2, 3, 5), r(2, 5, 2))],
     "aten.mv.default": [case(r(3, 5), r(5))],

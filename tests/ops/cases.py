@@ -84,7 +84,12 @@ BROADCAST = [(r(3, 4), r(3, 4)), (r(2, 3, 4), r(3, 1)), (r(3, 1), r(2, 1, 5)), (
 CONDITIONS = Random((3, 4), classes=2)
 
 ELEMENTWISE = {
-    "aten.add.Tensor": [*(case(*pair) for pair in BROADCAST), case(r(3), r(2, 3), alpha=0.5), case(r(3, 2), 1.5)],
+    "aten.add.Tensor": [
+        *(case(*pair) for pair in BROADCAST),
+        case(r(3), r(2, 3), alpha=0.5),
+        case(r(3, 2), 1.5),
+        case(r(), 1.5),
+    ],
     "aten.sub.Tensor": [*(case(*pair) for pair in BROADCAST), case(r(3), r(2, 3), alpha=0.5), case(r(3, 2), 1.5)],
     "aten.add.Scalar": [case(r(3, 2), 1.5), case(r(3, 2), 1.5, 2)],
     "aten.sub.Scalar": [case(r(3, 2), 1.5), case(r(3, 2), 1.5, 2)],

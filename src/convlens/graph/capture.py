@@ -148,9 +148,11 @@ def _graph_of(program: ExportedProgram, module: nn.Module, batch: str | None) ->
             nodes.append(dataclasses.replace(node, own_backward=own_backward(fx_node, {})))
         elif fx_node.op == "call_function":
             node = dataclasses.replace(_operator_node(fx_node, batch), own_backward=own_backward(fx_node, hooked))
-            nodes.append(functional.node(node, fx_node))
+            node = functional.node(node, fx_node)
+            nodes.extend((*functional.views_taken_again(), node))
         elif fx_node.op == "output":
             outputs = tuple(functional.current(item.name) for item in _flat(fx_node.args) if isinstance(item, fx.Node))
+            nodes.extend(functional.views_taken_again())
         else:
             raise UsageError(
                 f"cannot capture {type(module).__name__}: it holds the construct {fx_node.op} {fx_node.target!r} "

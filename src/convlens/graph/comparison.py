@@ -44,7 +44,10 @@ def refuse_unless_equal(
                     continue
                 raise
         with _as_before(module, graph):
-            ours = _values(lambda *x: run(graph, *x), inputs)
+            try:
+                ours = _values(lambda *x: run(graph, *x), inputs)
+            except RuntimeError as error:
+                raise _refusal(name, batch, f"it fails: {error}", branches) from error
         if difference := _difference(ours, theirs):
             raise _refusal(name, batch, difference, branches)
 

@@ -1,7 +1,8 @@
 """Make in-place operators functional, or refuse where that would change the result.
 
-`relu_(x)` becomes `relu(x)`, and every later reader of x reads the new value. That is right as long as nothing else
-shares x's memory: a view of x (or of what x is a view of) that is read later would have seen the change.
+`relu_(x)` becomes `relu(x)`, and every later reader of x reads the new value. A view of x that is read later would have
+seen the change: it is taken once more, of the new value. What x itself is a view of, and other views of that, would
+have seen it too; to read them later is refused.
 
 Who shares memory is told in two ways, and either suffices: torch's traced values have storages, which are one where
 theirs are one (through lists of views, views of views, and operators whose schema does not say so), and the schema of
@@ -32,6 +33,18 @@ _MAY_RETURN_ITS_INPUT = {
 }
 """Operators whose schema does not say that the result may be the input, or a view of it."""
 
+_VIEWS = {
+    f"aten.{name}"
+    for name in (
+        *("alias.default", "chunk.default", "detach.default", "diagonal.default", "expand.default", "mT.default"),
+        *("movedim.int", "narrow.default", "numpy_T.default", "permute.default", "select.int", "slice.Tensor"),
+        *("split.Tensor", "split.sizes", "split_with_sizes.default", "squeeze.default", "squeeze.dim", "squeeze.dims"),
+        *("swapaxes.default", "t.default", "tensor_split.indices", "tensor_split.sections", "transpose.int"),
+        *("unbind.int", "unflatten.int", "unsqueeze.default", "view.default", "view_as.default"),
+    )
+} | {"python.getitem"}
+"""Operators whose value is a view whatever the memory layout, never a copy."""
+
 _MAY_RETURN_ANY_INPUT = {"aten.broadcast_tensors.default", "aten.einsum.default"}
 
 
@@ -55,13 +68,22 @@ class Functional:
         self._in_storage: dict[int, str] = {}
         self._perhaps: dict[str, frozenset[str]] = {}
         self._changed: dict[str, Node] = {}
+        self._views: dict[str, Node] = {}
+        self._again: list[Node] = []
 
     def current(self, name: str) -> str:
         """The node that now holds the value which the program calls `name`."""
         while name in self._current:
             name = self._current[name]
+        if name in self._views and self._change_of(name) is not None:
+            name = self._taken_again(name)
         self._refuse_stale(name)
         return name
+
+    def views_taken_again(self) -> list[Node]:
+        """The nodes that must run before those whose arguments were asked for since the last call."""
+        again, self._again = self._again, []
+        return again
 
     def source(self, traced: fx.Node) -> None:
         """Takes note of the memory of an input, a parameter or a buffer."""
@@ -69,11 +91,9 @@ class Functional:
 
     def node(self, node: Node, traced: fx.Node) -> Node:
         """The node itself, reading current values, and functional where it was in-place."""
-        node = dataclasses.replace(
-            node,
-            arguments=replace_references(node.arguments, self._current_ref),
-            keywords={key: replace_references(value, self._current_ref) for key, value in node.keywords.items()},
-        )
+        if node.operator in _VIEWS:
+            self._views[node.name] = node
+        node = self._reading_current(node)
         written = _written(node)
         if written and (written != [0] or not isinstance(node.arguments[0], Ref)):
             raise UsageError(f"cannot capture: {node.operator} writes into an argument ({node.source})")
@@ -81,6 +101,23 @@ class Functional:
             return self._rewritten(node, traced)
         self._memory[node.name] = self._note_shared(self._in_storages(traced), self._perhaps_shared(node, traced))
         return dataclasses.replace(node, mutates=_running_statistics(node))
+
+    def _reading_current(self, node: Node) -> Node:
+        return dataclasses.replace(
+            node,
+            arguments=replace_references(node.arguments, self._current_ref),
+            keywords={key: replace_references(value, self._current_ref) for key, value in node.keywords.items()},
+        )
+
+    def _taken_again(self, name: str) -> str:
+        """The name of the same view, of what its source is now."""
+        view = dataclasses.replace(self._views[name], name=f"{name}_again")
+        node = self._reading_current(view)
+        self._again.append(node)
+        self._views[node.name] = view
+        self._memory[node.name] = self._memory[node.inputs[0]]
+        self._current[name] = node.name
+        return node.name
 
     def _current_ref(self, ref: Ref) -> Ref:
         return Ref(self.current(ref.name))
@@ -127,9 +164,13 @@ class Functional:
         arguments = _with_defaults(node, node.arguments)
         return dataclasses.replace(node, target=target, operator=str(target), arguments=arguments)
 
+    def _change_of(self, name: str) -> Node | None:
+        """The in-place operator that changed memory of this value after it was computed."""
+        return next((self._changed[memory] for memory in self._memory[name] if memory in self._changed), None)
+
     def _refuse_stale(self, name: str) -> None:
         """Refuse to read a value whose memory an in-place operator changed behind its back."""
-        change = next((self._changed[memory] for memory in self._memory[name] if memory in self._changed), None)
+        change = self._change_of(name)
         if change is not None:
             raise UsageError(
                 f"cannot capture: {change.operator} changes memory that {name} shares, and {name} is read afterwards "

@@ -111,6 +111,7 @@ def test_views_and_writes_are_captured_as_they_run_or_refused() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_thousand_chains_of_views_and_writes_are_captured_as_they_run_or_refused() -> None:
     found = outcomes(1000)
     assert min(found["equal"], found["refused"]) >= 200, found

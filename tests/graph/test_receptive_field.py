@@ -192,6 +192,7 @@ def test_an_axis_of_one_place_that_is_broadcast_is_seen_from_every_place() -> No
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_thousand_broadcasts_are_seen_from_every_place() -> None:
     broadcasts_see_all(1000)
 

@@ -387,3 +387,21 @@ def test_the_command(request, tmp_path):
     assert outcome.code == 0
     assert "Its weights are random" in outcome.out
     assert (tmp_path / "mlp.html").stat().st_size > 10_000
+
+
+class WeighedByADistance(nn.Module):
+    """An operator outside the table, that no gradient passes."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, x):
+        rows = x.detach()
+        return self.fc(x) * (1 + torch.cdist(rows, rows).sum())
+
+
+def test_what_is_not_counted_is_said():
+    explanation = explain(WeighedByADistance().eval(), torch.randn(1, 4))
+    assert explanation.multiply_adds == 4 * 3
+    assert any("leave out" in note and "aten.cdist.default" in note for note in explanation.notes)

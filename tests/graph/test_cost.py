@@ -1,10 +1,11 @@
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from convlens.graph.capture import capture
 from convlens.graph.cost import cost
+from convlens.ops import TABLE
 from convlens.zoo import blueprint
 from tests.graph.nets import Dense, Residual, zoo_graph
 
@@ -103,3 +104,84 @@ def test_a_call_that_has_no_rule_is_named_and_the_rest_is_counted() -> None:
 def test_a_concatenation_counts_no_multiply_adds() -> None:
     costs = cost(capture(Dense().eval(), torch.zeros(2, 3, 6, 6)))
     assert all(costs.nodes[name].multiply_adds == 0 for name in costs.nodes if name.startswith("cat"))
+
+
+class Recurrent(nn.Module):
+    """A recurrent network over a sequence, or one step of a cell, without its states."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.inner(x)
+        return y[0] if isinstance(y, tuple) else y  # type: ignore[no-any-return]
+
+
+RECURRENT = {
+    "one layer": (lambda kind: kind(4, 5, batch_first=True), (2, 7, 4)),
+    "two layers both ways": (lambda kind: kind(4, 5, num_layers=2, bidirectional=True, batch_first=True), (2, 7, 4)),
+    "without bias": (lambda kind: kind(4, 5, bias=False, bidirectional=True, batch_first=True), (2, 3, 4)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The tensor attributes")
+@pytest.mark.parametrize("form", RECURRENT)
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_recurrent_networks_cost_half_of_torchs_flops(kind: type[nn.Module], form: str) -> None:
+    build, shape = RECURRENT[form]
+    equals_torchs_count(Recurrent(build(kind)), torch.randn(shape))
+
+
+@pytest.mark.filterwarnings("ignore:The tensor attributes", "ignore:LSTM with projections is not supported")
+def test_projections_of_recurrent_networks_are_counted() -> None:
+    equals_torchs_count(Recurrent(nn.LSTM(4, 5, num_layers=2, proj_size=3, batch_first=True)), torch.randn(2, 7, 4))
+
+
+@pytest.mark.parametrize("kind", [nn.LSTMCell, nn.GRUCell, nn.RNNCell])
+def test_recurrent_cells_cost_half_of_torchs_flops(kind: type[nn.Module]) -> None:
+    equals_torchs_count(Recurrent(kind(4, 5)), torch.randn(2, 4))
+
+
+def equals_torchs_count(module: nn.Module, x: Tensor) -> None:
+    """Forward and backward."""
+    costs = cost(capture(module, x), batch=2)
+    assert costs.unsupported == ()
+    module, x = module.double(), x.double()  # in single precision torch runs a kernel that it does not count
+    with FlopCounterMode(display=False) as forward:
+        y = module(x)
+    with FlopCounterMode(display=False) as backward:
+        y.sum().backward()
+    assert costs.total.multiply_adds == forward.get_total_flops() / 2
+    assert costs.total.backward_multiply_adds == backward.get_total_flops() / 2
+
+
+def test_a_bilinear_layer_multiplies_each_weight_once() -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Bilinear(4, 3, 5)
+
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            z: Tensor = self.inner(x, y)
+            return z
+
+    costs = cost(capture(Both(), torch.randn(2, 4), torch.randn(2, 3)))
+    assert costs.total.multiply_adds == costs.total.backward_multiply_adds == 4 * 3 * 5
+    assert costs.unsupported == ()
+
+
+UNKNOWN = {
+    "aten.fft_rfft2.default": lambda x: torch.fft.rfft2(x).abs(),
+    "aten.cdist.default": lambda x: torch.cdist(x, x),
+    "aten.linalg_det.default": torch.linalg.det,
+    "aten.real.default": lambda x: torch.exp(1j * x).real,
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_operators_without_a_rule_are_listed_and_not_taken_for_nothing(name: str) -> None:
+    graph = capture(UNKNOWN[name], torch.randn(2, 3, 3))
+    assert name in cost(graph).unsupported
+    listed = {node.operator for node in graph.operators if node.operator not in TABLE}
+    assert set(cost(graph).unsupported) == listed

@@ -134,6 +134,100 @@ def test_spatial_axes_that_become_channels_cannot_be_told() -> None:
     assert "flatten.using_ints (outermost module): it keeps 1 of the 2 spatial axes apart" in seen.reason
 
 
+class RandomBroadcasts(nn.Module):
+    """Convolutions with positive weights; on the way, axes that a strip or a column of one place is added along.
+
+    `repeated` has two entries for each of the layers: is that axis cut to one place, which is then added everywhere?
+    """
+
+    def __init__(self, kernels: list[tuple[int, int]], repeated: list[tuple[bool, bool]], first: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Conv2d(1, 1, kernel, stride) for kernel, stride in kernels)
+        self.repeated = repeated
+        self.first = first
+        for layer in self.layers:
+            assert isinstance(layer, nn.Conv2d)
+            nn.init.constant_(layer.weight, 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer, (row, column) in zip(self.layers, self.repeated, strict=True):
+            x = layer(x)
+            strip = x[:, :, self.first :][:, :, :1] if row else x
+            x = x + (strip[:, :, :, self.first :][:, :, :, :1] if column else strip)
+        return x
+
+
+def broadcasts_see_all(num_cases: int) -> None:
+    kernels = st.tuples(st.integers(1, 3), st.integers(1, 2))
+    flags = st.tuples(st.booleans(), st.booleans())
+
+    @settings(max_examples=num_cases, deadline=None, derandomize=True, database=None)
+    @given(drawn=st.lists(st.tuples(kernels, flags), min_size=1, max_size=3), first=st.integers(0, 2))
+    def holds(drawn: list[tuple[tuple[int, int], tuple[bool, bool]]], first: int) -> None:
+        module = RandomBroadcasts([kernel for kernel, _ in drawn], [flag for _, flag in drawn], first).double()
+        x = torch.ones(2, 1, 40, 40, dtype=torch.float64, requires_grad=True)
+        y = module(x)
+        axes = sizes_of(module, x.detach())
+        seen_by = [
+            [torch.autograd.grad(y[0, 0, i, j], x, retain_graph=True)[0][0, 0].nonzero() for j in (0, y.shape[3] - 1)]
+            for i in (0, y.shape[2] - 1)
+        ]
+        for number, axis in enumerate(axes):
+            for end in (0, 1):
+                pixels = torch.cat([seen_by[i][j][:, number] for i in (0, 1) for j in (0, 1) if (i, j)[number] == end])
+                start = axis.offset + axis.stride * end * (y.shape[2 + number] - 1)
+                slack = int(pixels.min()) - start, start + axis.size - 1 - int(pixels.max())
+                # A hull over all places holds what single ones see, and no more than strides may leave out at the end.
+                assert slack == (0, 0) if axis.stride else min(slack) >= 0, slack
+            if not axis.stride:
+                pixels = torch.cat([seen[:, number] for row in seen_by for seen in row])
+                assert int(pixels.min()) == axis.offset
+                assert 0 <= axis.offset + axis.size - 1 - int(pixels.max()) < 2 ** len(drawn)
+
+    holds()
+
+
+def test_an_axis_of_one_place_that_is_broadcast_is_seen_from_every_place() -> None:
+    broadcasts_see_all(50)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_thousand_broadcasts_are_seen_from_every_place() -> None:
+    broadcasts_see_all(1000)
+
+
+class Gate(nn.Module):
+    """A map times a column and a row of itself, in one of the ways to write it."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.way = way
+        self.across = nn.Conv2d(1, 1, (1, 9))
+        self.register_buffer("ones", torch.ones(1, 1, 1, 9))
+
+    def forward(self, x: Tensor) -> Tensor:
+        column = self.across(x)
+        match self.way:
+            case "mul":
+                return x * column.sigmoid()
+            case "buffer":
+                return column * self.ones
+            case "expand_as":
+                return column.expand_as(x)
+            case "broadcast_tensors":
+                a, b = torch.broadcast_tensors(x, column)  # type: ignore[no-untyped-call]
+                return a + b
+        return torch.maximum(column, x)
+
+
+@pytest.mark.parametrize("way", ["mul", "buffer", "expand_as", "broadcast_tensors", "maximum"])
+def test_each_way_to_broadcast_an_axis_is_seen(way: str) -> None:
+    rows, columns = sizes_of(Gate(way), torch.zeros(2, 1, 7, 9))
+    assert rows == Field(size=1, stride=1, offset=0)
+    assert columns == Field(size=9, stride=0, offset=0)
+
+
 layers = st.tuples(st.integers(1, 4), st.integers(1, 2), st.integers(0, 2), st.integers(1, 3))
 """Kernel, stride, padding, dilation."""
 

@@ -84,7 +84,12 @@ BROADCAST = [(r(3, 4), r(3, 4)), (r(2, 3, 4), r(3, 1)), (r(3, 1), r(2, 1, 5)), (
 CONDITIONS = Random((3, 4), classes=2)
 
 ELEMENTWISE = {
-    "aten.add.Tensor": [*(case(*pair) for pair in BROADCAST), case(r(3), r(2, 3), alpha=0.5), case(r(3, 2), 1.5)],
+    "aten.add.Tensor": [
+        *(case(*pair) for pair in BROADCAST),
+        case(r(3), r(2, 3), alpha=0.5),
+        case(r(3, 2), 1.5),
+        case(r(), 1.5),
+    ],
     "aten.sub.Tensor": [*(case(*pair) for pair in BROADCAST), case(r(3), r(2, 3), alpha=0.5), case(r(3, 2), 1.5)],
     "aten.add.Scalar": [case(r(3, 2), 1.5), case(r(3, 2), 1.5, 2)],
     "aten.sub.Scalar": [case(r(3, 2), 1.5), case(r(3, 2), 1.5, 2)],
@@ -157,6 +162,11 @@ PRODUCTS = {
         case("dc,bc", [r(2, 3), r(4, 3)]),
         case("...c,dc->...d", [r(2, 3, 4), r(5, 4)]),
         case("...ij,...jk", [r(2, 1, 3, 4), r(5, 4, 2)]),
+    ],
+    "aten.bilinear.default": [
+        case(r(3, 2), r(3, 4), r(5, 2, 4), r(5)),
+        case(r(2, 3, 2), r(2, 3, 4), r(1, 2, 4)),
+        case(r(2), r(3), r(4, 2, 3), r(4)),
     ],
     "aten.mm.default": [case(r(3, 5), r(5, 2))],
     "aten.bmm.default": [case(r(2, 3, 5), r(2, 5, 2))],
@@ -341,6 +351,8 @@ REDUCTION = {
 SHAPE = {
     "aten.view.default": [case(r(2, 3, 4), [2, -1]), case(r(2, 6), [2, 2, 3])],
     "aten.reshape.default": [case(r(2, 3, 4), [4, 6])],
+    "aten.view_as.default": [case(r(2, 3, 4), constant(2, 12)), case(r(2, 3), constant(2, 3))],
+    "aten.reshape_as.default": [case(r(2, 3, 4), constant(4, 6))],
     "aten.flatten.using_ints": [case(r(2, 3, 4), 1), case(r(2, 3, 4)), case(r(2, 3, 4, 2), 1, 2)],
     "aten.unflatten.int": [case(r(2, 6), 1, [3, 2]), case(r(2, 6), -1, [2, -1])],
     "aten.squeeze.default": [case(r(2, 1, 3, 1))],

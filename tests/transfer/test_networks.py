@@ -1,5 +1,10 @@
-import torch
+from typing import Any
 
+import pytest
+import torch
+from torch import Tensor, nn
+
+from convlens.core.errors import UsageError
 from convlens.transfer.networks import cut_network, digest_of, prefix_digest
 from convlens.zoo import network
 
@@ -34,3 +39,36 @@ def test_digests_know_values_shapes_and_formats_but_not_memory_order() -> None:
     assert digest_of([x]) != digest_of([x.view(1, 2, 4, 3)])
     assert digest_of([x]) != digest_of([x.double()])
     assert digest_of([torch.tensor(1)]) != digest_of([torch.tensor(2)])
+
+
+class Halved(torch.autograd.Function):
+    """The input itself, with half of its gradient."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor) -> Tensor:
+        return x
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        return gradient / 2
+
+
+class HalvesItsGradient(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.fc = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = Halved.apply(self.first(x))
+        logits: Tensor = self.fc(self.second(features).relu().mean((2, 3)))
+        return logits
+
+
+def test_a_backward_of_its_own_is_refused_where_training_needs_it_and_runs_where_it_is_frozen() -> None:
+    example = torch.zeros(2, 3, 8, 8)
+    with pytest.raises(UsageError, match=r"cannot train through the autograd\.Function Halved .*Freeze all layers"):
+        cut_network(HalvesItsGradient(), "none", "fc", example)
+    parts = cut_network(HalvesItsGradient(), "first", "fc", example)
+    assert set(parts.trained_parameters) == {
+        f"{path}.{kind}" for path in ("second", "fc") for kind in ("weight", "bias")
+    }

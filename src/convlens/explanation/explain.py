@@ -121,14 +121,19 @@ def _explanation(
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         multiply_adds=costs.total.multiply_adds,
         seconds=rounded(time.perf_counter() - start),
-        notes=_notes(len(nodes)),
+        notes=_notes(len(nodes), costs.unsupported),
     )
 
 
-def _notes(count: int) -> list[str]:
-    if count <= MOST_UNFOLDED:
-        return []
-    return [f"{count} nodes: the modules are folded at first. A double click, or Enter, unfolds one."]
+def _notes(count: int, uncounted: Sequence[str]) -> list[str]:
+    notes = []
+    if count > MOST_UNFOLDED:
+        notes.append(f"{count} nodes: the modules are folded at first. A double click, or Enter, unfolds one.")
+    if uncounted:
+        notes.append(
+            f"The multiply-adds leave out what these compute, which nobody has counted: {', '.join(uncounted)}."
+        )
+    return notes
 
 
 def _passes(

@@ -10,7 +10,7 @@ from torch import Tensor
 from convlens.core.errors import UsageError
 from convlens.gradient.inspection import Inspection
 from convlens.gradient.passes import Tape, backward, forward
-from convlens.gradient.plan import parameters, plan
+from convlens.gradient.plan import differentiable_inputs, parameters, plan
 from convlens.gradient.upstream import OUTSIDE, Upstream
 from convlens.graph.graph import Graph, Node
 from convlens.graph.run import given_values
@@ -83,10 +83,11 @@ def backpropagate(
     spares the first layer's gradient with respect to pictures. A parameter under two names (tied weights) appears under
     the first, with the sum. A graph captured in training mode updates its running statistics once, as the module would.
 
-    Raises UsageError for a wrong number of inputs, an upstream gradient of another shape, and an operator without a
-    gradient rule, with its module and its line in the user's code.
+    Raises UsageError for a wrong number of inputs and an upstream gradient of another shape; and, with its module and
+    its line in the user's code, for what has no gradient rule here: an operator outside the table, complex numbers, a
+    backward of its own (an autograd.Function, a hook).
     """
-    sources = (*parameters(graph), *(_differentiable_inputs(graph, inputs) if input_gradients else ()))
+    sources = (*parameters(graph), *(differentiable_inputs(graph, inputs) if input_gradients else ()))
     tape = forward(plan(graph, sources, keep=keep), given_values(graph, *inputs), keep=keep)
     outputs = tuple(tape.values[name] for name in graph.outputs)
     given = given_upstream(graph, outputs, upstream)
@@ -117,10 +118,6 @@ def given_upstream(
                 f"must have those of the output, {tuple(y.shape)} and {y.dtype}."
             )
     return given
-
-
-def _differentiable_inputs(graph: Graph, inputs: tuple[Tensor, ...]) -> list[str]:
-    return [node.name for node, x in zip(graph.inputs, inputs, strict=False) if x.is_floating_point()]
 
 
 def _result(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from convlens.gradient.double import in_double
 from convlens.gradient.passes import Tape, backward, forward
-from convlens.gradient.plan import Step, parameters, plan
+from convlens.gradient.plan import Step, differentiable_inputs, parameters, plan
 from convlens.gradient.reference import (
     SEED,
     Function,
@@ -92,13 +92,14 @@ def check(graph: Graph, inputs: Tensor | Sequence[Tensor]) -> GradientCheck:
     a kink (max pooling over zeros, ReLU at 0) no derivative exists. Autograd must agree to 1e-8, finite differences to
     1e-5, both relative to the largest value. The graph's own parameters and running statistics stay as they are.
 
-    Raises UsageError for operators without a gradient rule.
+    Raises UsageError for what has no gradient rule (see `backpropagate`): an operator outside the table, complex
+    numbers, a backward of its own.
     """
     given = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     double = in_double(graph)
     values = [off_kinks(x.double()) if x.is_floating_point() else x for x in given]
     start = given_values(double, *values)
-    floating = [node.name for node, x in zip(double.inputs, values, strict=True) if x.is_floating_point()]
+    floating = differentiable_inputs(double, values)
     sources = (*parameters(double), *floating)
     with torch.random.fork_rng():
         tape = forward(plan(double, sources, keep=True), dict(start), keep=True)

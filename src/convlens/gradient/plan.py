@@ -1,9 +1,10 @@
 """What the passes do at each operator, settled before they run: where gradients flow, and how long values are kept."""
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from convlens.core.errors import UsageError
@@ -46,9 +47,13 @@ class Step:
 def plan(graph: Graph, sources: Collection[str], *, keep: bool = False) -> tuple[Step, ...]:
     """A step for each operator, in order of execution, for the gradients with respect to the nodes `sources`.
 
-    With `keep` no value is ever spent. Raises UsageError when an operator between a source and an output has no rule.
+    With `keep` no value is ever spent. Raises UsageError for what lies between a source and an output and has another
+    gradient than our rules give: an operator without a rule, complex numbers, a backward of its own, a hook.
     """
     passed = _passed(graph, sources)
+    for node in graph.nodes:
+        if node.name in passed:
+            _refuse_unless_ruled(graph, node)
     steps = tuple(_step(graph, node, passed) for node in graph.operators)
     return steps if keep else _with_lifetimes(graph, steps)
 
@@ -58,12 +63,20 @@ def parameters(graph: Graph) -> tuple[str, ...]:
     return tuple(n.name for n in graph.nodes if n.kind == "parameter" and graph.state[n.state].requires_grad)
 
 
+def differentiable_inputs(graph: Graph, inputs: Sequence[Tensor]) -> tuple[str, ...]:
+    """Names of the input nodes that are given numbers which are no integers."""
+    return tuple(n.name for n, x in zip(graph.inputs, inputs, strict=False) if _is_continuous(x.dtype))
+
+
 def _passed(graph: Graph, sources: Collection[str]) -> set[str]:
     """The nodes through which a gradient passes from an output to a source."""
-    reached = set(sources)
+    depending, reached = set(sources), set(sources)
     for node in graph.operators:
-        if not reached.isdisjoint(node.inputs) and not _stops(node):
-            reached.add(node.name)
+        if not depending.isdisjoint(node.inputs):
+            depending.add(node.name)
+            # A backward of its own may pass on a gradient where the operators of the forward stop it.
+            if node.own_backward or (not reached.isdisjoint(node.inputs) and not _stops(node)):
+                reached.add(node.name)
     passed = reached & set(graph.outputs)
     for node in reversed(graph.operators):
         if node.name in passed:
@@ -74,8 +87,42 @@ def _passed(graph: Graph, sources: Collection[str]) -> set[str]:
 def _stops(node: Node) -> bool:
     """Whether the derivative is zero or left out on purpose: sizes, integers, comparisons, detach."""
     known = TABLE.get(node.operator)
-    discrete = node.size is not None or (node.dtype is not None and not node.dtype.is_floating_point)
+    discrete = node.size is not None or (node.dtype is not None and not _is_continuous(node.dtype))
     return discrete or (known is not None and isinstance(known.gradient, NoRule))
+
+
+def _is_continuous(dtype: torch.dtype) -> bool:
+    return dtype.is_floating_point or dtype.is_complex
+
+
+def _refuse_unless_ruled(graph: Graph, node: Node) -> None:
+    """UsageError for a node with another gradient than our rules give."""
+    if node.own_backward:
+        raise UsageError(
+            f"cannot differentiate: {node.own_backward} in {_place(node)} may give any gradient, and a captured graph "
+            "has none of it. Write it with torch's operators alone, detach its input, or ask autograd on the module."
+        )
+    if node.kind == "parameter" and graph.state[node.state]._backward_hooks:
+        raise UsageError(
+            f"cannot differentiate: a hook on the parameter {node.state} may change its gradient, and a captured graph "
+            "does not run it. Remove the hook, or ask autograd on the module."
+        )
+    if any(one.dtype is not None and one.dtype.is_complex for one in (node, *(graph.by_name[n] for n in node.inputs))):
+        raise UsageError(
+            f"cannot differentiate: {node.operator} in {_place(node)} computes with complex numbers, and our rules are "
+            "for real ones. Write it with real and imaginary parts, or detach its input if no gradient is wanted there."
+        )
+    if node.kind == "operator" and node.operator not in TABLE:
+        raise UsageError(
+            f"cannot differentiate: the operator {node.operator} in {_place(node)} has no gradient rule. "
+            "Rewrite that line with operators of convlens.ops.TABLE, or detach its input if no gradient is wanted "
+            "there."
+        )
+
+
+def _place(node: Node) -> str:
+    module = f"module {node.module!r}" if node.module else "the outermost module"
+    return f"{module} ({node.source})" if node.source else module
 
 
 def _step(graph: Graph, node: Node, passed: Collection[str]) -> Step:
@@ -83,8 +130,7 @@ def _step(graph: Graph, node: Node, passed: Collection[str]) -> Step:
     known = TABLE.get(node.operator)
     gradient = None
     if node.name in passed:
-        if known is None:
-            raise _without_rule(node)
+        assert known is not None
         assert not isinstance(known.gradient, NoRule)
         gradient = known.gradient
     needs = tuple(name in passed for name in inputs)
@@ -101,18 +147,12 @@ def _forward(node: Node) -> Callable[..., tuple[Any, Any]]:
     return lambda *args, **kwargs: (target(*args, **kwargs), None)
 
 
-def _without_rule(node: Node) -> UsageError:
-    place = f"module {node.module!r}" if node.module else "the outermost module"
-    source = f" ({node.source})" if node.source else ""
-    return UsageError(
-        f"cannot differentiate: the operator {node.operator} in {place}{source} has no gradient rule. "
-        "Rewrite that line with operators of convlens.ops.TABLE, or detach its input if no gradient is wanted there."
-    )
-
-
 def _with_lifetimes(graph: Graph, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The steps, each with the values that are spent there, and in place where that writes over a spent value."""
-    computed = {step.name for step in steps if step.node.size is None}
+    """The steps, each with the values that are spent there, and in place where that writes over a spent value.
+
+    Outputs are never spent: the caller receives them.
+    """
+    computed = {step.name for step in steps if step.node.size is None} - set(graph.outputs)
     first_reader: dict[str, str] = {}
     for step in steps:
         for name in _read_backward(step):

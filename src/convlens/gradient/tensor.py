@@ -93,4 +93,4 @@ def _all_slices(tape: Tape, output: str, source: str, x: Tensor) -> Tensor:
         gradient = flow.take(source)
         if gradient is not None:
             part.copy_(gradient)
-    return slices.reshape(*y.shape, *x.shape)
+    return slices.reshape((*y.shape, *x.shape))

@@ -20,7 +20,10 @@ _EXCHANGES = frozenset(
 )
 _RESHAPES = frozenset(
     f"aten.{name}"
-    for name in ("view.default", "reshape.default", "flatten.using_ints", "unflatten.int", "unsqueeze.default")
+    for name in (
+        *("view.default", "view_as.default", "reshape.default", "reshape_as.default"),
+        *("flatten.using_ints", "unflatten.int", "unsqueeze.default"),
+    )
 )
 _LINEAR = "aten.linear.default"
 _MIXES = ("matrix", "attention", "loss")

@@ -1,5 +1,6 @@
 """Capture: from a module or a function to a Graph, through torch.export."""
 
+import dataclasses
 import inspect
 import re
 import traceback
@@ -13,8 +14,10 @@ from torch.export import Dim, ExportedProgram, export
 from torch.export.graph_signature import InputKind
 
 from convlens.core.errors import UsageError
+from convlens.graph.comparison import branches_noted, refuse_unless_equal
 from convlens.graph.graph import BATCH, Graph, Kind, Node, Ref
 from convlens.graph.inplace import Functional
+from convlens.graph.own_backward import hooked_modules, own_backward, own_backward_marked
 
 _KINDS: Mapping[InputKind, Kind] = {
     InputKind.USER_INPUT: "input",
@@ -22,26 +25,35 @@ _KINDS: Mapping[InputKind, Kind] = {
     InputKind.BUFFER: "buffer",
     InputKind.CONSTANT_TENSOR: "constant",
 }
+_OUTLIVE_A_RUN = (InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+)\n\s*(?P<code>.*)')
 _TORCH_FOLDER = str(Path(torch.__file__).parent)
 
 
-def capture(target: nn.Module | Callable[..., Any], *example: Tensor, free_batch: bool | None = None) -> Graph:
+def capture(
+    target: nn.Module | Callable[..., Any], *example: Tensor, free_batch: bool | None = None, compare: bool = True
+) -> Graph:
     """The computation graph of a module, in the mode (train or eval) that each of its submodules is in.
 
     `example` are inputs of the right shapes and dtypes; their values do not matter. With `free_batch` (the default
     for modules, not for plain functions) the first axis of every input is the batch, and the graph runs for any
     batch size. In-place operators become functional ones; running statistics are still updated in place.
 
+    The graph is compared with the module before it is returned, at batches of 1, 2 and 3 where the batch is free:
+    some forward passes of each. `compare=False` is for networks that tests hold to their graphs.
+
     Raises UsageError, with the construct and its place in the user's code, for what cannot be captured: control flow
-    that depends on values, in-place changes of a part of a tensor, a fixed batch size.
+    that depends on values or on the batch size, in-place changes of a part of a tensor, a fixed batch size.
     """
     module = target if isinstance(target, nn.Module) else _FunctionModule(target)
     free = isinstance(target, nn.Module) if free_batch is None else free_batch
     _check_example(example, free)
-    program = _export(module, example, free)
-    batch = _batch_symbol(program, free)
-    return _graph_of(program, module, batch)
+    with branches_noted() as branches:
+        program = _export(module, example, free)
+    graph = _graph_of(program, module, _batch_symbol(program, free))
+    if compare:
+        refuse_unless_equal(graph, module, _name(module), example, free_batch=free, branches=branches)
+    return graph
 
 
 def _check_example(example: tuple[Any, ...], free_batch: bool) -> None:
@@ -77,16 +89,21 @@ def _export(module: nn.Module, example: tuple[Tensor, ...], free_batch: bool) ->
     inputs = tuple(torch.cat([x, x]) if free_batch and x.shape[0] == 1 else x for x in example)
     sizes = tuple({0: Dim.DYNAMIC} if free_batch else {} for _ in inputs)
     try:
-        return export(module, inputs, dynamic_shapes=_as_forward_takes_them(module, sizes))
+        with own_backward_marked():
+            return export(module, inputs, dynamic_shapes=_as_forward_takes_them(module, sizes))
     except Exception as error:
-        name = getattr(module, "__name__", type(module).__name__)
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         place = _user_frame(traceback.format_exception(error)) or "its forward method"
         raise UsageError(
-            f"cannot capture {name}: {reason} This happened at {place}. A graph needs a forward pass whose operators "
-            "do not depend on the values of tensors or on one batch size; rewrite that line with tensor operators "
-            "(torch.where instead of if), or pass the part of the module around it."
+            f"cannot capture {_name(module)}: {reason} This happened at {place}. A graph needs a forward pass whose "
+            "operators do not depend on the values of tensors or on one batch size; rewrite that line with tensor "
+            "operators (torch.where instead of if), or pass the part of the module around it."
         ) from error
+
+
+def _name(module: nn.Module) -> str:
+    name: str = getattr(module, "__name__", type(module).__name__)
+    return name
 
 
 def _as_forward_takes_them(module: nn.Module, sizes: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -117,19 +134,25 @@ def _batch_symbol(program: ExportedProgram, free_batch: bool) -> str | None:
 
 def _graph_of(program: ExportedProgram, module: nn.Module, batch: str | None) -> Graph:
     specifications = {spec.arg.name: spec for spec in program.graph_signature.input_specs}
-    functional = Functional({name for name, spec in specifications.items() if spec.kind is InputKind.BUFFER})
+    functional = Functional({name for name, spec in specifications.items() if spec.kind in _OUTLIVE_A_RUN})
     tensors = {**program.constants, **module_state(module)}
     first_name = _first_names(tensors)
+    hooked = hooked_modules(module)
     nodes: list[Node] = []
     outputs: tuple[str, ...] = ()
     for fx_node in program.graph.nodes:
         if fx_node.op == "placeholder":
             spec = specifications[fx_node.name]
-            nodes.append(_source_node(fx_node, spec.kind, first_name.get(spec.target or "", ""), batch))
+            functional.source(fx_node)
+            node = _source_node(fx_node, spec.kind, first_name.get(spec.target or "", ""), batch)
+            nodes.append(dataclasses.replace(node, own_backward=own_backward(fx_node, {})))
         elif fx_node.op == "call_function":
-            nodes.append(functional.node(_operator_node(fx_node, batch)))
+            node = dataclasses.replace(_operator_node(fx_node, batch), own_backward=own_backward(fx_node, hooked))
+            node = functional.node(node, fx_node)
+            nodes.extend((*functional.views_taken_again(), node))
         elif fx_node.op == "output":
             outputs = tuple(functional.current(item.name) for item in _flat(fx_node.args) if isinstance(item, fx.Node))
+            nodes.extend(functional.views_taken_again())
         else:
             raise UsageError(
                 f"cannot capture {type(module).__name__}: it holds the construct {fx_node.op} {fx_node.target!r} "

@@ -13,6 +13,8 @@ from convlens.core.errors import UsageError
 from convlens.graph.graph import Graph, Node
 from convlens.graph.shapes import arguments_in_shapes, shape_of
 from convlens.ops import TABLE, NoRule
+from convlens.ops.record import Rule
+from convlens.ops.recurrent import COUNTED
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ def cost(graph: Graph, batch: int = 1) -> Cost:
     nodes: dict[str, Amount] = {}
     unsupported: dict[str, None] = {}
     for node in graph.operators:
-        if node.operator not in TABLE:
+        if node.operator not in TABLE and node.operator not in COUNTED:
             unsupported[node.operator] = None
         own = [name for name in dict.fromkeys(node.inputs) if name not in counted]
         parameters = [name for name in own if graph.by_name[name].kind == "parameter"]
@@ -97,17 +99,24 @@ def _amount(graph: Graph, node: Node, batch: int, parameters: list[str], multipl
 
 def _multiply_adds(graph: Graph, node: Node, batch: int, trained: set[str]) -> tuple[int, int]:
     """Forward and backward; 0 where the table says that there are none to count."""
-    operator = TABLE.get(node.operator)
-    if operator is None:
-        return 0, 0
+    forward, backward = _rules(node.operator)
     output = shape_of(node, batch)
     arguments, keywords = arguments_in_shapes(graph, node, batch)
     needs = tuple(name in trained for name in node.inputs if graph.by_name[name].size is None)
-    forward, backward = operator.multiply_adds, operator.backward_multiply_adds
     return (
         0 if isinstance(forward, NoRule) else forward(output, *arguments, **keywords),
         0 if isinstance(backward, NoRule) or not any(needs) else backward((needs, output), *arguments, **keywords),
     )
+
+
+def _rules(operator: str) -> tuple[Rule[int] | NoRule, Rule[int] | NoRule]:
+    """The rules that count an operator's multiply-adds; one that has none is listed as unsupported."""
+    if (counts := COUNTED.get(operator)) is not None:
+        return counts["multiply_adds"], counts["backward_multiply_adds"]
+    if (known := TABLE.get(operator)) is not None:
+        return known.multiply_adds, known.backward_multiply_adds
+    unknown = NoRule("it is not in the table of operators")
+    return unknown, unknown
 
 
 def _depends_on_a_parameter(graph: Graph) -> set[str]:

@@ -49,6 +49,8 @@ class Node:
     """File, line and text of the user's code that led here."""
     mutates: tuple[str, ...] = ()
     """State that the operator changes when it runs (running statistics, batch counters)."""
+    own_backward: str = ""
+    """What gives another gradient there than the operator does (an autograd.Function, a hook), in words."""
 
     @functools.cached_property
     def inputs(self) -> tuple[str, ...]:

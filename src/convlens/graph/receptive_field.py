@@ -4,16 +4,22 @@ Along one axis, place i of a node sees the pixels from `offset + i * stride` on,
 stride s, padding p and dilation d makes of a field (size r, stride j, offset a) the field (r + (k - 1) d j, j s,
 a - p j). Where branches meet, the field is the hull of theirs (Araujo, Norris, Sim: Computing receptive fields of
 convolutional neural networks, Distill 2019).
+
+Where an axis of length 1 is repeated, all places see the same: a field of stride 0. Where that meets a branch whose
+places move, the hull is taken over all places of the axis, and has stride 0 too.
 """
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import torch
+
 from convlens.graph.axis_order import AxisOrder, axis_orders
 from convlens.graph.graph import Graph, Node
 from convlens.graph.shapes import arguments_in_shapes, shape_of
 from convlens.ops import TABLE, NoRule, WholeInput, Window
+from convlens.ops.record import POINTWISE
 
 _BATCH = 1009
 """Shapes are worked out for a batch size that no other axis is likely to have."""
@@ -21,7 +27,7 @@ _BATCH = 1009
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Field:
-    """What one place sees along one axis, in pixels of the input."""
+    """What one place sees along one axis, in pixels of the input; with stride 0 every place the same."""
 
     size: int
     stride: int
@@ -34,6 +40,10 @@ class Field:
             stride=self.stride * stride,
             offset=self.offset - padding * self.stride,
         )
+
+    def over(self, length: int) -> "Field":
+        """The hull of what the first `length` places see, for every place."""
+        return Field(size=self.size + (length - 1) * self.stride, stride=0, offset=self.offset)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,10 +82,10 @@ def receptive_field(graph: Graph) -> ReceptiveFields:
     orders = axis_orders(graph)
     last_feature_map = None
     for node in graph.operators:
-        sources = [fields[name] for name in node.inputs if name in fields]
+        sources = {name: fields[name] for name in node.inputs if name in fields}
         if sources and node.size is None:
             window = _window(graph, node)
-            fields[node.name] = _field(node, window, sources)
+            fields[node.name] = _field(graph, node, window, sources)
             if isinstance(window, Window) and _has_places(node, orders.get(node.name)):
                 last_feature_map = node.name
     return ReceptiveFields(nodes=fields, last_feature_map=last_feature_map)
@@ -88,17 +98,20 @@ def _has_places(node: Node, order: AxisOrder | None) -> bool:
     return any(size != 1 for size, axis in zip(node.shape, order or range(len(node.shape)), strict=True) if axis > 1)
 
 
-def _field(node: Node, window: Window | WholeInput | NoRule, sources: list[ReceptiveField]) -> ReceptiveField:
-    unsupported = next((source for source in sources if isinstance(source, Unsupported)), None)
+def _field(
+    graph: Graph, node: Node, window: Window | WholeInput | NoRule, sources: Mapping[str, ReceptiveField]
+) -> ReceptiveField:
+    unsupported = next((source for source in sources.values() if isinstance(source, Unsupported)), None)
     if unsupported is not None:
         return unsupported
-    if WHOLE_INPUT in sources:
+    if WHOLE_INPUT in sources.values():
         return WHOLE_INPUT
     if isinstance(window, NoRule):
         return Unsupported(f"{node.operator} ({node.module or 'outermost module'}): {window.reason}")
     if isinstance(window, WholeInput):
         return WHOLE_INPUT
-    hull = _hull([source for source in sources if isinstance(source, tuple)])
+    told = {name: source for name, source in sources.items() if isinstance(source, tuple)}
+    hull = _hull([*(_over_repeated_axes(graph, node, told) if window == POINTWISE else told).values()])
     if isinstance(hull, Unsupported) or not window.kernel:
         return hull
     axes = [*zip(window.kernel, window.stride, window.padding, window.dilation, strict=True)]
@@ -118,6 +131,29 @@ def _window(graph: Graph, node: Node) -> Window | WholeInput | NoRule:
     arguments, keywords = arguments_in_shapes(graph, node, _BATCH)
     seen: Window | WholeInput | NoRule = operator.window(shape_of(node, _BATCH), *arguments, **keywords)
     return seen
+
+
+def _over_repeated_axes(
+    graph: Graph, node: Node, sources: Mapping[str, tuple[Field, ...]]
+) -> Mapping[str, tuple[Field, ...]]:
+    """The fields that an elementwise operator reads, over all places of each axis along which one of them is repeated.
+
+    Such an axis is one that has length 1 and is broadcast, here or before.
+    """
+    shapes = {name: shape_of(graph.by_name[name], _BATCH) for name in node.inputs}
+    lengths = shape_of(node, _BATCH) or torch.broadcast_shapes(*filter(None, shapes.values()))  # type: ignore[no-untyped-call]
+    own = {name: shapes[name] or lengths for name in sources}
+    axes = range(-len(next(iter(sources.values()))), 0)
+    repeated = {
+        axis
+        for name, field in sources.items()
+        for axis in axes
+        if own[name][axis] == 1 != lengths[axis] or field[axis].stride == 0
+    }
+    return {
+        name: tuple(field[axis].over(own[name][axis]) if axis in repeated else field[axis] for axis in axes)
+        for name, field in sources.items()
+    }
 
 
 def _hull(sources: Sequence[tuple[Field, ...]]) -> tuple[Field, ...] | Unsupported:

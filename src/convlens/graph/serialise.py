@@ -48,6 +48,7 @@ def _written_node(node: Node) -> dict[str, Any]:
         "module": node.module,
         "source": node.source,
         "mutates": node.mutates,
+        "own_backward": node.own_backward,
     }
     return {key: value for key, value in fields.items() if value not in (None, "", (), {})}
 
@@ -67,6 +68,7 @@ def _read_node(fields: dict[str, Any]) -> Node:
         module=fields.get("module", ""),
         source=fields.get("source", ""),
         mutates=tuple(fields.get("mutates", ())),
+        own_backward=fields.get("own_backward", ""),
     )
 
 

@@ -70,7 +70,7 @@ def _positions(u: Tensor) -> Tensor:
 def one_hot_rows(origin: Tensor, u: Tensor) -> Tensor:
     """Rows with a single 1 at the flat position `origin` within u, or without any where `origin` is -1."""
     rows = origin.reshape(-1, 1) == torch.arange(u.numel(), device=u.device)
-    return rows.to(u.dtype).reshape(*origin.shape, *u.shape)
+    return rows.to(u.dtype).reshape((*origin.shape, *u.shape))
 
 
 def linear_map(u: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:

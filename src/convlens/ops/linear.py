@@ -42,7 +42,7 @@ class Counts(TypedDict):
 def products(count: Rule[int], *factors: int) -> Counts:
     """The multiply-add rules of a product: `count` forward, and as much again for the gradient of each factor.
 
-    `factors` are the positions of the two factors among the tensor inputs; a bias or mask costs nothing.
+    `factors` are the positions of the factors among the tensor inputs; a bias or mask costs nothing.
     """
 
     def backward(context: tuple[Needs, Shape], *args: Any, **kwargs: Any) -> int:
@@ -185,3 +185,48 @@ def _added_product(name: str) -> Operator:
 
 
 ADDMM, BADDBMM = _added_product("addmm"), _added_product("baddbmm")
+
+
+# Bilinear layer: Z_o = u W_o vᵀ + b_o, with W of shape (o, i, j)
+
+
+def _bilinear_gradient(back: Backward, u: Tensor, v: Tensor, w: Tensor, b: Tensor | None = None) -> Gradients:
+    g = back.upstream
+    gradients = (
+        torch.einsum("...o,oij,...j->...i", g, w, v) if back.needs[0] else None,
+        torch.einsum("...o,oij,...i->...j", g, w, u) if back.needs[1] else None,
+        torch.einsum("...o,...i,...j->oij", g, u, v) if back.needs[2] else None,
+    )
+    if b is None:
+        return gradients
+    return *gradients, g.reshape(-1, len(b)).sum(0) if back.needs[3] else None
+
+
+def _bilinear_local_gradient(local: Local, u: Tensor, v: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    if local.wrt == 0:
+        return linear_map(u, lambda e: F.bilinear(e, v, w))
+    if local.wrt == 1:
+        return linear_map(v, lambda e: F.bilinear(u, e, w))
+    if local.wrt == 2:
+        return linear_map(w, lambda e: F.bilinear(u, v, e))
+    return selection_of(w[:, 0, 0], lambda index: index.expand(local.output.shape))
+
+
+def _reads_other_factors(needs: Needs) -> Reads:
+    return Reads(tuple(own for own in range(3) if any(needs[other] for other in range(3) if other != own)))
+
+
+BILINEAR = operator(
+    "aten.bilinear.default",
+    plain(F.bilinear),
+    _bilinear_gradient,
+    _bilinear_local_gradient,
+    structure="matrix",
+    formula="Z_o = Σ_ij u_i W_oij v_j + b_o;  ∂J/∂u_i = Σ_oj ∂J/∂Z_o W_oij v_j,  ∂J/∂v_j = Σ_oi ∂J/∂Z_o W_oij u_i,  "
+    "∂J/∂W_oij = Σ ∂J/∂Z_o u_i v_j and ∂J/∂b = Σ ∂J/∂Z over the samples",
+    latex=r"Z_o = \sum_{ij} u_i W_{oij} v_j + b_o, \quad "
+    r"\frac{\partial J}{\partial W_{oij}} = \sum_s \frac{\partial J}{\partial Z_{so}} u_{si} v_{sj}",
+    reads=_reads_other_factors,
+    window=_linear_window,
+    **products(lambda output, _u, _v, w, b=None: prod(output) * w[1] * w[2], 0, 1, 2),
+)

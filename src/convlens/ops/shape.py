@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from convlens.ops.moving import REARRANGED, moving
+from convlens.ops.dense import selection_of
+from convlens.ops.moving import COLLECT_LATEX, REARRANGED, moving
 from convlens.ops.record import (
     POINTWISE,
     WHOLE_INPUT,
@@ -14,6 +15,8 @@ from convlens.ops.record import (
     Seen,
     Shape,
     Window,
+    operator,
+    plain,
 )
 
 aten = torch.ops.aten
@@ -66,6 +69,20 @@ VIEW, RESHAPE, FLATTEN, UNFLATTEN, SQUEEZE, SQUEEZE_DIM, SQUEEZE_DIMS, UNSQUEEZE
         ("squeeze.dims", torch.squeeze, "without these axes of length 1"),
         ("unsqueeze.default", torch.unsqueeze, "with a new axis of length 1"),
     )
+)
+
+VIEW_AS, RESHAPE_AS = (
+    operator(
+        f"aten.{name}.default",
+        plain(lambda u, other: u.reshape(other.shape)),
+        lambda back, u, _other: (back.upstream.reshape(u.shape) if back.needs[0] else None, None),
+        lambda _, u, other: selection_of(u, lambda index: index.reshape(other.shape)),
+        structure="selection",
+        formula="y = u in the shape of another tensor;  ∂J/∂u = ∂J/∂y in the shape of u",
+        latex=rf"y_i = u_i\ \mathrm{{(in\ order\ of\ memory)}}, \quad {COLLECT_LATEX}",
+        window=_reshape_window,
+    )
+    for name in ("view_as", "reshape_as")
 )
 
 CONTIGUOUS, CLONE, ALIAS, LIFT_FRESH_COPY = (

@@ -181,16 +181,17 @@ def _run(folder: Path) -> _Subject:
     run = RunRecord.from_json((folder / RUN_FILE).read_bytes(), str(folder / RUN_FILE))
     side = bundle.preprocessing.size
     example = torch.zeros(1, 3, side, side)
-    graph = capture(module, example)
+    graph = capture(module, example, compare=False)  # asked for places alone; explain captures what it computes with
     plan = freeze_plan(module, graph, run.freeze.plan, card(bundle.backbone).head, int(run.recipe.get("reopen", 0)))
     crossings = [node.name for node in split(graph, plan.frozen).crossings]
+    of_one = capture(module, example, free_batch=False, compare=False)
     return _Subject(
         name=f"{folder.name} ({bundle.backbone})",
         module=module,
         classes=bundle.classes,
         input_shape=(3, side, side),
         preprocessing=bundle.preprocessing,
-        plan=Plan(plan.frozen, same_place(graph, capture(module, example, free_batch=False), crossings)),
+        plan=Plan(plan.frozen, same_place(graph, of_one, crossings)),
     )
 
 

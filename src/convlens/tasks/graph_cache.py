@@ -38,7 +38,7 @@ def cached_capture(name: str, classes: int) -> Callable[[nn.Module, Tensor], Gra
         path = cache_folder() / "graphs" / f"{key}.json"
         if (known := _read(path)) is not None:
             return from_json(known, module_state(module))
-        graph = capture(module, example)
+        graph = capture(module, example, compare=False)  # tests hold the zoo's networks to their graphs
         if not any(node.kind == "constant" for node in graph.nodes):  # constants are not part of the module
             text = to_json(graph)
             write_atomically(path, f"{_digest(text)}\n{text}")

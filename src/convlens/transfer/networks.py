@@ -11,6 +11,7 @@ from convlens.core.bundle import HeadForm
 from convlens.core.errors import UsageError
 from convlens.graph.capture import capture
 from convlens.graph.graph import Graph, Ref, replace_references
+from convlens.graph.own_backward import refuse_lost_backward
 from convlens.graph.split import Split, same_place, split, split_at, until
 from convlens.transfer.blocks import blocks, inside
 from convlens.transfer.device import on_device
@@ -125,7 +126,10 @@ Capture = Callable[[nn.Module, Tensor], Graph]
 def cut_network(
     module: nn.Module, plan: str, head: str, example: Tensor, capture: Capture = capture, reopen: int = 0
 ) -> CutNetwork:
-    """The network captured in both modes and cut at the plan (see `freeze_plan`); sets modes and `requires_grad`."""
+    """The network captured in both modes and cut at the plan (see `freeze_plan`); sets modes and `requires_grad`.
+
+    Raises UsageError where what is trained has a backward of its own, an autograd.Function or a hook.
+    """
     module.eval()
     graph = capture(module, example)
     chosen = freeze_plan(module, graph, plan, head, reopen)
@@ -133,9 +137,11 @@ def cut_network(
     found = tuple(blocks(module, graph, head))
     if all(isinstance(module.get_submodule(path), _SAME_IN_BOTH_MODES) for path in chosen.training):
         both = split(graph, chosen.frozen)
+        refuse_lost_backward(both.suffix, chosen.frozen)
         return CutNetwork(module=module, plan=chosen, head=head, blocks=found, training=both, evaluation=both)
     training_graph = capture(module, example)
     training = split(training_graph, chosen.frozen)
+    refuse_lost_backward(training.suffix, chosen.frozen)
     try:
         names = same_place(training_graph, graph, training.prefix.outputs)
     except KeyError as error:

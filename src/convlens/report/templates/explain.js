@@ -388,7 +388,8 @@ function overlay(node, drawing, width, height) {
   if (state.overlay === "none") return "As the network gets it.";
   if (!Array.isArray(node.field) || node.field.length !== 2) return `${node.title}: ${typeof node.field === "string" ? `every place sees the ${node.field}` : "no receptive field can be told"}.`;
   const sizes = node.shape.slice(-2), target = state.place || [height / 2, width / 2];
-  const place = node.field.map((axis, i) => Math.min(sizes[i] - 1, Math.max(0, Math.round((target[i] - axis.offset - axis.size / 2) / axis.stride))));
+  // With stride 0 every place sees the same.
+  const place = node.field.map((axis, i) => Math.min(sizes[i] - 1, Math.max(0, Math.round((target[i] - axis.offset - axis.size / 2) / (axis.stride || Infinity)))));
   const [top, left] = node.field.map((axis, i) => axis.offset + place[i] * axis.stride);
   const middle = sizes.map((size) => Math.floor(size / 2));
   if (state.overlay === "effective") {

@@ -118,7 +118,8 @@ def compare(
         seconds=time.perf_counter() - start,
     )
     chosen = next(one for one in contestants if one.name == best.name)
-    write_comparison(target, record, chosen.recipe.model_copy(update={"seed": rounds[0].seed}).to_toml())
+    best_recipe = bench.settled(chosen.recipe.model_copy(update={"seed": rounds[0].seed}))
+    write_comparison(target, record, best_recipe.to_toml())
     return record
 
 

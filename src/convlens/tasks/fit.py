@@ -77,7 +77,7 @@ class Fitting:
             judged_at_once=self.recipe.batch_size if convolves else Model.judged_at_once,  # it is known to fit
             auxiliary_weight=self._auxiliary_weight(),
             device=self.recipe.device,
-            autocast=torch.bfloat16 if self.recipe.precision == "bf16" and convolves else None,
+            autocast=torch.bfloat16 if self.recipe.training_precision == "bf16" and convolves else None,
         )
 
     def examples(self, side: Side, *, augment: bool) -> FeatureExamples | PixelExamples:

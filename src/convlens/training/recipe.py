@@ -83,7 +83,10 @@ class Recipe(Record):
     """A split.csv whose sides are taken."""
     fold: str = Field(default="", pattern=r"^(\d{1,6}/\d{1,6})?$")
     """Which of how many folds is judged ("2/5"), in place of `val_fraction`."""
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    """Number format of the frozen part and of predictions; "auto" is settled before the work begins."""
+    training_precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Number format of the convolutions that are trained; "auto" is `precision`, unless that is "auto", too."""
     device: Literal["cpu", "cuda"] = "cpu"
     seed: int = Field(default=0, ge=0)
 

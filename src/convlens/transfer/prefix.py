@@ -56,11 +56,11 @@ def run_prefix(
 ) -> PrefixPass:
     """Features of every picture of the manifest, computed for those that the store at `root` does not have yet.
 
-    A prefix that computes nothing (all layers are trained) stores the pixels themselves, 8 bits each, at
-    `preprocessing.resize` so that augmentation has something to crop from. What a killed run has finished is kept.
+    A prefix that computes nothing (all layers are trained) stores the pixels themselves, 8 bits each, with the margin
+    of `preprocessing`, so that augmentation has something to crop from. What a killed run has finished is kept.
     """
     identity = not prefix.operators
-    decoding = preprocessing.model_copy(update={"size": preprocessing.resize}) if identity else preprocessing
+    decoding = preprocessing.with_margin() if identity else preprocessing
     dtype = torch.uint8 if identity else number_format(precision)
     table = FeatureTable(root, feature_key(decoding, _PIXELS_KEY if identity else prefix_digest(prefix), dtype))
     facts = FactsStore(root)

@@ -191,6 +191,12 @@ def test_a_budget_leaves_out_and_says_so(pictures, tmp_path):
     assert record.left_out[-1] == "2 of 3 runs of each recipe: the budget was used up"
 
 
+@pytest.mark.parametrize("budget", [float("inf"), float("nan"), -1.0])
+def test_a_budget_is_a_finite_time(pictures, tmp_path, budget):
+    with pytest.raises(UsageError, match=f"--budget {budget:g}s: give a time"):
+        compare(pictures, budget=budget, out=tmp_path / "table", **SMALL)
+
+
 def test_other_backbones_are_rows(pictures, tmp_path):
     record = compare(
         pictures, tricks=["cosine"], seeds=1, backbones=["resnet18"], out=tmp_path / "nets", size=32, epochs=1

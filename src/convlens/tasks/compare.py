@@ -1,6 +1,7 @@
 """Compare: a base recipe and tricks side by side, on the same splits and seeds, from one pass over the pictures."""
 
 import contextlib
+import math
 import platform
 import shlex
 import tempfile
@@ -76,6 +77,8 @@ def compare(
     contestants = _contestants(base, tricks, backbones)
     rounds = rounds_of(base, seeds, folds)
     refuse_wrong_fractions(fractions, base)
+    if budget is not None and not 0 <= budget < math.inf:
+        raise UsageError(f"--budget {budget:g}s: give a time, such as 90s, 2m or 1h.")
     target = _target(out, folder)
     manifest = scan(folder, progress, layout_of(base))
     refuse_incomparable(manifest.target)

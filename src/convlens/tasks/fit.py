@@ -23,7 +23,7 @@ from convlens.tasks.judged import Judged
 from convlens.tasks.network import RANDOM
 from convlens.tasks.place import Place
 from convlens.tasks.prepare import Prepared
-from convlens.tasks.refusals import CLOSED_FORM
+from convlens.tasks.refusals import CLOSED_FORM, refuse_single_values
 from convlens.training.checkpoint import Checkpoints
 from convlens.training.growth import Growth
 from convlens.training.learner import Model
@@ -64,7 +64,8 @@ class Fitting:
         return self.target.objective(self.target.encoded(self._labels("train")).to(self.recipe.device))
 
     def model(self) -> Model:
-        """What is trained."""
+        """What is trained. Raises UsageError where a minibatch would leave batch normalization a single value."""
+        refuse_single_values(self.recipe, self.prepared, len(self.manifest.side("train")))
         cut = self.prepared.cut
         convolves = any(node.operator.startswith("aten.conv") for node in cut.training.suffix.operators)
         return Model(

@@ -23,9 +23,11 @@ from convlens.tasks.prepare import Prepared, freeze_outcome, prepare
 from convlens.tasks.recipe import changed_recipe, suited_to
 from convlens.tasks.refusals import (
     refuse_contradictions,
+    refuse_single_values,
     refuse_unfit_for,
     refuse_unfit_for_features,
     refuse_unfit_head,
+    refuse_wrong_minutes,
 )
 from convlens.tasks.run_folder import RunResult, write_run_folder
 from convlens.tasks.views import with_views
@@ -146,6 +148,7 @@ def _run(
     progress: Progress,
     say: Say,
 ) -> RunRecord:
+    refuse_wrong_minutes(checkpoint_minutes)
     clock = Clock()
     with joined(recipe.device) as processes, contextlib.ExitStack() as stack:
         place = processes.told(lambda: stack.enter_context(reserved_place(out, Path(folder), recipe)))
@@ -208,6 +211,7 @@ def _found(recipe: Recipe, folder: str | Path, clock: Clock, progress: Progress)
     with clock("capture"):
         prepared = prepare(recipe, len(manifest.classes), progress)
     refuse_unfit_head(manifest.target, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
+    refuse_single_values(recipe, prepared, len(manifest.pictures))
     return manifest, prepared
 
 

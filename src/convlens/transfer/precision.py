@@ -1,12 +1,13 @@
 """Number formats: which there are, and what a graph's tensors become for fast inference in one of them."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from convlens.core.errors import unknown_name
+from convlens.core.errors import UsageError, unknown_name
 from convlens.graph.graph import Graph
 
 Precision = Literal["fp32", "bf16"]
@@ -35,6 +36,20 @@ def computes_in_bfloat16(device: str) -> bool:
 def number_format(precision: str) -> torch.dtype:
     """The torch dtype of a resolved precision."""
     return _FORMATS[precision]
+
+
+@contextlib.contextmanager
+def missing_kernels_named(precision: str) -> Iterator[None]:
+    """Turn what torch has no kernel for in this format into a UsageError that says what to do."""
+    try:
+        yield
+    except NotImplementedError as error:
+        if precision == "fp32":
+            raise
+        raise UsageError(
+            f"--precision {precision}: an operator of the frozen layers has no kernel for it here ({error}). Take "
+            "--precision auto or fp32."
+        ) from error
 
 
 def state_in(graph: Graph, dtype: torch.dtype) -> Mapping[str, Tensor]:

@@ -26,7 +26,7 @@ from torch import nn
 from convlens.core.preprocessing import Preprocessing
 from convlens.data.batches import decoded_batches, normalised
 from convlens.data.scan import scan
-from convlens.transfer.precision import number_format, resolve_precision
+from convlens.transfer.precision import computes_in_bfloat16
 from convlens.zoo import network
 
 EPOCHS = 10
@@ -88,7 +88,7 @@ def bare_pass(folder: Path) -> float:
     """Seconds for all pictures, decoded beforehand, through ResNet-18 without its last layer, the fastest plain way."""
     preprocessing = Preprocessing()
     batches = [normalised(b.pixels, preprocessing) for b in decoded_batches(scan(folder).pictures, preprocessing, 32)]
-    dtype = number_format(resolve_precision("auto"))
+    dtype = torch.bfloat16 if computes_in_bfloat16("cpu") else torch.float32
     net = network("resnet18")
     net.fc = nn.Identity()
     net = net.eval().to(dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -43,7 +43,7 @@ from convlens.graph.run import run
 from convlens.tasks.prepare import prepare
 from convlens.training.learner import Learner, Model
 from convlens.training.recipe import Recipe
-from convlens.transfer.precision import resolve_precision
+from convlens.transfer.precision import computes_in_bfloat16
 from convlens.zoo import card, network
 
 BATCH = 64
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _contestants(folder: Path, pixels: Tensor, labels: Tensor) -> dict[str, Callable[[], float]]:
     """Names, and functions that train for one epoch and give its seconds."""
-    native = resolve_precision("auto") == "bf16"
+    native = computes_in_bfloat16("cpu")
     contestants = {
         "plain loop": lambda: _plain_epoch(_plain_batches(folder), torch.contiguous_format),
         "byte cache": lambda: _plain_epoch(_cached_batches(pixels, labels), torch.contiguous_format),

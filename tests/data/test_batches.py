@@ -199,14 +199,21 @@ class TestNetworkInput:
     def test_no_pictures(self) -> None:
         assert normalised(torch.empty((0, 24, 24, 3), dtype=torch.uint8), PREPROCESSING).shape == (0, 3, 24, 24)
 
-    def test_the_centre_of_stored_pixels_is_what_decoding_crops(self, tmp_path: Path) -> None:
-        data = encoded(slopes(), "PNG")
-        at_once, stored = (decode(data, resize=32, size=size).pixels for size in (24, 32))
-        found = centred(torch.from_numpy(stored)[None], PREPROCESSING)
-        assert found.shape == (1, 3, 24, 24)
-        torch.testing.assert_close(
-            found, normalised(torch.from_numpy(at_once)[None], PREPROCESSING), atol=1.01 / 255 / 0.22, rtol=0
+    @pytest.mark.parametrize(("size", "resize"), [(24, 32), (24, 31), (25, 32), (25, 31), (24, 24), (24, 25)])
+    @pytest.mark.parametrize("format_", ["PNG", "JPEG"])
+    def test_the_centre_of_stored_pixels_is_what_decoding_crops(self, size: int, resize: int, format_: str) -> None:
+        data = encoded(slopes(), format_)
+        wanted = Preprocessing(size=size, resize=resize)
+        at_once, stored = (
+            decode(data, resize=one.resize, size=one.size).pixels for one in (wanted, wanted.with_margin())
         )
+        found = centred(torch.from_numpy(stored)[None], wanted)
+        assert resize - 1 <= stored.shape[0] <= resize
+        torch.testing.assert_close(found, normalised(torch.from_numpy(at_once)[None], wanted), atol=1e-6, rtol=0)
+
+    def test_pixels_with_another_margin_are_refused(self) -> None:
+        with pytest.raises(ValueError, match=r"\(31, 31\) have no margin of 3 around 24"):
+            centred(torch.zeros((1, 31, 31, 3), dtype=torch.uint8), Preprocessing(size=24, resize=31))
 
 
 def test_reading_without_a_hash_believes_what_is_there(tmp_path: Path) -> None:

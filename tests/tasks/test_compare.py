@@ -221,6 +221,12 @@ def test_a_budget_that_is_used_up_leaves_out_fractions_too(pictures, tmp_path):
     assert record.left_out == [f"{part} of the pictures: the budget was used up" for part in ("0.5", "1")]
 
 
+@pytest.mark.parametrize("budget", [float("inf"), float("nan"), -1.0])
+def test_a_budget_is_a_finite_time(pictures, tmp_path, budget):
+    with pytest.raises(UsageError, match=f"--budget {budget:g}s: give a time"):
+        compare(pictures, budget=budget, out=tmp_path / "table", **SMALL)
+
+
 def test_other_backbones_are_rows(pictures, tmp_path):
     record = compare(
         pictures, tricks=["cosine"], seeds=1, backbones=["resnet18"], out=tmp_path / "nets", size=32, epochs=1

@@ -85,6 +85,12 @@ def test_the_published_cifar_checkpoint_is_taken_as_it_is(drawn, tmp_path):
     assert (record.preprocessing.size, record.preprocessing.resize) == (32, 32)
 
 
+@pytest.mark.parametrize("size", [0, -3, 15, 2049])
+def test_a_size_out_of_range(drawn, size):
+    with pytest.raises(UsageError, match=f"--size {size}: give .* 16 to 2048"):
+        evaluate("house", drawn("goldfish"), size=size)
+
+
 def test_duplicates_count_as_in_published_numbers(drawn):
     folder = drawn("goldfish", "bullfrog")
     (folder / "goldfish" / "copy.png").write_bytes((folder / "goldfish" / "0.png").read_bytes())

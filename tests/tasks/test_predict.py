@@ -1,9 +1,15 @@
 """Predicting as a function; how it meets a person stands in tests/cli/test_predict.py."""
 
+import csv
+
+import numpy as np
 import pytest
+import torch
 
 from convlens.core.errors import DataError, UsageError
-from convlens.tasks.predict import predict
+from convlens.data.batches import normalised
+from convlens.data.decode import decode
+from convlens.tasks.predict import load_bundle, predict
 from convlens.tasks.train import train
 from tests.tasks.pictures import TINY, draw, draw_pictures
 
@@ -40,3 +46,24 @@ def test_incomplete_run(tmp_path, run):
     (tmp_path / "model.json").write_bytes((run / "model.json").read_bytes())
     with pytest.raises(DataError, match=r"the run is not complete\. Train it again"):
         predict(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("size", [31, 32])
+@pytest.mark.parametrize("freeze", ["backbone", "conv", "layer3", "none"])
+def test_a_run_said_the_same_of_each_image_as_predict_and_as_its_weights_do(tmp_path, freeze, size):
+    images = draw_pictures(tmp_path / "pictures", 6)
+    options = {**TINY, "backbone": "resnet18", "precision": "fp32", "epochs": 1, "size": size}
+    out = tmp_path / "run"
+    train(images, out=out, freeze=freeze, **options)
+    with (out / "predictions.csv").open() as table:
+        said = {row["file"]: [float(row[f"p({name})"]) for name in ("blue", "green")] for row in csv.DictReader(table)}
+    paths = [images / file for file in said]
+    predicted = [list(one.probabilities.values()) for one in predict(out, *paths).predictions]
+    torch.testing.assert_close(torch.tensor(list(said.values())), torch.tensor(predicted), atol=1e-5, rtol=0)
+    bundle, module = load_bundle(out)
+    kept = bundle.preprocessing
+    assert (kept.resize - kept.size) % 2 == (size == 32), "margins of whole and of half pixels are tried"
+    pixels = [decode(path.read_bytes(), resize=kept.resize, size=size).pixels for path in paths]
+    with torch.inference_mode():
+        plain = module.eval()(normalised(torch.from_numpy(np.stack(pixels)), kept)).softmax(1)
+    torch.testing.assert_close(plain, torch.tensor(predicted), atol=1e-5, rtol=0)

@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from convlens.core.errors import UsageError
 from convlens.data import batches
 from convlens.tasks import run_folder
 from convlens.tasks.train import train
@@ -168,3 +169,28 @@ def test_damaged_captured_graph(run, runs, cache, damage, caplog):
     assert f"damaged entry of the graph cache, captured anew: {cache / 'graphs'}" in caplog.text
     check_cache(cache)
     assert metrics(runs / "second") == metrics(runs / "first")
+
+
+@pytest.mark.parametrize("plan", ["layer3", "none"])
+def test_batch_normalization_of_one_value_is_refused_with_its_reason_before_training(tmp_path, plan):
+    pictures = draw_pictures(tmp_path / "pictures", 3)
+    options = {**TINY, "backbone": "resnet18", "freeze": plan, "out": tmp_path / "run"}
+    with pytest.raises(UsageError, match=r"--batch-size 1: layer4\.0\.bn1 is batch norm.*one value.*--batch-size 2"):
+        train(pictures, batch_size=1, **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_training_image_is_refused_where_batch_normalization_trains_on_one_value(tmp_path):
+    draw_pictures(tmp_path / "pictures", 2, classes=1)
+    table = tmp_path / "labels.csv"
+    table.write_text("file,length\nblue/000.png,1.5\nblue/001.png,2.5\n")
+    options = {**TINY, "backbone": "resnet18", "freeze": "layer3", "labels": str(table), "learn": "numbers"}
+    with pytest.raises(UsageError, match=r"a single training image: layer4\.0\.bn1 .*Add images"):
+        train(tmp_path / "pictures", out=tmp_path / "run", **options)
+
+
+def test_single_images_train_where_maps_have_several_places(tmp_path):
+    pictures = draw_pictures(tmp_path / "pictures", 3)
+    options = {**TINY, "backbone": "resnet18", "freeze": "layer3", "size": 64, "epochs": 1}
+    record = train(pictures, out=tmp_path / "run", batch_size=1, **options)
+    assert record.recipe["batch_size"] == 1

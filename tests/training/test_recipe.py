@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from convlens.core.errors import UsageError
@@ -24,3 +26,21 @@ def test_a_recipe_survives_toml() -> None:
 def test_values_out_of_range_are_named_as_options(field: str, value: object, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Recipe.of(**{field: value})
+
+
+_NUMBERS = [name for name, field in Recipe.model_fields.items() if field.annotation in (int, float)]
+
+
+@pytest.mark.parametrize("name", _NUMBERS)
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), 10**30, -1])
+def test_every_number_is_finite_and_in_range(name: str, value: float) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"--{name.replace('_', '-')} {value}: Input should be ")):
+        Recipe.of(**{name: value})
+
+
+def test_every_number_has_both_bounds() -> None:
+    assert len(_NUMBERS) > 25
+    for name in _NUMBERS:
+        bounds = {type(one).__name__ for one in Recipe.model_fields[name].metadata}
+        assert bounds & {"Ge", "Gt"}, name
+        assert bounds & {"Le", "Lt"}, name

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from convlens.core.errors import MachineError
+from convlens.core.errors import MachineError, UsageError
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import silent
 from convlens.data.batches import decoded_batches, normalised
@@ -166,3 +166,12 @@ def test_an_unfrozen_network_stores_pixels(modules: dict[str, nn.Module], manife
     (pixels,) = stored(passed(parts.prefix, manifest, tmp_path), manifest)
     assert pixels.shape == (10, 72, 72, 3)
     assert pixels.dtype is torch.uint8
+
+
+def test_an_operator_without_kernel_in_bfloat16_is_refused_with_what_to_do(manifest: Manifest, tmp_path: Path) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.LocalResponseNorm(3), nn.Flatten(), nn.Linear(4 * 62 * 62, 2))
+    graph = cut_network(module, "1", "3", torch.zeros(2, 3, SIZE, SIZE)).prefix
+    with pytest.raises(
+        UsageError, match=r"--precision bf16: .*not implemented for 'BFloat16'.*--precision auto or fp32"
+    ):
+        passed(graph, manifest, tmp_path, "bf16")

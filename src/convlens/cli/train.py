@@ -74,7 +74,15 @@ def train(
     precision: Annotated[
         str,
         typer.Option(
-            help="auto (bfloat16 where the processor computes in it), fp32 or bf16.", rich_help_panel=_NETWORK
+            help="Number format: auto (what this machine is found to be faster in), fp32 or bf16.",
+            rich_help_panel=_NETWORK,
+        ),
+    ] = "auto",
+    training_precision: Annotated[
+        str,
+        typer.Option(
+            help="Of what is trained, if it is to be another: auto (as --precision says), fp32 or bf16.",
+            rich_help_panel=_NETWORK,
         ),
     ] = "auto",
     device: Annotated[

@@ -10,6 +10,11 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+def margin_of(resize: int, size: int) -> int:
+    """Whole pixels on each side of a central crop of `size`, where the shorter side has `resize`."""
+    return (resize - size) // 2
+
+
 class Preprocessing(Record):
     """Resize the shorter side to `resize` pixels, crop the centre to `size`, scale to 0..1, normalise per channel.
 
@@ -27,6 +32,19 @@ class Preprocessing(Record):
         if not 1 <= self.size <= self.resize:
             raise ValueError(f"size {self.size} must lie between 1 and resize {self.resize}")
         return self
+
+    @property
+    def margin(self) -> int:
+        """Whole pixels between the crop and each side of what is kept to crop from, see `with_margin`."""
+        return margin_of(self.resize, self.size)
+
+    def with_margin(self) -> "Preprocessing":
+        """The same resizing with a larger crop, whose central `size` pixels are exactly those of this one.
+
+        Its side is `resize`, or one pixel less where the margins would be halves of pixels: then pixels of the larger
+        crop would lie between those of the smaller one.
+        """
+        return self.model_copy(update={"size": self.size + 2 * self.margin})
 
     def at(self, size: int) -> "Preprocessing":
         """The same for another input size; the ratio of `resize` to `size` stays."""

@@ -63,9 +63,14 @@ def normalised(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 
 def centred(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Network input of shape (N, 3, size, size): the centre of 8-bit pixels (N, H, W, 3), unchanged."""
-    top, left = ((side - preprocessing.size) // 2 for side in pixels.shape[1:3])
-    return normalised(pixels[:, top : top + preprocessing.size, left : left + preprocessing.size], preprocessing)
+    """Network input of shape (N, 3, size, size): what `decode` crops, from 8-bit pixels (N, H, W, 3) with margins.
+
+    Raises ValueError where they were decoded by something else than `preprocessing.with_margin()`.
+    """
+    size, margin = preprocessing.size, preprocessing.margin
+    if any(side != size + 2 * margin for side in pixels.shape[1:3]):
+        raise ValueError(f"pixels of {tuple(pixels.shape[1:3])} have no margin of {margin} around {size}")
+    return normalised(pixels[:, margin : margin + size, margin : margin + size], preprocessing)
 
 
 _Submitted = list[tuple[Picture, "Future[Decoded | BadPicture]"]]

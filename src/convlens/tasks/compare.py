@@ -1,6 +1,7 @@
 """Compare: a base recipe and tricks side by side, on the same splits and seeds, from one pass over the pictures."""
 
 import contextlib
+import math
 import platform
 import shlex
 import tempfile
@@ -81,6 +82,8 @@ def compare(
     contestants = _contestants(base, tricks, backbones)
     rounds = rounds_of(base, seeds, folds)
     refuse_wrong_fractions(fractions, base)
+    if budget is not None and not 0 <= budget < math.inf:
+        raise UsageError(f"--budget {budget:g}s: give a time, such as 90s, 2m or 1h.")
     target = _target(out, folder)
     manifest = scan(folder, progress, layout_of(base))
     refuse_incomparable(manifest.target)
@@ -126,7 +129,8 @@ def compare(
         seconds=time.perf_counter() - start,
     )
     chosen = next(one for one in contestants if one.name == best.name)
-    write_comparison(target, record, chosen.recipe.model_copy(update={"seed": rounds[0].seed}).to_toml())
+    best_recipe = bench.settled(chosen.recipe.model_copy(update={"seed": rounds[0].seed}))
+    write_comparison(target, record, best_recipe.to_toml())
     return record
 
 

@@ -25,6 +25,7 @@ from convlens.tasks.class_numbers import class_numbers
 from convlens.tasks.network import RANDOM, network, preprocessing_for, weights_named
 from convlens.tasks.predict import load_bundle
 from convlens.training.metrics import wilson_interval
+from convlens.training.recipe import LEAST_SIZE, MOST_SIZE
 from convlens.training.target import Target, target_of
 from convlens.transfer.precision import number_format
 from convlens.zoo import card, class_names, names, weight_cards
@@ -76,6 +77,8 @@ def evaluate(
     """
     subject = _run(Path(judged), weights) if _is_run(judged) else _network(str(judged), weights, progress)
     if size is not None:
+        if not LEAST_SIZE <= size <= MOST_SIZE:
+            raise UsageError(f"--size {size}: give the side of the input in pixels, {LEAST_SIZE} to {MOST_SIZE}.")
         subject = dataclasses.replace(subject, preprocessing=subject.preprocessing.at(size))
     manifest = labelled_pictures(
         folder, progress, _layout(asked_layout(labels, nested=nested, label_columns=label_columns), subject)

@@ -23,7 +23,7 @@ from convlens.tasks.judged import Judged
 from convlens.tasks.network import RANDOM
 from convlens.tasks.place import Place
 from convlens.tasks.prepare import Prepared
-from convlens.tasks.refusals import CLOSED_FORM
+from convlens.tasks.refusals import CLOSED_FORM, refuse_single_values
 from convlens.training.checkpoint import Checkpoints
 from convlens.training.growth import Growth
 from convlens.training.learner import Model
@@ -64,7 +64,8 @@ class Fitting:
         return self.target.objective(self.target.encoded(self._labels("train")).to(self.recipe.device))
 
     def model(self) -> Model:
-        """What is trained."""
+        """What is trained. Raises UsageError where a minibatch would leave batch normalization a single value."""
+        refuse_single_values(self.recipe, self.prepared, len(self.manifest.side("train")))
         cut = self.prepared.cut
         convolves = any(node.operator.startswith("aten.conv") for node in cut.training.suffix.operators)
         return Model(
@@ -77,7 +78,7 @@ class Fitting:
             judged_at_once=self.recipe.batch_size if convolves else Model.judged_at_once,  # it is known to fit
             auxiliary_weight=self._auxiliary_weight(),
             device=self.recipe.device,
-            autocast=torch.bfloat16 if self.recipe.precision == "bf16" and convolves else None,
+            autocast=torch.bfloat16 if self.recipe.training_precision == "bf16" and convolves else None,
         )
 
     def examples(self, side: Side, *, augment: bool) -> FeatureExamples | PixelExamples:

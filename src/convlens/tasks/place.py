@@ -61,6 +61,11 @@ class Place:
         """Where checkpoints are."""
         return self.unfinished / "checkpoints"
 
+    def note(self, recipe: Recipe) -> None:
+        """Remember what the recipe of the unfinished run has become."""
+        begun = read_begun(self.target).model_copy(update={"recipe": recipe})
+        write_atomically(self.unfinished / _BEGUN, begun.to_json())
+
     @property
     def has_checkpoints(self) -> bool:
         """Whether there is something to go on from."""
@@ -83,7 +88,9 @@ def reserved_place(out: str | Path | None, folder: Path, recipe: Recipe) -> Iter
         place = _new_place(folder, recipe) if out is None else _chosen_place(Path(out).expanduser())
     with _locked(place):
         if place.has_checkpoints:
-            _refuse_other(place, read_begun(place.target), folder, recipe)
+            earlier = read_begun(place.target)
+            recipe = _with_formats_of(earlier.recipe, recipe)
+            _refuse_other(place, earlier, folder, recipe)
         begun = Begun(created=now(), folder=str(folder.expanduser().absolute()), recipe=recipe)
         try:
             write_atomically(place.unfinished / _BEGUN, begun.to_json())
@@ -145,6 +152,12 @@ def _locked(place: Place) -> Iterator[None]:
         raise UsageError(
             f"another process is training {place.target} at this moment. Wait for it, or give another --out."
         ) from None
+
+
+def _with_formats_of(begun: Recipe, recipe: Recipe) -> Recipe:
+    """The recipe with the number formats that the run was begun with, where it leaves them open."""
+    left_open = [name for name in ("precision", "training_precision") if getattr(recipe, name) == "auto"]
+    return recipe.model_copy(update={name: getattr(begun, name) for name in left_open})
 
 
 def _refuse_other(place: Place, begun: Begun, folder: Path, recipe: Recipe) -> None:

@@ -21,6 +21,7 @@ from convlens.training.growth import growing_sides
 from convlens.training.recipe import Recipe
 from convlens.transfer.device import on_device
 from convlens.transfer.heads import replace_head
+from convlens.transfer.kernels import with_safe_inputs
 from convlens.transfer.networks import CutNetwork, cut_network
 from convlens.zoo import PACKAGE, NetworkCard, card, weight_cards
 
@@ -60,7 +61,7 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepar
     plan = "conv" if recipe.head == "own" else recipe.freeze
     cut = cut_network(module, plan, known.head, _example(recipe.size), capture, recipe.reopen)
     sides = growing_sides(recipe, known.least_size)
-    smaller = {side: capture(module, _example(side)) for side in sorted({*sides} - {recipe.size})}
+    smaller = {side: with_safe_inputs(capture(module, _example(side))) for side in sorted({*sides} - {recipe.size})}
     if not recipe.head_form.plain:
         cut = cut.with_head(recipe.head_form, classes, derived_seed(recipe.seed, "head"))
         smaller = {side: cut.without_head(graph) for side, graph in smaller.items()}

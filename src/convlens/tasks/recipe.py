@@ -8,7 +8,7 @@ from convlens.core.target import TargetKind
 from convlens.tasks.network import weights_named
 from convlens.training.recipe import Recipe
 from convlens.transfer.device import resolve_device
-from convlens.transfer.precision import resolve_precision
+from convlens.transfer.precision import known_precision
 from convlens.zoo import card
 
 _LIMIT = 1.0
@@ -31,9 +31,10 @@ def changed_recipe(recipe: Recipe | str | Path, **changes: object) -> Recipe:
         changes["weights"] = weights_named(backbone, None if weights is None else str(weights))
     if "size" in changes and changes["size"] is None:
         changes["size"] = card(backbone).preprocessing.size
-    changes["device"] = device = resolve_device(str(changes.get("device", base.device)))
-    if "precision" in changes:
-        changes["precision"] = resolve_precision(str(changes["precision"]), device)
+    changes["device"] = resolve_device(str(changes.get("device", base.device)))
+    for name in ("precision", "training_precision"):
+        if name in changes:
+            changes[name] = known_precision(str(changes[name]))
     return Recipe.of(**{**base.model_dump(), **changes})
 
 

@@ -1,11 +1,16 @@
 """Refusals: what a recipe asks for that does not go together, said before any work is done."""
 
+import math
+
 from torch import nn
 
 from convlens.core.errors import UsageError
 from convlens.core.target import LOSSES, TargetKind
 from convlens.tasks.divide import layout_of
+from convlens.tasks.prepare import Prepared
+from convlens.training.order import steps_in_epoch
 from convlens.training.recipe import Recipe
+from convlens.transfer.single_values import normalizes_single_values
 
 CLOSED_FORM = ("ridge", "logistic")
 
@@ -30,6 +35,31 @@ def refuse_contradictions(recipe: Recipe) -> None:
             f"--views {recipe.views} keeps features of augmented pictures, and with --freeze none there are no frozen "
             "layers; fresh views are drawn every epoch then. Leave --views out."
         )
+
+
+def refuse_single_values(recipe: Recipe, prepared: Prepared, num_train: int) -> None:
+    """Raises UsageError where a minibatch would leave batch normalization one value per channel.
+
+    That value's variance divides 0 by 0: the running variance would be lost for good while losses stay finite.
+    """
+    if steps_in_epoch(num_train, recipe.batch_size) < num_train:
+        return  # no minibatch holds one example alone, see `minibatches`
+    graphs = [prepared.cut.training.suffix, *prepared.smaller.values()]
+    if (place := normalizes_single_values(graphs, prepared.cut.new_head)) is None:
+        return
+    lone = "there is a single training image" if num_train == 1 else f"--batch-size {recipe.batch_size}"
+    raise UsageError(
+        f"{lone}: {place} is batch normalization of one value per channel for each image, and one image has no "
+        "variance. "
+        + ("Add images" if num_train == 1 else "Give --batch-size 2 or more")
+        + ", or have that layer frozen (--freeze) or left out."
+    )
+
+
+def refuse_wrong_minutes(checkpoint_minutes: float) -> None:
+    """Raises UsageError for a time between checkpoints that is none."""
+    if not 0 <= checkpoint_minutes < math.inf:
+        raise UsageError(f"--checkpoint-minutes {checkpoint_minutes:g}: give a number of minutes, 0 or more.")
 
 
 def refuse_unfit_for_features(recipe: Recipe) -> None:

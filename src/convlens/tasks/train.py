@@ -18,13 +18,16 @@ from convlens.tasks.fit import Fitting, fitted, judged
 from convlens.tasks.network import weights_named
 from convlens.tasks.notices import Warnings, say_found, say_loss, say_start, warn_of_data, warn_of_random_weights
 from convlens.tasks.place import UNFINISHED, Begun, Place, read_begun, reserved_place
+from convlens.tasks.precision import settled
 from convlens.tasks.prepare import Prepared, freeze_outcome, prepare
 from convlens.tasks.recipe import changed_recipe, suited_to
 from convlens.tasks.refusals import (
     refuse_contradictions,
+    refuse_single_values,
     refuse_unfit_for,
     refuse_unfit_for_features,
     refuse_unfit_head,
+    refuse_wrong_minutes,
 )
 from convlens.tasks.rehearse import rehearse
 from convlens.tasks.run_folder import RunResult, write_run_folder
@@ -32,7 +35,7 @@ from convlens.tasks.views import with_views
 from convlens.training.processes import Processes, joined
 from convlens.training.recipe import Recipe
 from convlens.transfer.device import resolve_device
-from convlens.transfer.precision import resolve_precision
+from convlens.transfer.precision import known_precision
 from convlens.transfer.prefix import PrefixPass, run_prefix
 from convlens.zoo import card
 
@@ -52,6 +55,7 @@ def train(
     augment: bool = True,
     val_fraction: float = 0.2,
     precision: str = "auto",
+    training_precision: str = "auto",
     device: str = "auto",
     seed: int = 0,
     out: str | Path | None = None,
@@ -92,7 +96,8 @@ def train(
         learning_rate=learning_rate,
         augment=augment,
         val_fraction=val_fraction,
-        precision=resolve_precision(precision, device),
+        precision=known_precision(precision),
+        training_precision=known_precision(training_precision),
         device=device,
         seed=seed,
         **more,
@@ -144,11 +149,13 @@ def _run(
     progress: Progress,
     say: Say,
 ) -> RunRecord:
+    refuse_wrong_minutes(checkpoint_minutes)
     clock = Clock()
     with joined(recipe.device) as processes, contextlib.ExitStack() as stack:
         place = processes.told(lambda: stack.enter_context(reserved_place(out, Path(folder), recipe)))
         if not processes.first:
             progress, say = silent, unsaid
+        recipe = processes.told(lambda: read_begun(place.target).recipe)  # with the number formats of an earlier part
         result = _trained(folder, recipe, place, checkpoint_minutes * 60, clock, progress, say, processes)
         return processes.told(lambda: write_run_folder(place, result))
 
@@ -168,7 +175,11 @@ def _trained(
     warn_of_random_weights(recipe, warnings)
     say_start(recipe, say)
     with processes.in_turn():
-        prepared, features, manifest = _made_ready(recipe, folder, clock, progress, say, warnings)
+        manifest, prepared = _found(recipe, folder, clock, progress, warnings)
+    with clock("capture"):
+        recipe = processes.told(lambda: _settled(recipe, prepared, manifest, place))
+    with processes.in_turn():
+        prepared, features, manifest = _made_ready(recipe, prepared, manifest, clock, progress, say, warnings)
     recipe = suited_to(recipe, manifest.target)
     fitting = Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe, processes=processes)
     with clock("fit"):
@@ -193,10 +204,10 @@ def _trained(
     )
 
 
-def _made_ready(
-    recipe: Recipe, folder: str | Path, clock: Clock, progress: Progress, say: Say, warnings: Warnings
-) -> tuple[Prepared, PrefixPass, Manifest]:
-    """The network, the features of the pictures, and the pictures, divided."""
+def _found(
+    recipe: Recipe, folder: str | Path, clock: Clock, progress: Progress, warnings: Warnings
+) -> tuple[Manifest, Prepared]:
+    """The pictures, and the network for their classes."""
     with clock("scan"):
         manifest = scan(folder, progress, layout_of(recipe))
     refuse_unfit_for(manifest.target, recipe)
@@ -204,6 +215,27 @@ def _made_ready(
         rehearse(recipe.backbone, len(manifest.classes), recipe.size, warnings)
         prepared = prepare(recipe, len(manifest.classes), progress)
     refuse_unfit_head(manifest.target, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
+    refuse_single_values(recipe, prepared, len(manifest.pictures))
+    return manifest, prepared
+
+
+def _settled(recipe: Recipe, prepared: Prepared, manifest: Manifest, place: Place) -> Recipe:
+    """The recipe with its number formats, which the unfinished run remembers."""
+    recipe = settled(recipe, prepared, manifest, cache_folder())
+    place.note(recipe)
+    return recipe
+
+
+def _made_ready(
+    recipe: Recipe,
+    prepared: Prepared,
+    manifest: Manifest,
+    clock: Clock,
+    progress: Progress,
+    say: Say,
+    warnings: Warnings,
+) -> tuple[Prepared, PrefixPass, Manifest]:
+    """The network, the features of the pictures, and the pictures, divided."""
     with clock("prefix"):
         features = run_prefix(
             prepared.cut.prefix,

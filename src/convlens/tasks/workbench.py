@@ -19,6 +19,7 @@ from convlens.tasks.divide import divided, likeness
 from convlens.tasks.fit import Fitting, in_stages
 from convlens.tasks.network import RANDOM
 from convlens.tasks.outcome import Outcome
+from convlens.tasks.precision import settled
 from convlens.tasks.prepare import Prepared, prepare
 from convlens.tasks.rehearse import rehearse
 from convlens.tasks.views import with_views
@@ -36,6 +37,8 @@ class _Stand:
     features: PrefixPass
     head: nn.Module
     before: dict[str, Tensor]
+    precision: str
+    """Number format of the features."""
 
     def fresh(self, recipe: Recipe) -> Prepared:
         """The network as `prepare` would give it for the recipe: old weights, and a head drawn anew from its seed."""
@@ -67,6 +70,7 @@ class Workbench:
         self._pairs: dict[tuple[str, ...], Pairs] = {}
         self._stands: dict[tuple[object, ...], _Stand] = {}
         self._divided: dict[tuple[object, ...], Manifest] = {}
+        self._settled: dict[tuple[object, ...], dict[str, str]] = {}
 
     def divided(self, recipe: Recipe) -> Manifest:
         """The pictures that can be used, on the sides on which `convlens train` would have them.
@@ -89,6 +93,15 @@ class Workbench:
         if key not in self._pairs:
             self._pairs[key] = likeness(usable, features.facts, self._say)
         return self._pairs[key]
+
+    def settled(self, recipe: Recipe) -> Recipe:
+        """The recipe with the number formats in which it trains here."""
+        stand = self._stand(recipe)
+        key = (*_what_decides(recipe), recipe.training_precision, recipe.epochs, recipe.batch_size)
+        if key not in self._settled:
+            found = settled(recipe, stand.prepared, self._manifest, cache_folder())
+            self._settled[key] = {"precision": stand.precision, "training_precision": found.training_precision}
+        return recipe.model_copy(update=self._settled[key])
 
     def run(self, recipe: Recipe, manifest: Manifest) -> Outcome:
         """Train by the recipe on a split manifest. The result is that of `convlens train` with the same recipe."""
@@ -117,6 +130,7 @@ class Workbench:
     def fitting(self, recipe: Recipe, manifest: Manifest) -> Fitting:
         """Everything that training by the recipe starts from."""
         stand = self._stand(recipe)
+        recipe = self.settled(recipe)
         prepared = stand.fresh(recipe)
         features = with_views(stand.features, prepared, manifest, recipe, self._progress)
         return Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe)
@@ -150,9 +164,10 @@ class Workbench:
         plain = plain.model_copy(update={"head": "own" if recipe.head == "own" else "linear"})
         rehearse(recipe.backbone, len(self._manifest.classes), recipe.size, self._say)
         prepared = prepare(plain, len(self._manifest.classes), self._progress)
+        precision = settled(plain, prepared, self._manifest, cache_folder()).precision
         store = cache_folder() / "store"
         features = run_prefix(
-            prepared.cut.prefix, self._manifest, prepared.preprocessing, recipe.precision, store, self._progress
+            prepared.cut.prefix, self._manifest, prepared.preprocessing, precision, store, self._progress
         )
         usable = self._manifest.without(features.problems).with_usable_classes()
         if len(usable.classes) != prepared.classes:
@@ -164,6 +179,7 @@ class Workbench:
             features=features,
             head=prepared.module.get_submodule(cut.head),
             before={name: tensor.detach().clone() for name, tensor in changing.items()},
+            precision=precision,
         )
 
 

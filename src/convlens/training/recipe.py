@@ -4,20 +4,25 @@ import tomllib
 from typing import Literal, Self
 
 import tomli_w
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from convlens.core.bundle import HeadForm
 from convlens.core.errors import UsageError
 from convlens.core.records import Record
 
+LEAST_SIZE, MOST_SIZE = 16, 2048
+"""Of the network's input, in pixels a side."""
+
 
 class Recipe(Record):
     """A frozen record; two runs with equal recipes on equal pictures and weights give equal results."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
+
     backbone: str = "house"
     weights: str = "package"
     freeze: str = "backbone"
-    reopen: int = Field(default=0, ge=0)
+    reopen: int = Field(default=0, ge=0, le=100_000)
     """The last blocks before the head that are trained, too, where `freeze` is "backbone"."""
     reopened_lr: float = Field(default=0.1, ge=0, le=100)
     """Learning rate of pretrained layers that are trained, as a part of the new head's."""
@@ -32,29 +37,29 @@ class Recipe(Record):
     """Of what the head's last layer reads."""
     batch_norm: bool = False
     """In the head: of its hidden layer, or else of what its linear layer reads."""
-    size: int = Field(default=64, ge=16, le=2048)
+    size: int = Field(default=64, ge=LEAST_SIZE, le=MOST_SIZE)
     epochs: int = Field(default=20, ge=1, le=100_000)
     batch_size: int = Field(default=32, ge=1, le=65_536)
     learning_rate: float = Field(default=0.01, gt=0, le=1000)
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     schedule: Literal["cosine", "step", "constant"] = "cosine"
-    warm_up: float = Field(default=0.0, ge=0)
+    warm_up: float = Field(default=0.0, ge=0, le=100_000)
     """Epochs in which the learning rate rises from 0, before the schedule begins."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
     nesterov: bool = False
-    weight_decay: float = Field(default=1e-4, ge=0)
+    weight_decay: float = Field(default=1e-4, ge=0, le=1000)
     """Of matrices and filters; biases and normalisation parameters do not decay."""
-    clip: float = Field(default=0.0, ge=0)
+    clip: float = Field(default=0.0, ge=0, le=1e6)
     """The most that the gradient's norm may be; a longer one is shortened. 0 for no limit."""
     ema: float = Field(default=0.0, ge=0, lt=1)
     """Decay of the average of the weights, which is judged and kept then; 0 to keep the last weights."""
-    early_stopping: int = Field(default=0, ge=0)
+    early_stopping: int = Field(default=0, ge=0, le=100_000)
     """Epochs without a lower validation loss that end the training, with the weights of the best one. 0 for no."""
     class_weights: bool = False
     """Whether a rare class counts as much as a frequent one."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    mixup: float = Field(default=0.0, ge=0)
-    cutmix: float = Field(default=0.0, ge=0)
+    mixup: float = Field(default=0.0, ge=0, le=1000)
+    cutmix: float = Field(default=0.0, ge=0, le=1000)
     views: int = Field(default=0, ge=0, le=64)
     """Augmented views of each training picture whose features are kept, too, where a part of the network is frozen."""
     augment: bool = True
@@ -83,9 +88,12 @@ class Recipe(Record):
     """A split.csv whose sides are taken."""
     fold: str = Field(default="", pattern=r"^(\d{1,6}/\d{1,6})?$")
     """Which of how many folds is judged ("2/5"), in place of `val_fraction`."""
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    """Number format of the frozen part and of predictions; "auto" is settled before the work begins."""
+    training_precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Number format of the convolutions that are trained; "auto" is `precision`, unless that is "auto", too."""
     device: Literal["cpu", "cuda"] = "cpu"
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
 
     @classmethod
     def of(cls, **values: object) -> Self:

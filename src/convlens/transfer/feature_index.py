@@ -34,6 +34,11 @@ def fullest_table(root: Path, images: Sequence[str]) -> StoredTable | None:
     return found if found is not None and found.num_images > 1 else None
 
 
+def stored_table(root: Path, key: str, images: Sequence[str]) -> StoredTable:
+    """What the table of that key has of these images; none of them where there is no such table."""
+    return _table(root / FEATURES_FOLDER / key, frozenset(images))
+
+
 def _table(folder: Path, wanted: frozenset[str]) -> StoredTable:
     there: set[str] = set()
     row_bytes = 0

@@ -17,6 +17,7 @@ from convlens.transfer.blocks import blocks, inside
 from convlens.transfer.device import on_device
 from convlens.transfer.freeze import FreezePlan, freeze_plan
 from convlens.transfer.heads import replace_head
+from convlens.transfer.kernels import with_safe_inputs
 
 _SAME_IN_BOTH_MODES = (nn.Linear, nn.Conv2d, nn.ReLU, nn.Flatten, nn.Identity)
 
@@ -138,7 +139,9 @@ def cut_network(
     if all(isinstance(module.get_submodule(path), _SAME_IN_BOTH_MODES) for path in chosen.training):
         both = split(graph, chosen.frozen)
         refuse_lost_backward(both.suffix, chosen.frozen)
-        return CutNetwork(module=module, plan=chosen, head=head, blocks=found, training=both, evaluation=both)
+        return CutNetwork(
+            module=module, plan=chosen, head=head, blocks=found, training=_trainable(both), evaluation=both
+        )
     training_graph = capture(module, example)
     training = split(training_graph, chosen.frozen)
     refuse_lost_backward(training.suffix, chosen.frozen)
@@ -150,7 +153,13 @@ def cut_network(
             "choose a module before or after that."
         ) from None
     evaluation = split_at(graph, names)
-    return CutNetwork(module=module, plan=chosen, head=head, blocks=found, training=training, evaluation=evaluation)
+    return CutNetwork(
+        module=module, plan=chosen, head=head, blocks=found, training=_trainable(training), evaluation=evaluation
+    )
+
+
+def _trainable(both: Split) -> Split:
+    return Split(prefix=both.prefix, suffix=with_safe_inputs(both.suffix))
 
 
 def structure_of(graph: Graph) -> str:

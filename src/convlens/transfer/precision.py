@@ -1,35 +1,55 @@
-"""Which number format the frozen prefix runs in."""
+"""Number formats: which there are, and what a graph's tensors become for fast inference in one of them."""
 
-from collections.abc import Mapping
-from typing import Literal
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from convlens.core.errors import unknown_name
+from convlens.core.errors import UsageError, unknown_name
 from convlens.graph.graph import Graph
 
-Precision = Literal["auto", "fp32", "bf16"]
-PRECISIONS = ("auto", "fp32", "bf16")
+Precision = Literal["fp32", "bf16"]
+Asked = Literal["auto", "fp32", "bf16"]
+PRECISIONS: tuple[Asked, ...] = get_args(Asked)
 _FORMATS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_NATIVE = ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16")
 
 
-def resolve_precision(precision: str, device: str = "cpu") -> str:
-    """ "fp32" or "bf16"; "auto" takes bfloat16 where the device computes in it, which is faster, else float32."""
-    if precision not in PRECISIONS:
-        raise unknown_name("precision", precision, PRECISIONS)
-    if precision != "auto":
-        return precision
+def known_precision(precision: str) -> Asked:
+    """The same word where it is one; raises UsageError where it is not."""
+    for known in PRECISIONS:
+        if precision == known:
+            return known
+    raise unknown_name("precision", precision, PRECISIONS)
+
+
+def computes_in_bfloat16(device: str) -> bool:
+    """Whether the device has instructions for bfloat16; without them it is emulated, and slower."""
     if device == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
-    native = any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
-    return "bf16" if native else "fp32"
+    return any(capabilities.get(name, False) for name in _NATIVE)
 
 
 def number_format(precision: str) -> torch.dtype:
     """The torch dtype of a resolved precision."""
     return _FORMATS[precision]
+
+
+@contextlib.contextmanager
+def missing_kernels_named(precision: str) -> Iterator[None]:
+    """Turn what torch has no kernel for in this format into a UsageError that says what to do."""
+    try:
+        yield
+    except NotImplementedError as error:
+        if precision == "fp32":
+            raise
+        raise UsageError(
+            f"--precision {precision}: an operator of the frozen layers has no kernel for it here ({error}). Take "
+            "--precision auto or fp32."
+        ) from error
 
 
 def state_in(graph: Graph, dtype: torch.dtype) -> Mapping[str, Tensor]:

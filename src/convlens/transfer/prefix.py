@@ -23,7 +23,7 @@ from convlens.graph.run import run
 from convlens.transfer.device import device_of
 from convlens.transfer.features import FeatureTable, feature_key
 from convlens.transfer.networks import prefix_digest
-from convlens.transfer.precision import number_format, state_in
+from convlens.transfer.precision import missing_kernels_named, number_format, state_in
 
 BATCH_SIZE = 32
 _FLUSH_BYTES = 64 * 2**20
@@ -56,11 +56,11 @@ def run_prefix(
 ) -> PrefixPass:
     """Features of every picture of the manifest, computed for those that the store at `root` does not have yet.
 
-    A prefix that computes nothing (all layers are trained) stores the pixels themselves, 8 bits each, at
-    `preprocessing.resize` so that augmentation has something to crop from. What a killed run has finished is kept.
+    A prefix that computes nothing (all layers are trained) stores the pixels themselves, 8 bits each, with the margin
+    of `preprocessing`, so that augmentation has something to crop from. What a killed run has finished is kept.
     """
     identity = not prefix.operators
-    decoding = preprocessing.model_copy(update={"size": preprocessing.resize}) if identity else preprocessing
+    decoding = preprocessing.with_margin() if identity else preprocessing
     dtype = torch.uint8 if identity else number_format(precision)
     table = FeatureTable(root, feature_key(decoding, _PIXELS_KEY if identity else prefix_digest(prefix), dtype))
     facts = FactsStore(root)
@@ -71,7 +71,8 @@ def run_prefix(
     fast = FastPrefix(prefix, dtype) if missing and not identity else None
     failures: list[Problem] = []
     computed = 0
-    with torch.inference_mode(), progress("decode" if identity else "prefix", len(missing)) as advance:
+    stage = "decode" if identity else "prefix"
+    with torch.inference_mode(), missing_kernels_named(precision), progress(stage, len(missing)) as advance:
         for batch in batches:
             if batch.pictures:
                 writer.add(batch, fast.features_of(batch.pixels, preprocessing) if fast else (batch.pixels,))

@@ -17,7 +17,7 @@ from convlens.data.manifest import Picture
 from convlens.graph.graph import Graph
 from convlens.transfer.features import FeatureTable, feature_key
 from convlens.transfer.networks import prefix_digest
-from convlens.transfer.precision import number_format
+from convlens.transfer.precision import missing_kernels_named, number_format
 from convlens.transfer.prefix import BATCH_SIZE, FastPrefix
 
 
@@ -46,7 +46,7 @@ def run_views(
         return tables
     fast = FastPrefix(prefix, dtype)
     whole = preprocessing.model_copy(update={"size": preprocessing.resize})
-    with torch.inference_mode(), progress("views", len(missing) * count) as advance:
+    with torch.inference_mode(), missing_kernels_named(precision), progress("views", len(missing) * count) as advance:
         for batch in decoded_batches(missing, whole, BATCH_SIZE):
             images = [picture.sha256 for picture in batch.pictures]
             for number, table in enumerate(tables, start=1):

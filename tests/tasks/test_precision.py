@@ -1,0 +1,125 @@
+"""The number formats that a run settles on: what was asked for, what is stored, what a trial found, else float32."""
+
+import json
+
+import pytest
+import torch
+
+import convlens
+from convlens.core.errors import UsageError
+from convlens.core.files import cache_folder
+from convlens.tasks import precision as settling
+from convlens.tasks.place import read_begun
+from convlens.tasks.train import train
+from convlens.transfer import precision, trial
+from tests.tasks.pictures import TINY, draw_pictures
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    return draw_pictures(tmp_path / "pictures")
+
+
+@pytest.fixture
+def trials(monkeypatch):
+    """What is tried, in order; the first answer of each is `answers`, bfloat16 unless the test says else."""
+    seen: list[str] = []
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    monkeypatch.setattr(settling, "_LEAST_IMAGES", 1)
+    monkeypatch.setattr(settling, "_LEAST_STEPS", 1)
+
+    def compared(work):
+        seen.append("a trial")
+        return trial.Trial(chosen="bf16", fp32_seconds=[2.0], bf16_seconds=[1.0])
+
+    monkeypatch.setattr(trial, "compared", compared)
+    return seen
+
+
+def formats(record) -> tuple[str, str]:
+    return record.recipe["precision"], record.recipe["training_precision"]
+
+
+def test_each_part_is_tried_once_and_the_recipe_says_what_was_found(pictures, trials, tmp_path):
+    options = {**TINY, "reopen": 1}
+    first = train(pictures, out=tmp_path / "a", **options)
+    assert formats(first) == ("bf16", "bf16")
+    assert len(trials) == 2
+    again = train(pictures, out=tmp_path / "b", **options)
+    assert len(trials) == 2
+    assert (tmp_path / "a/model.safetensors").read_bytes() == (tmp_path / "b/model.safetensors").read_bytes()
+    assert again.features.computed == 0
+    assert 'training_precision = "bf16"' in (tmp_path / "a/recipe.toml").read_text()
+    assert json.loads((tmp_path / "a/model.json").read_text())["precision"] == "bf16"
+
+
+def test_little_work_is_not_tried(pictures, trials, monkeypatch, tmp_path):
+    monkeypatch.setattr(settling, "_LEAST_IMAGES", 17)
+    monkeypatch.setattr(settling, "_LEAST_STEPS", 100)
+    assert formats(train(pictures, out=tmp_path / "a", reopen=1, **TINY)) == ("fp32", "fp32")
+    assert not trials
+
+
+def test_a_head_alone_trains_in_float32_and_no_format_is_tried_without_instructions(
+    pictures, trials, monkeypatch, tmp_path
+):
+    assert formats(train(pictures, out=tmp_path / "a", **TINY)) == ("bf16", "fp32")
+    assert len(trials) == 1
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
+    assert formats(train(pictures, out=tmp_path / "b", reopen=1, **TINY)) == ("fp32", "fp32")
+    assert len(trials) == 1
+
+
+def test_features_that_are_stored_decide_over_a_trial(pictures, trials, tmp_path):
+    train(pictures, out=tmp_path / "a", precision="fp32", **TINY)
+    record = train(pictures, out=tmp_path / "b", **TINY)
+    assert formats(record) == ("fp32", "fp32")
+    assert record.features.computed == 0
+    assert not trials
+
+
+def test_what_is_asked_for_holds_for_both_parts_or_for_each(pictures, trials, tmp_path):
+    assert formats(train(pictures, out=tmp_path / "a", precision="bf16", **TINY)) == ("bf16", "bf16")
+    mixed = train(pictures, out=tmp_path / "b", precision="bf16", training_precision="fp32", reopen=1, **TINY)
+    assert formats(mixed) == ("bf16", "fp32")
+    assert not trials
+    with pytest.raises(UsageError, match=r"'fp16'.*Accepted: auto, fp32, bf16"):
+        train(pictures, out=tmp_path / "c", training_precision="fp16", **TINY)
+
+
+def test_where_nothing_is_frozen_there_is_one_format(pictures, trials, tmp_path):
+    assert formats(train(pictures, out=tmp_path / "a", freeze="none", **TINY)) == ("bf16", "bf16")
+    assert len(trials) == 1
+
+
+def test_a_resumed_run_keeps_its_formats_though_what_is_remembered_has_changed(pictures, trials, monkeypatch, tmp_path):
+    out = tmp_path / "run"
+    options = {**TINY, "freeze": "none", "out": out}
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr("convlens.tasks.train.judged", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(pictures, **options)
+    assert read_begun(out).recipe.training_precision == "bf16"
+    for path in (cache_folder() / trial.TRIALS_FOLDER).iterdir():
+        path.write_text(trial.Trial(chosen="fp32", fp32_seconds=[1.0], bf16_seconds=[2.0]).to_json())
+    assert formats(train(pictures, **options)) == ("bf16", "bf16")
+
+
+def _interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_comparison_settles_each_recipe_and_writes_the_formats_of_the_best(pictures, trials, tmp_path):
+    convlens.compare(pictures, tricks=["reopen"], weights="random", size=32, epochs=2, seeds=1, out=tmp_path / "c")
+    best = next((tmp_path / "c").glob("*.toml")).read_text()
+    assert 'precision = "bf16"' in best
+    assert '"auto"' not in best.replace('learn = "auto"', "")
+    assert len(trials) == 3, "the frozen parts of two plans, and what the reopened one trains"
+
+
+def test_bfloat16_is_fast_only_with_instructions_for_it(monkeypatch):
+    for name in ("avx512_bf16", "amx_bf16", "arm_bf16"):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda name=name: {name: True, "avx2": True})
+        assert precision.computes_in_bfloat16("cpu")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": False})
+    assert not precision.computes_in_bfloat16("cpu")

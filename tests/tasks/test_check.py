@@ -17,7 +17,7 @@ from PIL import Image
 from convlens.core.check import CheckRecord
 from convlens.core.errors import UsageError
 from convlens.core.files import sha256_of
-from convlens.data.scan import files_below
+from convlens.data.walk import files_below
 from convlens.tasks import check as module
 from convlens.tasks.check import check_pictures
 from convlens.transfer.features import FeatureTable

@@ -31,7 +31,7 @@ class CheckRecord(Record):
     folder: str
     created: str
     files: int
-    """All that were looked at, usable or not."""
+    """All that were looked at, usable or not; without documents and what lies in folders that are left out."""
     usable: int
     classes: list[ClassCount]
     """Or labels, of which a picture may have several; none where pictures have numbers."""

@@ -19,6 +19,7 @@ from convlens.core.run import Problem
 from convlens.core.target import strata
 from convlens.data.decode import THUMBNAIL_SIDE, BadPicture, opened, thumbnail_of
 from convlens.data.examine import Examination, examine
+from convlens.data.foreign import DOCUMENT, FOREIGN
 from convlens.data.manifest import EMPTY_CLASS, Manifest, Picture
 from convlens.data.neighbours import connected
 from convlens.data.scan import duplicates, labelled_pictures
@@ -29,6 +30,8 @@ from convlens.transfer.feature_index import fullest_table
 
 MOST_BAD = 0.05
 _FILES_PER_TASK = 8
+_OF_NO_IMAGE = {EMPTY_CLASS, FOREIGN, DOCUMENT}
+"""Reasons that count no file as unusable: nobody meant an image there."""
 _LEAST_PER_CLASS, _MOST_PER_CLASS = 1, 12
 
 
@@ -190,7 +193,7 @@ def _record(
     most_bad: float,
     seconds: float,
 ) -> CheckRecord:
-    of_files = [one for one in problems if one.reason != EMPTY_CLASS]
+    of_files = [one for one in problems if one.reason not in _OF_NO_IMAGE]
     ruled_out = {one.file for one in of_files if not one.used}
     files = len({picture.file for picture in manifest.pictures} | {one.file for one in of_files})
     classes = _class_counts(manifest, ruled_out)

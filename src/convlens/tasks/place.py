@@ -19,11 +19,10 @@ from filelock import FileLock, Timeout
 from convlens.core.errors import UsageError
 from convlens.core.files import disk_errors_named, write_atomically
 from convlens.core.records import Record, now
+from convlens.core.run import BEGUN_FILE, UNFINISHED
 from convlens.training.recipe import Recipe
 
 RUNS_FOLDER = Path("runs")
-UNFINISHED = ".unfinished"
-_BEGUN = "begun.json"
 _LOCK = ".lock"
 _STALE_SECONDS = 24 * 3600
 _LONGEST_SUBJECT = 100
@@ -86,7 +85,7 @@ def reserved_place(out: str | Path | None, folder: Path, recipe: Recipe) -> Iter
             _refuse_other(place, read_begun(place.target), folder, recipe)
         begun = Begun(created=now(), folder=str(folder.expanduser().absolute()), recipe=recipe)
         try:
-            write_atomically(place.unfinished / _BEGUN, begun.to_json())
+            write_atomically(place.unfinished / BEGUN_FILE, begun.to_json())
             yield place
         finally:
             shutil.rmtree(place.partial, ignore_errors=True)
@@ -99,7 +98,7 @@ def read_begun(run: Path) -> Begun:
     place = Place(target=run.with_name(run.name.removesuffix(UNFINISHED)))
     if place.target.exists():
         raise UsageError(f"{place.target} is finished already; there is nothing to resume.")
-    path = place.unfinished / _BEGUN
+    path = place.unfinished / BEGUN_FILE
     if not path.is_file():
         raise UsageError(f"no unfinished run {run}: there is no {path}. Name a run that was begun, or train anew.")
     return Begun.from_json(path.read_bytes(), str(path))
@@ -160,7 +159,9 @@ def _refuse_other(place: Place, begun: Begun, folder: Path, recipe: Recipe) -> N
 
 def _is_of_a_run(folder: Path) -> bool:
     """Whether that is a folder in which a run was begun, by convlens, or one that is empty but for its lock."""
-    return folder.is_dir() and ((folder / _BEGUN).is_file() or not any(one.name != _LOCK for one in folder.iterdir()))
+    return folder.is_dir() and (
+        (folder / BEGUN_FILE).is_file() or not any(one.name != _LOCK for one in folder.iterdir())
+    )
 
 
 def _run_names(parent: Path, subject: str) -> Iterator[Path]:

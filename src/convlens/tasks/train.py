@@ -8,7 +8,7 @@ from torch import nn
 from convlens.core.errors import DataError, MachineError
 from convlens.core.files import cache_folder
 from convlens.core.progress import Progress, Say, silent, unsaid
-from convlens.core.run import FeatureCounts, RunRecord
+from convlens.core.run import UNFINISHED, FeatureCounts, RunRecord
 from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
 from convlens.tasks.adopt import adopt
@@ -17,7 +17,7 @@ from convlens.tasks.divide import divided, layout_of, likeness, with_whole_paths
 from convlens.tasks.fit import Fitting, fitted, judged
 from convlens.tasks.network import weights_named
 from convlens.tasks.notices import Warnings, say_found, say_loss, say_start, warn_of_data, warn_of_random_weights
-from convlens.tasks.place import UNFINISHED, Begun, Place, read_begun, reserved_place
+from convlens.tasks.place import Begun, Place, read_begun, reserved_place
 from convlens.tasks.prepare import Prepared, freeze_outcome, prepare
 from convlens.tasks.recipe import changed_recipe, suited_to
 from convlens.tasks.refusals import (

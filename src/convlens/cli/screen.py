@@ -61,9 +61,7 @@ class Screen:
         return (lambda text: None) if self.quiet else _to_standard_error
 
     def show(self, record: "Record", text: Callable[[], None]) -> None:
-        """The result: the record as JSON, or the text that a person reads. The first of several processes shows it."""
-        if os.environ.get("RANK", "0") != "0":
-            return
+        """The result: the record as JSON, or the text that a person reads."""
         if self.json:
             typer.echo(record.to_json(), nl=False)
         else:

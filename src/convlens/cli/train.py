@@ -9,6 +9,7 @@ from convlens.cli.division import DIVISION, GroupOption, LabelColumnsOption, Lea
 from convlens.cli.outcome import outcome_lines
 from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.core.errors import UsageError
+from convlens.core.torchrun import is_first_process
 
 if TYPE_CHECKING:
     from convlens.core.run import RunRecord
@@ -253,7 +254,8 @@ def train(
         record = task.train_by_recipe(_given(folder, context), recipe, out=out, **common, **given)
     else:
         record = task.train(_given(folder, context), out=out, **common, **_recipe_options(context))
-    screen.show(record, lambda: print_run(record))
+    if is_first_process():
+        screen.show(record, lambda: print_run(record))
 
 
 def _given(folder: str | None, context: typer.Context) -> str:

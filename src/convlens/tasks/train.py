@@ -144,7 +144,7 @@ def _run(
     say: Say,
 ) -> RunRecord:
     clock = Clock()
-    with joined(recipe.device) as processes, contextlib.ExitStack() as stack:
+    with joined(recipe.device, say) as processes, contextlib.ExitStack() as stack:
         place = processes.told(lambda: stack.enter_context(reserved_place(out, Path(folder), recipe)))
         if not processes.first:
             progress, say = silent, unsaid

@@ -53,9 +53,7 @@ def test_all_come(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_that_does_not_come_is_named(impatient: None) -> None:
     said: list[str] = []
     port = free_port()
-    with pytest.raises(
-        MachineError, match=rf"0\.005 minutes at 127\.0\.0\.1:{port} for processes 1, 2 of 0 to 2"
-    ):
+    with pytest.raises(MachineError, match=rf"0\.005 minutes at 127\.0\.0\.1:{port} for processes 1, 2 of 0 to 2"):
         rendezvous(started(0, 3, port), said.append)
     assert said == [f"waiting at 127.0.0.1:{port} for processes 1, 2 of 0 to 2, at most 0.005 minutes"]
 

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from types import FrameType
 
+from convlens.cli.streams import encoded_for_standard_error
+
 _PATIENCE_SECONDS = 3.0
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
@@ -54,5 +56,5 @@ def stopped_by_signals() -> Iterator[None]:
 
 def _end_at_once(stopped: Stopped) -> None:
     show_cursor = "\x1b[?25h\n" if sys.stderr.isatty() else ""  # a progress bar hides it
-    os.write(2, f"{show_cursor}convlens: {stopped}\n".encode())
+    os.write(2, encoded_for_standard_error(f"{show_cursor}convlens: {stopped}\n"))
     os._exit(stopped.exit_code)

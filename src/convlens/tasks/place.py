@@ -73,9 +73,11 @@ def reserved_place(out: str | Path | None, folder: Path, recipe: Recipe) -> Iter
     Made before the work begins, so that a place that cannot be written to is noticed then. When the work fails, what
     is half written goes and checkpoints stay; with the same `out`, recipe and folder the work goes on from them.
     Raises UsageError for an `out` that exists, that another process works on, or whose checkpoints are those of
-    another recipe; MachineError where nothing can be written.
+    another recipe, and for folders whose names are not UTF-8; MachineError where nothing can be written.
     """
     parent = RUNS_FOLDER if out is None else Path(out).expanduser().parent
+    for path in (folder, *([] if out is None else [Path(out)])):
+        _refuse_other_than_text(path.absolute())
     with disk_errors_named(parent / "run"):
         parent.mkdir(parents=True, exist_ok=True)
         _remove_stale(parent)
@@ -107,6 +109,17 @@ def read_begun(run: Path) -> Begun:
 def unused_run_name(parent: Path, subject: str) -> Path:
     """A new name for a run below `parent`, made of the time and the subject."""
     return next(path for path in _run_names(parent, subject) if not path.exists())
+
+
+def _refuse_other_than_text(path: Path) -> None:
+    """The records of a run name both folders, and what is no text cannot stand in them."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"the name of {path} is not text in UTF-8, and could not stand in the records of a run. Rename it, or take "
+            "another folder."
+        ) from None
 
 
 def _chosen_place(target: Path) -> Place:

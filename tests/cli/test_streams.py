@@ -42,7 +42,7 @@ def commands(folder, out):
         "zoo": ("zoo",),
         "show": ("zoo", "show", "house"),
         "help": ("train", "--help"),
-        "train": ("train", folder / "pictures", *TINY_OPTIONS, "--out", out / TEXT),
+        "train": ("train", folder / "pictures", *TINY_OPTIONS, "--out", out / "run"),
         "check": ("check", folder / "pictures", "--html", out / f"{FOREIGN}.html", "--max-bad", "1"),
         "predict": ("predict", folder / "run", folder / "pictures"),
         "evaluate": ("evaluate", folder / "run", folder / "pictures"),

@@ -227,5 +227,5 @@ def test_folders_whose_names_are_not_text_are_refused_before_the_work(convlens, 
     for words in ((pictures, "--out", tmp_path / os.fsdecode(b"r\xff")), (named, "--out", tmp_path / "run")):
         outcome = convlens("train", *words, *TINY_OPTIONS)
         assert outcome.code == 2
-        assert r"\udcff is not text in UTF-8" in outcome.err
+        assert r"\udcff is not text in utf-8" in outcome.err
     assert not list(tmp_path.glob("r*"))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 from convlens.cli.streams import encoded_for_standard_error
+from convlens.core.stopping import how_to_go_on
 
 _PATIENCE_SECONDS = 3.0
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
@@ -17,8 +18,9 @@ class Stopped(Exception):  # noqa: N818  (nothing is wrong)
     """A signal asked the program to end. The text is meant for a person."""
 
     def __init__(self, number: int) -> None:
-        word = _WORDS[signal.Signals(number)]
-        super().__init__(f"{word}; what was finished is kept, the same command goes on from there.")
+        command = how_to_go_on()
+        next_step = f". To go on: {command}" if command else ", and the same command makes use of it."
+        super().__init__(f"{_WORDS[signal.Signals(number)]}; what was finished is kept{next_step}")
         self.exit_code = 128 + number
 
 

@@ -8,7 +8,9 @@ import contextlib
 import dataclasses
 import itertools
 import re
+import shlex
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +67,16 @@ class Place:
         """Whether there is something to go on from."""
         return any(self.checkpoints.glob("step-*"))
 
+    def resume_command(self, processes: int = 1) -> str | None:
+        """The command that goes on with the run, from any folder; None where there is nothing to go on from.
+
+        A training of several processes goes on with as many.
+        """
+        if not self.has_checkpoints:
+            return None
+        program = f"torchrun --nproc-per-node {processes} -m convlens" if processes > 1 else "convlens"
+        return f"{program} train --resume {shlex.quote(str(self.unfinished.absolute()))}"
+
 
 @contextlib.contextmanager
 def reserved_place(out: str | Path | None, folder: Path, recipe: Recipe) -> Iterator[Place]:
@@ -73,7 +85,7 @@ def reserved_place(out: str | Path | None, folder: Path, recipe: Recipe) -> Iter
     Made before the work begins, so that a place that cannot be written to is noticed then. When the work fails, what
     is half written goes and checkpoints stay; with the same `out`, recipe and folder the work goes on from them.
     Raises UsageError for an `out` that exists, that another process works on, or whose checkpoints are those of
-    another recipe, and for folders whose names are not UTF-8; MachineError where nothing can be written.
+    another recipe, and for folders whose names are no text; MachineError where nothing can be written.
     """
     parent = RUNS_FOLDER if out is None else Path(out).expanduser().parent
     for path in (folder, *([] if out is None else [Path(out)])):
@@ -117,8 +129,8 @@ def _refuse_other_than_text(path: Path) -> None:
         str(path).encode()
     except UnicodeEncodeError:
         raise UsageError(
-            f"the name of {path} is not text in UTF-8, and could not stand in the records of a run. Rename it, or take "
-            "another folder."
+            f"the name of {path} is not text in {sys.getfilesystemencoding()}, the encoding of names here, and could not "
+            "stand in the records of a run. Rename it, take another folder, or set PYTHONUTF8=1."
         ) from None
 
 
@@ -165,8 +177,8 @@ def _refuse_other(place: Place, begun: Begun, folder: Path, recipe: Recipe) -> N
     if other := [name for name, value in asked.items() if value != before[name]]:
         told = ", ".join(f"{name} {before[name]} (now {asked[name]})" for name in other)
         raise UsageError(
-            f"{place.target} is unfinished and was begun with {told}. Run convlens train --resume {place.target} to go "
-            f"on, give another --out, or remove {place.unfinished}."
+            f"{place.target} is unfinished and was begun with {told}. Run {place.resume_command()} to go on, give "
+            f"another --out, or remove {place.unfinished}."
         )
 
 

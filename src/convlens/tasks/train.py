@@ -9,6 +9,7 @@ from convlens.core.errors import DataError, MachineError
 from convlens.core.files import cache_folder
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import UNFINISHED, FeatureCounts, RunRecord
+from convlens.core.stopping import resumable
 from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
 from convlens.tasks.adopt import adopt
@@ -148,6 +149,7 @@ def _run(
         place = processes.told(lambda: stack.enter_context(reserved_place(out, Path(folder), recipe)))
         if not processes.first:
             progress, say = silent, unsaid
+        stack.enter_context(resumable(lambda: place.resume_command(processes.count)))
         result = _trained(folder, recipe, place, checkpoint_minutes * 60, clock, progress, say, processes)
         return processes.told(lambda: write_run_folder(place, result))
 

@@ -159,8 +159,8 @@ def _errors_of_others_told() -> Iterator[None]:
         if not _is_of_the_connection(error):
             raise
         raise MachineError(
-            "another process of this training has ended, see what it said; this one cannot go on alone. The same "
-            "command goes on from the newest checkpoint."
+            "another process of this training has ended, see what it said; this one cannot go on alone. Start "
+            "all of them again, with --resume RUN where the run has a checkpoint."
         ) from error
 
 

@@ -53,7 +53,7 @@ class Meeting:
             if self.store.check([_GONE]):
                 raise MachineError(
                     "another process of this training has ended, see what it said; this one cannot go on alone. Start "
-                    "all of them again: a run that has a checkpoint goes on from there."
+                    "all of them again, with --resume RUN where the run has a checkpoint."
                 )
             meanwhile(seconds := time.monotonic() - start)
             _pause(seconds)

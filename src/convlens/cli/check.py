@@ -8,6 +8,7 @@ import typer
 from convlens.cli.division import LabelColumnsOption, LearnOption, NestedOption
 from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
 from convlens.cli.streams import echo
+from convlens.core.check import balance_told
 from convlens.core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def check(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Find everything that is wrong with a folder of pictures. Only reads."""
+    """Find files that cannot be used, copies and look-alikes; not whether labels are right. Only reads."""
     from convlens.tasks.check import check_pictures
 
     screen = Screen(json=json, quiet=quiet)
@@ -86,10 +87,8 @@ def _print(record: "CheckRecord") -> None:
         echo(f"{one.pictures:8}  {printable(one.name)}" + (f"  ({sides})" if sides else ""))
     if len(ranked) > _CLASSES_SHOWN:
         echo(f"          and {len(ranked) - _CLASSES_SHOWN} classes more")
-    if record.imbalance is not None and record.imbalance > 1:
-        echo(f"The largest class has {record.imbalance:.3g} times the pictures of the smallest")
-    if record.with_features:
-        echo(f"Features of {record.with_features} pictures, in the cache since a training, were compared, too")
+    if balance := balance_told(record):
+        echo(balance)
     for reason, times in record.reasons.items():
         some = [problem for problem in record.problems if problem.reason == reason]
         echo(f"{times:8}  {reason}, {'used' if all(problem.used for problem in some) else 'not used'}")

@@ -129,7 +129,7 @@ def _refuse_other_than_text(path: Path) -> None:
         str(path).encode()
     except UnicodeEncodeError:
         raise UsageError(
-            f"the name of {path} is not text in {sys.getfilesystemencoding()}, the encoding of names here, and could not "
+            f"the name of {path} is not text in {sys.getfilesystemencoding()}, as names are here, and could not "
             "stand in the records of a run. Rename it, take another folder, or set PYTHONUTF8=1."
         ) from None
 

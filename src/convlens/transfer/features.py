@@ -17,9 +17,9 @@ from torch import Tensor
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.store import ShardStore
 from convlens.data.decode import DECODER_VERSION
-from convlens.transfer.feature_index import FEATURES_FOLDER
 from convlens.transfer.shard_file import ShardFile
 
+_FOLDER = "features"
 _MEMORY_BUDGET = 256 * 2**20
 """Bytes of features that are held in memory; of larger sets each batch is read from the store's files."""
 _ROW_BITS = 32
@@ -35,7 +35,7 @@ class FeatureTable:
     """Rows of features for images, in immutable shards. A row is one tensor per crossing of the cut."""
 
     def __init__(self, root: Path, key: str) -> None:
-        self.shards = ShardStore(root / FEATURES_FOLDER / key)
+        self.shards = ShardStore(root / _FOLDER / key)
         self._files: list[ShardFile] = []
         self._places: dict[bytes, int] = {}
         """Hash of an image -> number of its shard and its row in there, as one number: there may be millions."""

@@ -27,13 +27,14 @@ def complexity(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Accuracy against multiply-adds and speed, with the parameters as the circle's area; as HTML and SVG."""
-    from convlens.report.complexity import write_complexity_pages
-    from convlens.studies.complexity import study_complexity
+    """Accuracy against multiply-adds and speed, with the parameters as the circle's area; as HTML and SVG.
+
+    Broken off, the same command goes on after the last network that was finished.
+    """
+    from convlens.studies.complexity import complexity_pages
 
     screen = Screen(json=json, quiet=quiet)
-    record = study_complexity(networks or (), batch=batch, measure=measure, progress=screen.progress)
-    page = write_complexity_pages(record, out)
+    record, page = complexity_pages(out, networks or (), batch=batch, measure=measure, progress=screen.progress)
 
     def told() -> None:
         for point in sorted(record.points, key=lambda point: -point.top1):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from convlens.core.bundle import BUNDLE_FILE
 from convlens.core.comparison import COMPARISON_FILE
-from convlens.core.complexity import COMPLEXITY_FILE
+from convlens.core.complexity import COMPLEXITY_FILE, COMPLEXITY_UNFINISHED_FILE
 from convlens.core.files import cache_folder
 from convlens.core.run import BEGUN_FILE, RUN_FILE, UNFINISHED
 from convlens.data.container import format_of
@@ -30,6 +30,7 @@ _RECORDS = {
     BEGUN_FILE: "an unfinished run of convlens",
     COMPARISON_FILE: "a comparison of convlens",
     COMPLEXITY_FILE: "a study of convlens",
+    COMPLEXITY_UNFINISHED_FILE: "an unfinished study of convlens",
 }
 _OF_OURS = b'"convlens.'
 _CACHE_PARTS = ("store", "graphs")

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from convlens.data.scan import files_below
+from convlens.data.walk import files_below
 from convlens.tasks.check import check_pictures
 
 

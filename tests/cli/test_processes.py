@@ -2,6 +2,8 @@
 
 import csv
 import json
+import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -84,3 +86,54 @@ def test_what_is_wrong_is_said_and_ends_all(module_cache, tmp_path):
     assert done.returncode != 0
     assert "internal error" not in done.stderr
     assert f"{tmp_path / 'none'}" in done.stderr
+
+
+WAITING = [
+    sys.executable,
+    "-c",
+    "from convlens.training import rendezvous; from convlens.cli.main import main; "
+    "rendezvous.SECONDS_UNTIL_SAID = 0.1; main()",
+]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_waiting_for_a_missing_process_obeys_signals(module_cache, pictures, tmp_path, monkeypatch, number, code, rank):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for name, value in {
+        "RANK": rank,
+        "LOCAL_RANK": rank,
+        "WORLD_SIZE": 2,
+        "LOCAL_WORLD_SIZE": 2,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+        "TORCHELASTIC_RUN_ID": "none",
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    running = process.start("train", pictures, *FROM_SCRATCH, "--out", tmp_path / "run", command=WAITING)
+    assert running.stderr is not None
+    said = next(line for line in running.stderr if "waiting at" in line)
+    start = time.monotonic()
+    running.send_signal(number)
+    done = process.finish(running)
+    assert time.monotonic() - start < 3
+    assert done.returncode == code, done.stderr
+    assert ("process 1 of 0 to 1" if rank == 0 else "an answer of the first process") in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("left", [{"RANK": "1"}, {"WORLD_SIZE": "4"}, {"RANK": "1", "WORLD_SIZE": "4"}])
+def test_what_a_cluster_left_in_the_environment_silences_nothing(
+    module_cache, pictures, tmp_path, monkeypatch, convlens, left
+):
+    for name, value in left.items():
+        monkeypatch.setenv(name, value)
+    trained = convlens("train", pictures, *FROM_SCRATCH, "--epochs", "1", "--out", tmp_path / "run")
+    assert (trained.code, "Accuracy" in trained.out) == (0, True)
+    assert "but torchrun did not start this process: it trains alone" in trained.err
+    for words in (("predict", tmp_path / "run", pictures / "blue"), ("check", pictures), ("zoo",)):
+        outcome = convlens(*words)
+        assert outcome.code == 0, outcome.err
+        assert outcome.out

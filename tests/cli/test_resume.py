@@ -3,8 +3,12 @@
 import json
 import os
 import random
+import shlex
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -55,7 +59,7 @@ def newest(run):
 def same(run, whole):
     """Equal weights, predictions and metrics; nothing unfinished is left."""
     assert check_runs(run.parent) == [run]
-    assert not run.with_name("run.unfinished").exists()
+    assert not run.with_name(f"{run.name}.unfinished").exists()
     for file in ("model.safetensors", "model.json", "predictions.csv", "recipe.toml"):
         assert (run / file).read_bytes() == (whole / file).read_bytes()
     assert metrics(run) == metrics(whole)
@@ -111,6 +115,30 @@ def test_stopped_by_a_signal_and_resumed_by_name(pictures, whole, tmp_path, conv
     finished = convlens("train", "--resume", run)
     assert finished.code == 2
     assert "is finished already" in finished.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_what_is_printed_goes_on(pictures, whole, tmp_path, monkeypatch, number, code):
+    """Without --out, from another folder, and in a place whose name a shell would take apart."""
+    working, elsewhere = tmp_path / "it's here", tmp_path / "elsewhere"
+    working.mkdir()
+    elsewhere.mkdir()
+    started = process.start("train", pictures, *WORDS, command=["env", "-C", str(working), *process.CONVLENS])
+    while not list(working.glob("runs/*/checkpoints/step-*")):
+        assert started.poll() is None, process.finish(started).stderr
+        time.sleep(0.005)
+    os.kill(started.pid, number)
+    done = process.finish(started)
+    assert done.returncode == code
+    (unfinished,) = working.glob("runs/*.unfinished")
+    before, _, command = done.stderr.splitlines()[-1].partition(". To go on: ")
+    assert before.endswith("what was finished is kept")
+    assert shlex.split(command)[-1] == str(unfinished)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    again = subprocess.run(command, shell=True, cwd=elsewhere, capture_output=True, text=True, timeout=120)
+    assert again.returncode == 0, again.stderr
+    same(Path(str(unfinished).removesuffix(".unfinished")), whole)
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_what_does_not_fit_is_refused(pictures, tmp_path, convlens):

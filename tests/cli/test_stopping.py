@@ -86,4 +86,4 @@ with stopping.stopped_by_signals():
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
     assert done.returncode == 143
-    assert done.stderr == "convlens: terminated; what was finished is kept, the same command goes on from there.\n"
+    assert done.stderr == "convlens: terminated; what was finished is kept, and the same command makes use of it.\n"

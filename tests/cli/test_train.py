@@ -219,3 +219,13 @@ def test_file_in_the_place_of_the_cache(convlens, tmp_path, monkeypatch):
     outcome = convlens("train", pictures, *TINY_OPTIONS, "--out", tmp_path / "run")
     assert outcome.code == 4
     assert outcome.err.splitlines()[-1].startswith(f"convlens: no access to {tmp_path / 'file'}")
+
+
+def test_folders_whose_names_are_not_text_are_refused_before_the_work(convlens, tmp_path):
+    pictures = draw_pictures(tmp_path / "pictures")
+    named = draw_pictures(tmp_path / os.fsdecode(b"p\xff"))
+    for words in ((pictures, "--out", tmp_path / os.fsdecode(b"r\xff")), (named, "--out", tmp_path / "run")):
+        outcome = convlens("train", *words, *TINY_OPTIONS)
+        assert outcome.code == 2
+        assert r"\udcff is not text in utf-8" in outcome.err
+    assert not list(tmp_path.glob("r*"))

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from convlens.core import stopping
-from convlens.core.stopping import stop_deferred
+from convlens.core.stopping import how_to_go_on, resumable, stop_deferred
 
 
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM], autouse=True)
@@ -105,3 +105,23 @@ def test_other_threads_are_left_alone(number):
     thread.start()
     thread.join()
     assert found == [(False, True)]
+
+
+def test_how_to_go_on_stays_known_where_the_work_was_stopped() -> None:
+    def interrupted() -> None:
+        with resumable(lambda: "this command"):
+            assert how_to_go_on() == "this command"
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        interrupted()
+    assert how_to_go_on() == "this command"
+    assert stopped.value.__notes__ == ["To go on: this command"]
+    with resumable(lambda: None):
+        pass
+    assert how_to_go_on() == "this command"
+
+
+@pytest.fixture(autouse=True)
+def nothing_to_go_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping, "_how_to_go_on", None)

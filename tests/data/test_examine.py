@@ -56,7 +56,7 @@ def test_what_will_be_done_with_it(word: str) -> None:
     ],
 )
 def test_names_that_say_another_format(file: str, said: bool) -> None:
-    assert (words(encoded(busy(), "JPEG"), file) == ["mislabelled"]) == said
+    assert (words(encoded(busy(), "JPEG"), file) == ["misnamed"]) == said
 
 
 class TestShown:

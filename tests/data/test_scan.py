@@ -12,7 +12,8 @@ import pytest
 from convlens.core.errors import DataError, UsageError
 from convlens.core.run import Problem
 from convlens.data.manifest import Manifest, Picture
-from convlens.data.scan import files_below, picture_at, scan
+from convlens.data.scan import picture_at, scan
+from convlens.data.walk import files_below
 from tests.data.drawn import put
 
 

@@ -1,6 +1,8 @@
 """The study of accuracy against complexity: what is counted, what is drawn."""
 
 import json
+import sys
+import time
 from xml.etree import ElementTree
 
 import pytest
@@ -11,8 +13,10 @@ from convlens import zoo
 from convlens.core.errors import UsageError
 from convlens.report.complexity import write_complexity_pages
 from convlens.report.labels import place_labels
-from convlens.studies.complexity import study_complexity
+from convlens.studies import complexity as module
+from convlens.studies.complexity import complexity_pages, study_complexity
 from convlens.zoo.counts import counts
+from tests.cli import process
 
 SMALL = ("squeezenet1_1", "alexnet")
 
@@ -84,3 +88,95 @@ def test_the_command(convlens, tmp_path):
     assert outcome.code == 0
     assert json.loads(outcome.out)["points"][0]["multiply_adds"] == 349151936
     assert convlens("study", "complexity", "resnet20").code == 2
+
+
+class BrokenOffError(Exception):
+    """A study that is broken off."""
+
+
+def broken_after(monkeypatch, number):
+    """Lets a study end by an exception before so many networks are finished and one more; gives the names it made."""
+    made, point = [], module._point
+
+    def once_more(name, batch):
+        if len(made) == number:
+            raise BrokenOffError
+        made.append(name)
+        return point(name, batch)
+
+    monkeypatch.setattr(module, "_point", once_more)
+    return made
+
+
+def test_a_study_that_was_broken_off_goes_on(study, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        broken_after(patch, 1)
+        with pytest.raises(BrokenOffError):
+            complexity_pages(tmp_path, SMALL, measure=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["complexity.unfinished.json"]
+    made = broken_after(monkeypatch, 2)
+    record, page = complexity_pages(tmp_path, SMALL, measure=False)
+    assert made == [SMALL[1]]
+    assert record.points == study.points
+    assert page.is_file()
+    assert not (tmp_path / "complexity.unfinished.json").exists()
+
+
+def test_points_of_other_circumstances_are_not_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr("convlens.studies.complexity._LEAST_SECONDS", 0.0)
+    with monkeypatch.context() as patch:
+        broken_after(patch, 1)
+        with pytest.raises(BrokenOffError):
+            complexity_pages(tmp_path, SMALL, measure=False)
+    record, _ = complexity_pages(tmp_path, SMALL[:1], batch=1)
+    assert record.points[0].pictures_per_second > 0.1
+
+
+def test_a_finished_study_is_measured_again(tmp_path, monkeypatch):
+    made = broken_after(monkeypatch, 3)
+    for _ in range(2):
+        complexity_pages(tmp_path, SMALL[:1], measure=False)
+    assert made == [SMALL[0]] * 2
+
+
+def test_a_place_that_cannot_be_written_to_is_noticed_first(tmp_path, monkeypatch, convlens):
+    (tmp_path / "file").write_text("no folder")
+    made = broken_after(monkeypatch, 0)
+    outcome = convlens("study", "complexity", SMALL[0], "--no-measure", "--out", tmp_path / "file" / "study")
+    assert (outcome.code, made) == (4, [])
+    assert "no access to" in outcome.err
+
+
+def test_a_damaged_file_of_points_is_named(tmp_path, convlens):
+    (tmp_path / "complexity.unfinished.json").write_text("{")
+    outcome = convlens("study", "complexity", SMALL[0], "--no-measure", "--out", tmp_path)
+    assert outcome.code == 3
+    assert "remove that file" in outcome.err
+
+
+def test_terminated_it_goes_on_by_the_same_command(module_cache, tmp_path):
+    words = ("study", "complexity", *SMALL, "--no-measure", "--out", tmp_path, "--json")
+    running = process.start(*words, command=SLOW_SECOND)
+    while SMALL[0] not in text_of(tmp_path / "complexity.unfinished.json"):
+        assert running.poll() is None, process.finish(running).stderr
+        time.sleep(0.01)
+    running.terminate()
+    done = process.finish(running)
+    assert done.returncode == 143
+    assert "what was finished is kept, and the same command makes use of it" in done.stderr
+    assert SMALL[0] in text_of(tmp_path / "complexity.unfinished.json")
+    again = process.run(*words)
+    assert [point["name"] for point in json.loads(again.stdout)["points"]] == list(SMALL)
+
+
+SLOW_SECOND = [
+    sys.executable,
+    "-c",
+    "import time; from convlens.studies import complexity; from convlens.cli.main import main; "
+    "point = complexity._point; "
+    "complexity._point = lambda name, batch: time.sleep(60 * (name == 'alexnet')) or point(name, batch); main()",
+]
+
+
+def text_of(path):
+    return path.read_text() if path.exists() else ""

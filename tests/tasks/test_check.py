@@ -5,22 +5,21 @@ import csv
 import hashlib
 import json
 import os
+import re
 import shutil
 import threading
 import time
 from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
 
 from convlens.core.check import CheckRecord
 from convlens.core.errors import UsageError
-from convlens.core.files import sha256_of
-from convlens.data.scan import files_below
+from convlens.data.walk import files_below
 from convlens.tasks import check as module
 from convlens.tasks.check import check_pictures
-from convlens.transfer.features import FeatureTable
+from convlens.tasks.train import train
 from tests.data.drawn import encoded, put
 from tests.data.test_examine import TREATED, busy
 from tests.data.test_signature import photograph
@@ -76,7 +75,7 @@ def test_everything_that_can_be_wrong_is_named_and_nothing_is_changed(tmp_path: 
     assert found["ants/cut.png"] == "truncated"
     assert found["ants/text.jpg"] == "not-an-image"
     assert found["ants/none.jpg"] == "empty"
-    assert found["ants/named.jpg"] == "mislabelled"
+    assert found["ants/named.jpg"] == "misnamed"
     assert found["ants/again.png"] == "duplicate"
     assert found["ants/1.png"] == found["bees/both.png"] == "two-labels"
     assert found["ants/smaller.jpg"] == "near-duplicate"
@@ -85,7 +84,7 @@ def test_everything_that_can_be_wrong_is_named_and_nothing_is_changed(tmp_path: 
     assert {word: found[f"bees/{word}"] for word in TREATED} == {word: word for word in TREATED}
     with (tmp_path / "fix.csv").open(newline="") as file:
         rows = {(row["file"], row["reason"], row["suggestion"]) for row in csv.DictReader(file)}
-    assert {("ants/again.png", "duplicate", "remove"), ("ants/named.jpg", "mislabelled", "rename")} <= rows
+    assert {("ants/again.png", "duplicate", "remove"), ("ants/named.jpg", "misnamed", "rename")} <= rows
     assert "cmyk" not in {reason for _, reason, _ in rows}
     assert sum(one.pictures for one in record.classes) == record.usable
     assert record.bad_share == pytest.approx(7 / record.files)
@@ -121,51 +120,66 @@ def test_classes_without_pictures_or_without_any_to_train_on(tmp_path: Path) -> 
     assert "moths,add pictures or remove the folder,empty-class" in (tmp_path / "fix.csv").read_text()
 
 
-def changed_photographs(root: Path) -> Path:
-    """Twelve photographs of each class, one mirrored under its own label and one cropped under the other."""
-    photographs(root, count=12)
+def without_times(record: CheckRecord) -> dict[str, object]:
+    return record.model_dump(exclude={"created", "seconds", "pictures_per_second"})
+
+
+@pytest.mark.parametrize("order", ["check, train, check", "train, check"])
+def test_what_is_found_does_not_depend_on_what_was_trained(
+    tmp_path: Path, module_cache: Path, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    """With copies that are mirrored or cropped, whose stored features are those of the originals, nearly."""
+    root = photographs(tmp_path / "p", count=6)
     put(root / "ants/mirrored.png", encoded(photograph(1).transpose(Image.Transpose.FLIP_LEFT_RIGHT), "PNG"))
     put(root / "bees/cropped.png", encoded(photograph(2).crop((12, 9, 228, 171)), "PNG"))
-    return root
+    monkeypatch.setenv("CONVLENS_CACHE", str(tmp_path / "nothing-trained"))
+    untrained = without_times(check_pictures(root))
+    monkeypatch.setenv("CONVLENS_CACHE", str(tmp_path / "cache"))
+    found = []
+    for step in order.split(", "):
+        if step == "train":
+            train(root, epochs=1, size=64, out=tmp_path / "run")
+        else:
+            found.append(without_times(check_pictures(root)))
+    assert found == [untrained] * order.count("check")
 
 
-def with_features(root: Path, cache: Path, near: dict[str, str]) -> FeatureTable:
-    """Features of every picture, drawn, but nearly those of another one for the files in `near`."""
-    random = torch.Generator().manual_seed(0)
-    rows = {path: torch.randn(24, generator=random) for path in sorted(root.rglob("*.png"))}
-    for file, other in near.items():
-        rows[root / file] = rows[root / other] + 0.1 * torch.randn(24, generator=random)
-    table = FeatureTable(cache / "store", "some-network")
-    table.add([sha256_of(path) for path in rows], [torch.stack(list(rows.values()))])
-    return table
-
-
-LIKE = {"ants/mirrored.png": "ants/1.png", "bees/cropped.png": "ants/2.png", "bees/7.png": "ants/7.png"}
-
-
-def test_features_in_the_cache_find_what_was_mirrored_or_cropped(tmp_path: Path, cache: Path) -> None:
-    """And not bees/7.png, whose features are those of a picture that is light and dark elsewhere."""
-    root = changed_photographs(tmp_path / "p")
-    bare = check_pictures(root)
-    assert (reasons(bare), bare.with_features) == ({}, 0)
-    with_features(root, cache, LIKE)
+def test_both_of_a_pair_that_looks_alike_are_shown(tmp_path: Path) -> None:
+    root = photographs(tmp_path / "p")
+    put(root / "ants/smaller.jpg", encoded(photograph(2).resize((160, 120)), "JPEG"))
     record = check_pictures(root, html=tmp_path / "page.html")
-    assert record.with_features == 26
-    assert reasons(record) == {"ants/mirrored.png": "near-duplicate", "bees/cropped.png": "alike-two-labels"}
-    details = {one.file: one.detail for one in record.problems if one.reason != "blurred"}
-    assert details["ants/mirrored.png"] == "has nearly the features of ants/1.png"
-    assert details["bees/cropped.png"] == "has nearly the features of ants/2.png, which is 'ants'"
-    assert "features of 26 pictures that an earlier training left in the cache" in parsed(tmp_path / "page.html").text
+    assert record.likes == {"ants/smaller.jpg": "ants/2.png"}
+    page = (tmp_path / "page.html").read_text()
+    (pair,) = re.findall(r'<figure class="pair">(.*?)</figure>', page, re.DOTALL)
+    assert re.findall(r'<img src="data:image/jpeg;base64,[^"]+" alt="([^"]+)"', pair) == [
+        "ants/smaller.jpg",
+        "ants/2.png",
+    ]
 
 
-def test_damaged_features_are_set_aside_and_not_believed(tmp_path: Path, cache: Path) -> None:
-    root = changed_photographs(tmp_path / "p")
-    (shard,) = with_features(root, cache, LIKE).shards.folder.glob("*.safetensors")
-    data = bytearray(shard.read_bytes())
-    data[-1] ^= 1
-    shard.write_bytes(data)
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (0, "All classes have equally many images."),
+        (1, "The largest class has 1.25 times as many images as the smallest."),
+    ],
+)
+def test_sentences_of_the_page_stand_apart(tmp_path: Path, more: int, told: str) -> None:
+    root = photographs(tmp_path / "p")
+    for number in range(more):
+        put(root / f"bees/more{number}.png", encoded(photograph(700 + number), "PNG"))
+    check_pictures(root, html=tmp_path / "page.html")
+    text = " ".join(parsed(tmp_path / "page.html").text.split())
+    assert f"(allowed: 5.0 %). {told} Formats: {8 + more} PNG. Shorter sides: 180 to 180 pixels, median 180." in text
+
+
+def test_documents_are_told_and_not_counted(tmp_path: Path) -> None:
+    root = photographs(tmp_path / "p")
+    for name in ("readme.txt", "ants/notes.md", "bees/labels.csv"):
+        put(root / name, name)
     record = check_pictures(root)
-    assert (reasons(record), record.with_features) == ({}, 0)
+    assert (record.files, record.usable, record.bad_share) == (8, 8, 0)
+    assert record.reasons["document"] == 3
 
 
 def test_an_archive(tmp_path: Path) -> None:

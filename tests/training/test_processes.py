@@ -5,9 +5,29 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
+from torch.distributed import HashStore  # type: ignore[attr-defined]
 
 from convlens.core.errors import MachineError
+from convlens.training import processes as processes_module
 from convlens.training.processes import ALONE, Processes, joined
+from convlens.training.rendezvous import Meeting
+
+TORCHRUN = {
+    "WORLD_SIZE": "2",
+    "RANK": "1",
+    "LOCAL_WORLD_SIZE": "2",
+    "LOCAL_RANK": "1",
+    "MASTER_ADDR": "localhost",
+    "MASTER_PORT": "1",
+    "TORCHELASTIC_RUN_ID": "none",
+}
+
+
+class Met(Meeting):
+    """A meeting of which nobody asks anything."""
+
+    def __init__(self) -> None:
+        super().__init__(HashStore(), 1, 2)
 
 
 class Started:
@@ -16,13 +36,13 @@ class Started:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, gpus: int) -> None:
         self.gpu: int | None = None
         self.backends: list[str | None] = []
-        for name, value in {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        for name, value in TORCHRUN.items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setattr(processes_module, "rendezvous", lambda started, say: Met())
         monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
         monkeypatch.setattr(torch.cuda, "set_device", self._take)
         monkeypatch.setattr(dist, "init_process_group", self._begin)
-        monkeypatch.setattr(dist, "get_rank", lambda: 1)
         monkeypatch.setattr(dist, "destroy_process_group", lambda: None)
         self._gpus = gpus
 
@@ -39,6 +59,20 @@ def test_alone_without_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with joined("cuda") as processes:
         assert processes is ALONE
+
+
+@pytest.mark.parametrize("left", [{"RANK": "1"}, {"WORLD_SIZE": "2"}, {"RANK": "1", "WORLD_SIZE": "2"}])
+def test_alone_with_what_a_cluster_left_behind_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, left: dict[str, str]
+) -> None:
+    for name, value in left.items():
+        monkeypatch.setenv(name, value)
+    said: list[str] = []
+    with joined("cpu", said.append) as processes:
+        assert processes is ALONE
+    (line,) = said
+    told = ", ".join(f"{name}={value}" for name, value in left.items())
+    assert line == f"the environment has {told}, but torchrun did not start this process: it trains alone"
 
 
 def test_on_the_processor_no_gpu_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,8 @@ import typer
 
 from convlens.cli.division import LabelColumnsOption, LearnOption, NestedOption
 from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
+from convlens.cli.streams import echo
+from convlens.core.check import balance_told
 from convlens.core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def check(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Find everything that is wrong with a folder of pictures. Only reads."""
+    """Find files that cannot be used, copies and look-alikes; not whether labels are right. Only reads."""
     from convlens.tasks.check import check_pictures
 
     screen = Screen(json=json, quiet=quiet)
@@ -73,7 +75,7 @@ def _part(text: str) -> float:
 
 
 def _print(record: "CheckRecord") -> None:
-    typer.echo(
+    echo(
         f"{record.usable} of {record.files} files can be used ({record.bad_share:.1%} cannot), "
         f"{record.pictures_per_second:.0f} pictures/s"
     )
@@ -82,15 +84,13 @@ def _print(record: "CheckRecord") -> None:
         sides = ", ".join(
             f"{n} {name}" for name, n in (("train", one.train), ("val", one.val), ("test", one.test)) if n
         )
-        typer.echo(f"{one.pictures:8}  {printable(one.name)}" + (f"  ({sides})" if sides else ""))
+        echo(f"{one.pictures:8}  {printable(one.name)}" + (f"  ({sides})" if sides else ""))
     if len(ranked) > _CLASSES_SHOWN:
-        typer.echo(f"          and {len(ranked) - _CLASSES_SHOWN} classes more")
-    if record.imbalance is not None and record.imbalance > 1:
-        typer.echo(f"The largest class has {record.imbalance:.3g} times the pictures of the smallest")
-    if record.with_features:
-        typer.echo(f"Features of {record.with_features} pictures, in the cache since a training, were compared, too")
+        echo(f"          and {len(ranked) - _CLASSES_SHOWN} classes more")
+    if balance := balance_told(record):
+        echo(balance)
     for reason, times in record.reasons.items():
         some = [problem for problem in record.problems if problem.reason == reason]
-        typer.echo(f"{times:8}  {reason}, {'used' if all(problem.used for problem in some) else 'not used'}")
+        echo(f"{times:8}  {reason}, {'used' if all(problem.used for problem in some) else 'not used'}")
         for problem in some[:_FILES_SHOWN]:
-            typer.echo(f"          {printable(problem.file)}: {printable(problem.detail)}")
+            echo(f"          {printable(problem.file)}: {printable(problem.detail)}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
+from convlens.cli.streams import echo
 
 if TYPE_CHECKING:
     from convlens.core.collection import CollectionRecord
@@ -54,8 +55,8 @@ def collect(
 
 def _print(record: "CollectionRecord") -> None:
     for one in record.classes:
-        typer.echo(f"{one.present:6} of {one.wanted}  {printable(one.name)}")
+        echo(f"{one.present:6} of {one.wanted}  {printable(one.name)}")
         told = ", ".join(f"{times} {reason}" for reason, times in one.outcomes.items())
-        typer.echo(f"        {one.addresses} addresses" + (f": {told}" if told else ""))
-    typer.echo(f"Credits  {record.folder}/CREDITS.html")
-    typer.echo(f"Look     convlens check {record.folder}")
+        echo(f"        {one.addresses} addresses" + (f": {told}" if told else ""))
+    echo(f"Credits  {record.folder}/CREDITS.html")
+    echo(f"Look     convlens check {record.folder}")

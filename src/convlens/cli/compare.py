@@ -9,6 +9,7 @@ import typer
 
 from convlens.cli.division import DIVISION, GroupOption, NestedOption, SplitOption
 from convlens.cli.screen import JsonOption, QuietOption, Screen
+from convlens.cli.streams import echo
 from convlens.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def print_comparison(record: "Comparison") -> None:
     from convlens.core.comparison import BEST_RECIPE_FILE, COMPARISON_PAGE
 
     width = max(len(row.name) for row in record.rows)
-    typer.echo(f"{'':{width}}  accuracy   95 % interval   to base   95 % interval   time/run  train loss  val loss")
+    echo(f"{'':{width}}  accuracy   95 % interval   to base   95 % interval   time/run  train loss  val loss")
     for row in record.rows:
         low, high = row.interval
         below, above = row.difference_interval
@@ -146,25 +147,23 @@ def print_comparison(record: "Comparison") -> None:
             if row.verdict == "base"
             else (f"{100 * row.difference:+8.1f}   {100 * below:+5.1f} to {100 * above:+5.1f}")
         )
-        typer.echo(
+        echo(
             f"{row.name:{width}}   {row.accuracy:6.1%}   {low:6.1%} to {high:6.1%} {difference}  {row.seconds:7.2f} s  "
             f"{row.train_loss:9.4f}  {row.val_loss:8.4f}"
         )
-    typer.echo("")
+    echo("")
     for row in record.rows:
-        typer.echo(row.sentence)
+        echo(row.sentence)
     for one in record.left_out:
-        typer.echo(f"Left out: {one}.")
+        echo(f"Left out: {one}.")
     for point in record.fractions:
-        typer.echo(
-            f"{point.pictures} training pictures: transfer {point.transfer:.1%}, from scratch {point.scratch:.1%}"
-        )
+        echo(f"{point.pictures} training pictures: transfer {point.transfer:.1%}, from scratch {point.scratch:.1%}")
     features = record.features
-    typer.echo(f"Time     {record.seconds:.1f} s; features: {features.computed} computed, {features.reused} reused")
-    typer.echo(f"Page     {record.folder}/{COMPARISON_PAGE}")
+    echo(f"Time     {record.seconds:.1f} s; features: {features.computed} computed, {features.reused} reused")
+    echo(f"Page     {record.folder}/{COMPARISON_PAGE}")
     best = f"{record.folder}/{BEST_RECIPE_FILE}"
-    typer.echo(f"Best     {record.best}. {record.best_because}")
-    typer.echo(f"Use it   {shlex.join(['convlens', 'train', record.pictures_folder, '--recipe', best])}")
+    echo(f"Best     {record.best}. {record.best_because}")
+    echo(f"Use it   {shlex.join(['convlens', 'train', record.pictures_folder, '--recipe', best])}")
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

@@ -7,6 +7,7 @@ import typer
 
 from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.cli.train import print_run
+from convlens.core.torchrun import is_first_process
 
 
 def demo(
@@ -21,4 +22,5 @@ def demo(
 
     screen = Screen(json=json, quiet=quiet)
     record = task(out, epochs=epochs, seed=seed, progress=screen.progress, say=screen.say)
-    screen.show(record, lambda: print_run(record))
+    if is_first_process():
+        screen.show(record, lambda: print_run(record))

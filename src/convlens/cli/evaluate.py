@@ -8,6 +8,7 @@ import typer
 from convlens.cli.division import LabelColumnsOption, NestedOption
 from convlens.cli.outcome import outcome_lines
 from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
+from convlens.cli.streams import echo
 
 if TYPE_CHECKING:
     from convlens.core.judgement import ClassAccuracy, Judgement
@@ -73,32 +74,32 @@ def _side(value: str | None) -> "SideAsked | None":
 
 def _print(record: "Judgement") -> None:
     if record.detail is not None:
-        typer.echo(f"{record.network}, weights {record.weights}:")
+        echo(f"{record.network}, weights {record.weights}:")
         for line in outcome_lines(record.detail, f"{record.pictures} pictures of {record.side}"):
-            typer.echo(line)
+            echo(line)
     elif record.accuracy is not None and record.interval is not None:
         _print_classes(record, record.accuracy, record.interval)
     used = record.preprocessing
     rate = f"{record.pictures_per_second:.0f} pictures/s"
-    typer.echo(f"Input    {used.size} pixels, the shorter side resized to {used.resize}; {rate}")
+    echo(f"Input    {used.size} pixels, the shorter side resized to {used.resize}; {rate}")
 
 
 def _print_classes(record: "Judgement", accuracy: float, interval: tuple[float, float]) -> None:
     low, high = interval
-    typer.echo(
+    echo(
         f"{record.network}, weights {record.weights}: accuracy {accuracy:.2%} on {record.pictures} pictures "
         f"of {record.side} (95 % interval {low:.2%} to {high:.2%}), error {1 - accuracy:.2%}"
     )
     if record.top5_accuracy is not None:
-        typer.echo(f"Among the first five: {record.top5_accuracy:.2%}")
+        echo(f"Among the first five: {record.top5_accuracy:.2%}")
     if record.published_accuracy is not None:
-        typer.echo(f"Published for these weights: {record.published_accuracy:.2%}")
+        echo(f"Published for these weights: {record.published_accuracy:.2%}")
     ranked = sorted(record.per_class, key=lambda one: one.accuracy)
     if len(ranked) > 2 * _SHOWN:
-        typer.echo(f"Hardest  {_named(ranked[:_SHOWN])}")
-        typer.echo(f"Easiest  {_named(ranked[: -_SHOWN - 1 : -1])}")
+        echo(f"Hardest  {_named(ranked[:_SHOWN])}")
+        echo(f"Easiest  {_named(ranked[: -_SHOWN - 1 : -1])}")
     else:
-        typer.echo(f"Classes  {_named(ranked)}")
+        echo(f"Classes  {_named(ranked)}")
 
 
 def _named(classes: list["ClassAccuracy"]) -> str:

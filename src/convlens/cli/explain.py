@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from convlens.cli.screen import JsonOption, QuietOption, Screen
+from convlens.cli.streams import echo
 
 
 def explain(
@@ -35,22 +36,22 @@ def explain(
     screen = Screen(json=json, quiet=quiet)
     if mistakes:
         for made in explain_mistakes(network, mistakes, screen.progress):
-            typer.echo(f"Page {made}")
+            echo(f"Page {made}")
         return
     page = task(network, image, target=target, weights=weights, size=size, versus=versus, progress=screen.progress)
     explanation = page.explanation
     path = page.save(out or Path(f"{Path(network).name}.html"))
 
     def told() -> None:
-        typer.echo(f"{explanation.network}: {len(explanation.nodes)} nodes, gradients of {explanation.target}")
-        typer.echo(
+        echo(f"{explanation.network}: {len(explanation.nodes)} nodes, gradients of {explanation.target}")
+        echo(
             f"Gradients against autograd: largest relative difference {explanation.check.largest_difference:.1e} over "
             f"{explanation.check.compared} parameters"
         )
         for guess in explanation.guesses[:3]:
-            typer.echo(f"  {guess.probability:6.1%}  {guess.name}")
+            echo(f"  {guess.probability:6.1%}  {guess.name}")
         for note in explanation.notes:
-            typer.echo(note)
-        typer.echo(f"Page {path} ({path.stat().st_size / 1e6:.1f} MB)")
+            echo(note)
+        echo(f"Page {path} ({path.stat().st_size / 1e6:.1f} MB)")
 
     screen.show(explanation, told)

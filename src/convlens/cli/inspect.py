@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convlens.cli.screen import JsonOption, Screen
+from convlens.cli.streams import echo
 
 if TYPE_CHECKING:
     from convlens.core.inspection import Inspection, ModuleLine, SeenPixels
@@ -45,13 +46,13 @@ def print_inspection(record: "Inspection") -> None:
     for line in record.modules:
         table.add_row(*_cells(line), *((f"{line.state}{' ← cut' if line.crosses else ''}",) if record.freeze else ()))
     Console(width=max(Console().width, _LEAST_WIDTH)).print(table)
-    typer.echo(
+    echo(
         f"\n{record.name}: {record.parameters:,} parameters, {record.multiply_adds:,} multiply-adds forward and "
         f"{record.backward_multiply_adds:,} backward for one picture,\nactivations {short(record.activation_bytes)}B, "
         f"receptive field of the last feature map: {seen(record.receptive_field)}"
     )
     for reason, count in Counter(record.unsupported).items():
-        typer.echo(f"not told: {reason}{f' (so in {count} places)' if count > 1 else ''}")
+        echo(f"not told: {reason}{f' (so in {count} places)' if count > 1 else ''}")
 
 
 def _cells(line: "ModuleLine") -> tuple[str, ...]:

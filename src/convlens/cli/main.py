@@ -11,7 +11,9 @@ from typer.exceptions import TyperException
 from convlens import __version__
 from convlens.cli import check, collect, compare, demo, evaluate, explain, inspect, predict, study, train, zoo
 from convlens.cli.groups import GroupedCommand
+from convlens.cli.screen import printable
 from convlens.cli.stopping import Stopped, stopped_by_signals
+from convlens.cli.streams import CLOSED_PIPE, echo, make_streams_ready, reader_is_gone, tell
 from convlens.core.errors import ConvlensError, MachineError, UsageError
 from convlens.core.files import disk_error
 
@@ -41,7 +43,7 @@ app.add_typer(study.app, name="study")
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"convlens {__version__}")
+        echo(f"convlens {__version__}")
         raise typer.Exit
 
 
@@ -55,7 +57,7 @@ def root(
 ) -> None:
     """Train image classifiers on your own pictures by transfer learning, and see inside them."""
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), err=True)
+        tell(context.get_help())
         raise typer.Exit(UsageError.exit_code)
 
 
@@ -63,11 +65,14 @@ def main() -> NoReturn:
     """Run the command line; errors become one sentence and an exit code (see core.errors)."""
     # Torch's threads spin while they wait for each other; beside another busy process that costs twentyfold.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    make_streams_ready()
     debug = "--debug" in sys.argv
     sys.argv = [word for word in sys.argv if word != "--debug"]
     try:
         with stopped_by_signals():
             sys.exit(app(standalone_mode=False))
+    except SystemExit as ended:
+        sys.exit(CLOSED_PIPE if reader_is_gone(ended) else ended.code)
     except Stopped as stopped:
         _fail(str(stopped), stopped.exit_code)
     except Exception as error:
@@ -111,5 +116,5 @@ def _usage_error(error: TyperException) -> UsageError:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"convlens: {message}", file=sys.stderr)
+    tell(f"convlens: {printable(message)}")
     sys.exit(code)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from convlens.core.target import TargetKind
 
 _MOST_SHOWN = 3
-_UNLIMITED = 10_000
+_LEAST_WIDTH, _UNLIMITED = 60, 10_000
 
 
 def predict(
@@ -47,7 +47,8 @@ def _print_table(record: "PredictionRecord") -> None:
     for one in record.predictions:
         table.add_row(*(Text(printable(cell), overflow="fold") for cell in (one.file, *_cells(one, record.target))))
     if record.predictions:
-        width = None if sys.stdout.isatty() else _UNLIMITED  # lines in a pipe have no end to be cut off at
+        # Lines in a pipe have no end to be cut off at, and in a few columns nothing would be left of a table.
+        width = max(Console().width, _LEAST_WIDTH) if sys.stdout.isatty() else _UNLIMITED
         Console(width=width).print(table)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convlens.cli.streams import columns_of, echo, tell
 from convlens.core.durations import duration, pace
 from convlens.core.progress import Advance, Progress, silent
 
@@ -36,6 +37,8 @@ _STAGES = {
     "compare": ("Comparing", "trainings"),
     "study": ("Counting and measuring", "networks"),
 }
+_LEAST_COLUMNS = 60
+"""Narrower, a bar shows nothing but the beginnings of its words."""
 _SECONDS_BETWEEN_LINES = 60.0
 """Where nothing can be animated, a line tells of long work every so often."""
 
@@ -50,11 +53,10 @@ class Screen:
 
     @property
     def progress(self) -> Progress:
-        """A bar on a terminal, else a line per finished stage, on standard error; or nothing."""
+        """A bar on a terminal that is wide enough, else a line per finished stage, on standard error; or nothing."""
         if self.quiet:
             return silent
-        animated = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-        return _progress_bar if animated else _progress_line
+        return _progress_bar if _can_be_animated() else _progress_line
 
     @property
     def say(self) -> Callable[[str], None]:
@@ -62,11 +64,9 @@ class Screen:
         return (lambda text: None) if self.quiet else _to_standard_error
 
     def show(self, record: "Record", text: Callable[[], None]) -> None:
-        """The result: the record as JSON, or the text that a person reads. The first of several processes shows it."""
-        if os.environ.get("RANK", "0") != "0":
-            return
+        """The result: the record as JSON, or the text that a person reads."""
         if self.json:
-            typer.echo(record.to_json(), nl=False)
+            echo(record.to_json(), end="")
         else:
             text()
 
@@ -76,8 +76,13 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def _can_be_animated() -> bool:
+    terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return terminal and columns_of(sys.stderr) >= _LEAST_COLUMNS
+
+
 def _to_standard_error(text: str) -> None:
-    print(printable(text), file=sys.stderr)
+    tell(printable(text))
 
 
 @contextlib.contextmanager

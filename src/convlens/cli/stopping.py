@@ -7,6 +7,9 @@ import sys
 from collections.abc import Iterator
 from types import FrameType
 
+from convlens.cli.streams import encoded_for_standard_error
+from convlens.core.stopping import how_to_go_on
+
 _PATIENCE_SECONDS = 3.0
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
@@ -15,8 +18,9 @@ class Stopped(Exception):  # noqa: N818  (nothing is wrong)
     """A signal asked the program to end. The text is meant for a person."""
 
     def __init__(self, number: int) -> None:
-        word = _WORDS[signal.Signals(number)]
-        super().__init__(f"{word}; what was finished is kept, the same command goes on from there.")
+        command = how_to_go_on()
+        next_step = f". To go on: {command}" if command else ", and the same command makes use of it."
+        super().__init__(f"{_WORDS[signal.Signals(number)]}; what was finished is kept{next_step}")
         self.exit_code = 128 + number
 
 
@@ -54,5 +58,5 @@ def stopped_by_signals() -> Iterator[None]:
 
 def _end_at_once(stopped: Stopped) -> None:
     show_cursor = "\x1b[?25h\n" if sys.stderr.isatty() else ""  # a progress bar hides it
-    os.write(2, f"{show_cursor}convlens: {stopped}\n".encode())
+    os.write(2, encoded_for_standard_error(f"{show_cursor}convlens: {stopped}\n"))
     os._exit(stopped.exit_code)

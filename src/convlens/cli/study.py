@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from convlens.cli.screen import JsonOption, QuietOption, Screen
+from convlens.cli.streams import echo
 
 app = typer.Typer(help="The field's claims as experiments that anyone can run again.", add_completion=False)
 
@@ -26,21 +27,22 @@ def complexity(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Accuracy against multiply-adds and speed, with the parameters as the circle's area; as HTML and SVG."""
-    from convlens.report.complexity import write_complexity_pages
-    from convlens.studies.complexity import study_complexity
+    """Accuracy against multiply-adds and speed, with the parameters as the circle's area; as HTML and SVG.
+
+    Broken off, the same command goes on after the last network that was finished.
+    """
+    from convlens.studies.complexity import complexity_pages
 
     screen = Screen(json=json, quiet=quiet)
-    record = study_complexity(networks or (), batch=batch, measure=measure, progress=screen.progress)
-    page = write_complexity_pages(record, out)
+    record, page = complexity_pages(out, networks or (), batch=batch, measure=measure, progress=screen.progress)
 
     def told() -> None:
         for point in sorted(record.points, key=lambda point: -point.top1):
             speed = f"{point.pictures_per_second:8.1f} pictures/s" if point.pictures_per_second else ""
-            typer.echo(
+            echo(
                 f"{point.name:18} {point.top1:6.2f} %  {point.multiply_adds / 1e9:7.3f} G multiply-adds  "
                 f"{point.parameters / 1e6:7.2f} M parameters  {speed}"
             )
-        typer.echo(f"Page {page}")
+        echo(f"Page {page}")
 
     screen.show(record, told)

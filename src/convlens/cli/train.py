@@ -8,7 +8,9 @@ import typer
 from convlens.cli.division import DIVISION, GroupOption, LabelColumnsOption, LearnOption, NestedOption, SplitOption
 from convlens.cli.outcome import outcome_lines
 from convlens.cli.screen import JsonOption, QuietOption, Screen
+from convlens.cli.streams import echo
 from convlens.core.errors import UsageError
+from convlens.core.torchrun import is_first_process
 
 if TYPE_CHECKING:
     from convlens.core.run import RunRecord
@@ -261,7 +263,8 @@ def train(
         record = task.train_by_recipe(_given(folder, context), recipe, out=out, **common, **given)
     else:
         record = task.train(_given(folder, context), out=out, **common, **_recipe_options(context))
-    screen.show(record, lambda: print_run(record))
+    if is_first_process():
+        screen.show(record, lambda: print_run(record))
 
 
 def _given(folder: str | None, context: typer.Context) -> str:
@@ -299,15 +302,15 @@ def print_run(record: "RunRecord") -> None:
     """The outcome of a run, as a person reads it at the end."""
     seconds, features = record.seconds, record.features
     for line in outcome_lines(record.validation, f"{record.images.val} validation pictures"):
-        typer.echo(line)
+        echo(line)
     if record.test is not None:
         for line in outcome_lines(record.test, f"{record.images.test} test pictures"):
-            typer.echo(line)
-    typer.echo(
+            echo(line)
+    echo(
         f"Time {seconds.total:.1f} s: scan {seconds.scan:.1f}, capture {seconds.capture:.1f}, frozen layers "
         f"{seconds.prefix:.1f} (of which waiting for pictures {seconds.decode:.1f}), training {seconds.fit:.1f}, "
         f"evaluation {seconds.evaluate:.1f}, rest {seconds.rest:.1f}"
     )
-    typer.echo(f"Features: {features.computed} computed, {features.reused} reused from earlier runs")
-    typer.echo(f"Report   {record.run}/report.html")
-    typer.echo(f"Use it   convlens predict {record.run} IMAGE...")
+    echo(f"Features: {features.computed} computed, {features.reused} reused from earlier runs")
+    echo(f"Report   {record.run}/report.html")
+    echo(f"Use it   convlens predict {record.run} IMAGE...")

@@ -6,6 +6,7 @@ import typer
 
 from convlens.cli.inspect import print_inspection, seen, short
 from convlens.cli.screen import JsonOption, Screen
+from convlens.cli.streams import echo
 
 if TYPE_CHECKING:
     from convlens.core.catalogue import CatalogueLine
@@ -43,7 +44,7 @@ def show(
     if json:
         Screen(json=True, quiet=False).show(line, lambda: None)
         return
-    typer.echo(f"{line.name} ({line.year}). {line.paper}\n")
+    echo(f"{line.name} ({line.year}). {line.paper}\n")
     print_inspection(inspect(network, depth=depth))
     _print_weights(line)
 
@@ -61,7 +62,7 @@ def _print_list(lines: list["CatalogueLine"]) -> None:
     for line in lines:
         table.add_row(*_cells(line))
     Console(width=max(Console().width, _LEAST_WIDTH)).print(table)
-    typer.echo("\nTop-1 and top-5 are as published. More of one: convlens zoo show NET")
+    echo("\nTop-1 and top-5 are as published. More of one: convlens zoo show NET")
 
 
 def _cells(line: "CatalogueLine") -> tuple[str, ...]:
@@ -88,12 +89,12 @@ def _print_weights(line: "CatalogueLine") -> None:
             f"{kind} {value:g} %" for kind, value in (("top-1", line.top1), ("top-5", line.top5)) if value
         )
         note = f"; {line.accuracy_note}" if line.accuracy_note else ""
-        typer.echo(f"\nPublished accuracy on {line.data}: {top} ({line.accuracy_source}{note})")
+        echo(f"\nPublished accuracy on {line.data}: {top} ({line.accuracy_source}{note})")
     if "package" in line.weights:
-        typer.echo("--weights package  in the package, no download")
+        echo("--weights package  in the package, no download")
     for card in published_sets(line.name):
         size = f"{card.megabytes:g} MB, " if card.megabytes else ""
         top5 = f", top-5 {card.top5:g} %" if card.top5 else ""
-        typer.echo(f"--weights {card.name}  {size}top-1 {card.top1:g} %{top5}, {card.licence}\n  {card.url}")
+        echo(f"--weights {card.name}  {size}top-1 {card.top1:g} %{top5}, {card.licence}\n  {card.url}")
     if not line.weights:
-        typer.echo("\nNo trained weights are published for it: give a file, or train it (--freeze none).")
+        echo("\nNo trained weights are published for it: give a file, or train it (--freeze none).")

@@ -27,11 +27,11 @@ class CheckRecord(Record):
     """What `convlens check --json` prints."""
 
     kind: Literal["convlens.check"] = "convlens.check"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     folder: str
     created: str
     files: int
-    """All that were looked at, usable or not."""
+    """All that were looked at, usable or not; without documents and what lies in folders that are left out."""
     usable: int
     classes: list[ClassCount]
     """Or labels, of which a picture may have several; none where pictures have numbers."""
@@ -43,8 +43,8 @@ class CheckRecord(Record):
     reasons: dict[str, int]
     """How many files there are for each reason, the most frequent first."""
     problems: list[Problem]
-    with_features: int
-    """Usable pictures whose features in the cache were compared, too; 0 where there are none."""
+    likes: dict[str, str]
+    """For each image that looks like another one, but the first of each such group: one that it looks like."""
     bad_share: float
     """Files that cannot be used, as a part of all."""
     most_bad: float
@@ -55,6 +55,18 @@ class CheckRecord(Record):
     def too_bad(self) -> bool:
         """Whether more files cannot be used than is allowed."""
         return self.bad_share > self.most_bad
+
+
+def balance_told(record: CheckRecord) -> str:
+    """How evenly the images are spread over the classes, as a sentence without its full stop; "" without classes."""
+    if not record.classes:
+        return ""
+    if record.imbalance is None:
+        return "A class has no usable image"
+    if record.imbalance == 1:
+        return "All classes have equally many images"
+    times = f"{record.imbalance:.2f}" if record.imbalance < 10 else f"{record.imbalance:.0f}"
+    return f"The largest class has {times} times as many images as the smallest"
 
 
 ADVICE = {
@@ -75,7 +87,7 @@ ADVICE = {
     "near-duplicate": "look; keep the better one",
     "alike-two-labels": "look; keep it under the right label only",
     "alike-two-sides": "look; remove from training",
-    "mislabelled": "rename",
+    "misnamed": "rename",
     "dark": "look",
     "blank": "look",
     "blurred": "look",

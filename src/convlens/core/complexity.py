@@ -5,6 +5,7 @@ from typing import Literal
 from convlens.core.records import Record
 
 COMPLEXITY_FILE = "complexity.json"
+COMPLEXITY_UNFINISHED_FILE = "complexity.unfinished.json"
 
 
 class ComplexityPoint(Record):

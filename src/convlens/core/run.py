@@ -8,6 +8,7 @@ from convlens.core.records import Record
 from convlens.core.target import TargetKind
 
 RUN_FILE = "run.json"
+BEGUN_FILE = "begun.json"
 METRICS_FILE = "metrics.jsonl"
 PREDICTIONS_FILE = "predictions.csv"
 BAD_FILES_FILE = "bad_files.jsonl"
@@ -15,6 +16,8 @@ REPORT_FILE = "report.html"
 RECIPE_FILE = "recipe.toml"
 THUMBNAILS_FOLDER = "thumbnails"
 EXPLAINED_FOLDER = "explained"
+UNFINISHED = ".unfinished"
+"""What the name of a run's folder ends with until all of it is there."""
 
 
 class Problem(Record):

@@ -13,6 +13,32 @@ _SAME_SECONDS = 1.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+_how_to_go_on: Callable[[], str | None] | None = None
+
+
+@contextlib.contextmanager
+def resumable(command: Callable[[], str | None]) -> Iterator[None]:
+    """Work that a command can go on with after it was stopped: `command` gives it, or None as long as there is none.
+
+    It stays known when an exception ends the work, because it is asked for after that; and where no exception gets
+    through, too, because the process is to end at once.
+    """
+    global _how_to_go_on
+    before, _how_to_go_on = _how_to_go_on, command
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        if told := command():
+            stopped.add_note(f"To go on: {told}")
+        raise
+    _how_to_go_on = before
+
+
+def how_to_go_on() -> str | None:
+    """The command that goes on with the work that is stopped, if there is one."""
+    return _how_to_go_on() if _how_to_go_on else None
+
+
 @contextlib.contextmanager
 def stop_deferred(patience: float = PATIENCE_SECONDS) -> Iterator[Callable[[], bool]]:
     """Inside, a signal to stop is remembered instead of obeyed; the function that is given tells whether one came.

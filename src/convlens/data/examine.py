@@ -12,7 +12,7 @@ from convlens.data.decode import opened, remark_of, turned
 from convlens.data.signature import signature
 
 DARK, BLANK, BLURRED, SMALL = "dark", "blank", "blurred", "small"
-MISLABELLED = "mislabelled"
+MISNAMED = "misnamed"
 
 _EXTENSIONS = {
     "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
@@ -59,7 +59,7 @@ def _wrong_name(file: str, name: str) -> Remark | None:
     extension = PurePath(file).suffix.lower()
     if extension not in _KNOWN_EXTENSIONS or extension in _EXTENSIONS[name]:
         return None
-    return MISLABELLED, f"named {extension}, but it is a {name} file; its content decides"
+    return MISNAMED, f"named {extension}, but it is a {name} file; its content decides"
 
 
 def _treatment(source: Image.Image) -> list[Remark | None]:

@@ -13,12 +13,12 @@ from convlens.core.files import sha256_of
 from convlens.core.progress import Progress, silent
 from convlens.core.run import Problem
 from convlens.data.archive import is_archive, unpacked
+from convlens.data.foreign import DOCUMENT, FOREIGN, is_clutter, is_document, of_convlens
 from convlens.data.label_table import LabelTable
 from convlens.data.layout import BY_FOLDERS, Layout, grouped
 from convlens.data.manifest import SIDE_NAMES, Manifest, Picture, Side
+from convlens.data.walk import files_below, files_in, subfolders, why_left_out
 
-_CLUTTER = {"thumbs.db", "desktop.ini", "__macosx", "@eadir", "attribution.jsonl", "credits.html"}
-"""What systems leave behind, and what `convlens collect` writes beside the pictures."""
 _MOST_BYTES = 512 * 2**20
 _READ_AT_ONCE = 2**20
 _FILES_PER_TASK = 64
@@ -35,9 +35,10 @@ def scan(folder: str | Path, progress: Progress = silent, layout: Layout = BY_FO
 
     A class is the folder's name, pictures may lie deeper inside; `layout` names other ways to tell classes and groups.
     A zip or tar file of such a folder is unpacked into the cache first. Hidden files are skipped. Problems (not a
-    plain file, not readable, duplicate, the same picture under two labels, outside all classes) are listed, never
-    raised. Raises UsageError where there is no such folder, and DataError where it cannot be listed or holds no class
-    folders, or one only; IntegrityError for an archive that is not safe to unpack.
+    plain file, not readable, duplicate, the same picture under two labels, outside all classes, a folder that is left
+    out because it is a run of ours, an environment or a repository) are listed, never raised. Raises UsageError where
+    there is no such folder or it is a run itself, and DataError where it cannot be listed or holds no class folders,
+    or one only; IntegrityError for an archive that is not safe to unpack.
     """
     manifest = labelled_pictures(folder, progress, layout)
     return manifest.without(duplicates(manifest.pictures)).with_usable_classes()
@@ -96,7 +97,7 @@ def _labelled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Probl
     named = {root / file for file in table.rows}
     itself = table.path.resolve()
     problems += [
-        _unusable(shown(path.relative_to(root)), "no-label", "the table of labels does not name it")
+        _passed_over(path, root, "no-label", "the table of labels does not name it")
         for path in files_below(root)
         if path not in named and path.resolve() != itself
     ]
@@ -108,13 +109,17 @@ def _refuse_no_folder(root: Path) -> None:
         raise UsageError(f"no such folder: {root}. Give a folder with one folder of pictures per class.")
     if not root.is_dir():
         raise UsageError(f"{root} is a file, not a folder. Give a folder with one folder of pictures per class.")
+    if what := of_convlens(root):
+        raise UsageError(
+            f"{root} is {what}, not a folder of images. Give a folder with one folder of images per class."
+        )
 
 
 def _class_folders(root: Path, nested: bool) -> list[_Place]:
     """Each class folder with its label and side. `train/` is a side where it holds folders, else a class."""
-    folders = _subfolders(root)
+    folders = subfolders(root)
     called = {path: SIDE_NAMES[path.name.lower()] for path in folders if path.name.lower() in SIDE_NAMES}
-    sides = {path: side for path, side in called.items() if _subfolders(path)}
+    sides = {path: side for path, side in called.items() if subfolders(path)}
     if "train" in sides.values():
         places: list[_Place] = [
             (inner, label, _as_given(side, sides.values()))
@@ -138,20 +143,29 @@ def _as_given(side: Side | None, there: Collection[Side | None]) -> Side | None:
 def _classes_of(folder: Path, nested: bool) -> list[tuple[Path, str]]:
     """The class folders in one that holds them, each with its label."""
     if not nested:
-        return [(path, shown(Path(path.name))) for path in _subfolders(folder)]
-    inside = sorted({path.parent for path in files_below(folder) if not path.is_dir()} - {folder})
+        return [(path, shown(Path(path.name))) for path in subfolders(folder)]
+    files = (path for path in files_below(folder) if not path.is_dir() and not is_document(path))
+    inside = sorted({path.parent for path in files} - {folder})
     return [(path, shown(path.relative_to(folder))) for path in inside]
 
 
 def _refuse_one_class(root: Path, folders: list[Path], labels: list[str]) -> None:
     if len(labels) < 2:
         what = f"one class folder only, {labels[0]!r}" if labels else "no class folders"
-        inside = len(folders) == 1 and len(_subfolders(folders[0])) > 1
+        inside = len(folders) == 1 and len(subfolders(folders[0])) > 1
         raise DataError(
             f"{root} holds {what}. At least two are needed: {root.name}/cats/*.jpg, {root.name}/dogs/*.jpg, or "
             f"{root.name}/train/cats/*.jpg and so on, with {root.name}/val/ beside train/."
+            + _left_out(root)
             + (f" Did you mean {folders[0]}?" if inside else "")
         )
+
+
+def _left_out(root: Path) -> str:
+    """What is said of folders that might have been meant as classes."""
+    inner = (path for path in sorted(root.iterdir()) if path.is_dir() and not is_clutter(path.name))
+    told = [f"{shown(Path(path.name))} ({what})" for path in inner if (what := why_left_out(path))]
+    return f" Left out: {', '.join(told)}." if told else ""
 
 
 def _outside_nested(root: Path, places: list[_Place]) -> Iterator[Problem]:
@@ -159,9 +173,9 @@ def _outside_nested(root: Path, places: list[_Place]) -> Iterator[Problem]:
     classes = {path for path, _, _ in places}
     for path in files_below(root):
         if path.is_dir():
-            yield _unusable(shown(path.relative_to(root)), "unreadable", _UNLISTED)
+            yield _passed_over(path, root, "unreadable", _UNLISTED)
         elif path.parent not in classes:
-            yield _unusable(shown(path.relative_to(root)), "no-class", _BESIDE)
+            yield _passed_over(path, root, "no-class", _BESIDE)
 
 
 def _outside(root: Path, places: list[_Place]) -> Iterator[Problem]:
@@ -170,43 +184,21 @@ def _outside(root: Path, places: list[_Place]) -> Iterator[Problem]:
     parents = {path.parent for path in classes}
     for folder in sorted({root, *parents}):
         for path in sorted(folder.iterdir()):
-            if path not in classes and path not in parents and not _is_clutter(path.name):
-                yield _unusable(shown(path.relative_to(root)), "no-class", _BESIDE)
+            if path in classes or path in parents or is_clutter(path.name):
+                continue
+            yield _passed_over(path, root, "no-class", _BESIDE)
 
 
-def _subfolders(path: Path) -> list[Path]:
-    return sorted(inner for inner in path.iterdir() if inner.is_dir() and not _is_clutter(inner.name))
+def _passed_over(path: Path, root: Path, reason: str, detail: str) -> Problem:
+    """The problem of what is of no class; what could never be of one has a reason of its own."""
+    file = shown(path.relative_to(root))
+    if path.is_dir() and (what := why_left_out(path)):
+        return _unusable(file, FOREIGN, what)
+    return _document(path, file) if is_document(path) else _unusable(file, reason, detail)
 
 
-def _is_clutter(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _CLUTTER
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """Every file below the folder, by name, and at the end the folders that cannot be listed.
-
-    A folder that links to one of its parents is not entered: it would bring other classes' pictures.
-    """
-    entered = {_identity(parent) for parent in folder.resolve().parents}
-    unlisted: list[str] = []
-    for where, inner, names in os.walk(folder, onerror=lambda error: unlisted.append(error.filename), followlinks=True):
-        if (identity := _identity(Path(where))) in entered:
-            inner.clear()
-            continue
-        entered.add(identity)
-        inner[:] = sorted(name for name in inner if not _is_clutter(name))
-        yield from (Path(where, name) for name in sorted(names) if not _is_clutter(name))
-    yield from map(Path, unlisted)
-
-
-def files_in(folder: Path) -> Iterator[Path]:
-    """The files that lie in the folder itself, by name."""
-    return (path for path in sorted(folder.iterdir()) if not path.is_dir() and not _is_clutter(path.name))
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    info = folder.stat()
-    return info.st_dev, info.st_ino
+def _document(path: Path, file: str) -> Problem:
+    return _unusable(file, DOCUMENT, f"a file named {path.suffix or path.name}, and no image")
 
 
 def _found(root: Path, listing: _Listing, progress: Progress) -> tuple[list[Picture], list[Problem]]:
@@ -232,7 +224,10 @@ def picture_at(path: Path, file: str, label: str = "", side: Side | None = None)
     try:
         info = path.stat()
         if stat.S_ISDIR(info.st_mode):
-            return _unusable(file, "unreadable", _UNLISTED)
+            what = why_left_out(path)
+            return _unusable(file, FOREIGN, what) if what else _unusable(file, "unreadable", _UNLISTED)
+        if is_document(path):
+            return _document(path, file)
         if not stat.S_ISREG(info.st_mode):
             return _unusable(file, "not-a-file", "neither a plain file nor a link to one")
         if info.st_size == 0:

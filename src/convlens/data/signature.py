@@ -21,7 +21,6 @@ _MOST_COLOUR_DIFFERENCE = 8.0
 """Mean over the places, in 8-bit levels."""
 _LEAST_SLOPE = 2.0
 """Root mean square, in 8-bit levels: what is flatter than this has nothing to be known by."""
-_LEAST_ROUGH_COSINE = 0.5
 _AT_ONCE = 4096
 
 Signature = NDArray[np.uint8]
@@ -57,18 +56,6 @@ def is_like_one_of(signed: bytes, signatures: Sequence[bytes]) -> bool:
     others = others[_steep(others)]
     others = others[_slopes(others) @ _slopes(one)[0] >= LEAST_COSINE]
     return bool(_same_colours(others, one).any())
-
-
-def roughly_alike(ones: Sequence[bytes], others: Sequence[bytes]) -> NDArray[np.bool_]:
-    """For each pair of signatures, none empty, whether what is light and dark lies roughly alike, mirrored or not.
-
-    That alone says little; it confirms what other evidence says of a picture that was cropped, turned or mirrored.
-    """
-    first, second = _grids(ones), _grids(others)
-    slopes = _slopes(second)
-    cosines = [np.einsum("nd,nd->n", _slopes(one), slopes) for one in (first, first[:, :, ::-1])]
-    rough: NDArray[np.bool_] = np.maximum(*cosines) >= _LEAST_ROUGH_COSINE
-    return rough
 
 
 def _grids(signatures: Sequence[bytes]) -> Signature:

@@ -5,10 +5,10 @@ arXiv:1605.07678, figures 1, 2 and 4.
 """
 
 import itertools
-import platform
 import statistics
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -18,6 +18,8 @@ from convlens.core.errors import UsageError
 from convlens.core.progress import Progress, silent
 from convlens.core.records import now
 from convlens.graph.cost import cost
+from convlens.report.complexity import write_complexity_pages
+from convlens.studies.kept_points import KeptPoints, circumstances, machine
 from convlens.tasks.graph_cache import cached_capture
 from convlens.zoo import blueprint, card, names, published_accuracy, weight_cards
 
@@ -39,28 +41,63 @@ _LEAST_PASSES = 3
 
 
 def study_complexity(
-    networks: Sequence[str] = (), *, batch: int = 8, measure: bool = True, progress: Progress = silent
+    networks: Sequence[str] = (),
+    *,
+    batch: int = 8,
+    measure: bool = True,
+    kept: KeptPoints | None = None,
+    progress: Progress = silent,
 ) -> ComplexityStudy:
     """The study of these networks; by default all whose accuracy on ImageNet was published.
 
     With `measure`, each runs on random pictures in float32, channels last, in batches of `batch`: the median over at
-    least three passes and half a second. Raises UsageError for a network without published accuracy on ImageNet.
+    least three passes and half a second. Points that are `kept` are not made again, and others are kept as they come.
+    Raises UsageError for a network without published accuracy on ImageNet, before anything is measured.
     """
-    if batch < 1:
-        raise UsageError(f"--batch {batch}: at least one picture per pass is needed.")
-    chosen = networks or [name for name in names() if _accuracy(name) is not None]
+    chosen = _chosen(networks, batch)
     points = []
     with progress("study", len(chosen)) as advance:
         for name in chosen:
-            points.append(_point(name, batch if measure else None))
+            point = kept[name] if kept else None
+            if point is None:
+                point = _point(name, batch if measure else None)
+                if kept:
+                    kept.keep(point)
+            points.append(point)
             advance(1)
-    capability = torch.backends.cpu.get_cpu_capability()
-    return ComplexityStudy(
-        made=now(),
-        machine=f"{platform.machine()}, {torch.get_num_threads()} threads, {capability}",
-        batch=batch,
-        points=points,
-    )
+    return ComplexityStudy(made=now(), machine=machine(), batch=batch, points=points)
+
+
+def complexity_pages(
+    folder: Path,
+    networks: Sequence[str] = (),
+    *,
+    batch: int = 8,
+    measure: bool = True,
+    progress: Progress = silent,
+) -> tuple[ComplexityStudy, Path]:
+    """The study, and its page in the folder. Broken off, it goes on where it was when it is called again.
+
+    Raises what `study_complexity` raises, and MachineError at once for a folder that cannot be written to.
+    """
+    networks = _chosen(networks, batch)
+    kept = KeptPoints(folder, circumstances(batch if measure else None))
+    study = study_complexity(networks, batch=batch, measure=measure, kept=kept, progress=progress)
+    page = write_complexity_pages(study, folder)
+    kept.forget()
+    return study, page
+
+
+def _chosen(networks: Sequence[str], batch: int) -> Sequence[str]:
+    """The networks of the study; what cannot be studied is refused before anything is measured."""
+    if batch < 1:
+        raise UsageError(f"--batch {batch}: at least one picture per pass is needed.")
+    for name in networks:
+        if _accuracy(name) is None:
+            raise UsageError(
+                f"{name}: no top-1 accuracy on ImageNet is known; see `convlens zoo` for those that have one."
+            )
+    return networks or [name for name in names() if _accuracy(name) is not None]
 
 
 def _accuracy(name: str) -> tuple[float, str | None] | None:
@@ -73,8 +110,7 @@ def _accuracy(name: str) -> tuple[float, str | None] | None:
 
 def _point(name: str, batch: int | None) -> ComplexityPoint:
     known, accuracy = card(name), _accuracy(name)
-    if accuracy is None:
-        raise UsageError(f"{name}: no top-1 accuracy on ImageNet is known; see `convlens zoo` for those that have one.")
+    assert accuracy is not None, "checked before the study begins"
     module = blueprint(name).eval()
     example = torch.zeros(2, *known.input_shape, device="meta")
     total = cost(cached_capture(name, known.classes)(module, example)).total

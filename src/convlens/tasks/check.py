@@ -1,4 +1,4 @@
-"""Check: everything that can be wrong with a folder of pictures, found before it costs a night. Only reads."""
+"""Check: what is wrong with the files of a folder of images, found before it costs a night. Only reads."""
 
 import csv
 import io
@@ -12,23 +12,25 @@ from pathlib import Path
 
 from convlens.core.check import ADVICE, CheckRecord, ClassCount
 from convlens.core.errors import UsageError
-from convlens.core.files import cache_folder, write_atomically
+from convlens.core.files import write_atomically
 from convlens.core.progress import Progress, silent
 from convlens.core.records import now
 from convlens.core.run import Problem
 from convlens.core.target import strata
 from convlens.data.decode import THUMBNAIL_SIDE, BadPicture, opened, thumbnail_of
 from convlens.data.examine import Examination, examine
+from convlens.data.foreign import DOCUMENT, FOREIGN
 from convlens.data.manifest import EMPTY_CLASS, Manifest, Picture
 from convlens.data.neighbours import connected
 from convlens.data.scan import duplicates, labelled_pictures
-from convlens.data.signature import alike, roughly_alike
+from convlens.data.signature import alike
 from convlens.report.check_page import PAGE_THUMBNAILS, THUMBNAILS_PER_REASON, write_check_page
 from convlens.tasks.asked_layout import asked_layout
-from convlens.transfer.feature_index import fullest_table
 
 MOST_BAD = 0.05
 _FILES_PER_TASK = 8
+_OF_NO_IMAGE = {EMPTY_CLASS, FOREIGN, DOCUMENT}
+"""Reasons that count no file as unusable: nobody meant an image there."""
 _LEAST_PER_CLASS, _MOST_PER_CLASS = 1, 12
 
 
@@ -48,9 +50,9 @@ def check_pictures(
 
     `folder`, `labels`, `nested`, `learn` and `label_columns` are as in `train`. `most_bad` is the part of files that
     may be unusable before `too_bad` holds. `html` is a page to be written, with thumbnails class by class; `fix_list` a
-    CSV file of suggestions. Features of the pictures that are in the cache since a training are compared, too. Raises
-    UsageError where there is no such folder, or one in the place of `html` or `fix_list`; DataError where it holds no
-    classes.
+    CSV file of suggestions. What is found follows from the files alone, not from what was trained before; whether a
+    label is right is not told. Raises UsageError where there is no such folder, or one in the place of `html` or
+    `fix_list`; DataError where it holds no classes.
     """
     if not 0 <= most_bad <= 1:
         raise UsageError(f"--max-bad {most_bad:g}: give a part of the files, from 0 to 1 (or 0% to 100%).")
@@ -64,13 +66,11 @@ def check_pictures(
     twice = _named_by_side(duplicates(tuple(usable)), manifest)
     copies = {one.file for one in twice}
     single = [picture for picture in usable if picture.file not in copies]
-    similar = _similar(single, examined)
-    with_features, by_features = _similar_by_features(single, examined)
-    told = {one.file for one in similar}
-    similar += [one for one in by_features if one.file not in told]
+    likes = _likes(single, examined)
+    similar = [_likeness(one, like) for one, like in likes]
     problems = [*manifest.problems, *bad, *twice, *similar, *remarks]
     problems += manifest.without(tuple(problems)).class_problems()
-    record = _record(manifest, examined, problems, with_features, most_bad, time.perf_counter() - start)
+    record = _record(manifest, examined, problems, likes, most_bad, time.perf_counter() - start)
     if fix_list is not None:
         write_atomically(Path(fix_list).expanduser(), _fix_list(record))
     if html is not None:
@@ -137,60 +137,33 @@ def _named_by_side(problems: Sequence[Problem], manifest: Manifest) -> list[Prob
     ]
 
 
-def _similar(pictures: Sequence[Picture], examined: _Examined) -> list[Problem]:
-    """For all pictures that look alike but the first of them, one that each looks like itself."""
+def _likes(pictures: Sequence[Picture], examined: _Examined) -> list[tuple[Picture, Picture]]:
+    """All images that look like another one, but the first of each such group, each with one that it looks like."""
     pairs = list(alike([examined[picture.file].signature for picture in pictures]))
     likes: dict[int, int] = {}
     for one, other in [*pairs, *((other, one) for one, other in pairs)]:
         likes[one] = min(other, likes.get(one, other))
     groups = connected(len(pictures), pairs)
-    return [
-        _likeness(pictures[place], pictures[likes[place]], "looks like")
-        for place in sorted(likes)
-        if groups[place] != place
-    ]
+    return [(pictures[place], pictures[likes[place]]) for place in sorted(likes) if groups[place] != place]
 
 
-def _similar_by_features(pictures: Sequence[Picture], examined: _Examined) -> tuple[int, list[Problem]]:
-    """How many pictures have features in the cache, and for those that are like an earlier one by them, which it is."""
-    store = cache_folder() / "store"
-    table = fullest_table(store, [picture.sha256 for picture in pictures])
-    if table is None:
-        return 0, []
-    from convlens.transfer.features import FeatureTable
-    from convlens.transfer.likeness import alike_by_features
-
-    features = FeatureTable(store, table.key)
-    known = [picture for picture in pictures if picture.sha256 in features]
-    signatures = [examined[picture.file].signature for picture in known]
-    first: dict[int, int] = {}
-    for ones, others in alike_by_features(features, [picture.sha256 for picture in known]):
-        rough = roughly_alike([signatures[one] for one in ones], [signatures[other] for other in others])
-        for one, other in zip(ones[rough].tolist(), others[rough].tolist(), strict=True):
-            early, late = sorted((one, other))
-            first[late] = min(early, first.get(late, early))
-    return len(known), [
-        _likeness(known[late], known[early], "has nearly the features of") for late, early in sorted(first.items())
-    ]
-
-
-def _likeness(one: Picture, first: Picture, how: str) -> Problem:
+def _likeness(one: Picture, first: Picture) -> Problem:
     if one.label != first.label:
-        return _problem(one, "alike-two-labels", f"{how} {first.file}, which is {first.label!r}")
+        return _problem(one, "alike-two-labels", f"looks like {first.file}, which is {first.label!r}")
     if one.side != first.side:
-        return _problem(one, "alike-two-sides", f"{how} {first.file}, on the other side of the split")
-    return _problem(one, "near-duplicate", f"{how} {first.file}")
+        return _problem(one, "alike-two-sides", f"looks like {first.file}, on the other side of the split")
+    return _problem(one, "near-duplicate", f"looks like {first.file}")
 
 
 def _record(
     manifest: Manifest,
     examined: _Examined,
     problems: list[Problem],
-    with_features: int,
+    likes: list[tuple[Picture, Picture]],
     most_bad: float,
     seconds: float,
 ) -> CheckRecord:
-    of_files = [one for one in problems if one.reason != EMPTY_CLASS]
+    of_files = [one for one in problems if one.reason not in _OF_NO_IMAGE]
     ruled_out = {one.file for one in of_files if not one.used}
     files = len({picture.file for picture in manifest.pictures} | {one.file for one in of_files})
     classes = _class_counts(manifest, ruled_out)
@@ -207,7 +180,7 @@ def _record(
         shorter_side=(min(sides), round(statistics.median(sides)), max(sides)) if sides else None,
         reasons=dict(Counter(one.reason for one in problems).most_common()),
         problems=problems,
-        with_features=with_features,
+        likes={one.file: like.file for one, like in likes},
         bad_share=len(ruled_out) / files if files else 0.0,
         most_bad=most_bad,
         seconds=seconds,
@@ -246,7 +219,9 @@ def _thumbnails(manifest: Manifest, record: CheckRecord) -> tuple[dict[str, list
             by_class[name].append(picture)
     # By hash: some of all, and the same ones each time.
     shown = {name: sorted(some, key=lambda one: one.sha256)[:each] for name, some in by_class.items()}
-    wanted = {picture.file for some in shown.values() for picture in some} | set(_of_each_reason(record.problems))
+    of_reasons = set(_of_each_reason(record.problems))
+    likes = {record.likes[file] for file in of_reasons if file in record.likes}
+    wanted = {picture.file for some in shown.values() for picture in some} | of_reasons | likes
     chosen = [picture for picture in manifest.pictures if picture.file in wanted]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         drawn = zip(chosen, pool.map(_thumbnail, chosen), strict=True)

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import shlex
 import time
 from collections.abc import Sequence
 
@@ -152,10 +151,6 @@ def fitted(
     try:
         log = _MetricsLog(place) if fitting.processes.first else no_log
         return in_stages(fitting, progress, log, checkpoints)
-    except KeyboardInterrupt:
-        if place.has_checkpoints:
-            say(f"to go on later: convlens train --resume {shlex.quote(str(place.target))}")
-        raise
     except DivergedError as error:
         raise _with_files(error, place) from error
 

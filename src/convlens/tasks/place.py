@@ -8,7 +8,9 @@ import contextlib
 import dataclasses
 import itertools
 import re
+import shlex
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,11 +21,10 @@ from filelock import FileLock, Timeout
 from convlens.core.errors import UsageError
 from convlens.core.files import disk_errors_named, write_atomically
 from convlens.core.records import Record, now
+from convlens.core.run import BEGUN_FILE, UNFINISHED
 from convlens.training.recipe import Recipe
 
 RUNS_FOLDER = Path("runs")
-UNFINISHED = ".unfinished"
-_BEGUN = "begun.json"
 _LOCK = ".lock"
 _STALE_SECONDS = 24 * 3600
 _LONGEST_SUBJECT = 100
@@ -64,12 +65,22 @@ class Place:
     def note(self, recipe: Recipe) -> None:
         """Remember what the recipe of the unfinished run has become."""
         begun = read_begun(self.target).model_copy(update={"recipe": recipe})
-        write_atomically(self.unfinished / _BEGUN, begun.to_json())
+        write_atomically(self.unfinished / BEGUN_FILE, begun.to_json())
 
     @property
     def has_checkpoints(self) -> bool:
         """Whether there is something to go on from."""
         return any(self.checkpoints.glob("step-*"))
+
+    def resume_command(self, processes: int = 1) -> str | None:
+        """The command that goes on with the run, from any folder; None where there is nothing to go on from.
+
+        A training of several processes goes on with as many.
+        """
+        if not self.has_checkpoints:
+            return None
+        program = f"torchrun --nproc-per-node {processes} -m convlens" if processes > 1 else "convlens"
+        return f"{program} train --resume {shlex.quote(str(self.unfinished.absolute()))}"
 
 
 @contextlib.contextmanager
@@ -79,9 +90,11 @@ def reserved_place(out: str | Path | None, folder: Path, recipe: Recipe) -> Iter
     Made before the work begins, so that a place that cannot be written to is noticed then. When the work fails, what
     is half written goes and checkpoints stay; with the same `out`, recipe and folder the work goes on from them.
     Raises UsageError for an `out` that exists, that another process works on, or whose checkpoints are those of
-    another recipe; MachineError where nothing can be written.
+    another recipe, and for folders whose names are no text; MachineError where nothing can be written.
     """
     parent = RUNS_FOLDER if out is None else Path(out).expanduser().parent
+    for path in (folder, *([] if out is None else [Path(out)])):
+        _refuse_other_than_text(path.absolute())
     with disk_errors_named(parent / "run"):
         parent.mkdir(parents=True, exist_ok=True)
         _remove_stale(parent)
@@ -93,7 +106,7 @@ def reserved_place(out: str | Path | None, folder: Path, recipe: Recipe) -> Iter
             _refuse_other(place, earlier, folder, recipe)
         begun = Begun(created=now(), folder=str(folder.expanduser().absolute()), recipe=recipe)
         try:
-            write_atomically(place.unfinished / _BEGUN, begun.to_json())
+            write_atomically(place.unfinished / BEGUN_FILE, begun.to_json())
             yield place
         finally:
             shutil.rmtree(place.partial, ignore_errors=True)
@@ -106,7 +119,7 @@ def read_begun(run: Path) -> Begun:
     place = Place(target=run.with_name(run.name.removesuffix(UNFINISHED)))
     if place.target.exists():
         raise UsageError(f"{place.target} is finished already; there is nothing to resume.")
-    path = place.unfinished / _BEGUN
+    path = place.unfinished / BEGUN_FILE
     if not path.is_file():
         raise UsageError(f"no unfinished run {run}: there is no {path}. Name a run that was begun, or train anew.")
     return Begun.from_json(path.read_bytes(), str(path))
@@ -115,6 +128,17 @@ def read_begun(run: Path) -> Begun:
 def unused_run_name(parent: Path, subject: str) -> Path:
     """A new name for a run below `parent`, made of the time and the subject."""
     return next(path for path in _run_names(parent, subject) if not path.exists())
+
+
+def _refuse_other_than_text(path: Path) -> None:
+    """The records of a run name both folders, and what is no text cannot stand in them."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"the name of {path} is not text in {sys.getfilesystemencoding()}, as names are here, and could not "
+            "stand in the records of a run. Rename it, take another folder, or set PYTHONUTF8=1."
+        ) from None
 
 
 def _chosen_place(target: Path) -> Place:
@@ -166,14 +190,16 @@ def _refuse_other(place: Place, begun: Begun, folder: Path, recipe: Recipe) -> N
     if other := [name for name, value in asked.items() if value != before[name]]:
         told = ", ".join(f"{name} {before[name]} (now {asked[name]})" for name in other)
         raise UsageError(
-            f"{place.target} is unfinished and was begun with {told}. Run convlens train --resume {place.target} to go "
-            f"on, give another --out, or remove {place.unfinished}."
+            f"{place.target} is unfinished and was begun with {told}. Run {place.resume_command()} to go on, give "
+            f"another --out, or remove {place.unfinished}."
         )
 
 
 def _is_of_a_run(folder: Path) -> bool:
     """Whether that is a folder in which a run was begun, by convlens, or one that is empty but for its lock."""
-    return folder.is_dir() and ((folder / _BEGUN).is_file() or not any(one.name != _LOCK for one in folder.iterdir()))
+    return folder.is_dir() and (
+        (folder / BEGUN_FILE).is_file() or not any(one.name != _LOCK for one in folder.iterdir())
+    )
 
 
 def _run_names(parent: Path, subject: str) -> Iterator[Path]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from convlens.data.manifest import Manifest
 from convlens.tasks.prepare import Prepared
 from convlens.training.recipe import Recipe
-from convlens.transfer.feature_index import stored_table
+from convlens.transfer.feature_index import num_stored
 from convlens.transfer.features import feature_key
 from convlens.transfer.networks import prefix_digest
 from convlens.transfer.precision import Precision, computes_in_bfloat16, number_format
@@ -72,6 +72,6 @@ def _stored(prepared: Prepared, manifest: Manifest, cache: Path) -> list[Precisi
     digest = prefix_digest(prepared.cut.prefix)
     images = [picture.sha256 for picture in manifest.pictures]
     keys = {one: feature_key(prepared.preprocessing, digest, number_format(one)) for one in _BOTH}
-    counts = {one: stored_table(cache / "store", key, images).num_images for one, key in keys.items()}
+    counts = {one: num_stored(cache / "store", key, images) for one, key in keys.items()}
     ranked = sorted(_BOTH, key=lambda precision: -counts[precision])
     return [precision for precision in ranked if 2 * counts[precision] >= len(images)]

@@ -13,8 +13,10 @@ from convlens.core.prediction import Prediction, PredictionRecord
 from convlens.core.progress import Progress, silent
 from convlens.core.run import Problem
 from convlens.data.batches import decoded_batches, normalised
+from convlens.data.foreign import of_convlens
 from convlens.data.manifest import Picture
-from convlens.data.scan import files_below, picture_at, shown
+from convlens.data.scan import picture_at, shown
+from convlens.data.walk import files_below
 from convlens.tasks.adopt import make_known
 from convlens.training.target import Target, target_of
 from convlens.transfer.heads import replace_head
@@ -28,7 +30,7 @@ _BATCH_SIZE = 32
 def predict(run: str | Path, *images: str | Path, progress: Progress = silent) -> PredictionRecord:
     """What a run says of each picture: its class or labels with all probabilities, or its numbers.
 
-    `images` are files, or folders that are searched for pictures.
+    `images` are files, or folders that are searched for pictures; runs of convlens in them are left out.
 
     A file that gives no picture is listed in `bad_files` and the rest go on. Raises UsageError where `run` is no run
     folder or a named picture does not exist, IntegrityError where the weights are not those of the run.
@@ -106,7 +108,7 @@ def _found(images: tuple[str | Path, ...]) -> tuple[list[Picture], list[Problem]
 def _expanded(images: tuple[str | Path, ...]) -> Iterator[Path]:
     for image in images:
         path = Path(image).expanduser()
-        if path.is_dir():
+        if path.is_dir() and not of_convlens(path):
             yield from files_below(path)
         elif path.exists():
             yield path

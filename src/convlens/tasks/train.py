@@ -8,7 +8,8 @@ from torch import nn
 from convlens.core.errors import DataError, MachineError
 from convlens.core.files import cache_folder
 from convlens.core.progress import Progress, Say, silent, unsaid
-from convlens.core.run import FeatureCounts, RunRecord
+from convlens.core.run import UNFINISHED, FeatureCounts, RunRecord
+from convlens.core.stopping import resumable
 from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
 from convlens.tasks.adopt import adopt
@@ -17,7 +18,7 @@ from convlens.tasks.divide import divided, layout_of, likeness, with_whole_paths
 from convlens.tasks.fit import Fitting, fitted, judged
 from convlens.tasks.network import weights_named
 from convlens.tasks.notices import Warnings, say_found, say_loss, say_start, warn_of_data, warn_of_random_weights
-from convlens.tasks.place import UNFINISHED, Begun, Place, read_begun, reserved_place
+from convlens.tasks.place import Begun, Place, read_begun, reserved_place
 from convlens.tasks.precision import settled
 from convlens.tasks.prepare import Prepared, freeze_outcome, prepare
 from convlens.tasks.recipe import changed_recipe, suited_to
@@ -151,10 +152,11 @@ def _run(
 ) -> RunRecord:
     refuse_wrong_minutes(checkpoint_minutes)
     clock = Clock()
-    with joined(recipe.device) as processes, contextlib.ExitStack() as stack:
+    with joined(recipe.device, say) as processes, contextlib.ExitStack() as stack:
         place = processes.told(lambda: stack.enter_context(reserved_place(out, Path(folder), recipe)))
         if not processes.first:
             progress, say = silent, unsaid
+        stack.enter_context(resumable(lambda: place.resume_command(processes.count)))
         recipe = processes.told(lambda: read_begun(place.target).recipe)  # with the number formats of an earlier part
         result = _trained(folder, recipe, place, checkpoint_minutes * 60, clock, progress, say, processes)
         return processes.told(lambda: write_run_folder(place, result))

@@ -6,8 +6,8 @@ its messages anew after the first step, so that a training that goes on from a c
 """
 
 import contextlib
+import dataclasses
 import datetime
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,13 +15,17 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
 from convlens.core.errors import MachineError
+from convlens.core.progress import Say, unsaid
+from convlens.core.torchrun import left_behind, started_by_torchrun
+from convlens.training.rendezvous import Meeting, rendezvous
 
 _LEAST_EXAMPLES = 2
 """In a part of a minibatch: batch normalisation needs two values."""
-_PATIENCE = datetime.timedelta(days=1)
-"""How long a process waits for another one: the first decodes all pictures while the others wait."""
+_PATIENCE = datetime.timedelta(minutes=10)
+"""How long an exchange may take, which begins when all processes are there or between two steps."""
 
 T = TypeVar("T")
 
@@ -32,6 +36,8 @@ class Processes:
 
     rank: int = 0
     count: int = 1
+    meeting: Meeting | None = dataclasses.field(default=None, compare=False, repr=False)
+    """Where they wait for each other when that may take long; None for one that is alone."""
 
     @property
     def first(self) -> bool:
@@ -72,6 +78,7 @@ class Processes:
         """The tensors of all processes, in the order of their ranks; their shapes may differ."""
         if self.count == 1:
             return [tensor]
+        self._meet()
         found: list[Any] = [None] * self.count
         dist.all_gather_object(found, tensor)
         return found
@@ -81,6 +88,7 @@ class Processes:
         if self.count == 1:
             return make()
         box: list[Any] = [make() if self.first else None]
+        self._meet()
         dist.broadcast_object_list(box)
         given: T = box[0]
         return given
@@ -92,41 +100,68 @@ class Processes:
             yield
             return
         if not self.first:
-            dist.barrier()
+            self._meet()
         yield
         if self.first:
-            dist.barrier()
+            self._meet()
+
+    def _meet(self) -> None:
+        if self.meeting is not None:
+            self.meeting.wait()
 
 
 ALONE = Processes()
 
 
 @contextlib.contextmanager
-def joined(device: str) -> Iterator[Processes]:
+def joined(device: str, say: Say = unsaid) -> Iterator[Processes]:
     """The processes that `torchrun` started this one among; alone where it did not. On "cuda" each has its own GPU.
 
-    Raises MachineError where there are fewer GPUs than processes, and where another process is no longer there to
-    exchange with.
+    Says for whom it waits, and which variables of the environment it does not believe. Raises UsageError where what
+    torchrun sets is there in part; MachineError where there are fewer GPUs than processes, where one of them does not
+    come, and where another process is no longer there to exchange with.
     """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count == 1:
+    started = started_by_torchrun()
+    if started is None and (left := left_behind()):
+        say(f"the environment has {left}, but torchrun did not start this process: it trains alone")
+    if started is None or started.count == 1:
         yield ALONE
         return
     if device == "cuda":
-        _take_gpu(int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]))
-    # On a GPU both of them: gloo exchanges the processor's tensors, nccl the GPU's.
-    dist.init_process_group("gloo" if device == "cpu" else None, timeout=_PATIENCE)
+        _take_gpu(started.local_rank, started.local_count)
+    with _errors_of_others_told():
+        meeting = rendezvous(started, say)
+        try:
+            with _exchange(meeting, device, started.rank, started.count):
+                yield Processes(rank=started.rank, count=started.count, meeting=meeting)
+        except BaseException:
+            meeting.give_up()
+            raise
+
+
+@contextlib.contextmanager
+def _exchange(meeting: Meeting, device: str, rank: int, count: int) -> Iterator[None]:
+    """Inside, tensors can be exchanged; on a GPU by both of them: gloo for the processor's, nccl for the GPU's."""
+    backend = "gloo" if device == "cpu" else None
+    store = PrefixStore("group", meeting.store)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=_PATIENCE)
     try:
-        yield Processes(rank=dist.get_rank(), count=count)
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+@contextlib.contextmanager
+def _errors_of_others_told() -> Iterator[None]:
+    try:
+        yield
     except RuntimeError as error:
         if not _is_of_the_connection(error):
             raise
         raise MachineError(
-            "another process of this training has ended, see what it said; this one cannot go on alone. The same "
-            "command goes on from the newest checkpoint."
+            "another process of this training has ended, see what it said; this one cannot go on alone. Start "
+            "all of them again, with --resume RUN where the run has a checkpoint."
         ) from error
-    finally:
-        dist.destroy_process_group()
 
 
 def _take_gpu(number: int, processes: int) -> None:

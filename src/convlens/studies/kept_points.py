@@ -1,0 +1,80 @@
+"""The points of a study that is under way, in its folder: what was finished is there after a break of any kind."""
+
+import platform
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+import convlens
+from convlens.core.complexity import COMPLEXITY_UNFINISHED_FILE, ComplexityPoint
+from convlens.core.errors import DataError
+from convlens.core.files import write_atomically
+from convlens.core.records import Record
+
+
+class Circumstances(Record):
+    """What a point depends on besides its network; a point of others is not taken for one of these."""
+
+    convlens: str
+    torch: str
+    machine: str
+    batch: int | None
+    """Images per forward pass; None where the speed is not measured."""
+
+
+class _Unfinished(Record):
+    kind: Literal["convlens.study.complexity.unfinished"] = "convlens.study.complexity.unfinished"
+    version: Literal[1] = 1
+    circumstances: Circumstances
+    points: list[ComplexityPoint]
+
+
+class KeptPoints:
+    """Points by the name of their network, written to the folder as they come."""
+
+    def __init__(self, folder: Path, circumstances: Circumstances) -> None:
+        """Reads what a study that was broken off left, and writes it again: a place that takes no file is noticed now.
+
+        Raises MachineError for such a place, DataError where the file is another one.
+        """
+        self._path = folder / COMPLEXITY_UNFINISHED_FILE
+        self._circumstances = circumstances
+        self._points = {point.name: point for point in self._left()}
+        self._write()
+
+    def __getitem__(self, name: str) -> ComplexityPoint | None:
+        return self._points.get(name)
+
+    def keep(self, point: ComplexityPoint) -> None:
+        """Write the point beside those that are kept."""
+        self._points[point.name] = point
+        self._write()
+
+    def forget(self) -> None:
+        """Take the file away: the study is finished, and to make it again means to measure again."""
+        self._path.unlink()
+
+    def _left(self) -> list[ComplexityPoint]:
+        if not self._path.is_file():
+            return []
+        try:
+            left = _Unfinished.from_json(self._path.read_bytes(), str(self._path))
+        except DataError as error:
+            raise DataError(f"{error} To begin the study anew, remove that file.") from error
+        return left.points if left.circumstances == self._circumstances else []
+
+    def _write(self) -> None:
+        left = _Unfinished(circumstances=self._circumstances, points=list(self._points.values()))
+        write_atomically(self._path, left.to_json())
+
+
+def circumstances(batch: int | None) -> Circumstances:
+    """Those of this process."""
+    return Circumstances(convlens=convlens.__version__, torch=torch.__version__, machine=machine(), batch=batch)
+
+
+def machine() -> str:
+    """This machine, as far as a speed depends on it."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{platform.machine()}, {torch.get_num_threads()} threads, {capability}"

@@ -26,11 +26,11 @@ from convlens.core.seeds import derived_seed
 from convlens.data.batches import decoded_batches, normalised
 from convlens.data.scan import scan
 from convlens.data.splits import split_pictures
-from convlens.tasks.fit import Fitting, in_stages
-from convlens.tasks.prepare import Prepared, prepare
+from convlens.pipeline.fit import Fitting, in_stages
+from convlens.pipeline.prepare import Prepared, prepare
 from convlens.training.recipe import Recipe
-from convlens.training.target import target_of
-from convlens.transfer.prefix import run_prefix
+from convlens.training.task import task_of
+from convlens.transfer.prefix import extract_features
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -66,7 +66,7 @@ def with_convlens(folder: Path, recipe: Recipe) -> tuple[float, list[float]]:
     """Median seconds of an epoch (training and validation), and the training losses."""
     manifest = split_pictures(scan(folder), recipe.val_fraction, recipe.seed)
     prepared = prepare(recipe, len(manifest.classes))
-    features = run_prefix(
+    features = extract_features(
         prepared.cut.prefix, manifest, prepared.preprocessing, recipe.precision, cache_folder() / "store", silent
     )
     _, history = in_stages(Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe), silent)
@@ -83,7 +83,7 @@ def with_plain_torch(folder: Path, recipe: Recipe) -> tuple[float, list[float]]:
         pictures = manifest.side(side)
         batches = decoded_batches(pictures, prepared.preprocessing, 32)
         pixels = torch.cat([normalised(batch.pixels, prepared.preprocessing) for batch in batches])
-        sides[side] = pixels, target_of("class", manifest.classes).encoded(one.label for one in pictures)
+        sides[side] = pixels, task_of("class", manifest.classes).encoded(one.label for one in pictures)
     trained = [*module.get_submodule("layer4").parameters(), *module.get_submodule("fc").parameters()]
     optimizer = torch.optim.SGD(trained, lr=recipe.learning_rate, momentum=recipe.momentum)
     generator = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))

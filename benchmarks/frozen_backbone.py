@@ -45,12 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     rounds = []
     for number in range(chosen.rounds):
-        rounds.append(one_round(chosen.folder.resolve()))
+        rounds.append(trial(chosen.folder.resolve()))
         print(f"round {number + 1}: {rounds[-1]}", file=sys.stderr)
     print_table(rounds)
 
 
-def one_round(folder: Path) -> dict[str, float]:
+def trial(folder: Path) -> dict[str, float]:
     """Seconds and memory of each contestant, and the accuracies."""
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as place:

@@ -17,15 +17,15 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from convlens.comparison.siblings import TrainedHead, family, fit_siblings
+from convlens.comparison.stacked_heads import Sibling
+from convlens.comparison.tricks import PLAIN, TRICKS
 from convlens.core.progress import silent
 from convlens.core.run import EpochMetrics
 from convlens.training.learner import Model
 from convlens.training.loop import fit, predict_logits
 from convlens.training.objective import CategoricalCrossEntropy
 from convlens.training.recipe import Recipe
-from convlens.training.siblings import TrainedHead, family, fit_siblings
-from convlens.training.stacked_heads import Sibling
-from convlens.training.tricks import PLAIN, TRICKS
 
 
 class Rows:

@@ -27,7 +27,7 @@ from convlens.layers.dense import DenseBlock, Transition
 from convlens.layers.residual import shortcut
 from convlens.tasks.train import train
 from convlens.zoo.house import House, SqueezeExciteBlock
-from convlens.zoo.initialisation import he_normal
+from convlens.zoo.initialization import he_normal
 
 SIZE, EPOCHS, EVERY, ROUNDS, BATCH = 48, 10, 8, 10, 64
 Build = Callable[[int], nn.Module]

@@ -40,7 +40,7 @@ from convlens.data.augment import Augmentation
 from convlens.data.batches import decoded_batches
 from convlens.data.scan import scan
 from convlens.graph.run import run
-from convlens.tasks.prepare import prepare
+from convlens.pipeline.prepare import prepare
 from convlens.training.learner import Learner, Model
 from convlens.training.recipe import Recipe
 from convlens.transfer.precision import computes_in_bfloat16

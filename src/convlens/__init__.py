@@ -8,6 +8,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from convlens.backbones.external import adopt as adopt
+    from convlens.backbones.resolve import network as network
     from convlens.gradient.backpropagate import backpropagate as backpropagate
     from convlens.gradient.check import check as check
     from convlens.gradient.tensor import chain as chain
@@ -17,14 +19,12 @@ if TYPE_CHECKING:
     from convlens.graph.graph import Graph as Graph
     from convlens.graph.receptive_field import receptive_field as receptive_field
     from convlens.graph.split import split as split
-    from convlens.tasks.adopt import adopt as adopt
     from convlens.tasks.check import check_pictures as check_pictures
     from convlens.tasks.collect import collect as collect
     from convlens.tasks.compare import compare as compare
     from convlens.tasks.evaluate import evaluate as evaluate
     from convlens.tasks.explain import explain as explain
     from convlens.tasks.inspect import inspect as inspect
-    from convlens.tasks.network import network as network
     from convlens.tasks.predict import predict as predict
     from convlens.tasks.train import resume as resume
     from convlens.tasks.train import train as train
@@ -33,7 +33,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Graph": "convlens.graph.graph",
-    "adopt": "convlens.tasks.adopt",
+    "adopt": "convlens.backbones.external",
     "backpropagate": "convlens.gradient.backpropagate",
     "capture": "convlens.graph.capture",
     "chain": "convlens.gradient.tensor",
@@ -46,7 +46,7 @@ _PUBLIC = {
     "explain": "convlens.tasks.explain",
     "gradient_tensor": "convlens.gradient.tensor",
     "inspect": "convlens.tasks.inspect",
-    "network": "convlens.tasks.network",
+    "network": "convlens.backbones.resolve",
     "predict": "convlens.tasks.predict",
     "receptive_field": "convlens.graph.receptive_field",
     "resume": "convlens.tasks.train",

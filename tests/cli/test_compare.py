@@ -5,7 +5,7 @@ import pytest
 
 from convlens.cli.compare import seconds_of
 from convlens.core.errors import UsageError
-from tests.tasks.pictures import draw_pictures
+from tests.images import draw_pictures
 
 
 @pytest.fixture(scope="module")

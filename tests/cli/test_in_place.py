@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tests.cli import process
-from tests.tasks.pictures import TINY_OPTIONS, draw_pictures
+from tests.images import TINY_OPTIONS, draw_pictures
 
 
 @pytest.fixture(scope="module")

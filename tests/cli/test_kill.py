@@ -7,8 +7,8 @@ import time
 import pytest
 
 from tests.cli import process
-from tests.tasks.pictures import TINY_OPTIONS, draw_pictures
-from tests.tasks.whole import check_cache, check_runs
+from tests.images import TINY_OPTIONS, draw_pictures
+from tests.runs.whole import check_cache, check_runs
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from convlens.tasks.train import train
-from tests.tasks.pictures import TINY, draw, draw_pictures
+from tests.images import TINY, draw, draw_pictures
 
 
 @pytest.fixture(scope="module")

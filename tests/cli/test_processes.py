@@ -12,8 +12,8 @@ import pytest
 
 from tests.cli import process
 from tests.cli.test_resume import metrics, newest
-from tests.tasks.pictures import draw_pictures
-from tests.tasks.whole import check_runs
+from tests.images import draw_pictures
+from tests.runs.whole import check_runs
 
 TORCHRUN = [
     *(str(Path(sys.executable).with_name("torchrun")), "--standalone", "--nproc-per-node", "2"),

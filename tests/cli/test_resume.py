@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli import process
-from tests.tasks.pictures import draw_pictures
-from tests.tasks.whole import RUN_FILES, check_runs
+from tests.images import draw_pictures
+from tests.runs.whole import RUN_FILES, check_runs
 
 OPTIONS = ("--weights", "random", "--freeze", "none", "--size", "32", "--epochs", "12", "--batch-size", "8")
 REGULARISED = ("--ema", "0.9", "--mixup", "0.2", "--cutmix", "1", "--erasing", "0.3", "--clip", "1", "--warm-up", "1")

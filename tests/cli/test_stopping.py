@@ -10,8 +10,8 @@ import pytest
 
 from convlens.cli.stopping import Stopped, stopped_by_signals
 from tests.cli import process
-from tests.tasks.pictures import TINY_OPTIONS, draw_pictures
-from tests.tasks.whole import check_cache, temporaries
+from tests.images import TINY_OPTIONS, draw_pictures
+from tests.runs.whole import check_cache, temporaries
 
 SIGNALS = [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 

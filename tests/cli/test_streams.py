@@ -15,7 +15,7 @@ import pytest
 
 from convlens.cli import streams
 from tests.cli import process
-from tests.tasks.pictures import TINY_OPTIONS, draw_pictures
+from tests.images import TINY_OPTIONS, draw_pictures
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 ENCODINGS = {"the C locale": ASCII, "ascii": {"PYTHONIOENCODING": "ascii"}, "cp1252": {"PYTHONIOENCODING": "cp1252"}}

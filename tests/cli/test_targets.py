@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.data.drawn import put
-from tests.tasks.pictures import draw
+from tests.images import draw
 
 OPTIONS = ("--size", 32, "--epochs", 3, "--learning-rate", "0.05")
 

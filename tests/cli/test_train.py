@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from tests.cli import process
-from tests.tasks.pictures import COLOURS, TINY_OPTIONS, draw_pictures
-from tests.tasks.whole import check_cache, check_runs, temporaries
+from tests.images import COLOURS, TINY_OPTIONS, draw_pictures
+from tests.runs.whole import check_cache, check_runs, temporaries
 
 FOUND_BAD = {
     "blue/empty.png": "empty",

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.cli import process
-from tests.tasks.pictures import TINY_OPTIONS, draw_pictures
-from tests.tasks.whole import check_cache, check_runs, temporaries
+from tests.images import TINY_OPTIONS, draw_pictures
+from tests.runs.whole import check_cache, check_runs, temporaries
 
 
 def test_two_runs_at_once(cache, tmp_path, convlens):

@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 
 from convlens import zoo
-from tests.tasks.pictures import TINY_OPTIONS, draw, draw_pictures
+from tests.images import TINY_OPTIONS, draw, draw_pictures
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from convlens.report.explain import explanation_page
 from convlens.tasks.explain import explain_mistakes
 from convlens.tasks.train import train
 from tests.graph.nets import Residual, randomised
-from tests.tasks.pictures import COLOURS, TINY, draw, draw_pictures
+from tests.images import COLOURS, TINY, draw, draw_pictures
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import torch
 
 import convlens
 from convlens.core.run import METRICS_FILE
-from tests.tasks.pictures import draw_pictures
+from tests.images import draw_pictures
 
 FILE = Path(__file__).with_name("losses.txt")
 _SMALL = {"size": 32, "precision": "fp32", "seed": 3}

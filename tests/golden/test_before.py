@@ -10,7 +10,7 @@ import torch
 
 import convlens
 from convlens.core.run import METRICS_FILE
-from convlens.tasks import run_folder
+from convlens.runs import writer
 from convlens.tasks.train import resume, train_by_recipe
 from convlens.zoo import registry
 from tests.golden.tiny import NAME, tiny
@@ -27,7 +27,7 @@ def before(tmp_path, monkeypatch):
         path.write_text(path.read_text().replace("BEFORE", str(folder)))
     monkeypatch.setenv("CONVLENS_CACHE", str(folder / "cache"))
     monkeypatch.setattr(registry, "_ADOPTED", {})
-    monkeypatch.setattr(run_folder, "write_run_report", lambda run: (run / "report.html").write_text("</html>"))
+    monkeypatch.setattr(writer, "write_run_report", lambda run: (run / "report.html").write_text("</html>"))
     convlens.adopt(tiny(), NAME)
     return folder
 

@@ -17,7 +17,7 @@ from convlens.graph.run import run
 from convlens.ops import TABLE, NoRule, tensor_inputs
 from tests.gradient.oracle import assert_equals_autograd
 from tests.ops.cases import CASES
-from tests.ops.oracle import target_of
+from tests.ops.oracle import task_of
 
 
 class Tied(nn.Module):
@@ -91,7 +91,7 @@ def graph_of_call(name: str, arguments: tuple[Any, ...], keywords: Mapping[str, 
     nodes = [
         Node(name=names[id(x)], kind="input", operator="input", shape=tuple(x.shape), dtype=x.dtype) for x in inputs
     ]
-    target = target_of(TABLE[name])
+    target = task_of(TABLE[name])
 
     def ref(value: Any) -> Any:
         if isinstance(value, list | tuple):
@@ -114,7 +114,7 @@ def graph_of_call(name: str, arguments: tuple[Any, ...], keywords: Mapping[str, 
 
 def has_one_value_that_its_rule_reads(name: str) -> bool:
     known = TABLE[name]
-    one = name.startswith("aten.") and len(target_of(known)._schema.returns) == 1
+    one = name.startswith("aten.") and len(task_of(known)._schema.returns) == 1
     return one and not isinstance(known.gradient, NoRule) and known.reads((True,) * 5).output
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from convlens.core.errors import MachineError, UsageError
-from convlens.gradient import Backpropagation, backpropagate, chain, fit
+from convlens.gradient import Backpropagation, backpropagate, chain, memory
 from convlens.graph.capture import capture
 from convlens.graph.graph import Graph
 from tests.graph.nets import Residual, randomised
@@ -70,7 +70,7 @@ def test_refusals(graph: Graph, result: Backpropagation, monkeypatch: pytest.Mon
         result.local_gradient("linear", "x")
     with pytest.raises(UsageError, match="x is a value that no operator computes"):
         result.local_gradient("x", "x")
-    monkeypatch.setattr(fit, "memory_bytes", lambda: 1000)
+    monkeypatch.setattr(memory, "memory_bytes", lambda: 1000)
     with pytest.raises(
         MachineError, match=r"the local gradient tensor of linear has the shape \(1, 3, 1, 16\): 48 ele"
     ):

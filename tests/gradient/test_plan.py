@@ -17,7 +17,7 @@ from convlens.graph.run import given_values, run
 from convlens.ops import TABLE, tensor_inputs
 from tests.graph.nets import Dense, Residual, randomised
 from tests.ops.cases import CASES
-from tests.ops.oracle import target_of
+from tests.ops.oracle import task_of
 
 
 def tape_of(graph: Graph, x: Tensor, *, keep: bool) -> Tape:
@@ -96,7 +96,7 @@ def test_a_relu_is_written_over_its_input_unless_that_is_seen_elsewhere() -> Non
 @pytest.mark.parametrize("name", CASES)
 def test_operators_that_answer_their_inputs_memory_are_known(name: str) -> None:
     known = TABLE[name]
-    node = Node(name=name, kind="operator", operator=name, target=target_of(known))
+    node = Node(name=name, kind="operator", operator=name, target=task_of(known))
     for case in CASES[name]:
         args, kwargs = case.draw(torch.float32 if torch.float32 in case.dtypes else case.dtypes[0])
         given = {tensor.untyped_storage().data_ptr() for tensor in tensor_inputs(args, kwargs)}

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from convlens.core.errors import MachineError, UsageError
-from convlens.gradient import backpropagate, chain, fit, gradient_tensor
+from convlens.gradient import backpropagate, chain, gradient_tensor, memory
 from convlens.graph.capture import capture
 
 
@@ -37,7 +37,7 @@ def test_orders_add_up() -> None:
 
 
 def test_the_lectures_shapes_have_twelve_million_elements(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit, "memory_bytes", lambda: 4 * 48_000_000 - 4)
+    monkeypatch.setattr(memory, "memory_bytes", lambda: 4 * 48_000_000 - 4)
     message = (
         "the gradient tensor has the shape (10, 20, 40, 50, 30): 12,000,000 elements, 48,000,000 bytes. That is more "
         "than 47,999,999 bytes, a quarter of this machine's memory. Take fewer elements"
@@ -47,10 +47,10 @@ def test_the_lectures_shapes_have_twelve_million_elements(monkeypatch: pytest.Mo
 
 
 def test_the_limit_is_a_quarter_of_the_memory() -> None:
-    quarter = fit.memory_bytes() // 4
-    fit.refuse_unless_it_fits("it", (quarter // 8,), (2,), torch.float32)
+    quarter = memory.memory_bytes() // 4
+    memory.refuse_unless_it_fits("it", (quarter // 8,), (2,), torch.float32)
     with pytest.raises(MachineError):
-        fit.refuse_unless_it_fits("it", (quarter // 8 + 1,), (2,), torch.float32)
+        memory.refuse_unless_it_fits("it", (quarter // 8 + 1,), (2,), torch.float32)
 
 
 @pytest.mark.parametrize(

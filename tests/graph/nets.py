@@ -5,8 +5,8 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
+from convlens.backbones.graph_cache import cached_capture
 from convlens.graph.graph import Graph
-from convlens.tasks.graph_cache import cached_capture
 from convlens.zoo import blueprint, card
 
 

@@ -75,7 +75,7 @@ def _map(value: Any, change: Any, kind: type) -> Any:
     return value
 
 
-def target_of(operator: Operator) -> Any:
+def task_of(operator: Operator) -> Any:
     """Torch's own function of that name."""
     _, packet, overload = operator.name.split(".")
     return getattr(getattr(torch.ops.aten, packet), overload)
@@ -112,7 +112,7 @@ def check_forward(operator: Operator, case: Case, dtype: torch.dtype) -> None:
     ours, _ = operator.forward(*args, **kwargs)
     assert all(torch.equal(a, b) for a, b in zip(before, tensor_inputs(args, kwargs), strict=True))
     torch.manual_seed(0)
-    theirs = target_of(operator)(*args, **kwargs)
+    theirs = task_of(operator)(*args, **kwargs)
     for a, b in zip(_outputs(ours), _outputs(theirs), strict=True):
         error = relative_error(a, b)
         assert error <= TOLERANCE[dtype], f"{operator.name}: forward differs by {error:.2g}"
@@ -150,7 +150,7 @@ def _by_autograd(
 
     args, kwargs = _map(args, leaf, Tensor), _map(kwargs, leaf, Tensor)
     torch.manual_seed(0)
-    outputs = target_of(operator)(*args, **kwargs)
+    outputs = task_of(operator)(*args, **kwargs)
     generator = torch.Generator().manual_seed(1)
     flowing = _differentiable(outputs)
     upstream = [torch.randn(y.shape, generator=generator, dtype=torch.float64).to(y.dtype) for y in flowing]
@@ -210,5 +210,5 @@ def _at(operator: Operator, args: Any, kwargs: Any, wrt: int, x: Tensor) -> Any:
 
     args, kwargs = _map(args, replaced, Tensor), _map(kwargs, replaced, Tensor)
     torch.manual_seed(0)
-    result = target_of(operator)(*args, **kwargs)
+    result = task_of(operator)(*args, **kwargs)
     return _differentiable(result) if isinstance(result, list | tuple) else result

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from convlens.ops import Backward, lookup
 from convlens.ops.convolution_definition import Geometry, bias_gradient, convolve, filter_gradient, input_gradient
-from convlens.ops.normalisation_definition import normalise, normalise_gradient
+from convlens.ops.normalization_definition import normalise, normalise_gradient
 from convlens.ops.pooling_definition import (
     adaptive_average_pool,
     average_pool,

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from convlens.ops import TABLE, NoRule, Operator, tensor_inputs
 
 from .cases import CASES
-from .oracle import Case, target_of
+from .oracle import Case, task_of
 
 COUNTED = sorted(name for name, record in TABLE.items() if not isinstance(record.multiply_adds, NoRule))
 NOT_COUNTED_BY_TORCH = {"aten.mv.default", "aten.dot.default", "aten.bilinear.default"}
@@ -50,7 +50,7 @@ def by_torch(operator: Operator, case: Case, needs: tuple[bool, ...]) -> tuple[i
     for tensor, wanted in zip(tensor_inputs(args, kwargs), needs, strict=True):
         tensor.requires_grad_(wanted)
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        output = target_of(operator)(*args, **kwargs)
+        output = task_of(operator)(*args, **kwargs)
         forward = counter.get_total_flops()
         if any(needs):
             output.sum().backward()
@@ -64,7 +64,7 @@ def test_multiply_adds_are_half_of_torchs_operations(name: str, case: Case) -> N
     assert not isinstance(operator.multiply_adds, NoRule)
     assert not isinstance(operator.backward_multiply_adds, NoRule)
     args, kwargs = case.shapes()
-    output = tuple(target_of(operator)(*case.draw(torch.float64)[0], **kwargs).shape)
+    output = tuple(task_of(operator)(*case.draw(torch.float64)[0], **kwargs).shape)
     for needs in itertools.product((True, False), repeat=len(case.constants)):
         if any(wanted and constant for wanted, constant in zip(needs, case.constants, strict=True)):
             continue

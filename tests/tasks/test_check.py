@@ -22,7 +22,7 @@ from convlens.tasks.check import check_pictures
 from convlens.tasks.train import train
 from tests.data.drawn import encoded, put
 from tests.data.test_examine import TREATED, busy
-from tests.data.test_signature import photograph
+from tests.data.test_perceptual_hash import photograph
 from tests.report.page import parsed
 
 HOSTILE = "<img src=x onerror=alert(1)>"

@@ -29,7 +29,7 @@ from convlens.tasks.collect import collect
 from tests.data.collect import internet
 from tests.data.collect.internet import picture, rules
 from tests.data.drawn import encoded
-from tests.data.test_signature import photograph
+from tests.data.test_perceptual_hash import photograph
 from tests.report.page import parsed
 
 ANYTHING = re.compile(".*")

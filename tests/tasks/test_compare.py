@@ -10,17 +10,18 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from convlens.comparison import shared_training
+from convlens.comparison.tricks import TRICKS
 from convlens.core.comparison import Comparison
 from convlens.core.errors import DataError, DivergedError, MachineError, UsageError
 from convlens.data import batches
-from convlens.tasks import run_folder, workbench
+from convlens.runs import writer
 from convlens.tasks.compare import compare
 from convlens.tasks.train import train_by_recipe
 from convlens.training.recipe import Recipe
-from convlens.training.tricks import TRICKS
 from convlens.zoo import network
+from tests.images import draw_pictures
 from tests.report.page import VOID, parsed
-from tests.tasks.pictures import draw_pictures
 
 SMALL = {"size": 32, "epochs": 2, "precision": "fp32"}
 
@@ -92,7 +93,7 @@ def test_the_same_again_is_the_same_and_decodes_nothing(pictures, tmp_path, monk
 
 @pytest.mark.parametrize("name", ["base", "dropout", "reopen", "batch-norm"])
 def test_a_row_is_what_training_alone_gives(pictures, tmp_path, monkeypatch, name):
-    monkeypatch.setattr(run_folder, "write_run_report", lambda run: None)
+    monkeypatch.setattr(writer, "write_run_report", lambda run: None)
     tricks = ["batch-norm", "dropout", "reopen"]
     record = compare(pictures, tricks=tricks, seeds=2, out=tmp_path / "compared", **SMALL)
     row = next(row for row in record.rows if row.name == name)
@@ -104,8 +105,8 @@ def test_a_row_is_what_training_alone_gives(pictures, tmp_path, monkeypatch, nam
 @pytest.mark.parametrize("views", [0, 1])
 def test_heads_that_train_at_once_are_what_training_alone_gives(pictures, tmp_path, monkeypatch, views):
     """But for rounding: the sums of many heads side by side are formed in another order than those of one."""
-    monkeypatch.setattr(run_folder, "write_run_report", lambda run: None)
-    monkeypatch.setattr(workbench, "in_stages", lambda *_: pytest.fail("a head was trained alone"))
+    monkeypatch.setattr(writer, "write_run_report", lambda run: None)
+    monkeypatch.setattr(shared_training, "in_stages", lambda *_: pytest.fail("a head was trained alone"))
     tricks = ["adam", "ema", "class-weights", "label-smoothing"]
     record = compare(pictures, tricks=tricks, seeds=2, out=tmp_path / "compared", views=views, **SMALL)
     for row in record.rows:
@@ -160,15 +161,15 @@ def test_folds_judge_every_picture_once(pictures, tmp_path):
 
 
 def test_a_recipe_that_diverges_is_left_out_and_the_others_are_compared(pictures, tmp_path, monkeypatch):
-    run = workbench.Workbench.run
+    run = shared_training.SharedTraining.run
 
     def diverging(bench, recipe, manifest):
         if recipe.optimizer == "adam" and recipe.seed == 1:
             raise DivergedError("the loss became nan")
         return run(bench, recipe, manifest)
 
-    monkeypatch.setattr(workbench.Workbench, "run_at_once", lambda bench, recipes: [None] * len(recipes))
-    monkeypatch.setattr(workbench.Workbench, "run", diverging)
+    monkeypatch.setattr(shared_training.SharedTraining, "run_at_once", lambda bench, recipes: [None] * len(recipes))
+    monkeypatch.setattr(shared_training.SharedTraining, "run", diverging)
     record = compare(pictures, tricks=["adam", "cosine"], seeds=3, out=tmp_path / "table", **SMALL)
     assert [row.name for row in record.rows] == ["base", "cosine"]
     assert record.left_out[0] == "with seed 1, recipe 'adam': the loss became nan"

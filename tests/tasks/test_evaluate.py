@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from convlens import zoo
+from convlens.backbones.class_names import class_numbers
 from convlens.core.errors import DataError, UsageError
 from convlens.data.batches import decoded_batches, normalised
 from convlens.data.scan import scan
-from convlens.tasks.class_numbers import class_numbers
 from convlens.tasks.evaluate import evaluate
 from convlens.tasks.train import train
-from tests.tasks.pictures import TINY, draw, draw_pictures
+from tests.images import TINY, draw, draw_pictures
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import torch
 
 import convlens
 from convlens.core.run import METRICS_FILE
-from tests.tasks.pictures import draw_pictures
+from tests.images import draw_pictures
 
 pytestmark = [
     pytest.mark.gpu,

@@ -6,16 +6,17 @@ import pytest
 import torch
 
 from convlens.core.errors import UsageError
-from convlens.tasks import run_folder
+from convlens.pipeline.trained import load_run
+from convlens.runs import writer
 from convlens.tasks.inspect import inspect
-from convlens.tasks.predict import load_bundle, predict
+from convlens.tasks.predict import predict
 from convlens.tasks.train import train, train_by_recipe
-from tests.tasks.pictures import TINY, draw_pictures
+from tests.images import TINY, draw_pictures
 
 
 @pytest.fixture(autouse=True)
 def short_report(monkeypatch):
-    monkeypatch.setattr(run_folder, "write_run_report", lambda run: (run / "report.html").write_text("</html>"))
+    monkeypatch.setattr(writer, "write_run_report", lambda run: (run / "report.html").write_text("</html>"))
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_a_run_is_judged_as_it_predicts(pictures, tmp_path, options):
 
 def test_the_bundle_tells_of_its_head(pictures, tmp_path):
     train(pictures, out=tmp_path / "run", head="hidden", head_width=5, dropout=0.25, **TINY)
-    bundle, module = load_bundle(tmp_path / "run")
+    bundle, module = load_run(tmp_path / "run")
     assert (bundle.head.hidden, bundle.head.dropout, bundle.head.batch_norm) == (5, 0.25, False)
     kinds = [type(layer) for layer in module.get_submodule("fc")]
     assert kinds == [torch.nn.Linear, torch.nn.ReLU, torch.nn.Dropout, torch.nn.Linear]

@@ -17,8 +17,8 @@ import torch
 from torch import nn
 
 from convlens.tasks.train import train
-from tests.tasks.pictures import draw_pictures
-from tests.tasks.whole import RUN_FILES
+from tests.images import draw_pictures
+from tests.runs.whole import RUN_FILES
 
 KILLS = 20
 MOMENTS = 0.4

@@ -8,11 +8,11 @@ import torch
 import convlens
 from convlens.core.errors import UsageError
 from convlens.core.files import cache_folder
-from convlens.tasks import precision as settling
-from convlens.tasks.place import read_begun
+from convlens.pipeline import precision as settling
+from convlens.runs.run_directory import read_begun
 from convlens.tasks.train import train
-from convlens.transfer import precision, trial
-from tests.tasks.pictures import TINY, draw_pictures
+from convlens.transfer import precision, precision_trial
+from tests.images import TINY, draw_pictures
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ def trials(monkeypatch):
 
     def compared(work):
         seen.append("a trial")
-        return trial.Trial(chosen="bf16", fp32_seconds=[2.0], bf16_seconds=[1.0])
+        return precision_trial.Trial(chosen="bf16", fp32_seconds=[2.0], bf16_seconds=[1.0])
 
-    monkeypatch.setattr(trial, "compared", compared)
+    monkeypatch.setattr(precision_trial, "compared", compared)
     return seen
 
 
@@ -100,8 +100,8 @@ def test_a_resumed_run_keeps_its_formats_though_what_is_remembered_has_changed(p
         with pytest.raises(KeyboardInterrupt):
             train(pictures, **options)
     assert read_begun(out).recipe.training_precision == "bf16"
-    for path in (cache_folder() / trial.TRIALS_FOLDER).iterdir():
-        path.write_text(trial.Trial(chosen="fp32", fp32_seconds=[1.0], bf16_seconds=[2.0]).to_json())
+    for path in (cache_folder() / precision_trial.TRIALS_FOLDER).iterdir():
+        path.write_text(precision_trial.Trial(chosen="fp32", fp32_seconds=[1.0], bf16_seconds=[2.0]).to_json())
     assert formats(train(pictures, **options)) == ("bf16", "bf16")
 
 

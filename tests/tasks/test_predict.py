@@ -9,9 +9,10 @@ import torch
 from convlens.core.errors import DataError, UsageError
 from convlens.data.batches import normalised
 from convlens.data.decode import decode
-from convlens.tasks.predict import load_bundle, predict
+from convlens.pipeline.trained import load_run
+from convlens.tasks.predict import predict
 from convlens.tasks.train import train
-from tests.tasks.pictures import TINY, draw, draw_pictures
+from tests.images import TINY, draw, draw_pictures
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_a_run_said_the_same_of_each_image_as_predict_and_as_its_weights_do(tmp_
     paths = [images / file for file in said]
     predicted = [list(one.probabilities.values()) for one in predict(out, *paths).predictions]
     torch.testing.assert_close(torch.tensor(list(said.values())), torch.tensor(predicted), atol=1e-5, rtol=0)
-    bundle, module = load_bundle(out)
+    bundle, module = load_run(out)
     kept = bundle.preprocessing
     assert (kept.resize - kept.size) % 2 == (size == 32), "margins of whole and of half pixels are tried"
     pixels = [decode(path.read_bytes(), resize=kept.resize, size=size).pixels for path in paths]

@@ -10,17 +10,17 @@ import torch
 
 from convlens.core.errors import DataError, MachineError
 from convlens.core.progress import Advance
-from convlens.tasks import run_folder
-from convlens.tasks.place import Begun
+from convlens.runs import writer
+from convlens.runs.run_directory import Begun
 from convlens.tasks.train import resume, train
 from convlens.zoo import network
-from tests.tasks.pictures import TINY, draw_pictures
+from tests.images import TINY, draw_pictures
 
 
 @pytest.fixture(autouse=True)
 def short_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing the report takes as long as all the rest of a tiny run, and has tests of its own."""
-    monkeypatch.setattr(run_folder, "write_run_report", lambda run: (run / "report.html").write_text("</html>"))
+    monkeypatch.setattr(writer, "write_run_report", lambda run: (run / "report.html").write_text("</html>"))
 
 
 @contextlib.contextmanager

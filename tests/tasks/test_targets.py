@@ -11,19 +11,19 @@ import torch
 from convlens.core.errors import ConvlensError, DataError, UsageError
 from convlens.core.progress import silent
 from convlens.core.run import LabelsEvaluation, NumbersEvaluation, RunRecord
+from convlens.pipeline.resolve import suited_to
 from convlens.tasks.check import check_pictures
 from convlens.tasks.compare import compare
 from convlens.tasks.evaluate import evaluate
 from convlens.tasks.explain import explain
 from convlens.tasks.predict import predict
-from convlens.tasks.recipe import suited_to
 from convlens.tasks.train import train
 from convlens.training.learner import Model
 from convlens.training.loop import fit
 from convlens.training.objective import L2
 from convlens.training.recipe import Recipe
 from tests.data.drawn import put
-from tests.tasks.pictures import draw
+from tests.images import draw
 
 SMALL = {"weights": "package", "size": 32, "epochs": 6, "learning_rate": 0.05, "precision": "fp32"}
 COUNT = 40

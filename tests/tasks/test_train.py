@@ -8,16 +8,16 @@ import pytest
 
 from convlens.core.errors import UsageError
 from convlens.data import batches
-from convlens.tasks import run_folder
+from convlens.runs import writer
 from convlens.tasks.train import train
-from tests.tasks.pictures import TINY, draw_pictures
-from tests.tasks.whole import check_cache, check_runs
+from tests.images import TINY, draw_pictures
+from tests.runs.whole import check_cache, check_runs
 
 
 @pytest.fixture(autouse=True)
 def short_report(monkeypatch):
     """Drawing the report takes as long as all the rest of a tiny run, and has tests of its own."""
-    monkeypatch.setattr(run_folder, "write_run_report", lambda run: (run / "report.html").write_text("</html>"))
+    monkeypatch.setattr(writer, "write_run_report", lambda run: (run / "report.html").write_text("</html>"))
 
 
 @pytest.fixture

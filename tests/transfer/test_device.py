@@ -6,12 +6,12 @@ On the meta device tensors have no values, but an operator that mixes it with th
 import pytest
 import torch
 
+from convlens.backbones.graph_cache import cached_capture
 from convlens.core.errors import MachineError, UsageError
 from convlens.core.preprocessing import Preprocessing
 from convlens.data.augment import Augmentation
 from convlens.data.batches import centred
 from convlens.graph.run import run
-from convlens.tasks.graph_cache import cached_capture
 from convlens.transfer.device import device_of, resolve_device
 from convlens.transfer.networks import cut_network
 from convlens.zoo import card, network

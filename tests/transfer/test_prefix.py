@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from convlens.backbones.graph_cache import cached_capture
 from convlens.core.errors import MachineError, UsageError
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import silent
@@ -16,10 +17,9 @@ from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
 from convlens.graph.graph import Graph
 from convlens.graph.run import run
-from convlens.tasks.graph_cache import cached_capture
 from convlens.transfer import prefix as prefix_module
 from convlens.transfer.networks import CutNetwork, cut_network
-from convlens.transfer.prefix import PrefixPass, run_prefix
+from convlens.transfer.prefix import ExtractedFeatures, extract_features
 from convlens.zoo import card, network
 from tests.graph.nets import randomised
 from tests.transfer.drawn import draw_folder
@@ -65,11 +65,11 @@ def inputs(manifest: Manifest) -> Tensor:
     return torch.cat([normalised(batch.pixels, PREPROCESSING) for batch in batches])
 
 
-def passed(graph: Graph, manifest: Manifest, root: Path, precision: str = "fp32") -> PrefixPass:
-    return run_prefix(graph, manifest, PREPROCESSING, precision, root, silent)
+def passed(graph: Graph, manifest: Manifest, root: Path, precision: str = "fp32") -> ExtractedFeatures:
+    return extract_features(graph, manifest, PREPROCESSING, precision, root, silent)
 
 
-def stored(done: PrefixPass, manifest: Manifest) -> tuple[Tensor, ...]:
+def stored(done: ExtractedFeatures, manifest: Manifest) -> tuple[Tensor, ...]:
     rows = done.table.rows(picture.sha256 for picture in manifest.pictures)
     return rows.batch(torch.arange(len(rows)))
 
@@ -110,7 +110,7 @@ def test_other_weights_preprocessing_or_number_format_mean_other_features(
     assert passed(parts.prefix, manifest, tmp_path).computed == 10
     assert passed(parts.prefix, manifest, tmp_path, "bf16").computed == 10
     larger = PREPROCESSING.model_copy(update={"resize": 80})
-    assert run_prefix(parts.prefix, manifest, larger, "fp32", tmp_path, silent).computed == 10
+    assert extract_features(parts.prefix, manifest, larger, "fp32", tmp_path, silent).computed == 10
     other = cut(randomised(network("resnet18", classes=2)), "resnet18", "maxpool")
     assert passed(other.prefix, manifest, tmp_path).computed == 10
     assert passed(parts.prefix, manifest, tmp_path).computed == 0

@@ -15,7 +15,7 @@ from torch import Tensor
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.run import Problem
 from convlens.data.decode import BadPicture, Decoded, decode
-from convlens.data.facts import Facts
+from convlens.data.image_metadata import ImageMetadata
 from convlens.data.manifest import Picture
 
 _AHEAD = 4
@@ -32,7 +32,7 @@ class PixelBatch:
 
     pictures: tuple[Picture, ...]
     pixels: Tensor
-    facts: dict[str, Facts]
+    facts: dict[str, ImageMetadata]
     failures: tuple[Problem, ...]
     problems: tuple[Problem, ...]
 
@@ -122,8 +122,10 @@ def _problem(picture: Picture, outcome: BadPicture) -> Problem:
     return Problem(file=picture.file, reason=outcome.reason, detail=outcome.detail, used=False)
 
 
-def _facts(outcome: Decoded | BadPicture) -> Facts:
+def _facts(outcome: Decoded | BadPicture) -> ImageMetadata:
     if isinstance(outcome, BadPicture):
-        return Facts(usable=False, reason=outcome.reason, detail=outcome.detail)
+        return ImageMetadata(usable=False, reason=outcome.reason, detail=outcome.detail)
     reason, detail = outcome.remark or ("", "")
-    return Facts(usable=True, reason=reason, detail=detail, thumbnail=outcome.thumbnail, signature=outcome.signature)
+    return ImageMetadata(
+        usable=True, reason=reason, detail=detail, thumbnail=outcome.thumbnail, signature=outcome.signature
+    )

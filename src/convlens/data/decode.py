@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from convlens.core.preprocessing import margin_of
 from convlens.data.container import ends_early, format_of
-from convlens.data.signature import signature
+from convlens.data.perceptual_hash import signature
 
 DECODER_VERSION = 2
 """Raised when the same bytes would give other pixels; stored features know it."""

@@ -9,7 +9,7 @@ from PIL import Image
 
 from convlens.data.container import format_of
 from convlens.data.decode import opened, remark_of, turned
-from convlens.data.signature import signature
+from convlens.data.perceptual_hash import signature
 
 DARK, BLANK, BLURRED, SMALL = "dark", "blank", "blurred", "small"
 MISNAMED = "misnamed"

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from convlens.core.errors import DataError, UsageError
 from convlens.core.target import TargetKind, strata
 from convlens.data.manifest import SIDES, Manifest, Picture, Side
-from convlens.data.neighbours import connected
+from convlens.data.neighbors import connected
 
 Pairs = Sequence[tuple[int, int]]
 """Pictures that belong together, by their places in the manifest."""

@@ -16,7 +16,7 @@ from convlens.explanation.flow import gradient_flow
 from convlens.explanation.nodes import MOST_UNFOLDED, Work, box_lines, node_lines
 from convlens.explanation.pictures import input_picture, shown_picture
 from convlens.explanation.statistics import rounded
-from convlens.explanation.target import Target, guesses_of, target_of
+from convlens.explanation.target import Target, guesses_of, task_of
 from convlens.explanation.untouched import evaluating, untouched
 from convlens.gradient.backpropagate import Backpropagation, backpropagate
 from convlens.graph.capture import capture
@@ -144,7 +144,7 @@ def _passes(
         outputs = run(graph, x)
     if len(outputs) != 1:
         raise UsageError(f"explain takes networks with one output; this one has {len(outputs)}.")
-    told, guesses = target_of(outputs[0], target, classes), guesses_of(graph, outputs[0], classes)
+    told, guesses = task_of(outputs[0], target, classes), guesses_of(graph, outputs[0], classes)
     with untouched(module):
         return backpropagate(graph, x, upstream=told.upstream, keep=True), told, guesses
 

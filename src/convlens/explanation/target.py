@@ -23,7 +23,7 @@ class Target(NamedTuple):
     upstream: Tensor
 
 
-def target_of(output: Tensor, target: int | None, classes: Sequence[str]) -> Target:
+def task_of(output: Tensor, target: int | None, classes: Sequence[str]) -> Target:
     """The score of class `target`, by default of the likeliest; the sum of outputs that are not (1, classes).
 
     Raises UsageError for a class that there is not, and another number of names than of classes.

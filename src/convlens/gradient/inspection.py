@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from convlens.core.errors import UsageError, unknown_name
-from convlens.gradient.fit import refuse_unless_it_fits
+from convlens.gradient.memory import refuse_unless_it_fits
 from convlens.gradient.passes import Tape
 from convlens.gradient.plan import Step
 from convlens.gradient.upstream import Upstream

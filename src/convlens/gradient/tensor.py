@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from convlens.core.errors import UsageError
-from convlens.gradient.fit import refuse_unless_it_fits
+from convlens.gradient.memory import refuse_unless_it_fits
 from convlens.gradient.passes import Tape, backward, forward
 from convlens.gradient.plan import plan
 from convlens.gradient.upstream import OUTSIDE, Upstream

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from convlens.backbones.graph_cache import cached_capture
 from convlens.core.complexity import ComplexityPoint, ComplexityStudy
 from convlens.core.errors import UsageError
 from convlens.core.progress import Progress, silent
@@ -20,7 +21,6 @@ from convlens.core.records import now
 from convlens.graph.cost import cost
 from convlens.report.complexity import write_complexity_pages
 from convlens.studies.kept_points import KeptPoints, circumstances, machine
-from convlens.tasks.graph_cache import cached_capture
 from convlens.zoo import blueprint, card, names, published_accuracy, weight_cards
 
 _FAMILIES = {

@@ -21,11 +21,11 @@ from convlens.data.decode import THUMBNAIL_SIDE, BadPicture, opened, thumbnail_o
 from convlens.data.examine import Examination, examine
 from convlens.data.foreign import DOCUMENT, FOREIGN
 from convlens.data.manifest import EMPTY_CLASS, Manifest, Picture
-from convlens.data.neighbours import connected
+from convlens.data.neighbors import connected
+from convlens.data.perceptual_hash import alike
 from convlens.data.scan import duplicates, labelled_pictures
-from convlens.data.signature import alike
+from convlens.pipeline.layout import asked_layout
 from convlens.report.check_page import PAGE_THUMBNAILS, THUMBNAILS_PER_REASON, write_check_page
-from convlens.tasks.asked_layout import asked_layout
 
 MOST_BAD = 0.05
 _FILES_PER_TASK = 8

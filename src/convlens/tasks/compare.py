@@ -12,6 +12,14 @@ from pathlib import Path
 
 import torch
 
+from convlens.backbones.resolve import whole_name
+from convlens.comparison.data_efficiency import fraction_points, refuse_wrong_fractions
+from convlens.comparison.lr_finder import range_test
+from convlens.comparison.results import Contestant, recommended, standings
+from convlens.comparison.shared_training import SharedTraining
+from convlens.comparison.siblings import family
+from convlens.comparison.trials import Trial, trials_of
+from convlens.comparison.tricks import PLAIN, TRICKS, together, trick
 from convlens.core.comparison import Comparison, RangeTest
 from convlens.core.durations import duration
 from convlens.core.errors import ConvlensError, DivergedError, UsageError
@@ -20,20 +28,12 @@ from convlens.core.progress import Advance, Progress, Say, silent, unsaid
 from convlens.core.records import now
 from convlens.core.run import Versions
 from convlens.data.scan import scan
+from convlens.pipeline.resolve import changed_recipe
+from convlens.pipeline.split import layout_of, with_whole_paths
+from convlens.pipeline.validate import refuse_contradictions, refuse_incomparable
 from convlens.report.compare import write_comparison
-from convlens.tasks.divide import layout_of, with_whole_paths
-from convlens.tasks.fractions import fraction_points, refuse_wrong_fractions
-from convlens.tasks.network import whole_name
-from convlens.tasks.place import unused_run_name
-from convlens.tasks.recipe import changed_recipe
-from convlens.tasks.refusals import refuse_contradictions, refuse_incomparable
-from convlens.tasks.rounds import Round, rounds_of
-from convlens.tasks.standings import Contestant, recommended, standings
-from convlens.tasks.workbench import Workbench
-from convlens.training.range_test import range_test
+from convlens.runs.run_directory import unused_run_name
 from convlens.training.recipe import Recipe
-from convlens.training.siblings import family
-from convlens.training.tricks import PLAIN, TRICKS, together, trick
 
 COMPARISONS_FOLDER = Path("comparisons")
 _BASE = "base"
@@ -80,14 +80,14 @@ def compare(
         tricks = () if fractions or backbones else DEFAULT_TRICKS
     backbones = [_with_whole_path(one) for one in backbones]
     contestants = _contestants(base, tricks, backbones)
-    rounds = rounds_of(base, seeds, folds)
+    rounds = trials_of(base, seeds, folds)
     refuse_wrong_fractions(fractions, base)
     if budget is not None and not 0 <= budget < math.inf:
         raise UsageError(f"--budget {budget:g}s: give a time, such as 90s, 2m or 1h.")
     target = _target(out, folder)
     manifest = scan(folder, progress, layout_of(base))
     refuse_incomparable(manifest.target)
-    bench = Workbench(manifest, progress, say)
+    bench = SharedTraining(manifest, progress, say)
     say(f"{len(manifest.pictures)} pictures of {len(manifest.classes)} classes, {len(contestants)} recipes")
     found = None
     if lr_find:
@@ -170,9 +170,9 @@ def _contestants(base: Recipe, tricks: Sequence[str], backbones: Sequence[str]) 
 
 
 def _race(
-    bench: Workbench,
+    bench: SharedTraining,
     contestants: Sequence[Contestant],
-    rounds: Sequence[Round],
+    rounds: Sequence[Trial],
     end: float | None,
     progress: Progress,
     say: Say,
@@ -182,7 +182,7 @@ def _race(
     longest = 0.0
     total = len(contestants) * len(rounds)
     with progress("compare", total) as advance:
-        for number, one_round in enumerate(rounds):
+        for number, trial in enumerate(rounds):
             begun = time.perf_counter()
             if end is not None and number and begun + longest > end:
                 left_out.append(f"{len(rounds) - number} of {len(rounds)} runs of each recipe: the budget was used up")
@@ -193,7 +193,7 @@ def _race(
                 if limit is not None and group[0] is not contestants[0] and time.perf_counter() > limit:
                     left_out.append(f"{group[0].name}: the budget was used up")
                 else:
-                    left_out += _train(bench, group, one_round, advance)
+                    left_out += _train(bench, group, trial, advance)
                 if not number and group[0] is contestants[0]:
                     _say_pace(say, len(group), total, time.perf_counter() - begun)
             if number:
@@ -222,13 +222,13 @@ def _families(contestants: Sequence[Contestant]) -> list[list[Contestant]]:
     return list(families.values())
 
 
-def _train(bench: Workbench, group: Sequence[Contestant], one_round: Round, advance: Advance) -> list[str]:
+def _train(bench: SharedTraining, group: Sequence[Contestant], trial: Trial, advance: Advance) -> list[str]:
     """Train contestants of one family, at once where that is faster, else one after another.
 
     One that diverges is out, with all its runs, and said; without the base there is nothing to compare with.
     """
     left_out = []
-    recipes = [one_round.seeded(one.recipe) for one in group]
+    recipes = [trial.seeded(one.recipe) for one in group]
     with _named(group[0]):
         outcomes = bench.run_at_once(recipes)
     for contestant, recipe, outcome in zip(group, recipes, outcomes, strict=True):
@@ -253,8 +253,8 @@ def _named(contestant: Contestant) -> Iterator[None]:
         raise type(error)(f"recipe {contestant.name!r}: {error}") from error
 
 
-def _found_rate(bench: Workbench, base: Recipe, one_round: Round) -> RangeTest:
-    fitting = bench.fitting(base, bench.divided(one_round.seeded(base)))
+def _found_rate(bench: SharedTraining, base: Recipe, trial: Trial) -> RangeTest:
+    fitting = bench.fitting(base, bench.divided(trial.seeded(base)))
     return range_test(fitting.model(), fitting.examples("train", augment=base.augment), base)
 
 

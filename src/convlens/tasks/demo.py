@@ -9,7 +9,7 @@ from PIL import Image
 from convlens.core.files import TEMPORARY_PREFIX, disk_errors_named
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import RunRecord
-from convlens.tasks.place import unused_run_name
+from convlens.runs.run_directory import unused_run_name
 from convlens.tasks.train import train
 
 _BRIGHTEST = 16

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from convlens.backbones.class_names import class_numbers
+from convlens.backbones.resolve import RANDOM, network, preprocessing_for, weights_named
 from convlens.core.bundle import BUNDLE_FILE
 from convlens.core.errors import DataError, UsageError
 from convlens.core.judgement import ClassAccuracy, Judgement
@@ -20,13 +22,11 @@ from convlens.data.batches import decoded_batches, normalised
 from convlens.data.layout import Layout
 from convlens.data.manifest import Manifest, Picture
 from convlens.data.scan import labelled_pictures
-from convlens.tasks.asked_layout import asked_layout
-from convlens.tasks.class_numbers import class_numbers
-from convlens.tasks.network import RANDOM, network, preprocessing_for, weights_named
-from convlens.tasks.predict import load_bundle
+from convlens.pipeline.layout import asked_layout
+from convlens.pipeline.trained import load_run
 from convlens.training.metrics import wilson_interval
 from convlens.training.recipe import LEAST_SIZE, MOST_SIZE
-from convlens.training.target import Target, target_of
+from convlens.training.task import Target, task_of
 from convlens.transfer.precision import number_format
 from convlens.zoo import card, class_names, names, weight_cards
 
@@ -37,7 +37,7 @@ _NAMED = 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Judged:
+class _Subject:
     """What is evaluated: a network with the names of its classes, each under every name that a folder may have."""
 
     name: str
@@ -104,7 +104,7 @@ def evaluate(
     )
 
 
-def _verdict(subject: _Judged, logits: Tensor, targets: Tensor) -> dict[str, Any]:
+def _verdict(subject: _Subject, logits: Tensor, targets: Tensor) -> dict[str, Any]:
     """The fields of the judgement that say how well the logits do."""
     if subject.target is not None:
         found = subject.target.evaluate(logits, targets)
@@ -127,7 +127,7 @@ def _verdict(subject: _Judged, logits: Tensor, targets: Tensor) -> dict[str, Any
     }
 
 
-def _layout(asked: Layout, subject: _Judged) -> Layout:
+def _layout(asked: Layout, subject: _Subject) -> Layout:
     """Where the labels come from, read as what the subject has learnt."""
     if subject.target is None:
         return dataclasses.replace(asked, learn="class" if asked.labels else None)
@@ -148,7 +148,7 @@ def _layout(asked: Layout, subject: _Judged) -> Layout:
     return dataclasses.replace(asked, learn=learn, usual_columns=names)
 
 
-def _encoding(manifest: Manifest, subject: _Judged) -> Callable[[Sequence[str]], Tensor]:
+def _encoding(manifest: Manifest, subject: _Subject) -> Callable[[Sequence[str]], Tensor]:
     """From labels to what logits are held against."""
     if subject.target is None:
         numbers = class_numbers(manifest.classes, subject.classes, subject.name, _advice(manifest, subject))
@@ -161,7 +161,7 @@ def _encoding(manifest: Manifest, subject: _Judged) -> Callable[[Sequence[str]],
     return subject.target.encoded
 
 
-def _advice(manifest: Manifest, subject: _Judged) -> str:
+def _advice(manifest: Manifest, subject: _Subject) -> str:
     """For folders that are no class of the subject."""
     if not subject.is_run:
         return (
@@ -175,12 +175,12 @@ def _is_run(judged: str | Path) -> bool:
     return str(judged) not in names() and (Path(judged).expanduser() / BUNDLE_FILE).is_file()
 
 
-def _run(folder: Path, weights: str | Path | None) -> _Judged:
+def _run(folder: Path, weights: str | Path | None) -> _Subject:
     if weights is not None:
         raise UsageError(f"--weights {weights}: a run brings its own weights; leave the option out.")
-    bundle, module = load_bundle(folder.expanduser())
-    target = target_of(bundle.target, bundle.classes, bundle.scale)
-    return _Judged(
+    bundle, module = load_run(folder.expanduser())
+    target = task_of(bundle.target, bundle.classes, bundle.scale)
+    return _Subject(
         name=str(folder),
         weights="the run's own",
         module=module,
@@ -193,7 +193,7 @@ def _run(folder: Path, weights: str | Path | None) -> _Judged:
     )
 
 
-def _network(name: str, weights: str | Path | None, progress: Progress) -> _Judged:
+def _network(name: str, weights: str | Path | None, progress: Progress) -> _Subject:
     known = card(name)
     chosen = weights_named(name, weights)
     if chosen == RANDOM:
@@ -207,7 +207,7 @@ def _network(name: str, weights: str | Path | None, progress: Progress) -> _Judg
     if data is None or known.output != "scores":
         raise UsageError(f"{name} does not classify whole pictures, or its classes have no names; it cannot be judged.")
     module = network(name, weights=chosen, progress=progress)
-    return _Judged(
+    return _Subject(
         name=name,
         weights=chosen,
         module=module,
@@ -231,7 +231,7 @@ def _side(manifest: Manifest, asked: SideAsked | None) -> tuple[SideAsked, tuple
 
 
 def _logits(
-    subject: _Judged, pictures: Sequence[Picture], progress: Progress
+    subject: _Subject, pictures: Sequence[Picture], progress: Progress
 ) -> tuple[Tensor, list[Picture], list[Problem]]:
     module = subject.module.eval().to(subject.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     logits: list[Tensor] = []

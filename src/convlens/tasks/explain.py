@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from convlens.backbones.resolve import RANDOM, network, preprocessing_for, weights_named
 from convlens.core.bundle import BUNDLE_FILE
 from convlens.core.errors import DataError, UsageError, unknown_name
 from convlens.core.explanation import Explanation, Flow
@@ -21,10 +22,9 @@ from convlens.explanation.explain import explain as explain_module
 from convlens.explanation.sample import sample_picture
 from convlens.graph.capture import capture
 from convlens.graph.split import same_place, split
+from convlens.pipeline.trained import load_run
 from convlens.report.explain import explanation_page, write_explanation_page
 from convlens.report.run_report import explained_page, write_run_report
-from convlens.tasks.network import RANDOM, network, preprocessing_for, weights_named
-from convlens.tasks.predict import load_bundle
 from convlens.transfer.freeze import freeze_plan
 from convlens.zoo import card, class_names, names
 
@@ -171,7 +171,7 @@ def _subject(name: str | Path, weights: str | Path | None, size: int | None, pro
 
 
 def _run(folder: Path) -> _Subject:
-    bundle, module = load_bundle(folder)
+    bundle, module = load_run(folder)
     if bundle.target != "class":
         raise UsageError(
             f"{folder} tells {bundle.target}, and a page explains why a class is the likeliest one. Explain its "

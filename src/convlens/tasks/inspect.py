@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from torch import nn
 
+from convlens.backbones.external import make_known
+from convlens.backbones.graph_cache import cached_capture
 from convlens.core.bundle import BUNDLE_FILE
 from convlens.core.errors import UsageError
 from convlens.core.inspection import Inspection, ModuleLine, SeenPixels
@@ -14,8 +16,6 @@ from convlens.graph.cost import Cost, cost
 from convlens.graph.graph import Graph, Node
 from convlens.graph.receptive_field import ReceptiveField, ReceptiveFields, receptive_field
 from convlens.graph.split import split
-from convlens.tasks.adopt import make_known
-from convlens.tasks.graph_cache import cached_capture
 from convlens.transfer.freeze import FreezePlan, freeze_plan
 from convlens.zoo import NetworkCard, blueprint, card, names
 

@@ -4,11 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from convlens.core.bundle import BUNDLE_FILE, MODEL_FILE, Bundle
-from convlens.core.errors import DataError, IntegrityError, UsageError
-from convlens.core.files import sha256_of
+from convlens.core.errors import UsageError
 from convlens.core.prediction import Prediction, PredictionRecord
 from convlens.core.progress import Progress, silent
 from convlens.core.run import Problem
@@ -17,12 +14,9 @@ from convlens.data.foreign import of_convlens
 from convlens.data.manifest import Picture
 from convlens.data.scan import picture_at, shown
 from convlens.data.walk import files_below
-from convlens.tasks.adopt import make_known
-from convlens.training.target import Target, target_of
-from convlens.transfer.heads import replace_head
+from convlens.pipeline.trained import load_run
+from convlens.training.task import Target, task_of
 from convlens.transfer.precision import number_format
-from convlens.zoo import card, network, unloaded
-from convlens.zoo.weights import load_weights, read_weights
 
 _BATCH_SIZE = 32
 
@@ -36,8 +30,8 @@ def predict(run: str | Path, *images: str | Path, progress: Progress = silent) -
     folder or a named picture does not exist, IntegrityError where the weights are not those of the run.
     """
     folder = Path(run).expanduser()
-    bundle, module = load_bundle(folder)
-    target = target_of(bundle.target, bundle.classes, bundle.scale)
+    bundle, module = load_run(folder)
+    target = task_of(bundle.target, bundle.classes, bundle.scale)
     pictures, problems = _found(images)
     dtype = number_format(bundle.precision)
     module = module.eval().to(dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -62,35 +56,6 @@ def _prediction(picture: Picture, answer: Sequence[float], target: Target) -> Pr
         probabilities={} if numbers else named,
         numbers=named if numbers else {},
     )
-
-
-def load_bundle(folder: Path) -> tuple[Bundle, nn.Module]:
-    """The bundle of a run folder, and its network with the trained weights, verified by their SHA-256."""
-    file = folder / BUNDLE_FILE
-    if not file.is_file():
-        raise UsageError(
-            f"{folder} is not a run folder: it holds no {BUNDLE_FILE}. Give a folder that `convlens train` made."
-        )
-    bundle = Bundle.from_json(file.read_bytes(), str(file))
-    make_known(bundle.backbone)
-    model = folder / MODEL_FILE
-    if not model.is_file():
-        raise DataError(f"{folder} holds no {MODEL_FILE}: the run is not complete. Train it again.")
-    if sha256_of(model) != bundle.sha256:
-        raise IntegrityError(f"{model} is not the file that {BUNDLE_FILE} names by its SHA-256. Train it again.")
-    return bundle, _built(bundle, model)
-
-
-def _built(bundle: Bundle, weights: Path) -> nn.Module:
-    """The bundle's network, with the head that the bundle tells of."""
-    classes = len(bundle.classes)
-    if bundle.head.plain:
-        return network(bundle.backbone, classes=classes, weights=weights)
-    module, head = unloaded(bundle.backbone, classes), card(bundle.backbone).head
-    with torch.device("meta"):
-        replace_head(module, head, classes, 0, bundle.head)
-    load_weights(module, read_weights(weights, head), weights, head, name=bundle.backbone)
-    return module
 
 
 def _found(images: tuple[str | Path, ...]) -> tuple[list[Picture], list[Problem]]:

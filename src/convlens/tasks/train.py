@@ -5,6 +5,9 @@ from pathlib import Path
 
 from torch import nn
 
+from convlens.backbones.external import adopt
+from convlens.backbones.rehearse import rehearse
+from convlens.backbones.resolve import weights_named
 from convlens.core.errors import DataError, MachineError
 from convlens.core.files import cache_folder
 from convlens.core.progress import Progress, Say, silent, unsaid
@@ -12,17 +15,14 @@ from convlens.core.run import UNFINISHED, FeatureCounts, RunRecord
 from convlens.core.stopping import resumable
 from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
-from convlens.tasks.adopt import adopt
-from convlens.tasks.clock import Clock
-from convlens.tasks.divide import divided, layout_of, likeness, with_whole_paths
-from convlens.tasks.fit import Fitting, fitted, judged
-from convlens.tasks.network import weights_named
-from convlens.tasks.notices import Warnings, say_found, say_loss, say_start, warn_of_data, warn_of_random_weights
-from convlens.tasks.place import Begun, Place, read_begun, reserved_place
-from convlens.tasks.precision import settled
-from convlens.tasks.prepare import Prepared, freeze_outcome, prepare
-from convlens.tasks.recipe import changed_recipe, suited_to
-from convlens.tasks.refusals import (
+from convlens.pipeline.augmented_copies import with_views
+from convlens.pipeline.fit import Fitting, fitted, judged
+from convlens.pipeline.notices import Warnings, say_found, say_loss, say_start, warn_of_data, warn_of_random_weights
+from convlens.pipeline.precision import settled
+from convlens.pipeline.prepare import Prepared, freeze_outcome, prepare
+from convlens.pipeline.resolve import changed_recipe, suited_to
+from convlens.pipeline.split import divided, layout_of, likeness, with_whole_paths
+from convlens.pipeline.validate import (
     refuse_contradictions,
     refuse_single_values,
     refuse_unfit_for,
@@ -30,14 +30,14 @@ from convlens.tasks.refusals import (
     refuse_unfit_head,
     refuse_wrong_minutes,
 )
-from convlens.tasks.rehearse import rehearse
-from convlens.tasks.run_folder import RunResult, write_run_folder
-from convlens.tasks.views import with_views
+from convlens.runs.run_directory import Begun, RunDirectory, read_begun, reserved_run_directory
+from convlens.runs.stopwatch import Stopwatch
+from convlens.runs.writer import RunResult, write_run_folder
 from convlens.training.processes import Processes, joined
 from convlens.training.recipe import Recipe
 from convlens.transfer.device import resolve_device
 from convlens.transfer.precision import known_precision
-from convlens.transfer.prefix import PrefixPass, run_prefix
+from convlens.transfer.prefix import ExtractedFeatures, extract_features
 from convlens.zoo import card
 
 CHECKPOINT_MINUTES = 5.0
@@ -151,23 +151,25 @@ def _run(
     say: Say,
 ) -> RunRecord:
     refuse_wrong_minutes(checkpoint_minutes)
-    clock = Clock()
+    stopwatch = Stopwatch()
     with joined(recipe.device, say) as processes, contextlib.ExitStack() as stack:
-        place = processes.told(lambda: stack.enter_context(reserved_place(out, Path(folder), recipe)))
+        place = processes.broadcast(lambda: stack.enter_context(reserved_run_directory(out, Path(folder), recipe)))
         if not processes.first:
             progress, say = silent, unsaid
         stack.enter_context(resumable(lambda: place.resume_command(processes.count)))
-        recipe = processes.told(lambda: read_begun(place.target).recipe)  # with the number formats of an earlier part
-        result = _trained(folder, recipe, place, checkpoint_minutes * 60, clock, progress, say, processes)
-        return processes.told(lambda: write_run_folder(place, result))
+        recipe = processes.broadcast(
+            lambda: read_begun(place.target).recipe
+        )  # with the number formats of an earlier part
+        result = _trained(folder, recipe, place, checkpoint_minutes * 60, stopwatch, progress, say, processes)
+        return processes.broadcast(lambda: write_run_folder(place, result))
 
 
 def _trained(
     folder: str | Path,
     recipe: Recipe,
-    place: Place,
+    place: RunDirectory,
     checkpoint_seconds: float,
-    clock: Clock,
+    stopwatch: Stopwatch,
     progress: Progress,
     say: Say,
     processes: Processes,
@@ -176,18 +178,18 @@ def _trained(
     warnings = Warnings(say)
     warn_of_random_weights(recipe, warnings)
     say_start(recipe, say)
-    with processes.in_turn():
-        manifest, prepared = _found(recipe, folder, clock, progress, warnings)
-    with clock("capture"):
-        recipe = processes.told(lambda: _settled(recipe, prepared, manifest, place))
-    with processes.in_turn():
-        prepared, features, manifest = _made_ready(recipe, prepared, manifest, clock, progress, say, warnings)
+    with processes.main_process_first():
+        manifest, prepared = _found(recipe, folder, stopwatch, progress, warnings)
+    with stopwatch("capture"):
+        recipe = processes.broadcast(lambda: _settled(recipe, prepared, manifest, place))
+    with processes.main_process_first():
+        prepared, features, manifest = _made_ready(recipe, prepared, manifest, stopwatch, progress, say, warnings)
     recipe = suited_to(recipe, manifest.target)
     fitting = Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe, processes=processes)
-    with clock("fit"):
+    with stopwatch("fit"):
         model, history = fitted(fitting, place, checkpoint_seconds, progress, say)
-    clock.add_earlier("fit", max(0.0, sum(metrics.seconds for metrics in history) - clock.seconds["fit"]))
-    with clock("evaluate"):
+    stopwatch.add_earlier("fit", max(0.0, sum(metrics.seconds for metrics in history) - stopwatch.seconds["fit"]))
+    with stopwatch("evaluate"):
         outcomes = [judged(fitting, model, side) for side in ("val", "test") if manifest.side(side)]
     return RunResult(
         recipe=recipe,
@@ -202,18 +204,18 @@ def _trained(
         judged=outcomes,
         facts=features.facts,
         warnings=warnings.kept,
-        clock=clock,
+        stopwatch=stopwatch,
     )
 
 
 def _found(
-    recipe: Recipe, folder: str | Path, clock: Clock, progress: Progress, warnings: Warnings
+    recipe: Recipe, folder: str | Path, stopwatch: Stopwatch, progress: Progress, warnings: Warnings
 ) -> tuple[Manifest, Prepared]:
     """The pictures, and the network for their classes."""
-    with clock("scan"):
+    with stopwatch("scan"):
         manifest = scan(folder, progress, layout_of(recipe))
     refuse_unfit_for(manifest.target, recipe)
-    with clock("capture"):
+    with stopwatch("capture"):
         rehearse(recipe.backbone, len(manifest.classes), recipe.size, warnings)
         prepared = prepare(recipe, len(manifest.classes), progress)
     refuse_unfit_head(manifest.target, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
@@ -221,7 +223,7 @@ def _found(
     return manifest, prepared
 
 
-def _settled(recipe: Recipe, prepared: Prepared, manifest: Manifest, place: Place) -> Recipe:
+def _settled(recipe: Recipe, prepared: Prepared, manifest: Manifest, place: RunDirectory) -> Recipe:
     """The recipe with its number formats, which the unfinished run remembers."""
     recipe = settled(recipe, prepared, manifest, cache_folder())
     place.note(recipe)
@@ -232,14 +234,14 @@ def _made_ready(
     recipe: Recipe,
     prepared: Prepared,
     manifest: Manifest,
-    clock: Clock,
+    stopwatch: Stopwatch,
     progress: Progress,
     say: Say,
     warnings: Warnings,
-) -> tuple[Prepared, PrefixPass, Manifest]:
+) -> tuple[Prepared, ExtractedFeatures, Manifest]:
     """The network, the features of the pictures, and the pictures, divided."""
-    with clock("prefix"):
-        features = run_prefix(
+    with stopwatch("prefix"):
+        features = extract_features(
             prepared.cut.prefix,
             manifest,
             prepared.preprocessing,
@@ -247,7 +249,7 @@ def _made_ready(
             cache_folder() / "store",
             progress,
         )
-    clock.add("decode", features.decode_seconds)
+    stopwatch.add("decode", features.decode_seconds)
     usable = manifest.without(features.problems).with_usable_classes()
     manifest = divided(usable, recipe, lambda: likeness(usable, features.facts, warnings))
     _refuse_nothing_to_judge(manifest)
@@ -258,7 +260,7 @@ def _made_ready(
     if len(manifest.classes) != prepared.classes:
         # Undecodable pictures emptied a class: the head must fit those that are left.
         prepared = prepare(recipe, len(manifest.classes), progress)
-    with clock("prefix"):
+    with stopwatch("prefix"):
         features = with_views(features, prepared, manifest, recipe, progress)
     return prepared, features, manifest
 
@@ -282,7 +284,7 @@ def _refuse_nothing_to_judge(manifest: Manifest) -> None:
         )
 
 
-def _feature_counts(features: PrefixPass, manifest: Manifest) -> FeatureCounts:
+def _feature_counts(features: ExtractedFeatures, manifest: Manifest) -> FeatureCounts:
     rows = features.table.rows([manifest.pictures[0].sha256])
     return FeatureCounts(
         computed=features.computed,

@@ -86,7 +86,9 @@ class Learner:
         for other in auxiliary if self._model.auxiliary_weight else ():
             loss = loss + self._model.auxiliary_weight * batch.loss(other.float(), objective, smoothing)
         size = len(labels)
-        loss_sum, hits, examples = self._processes.sums(loss.item() * size, batch.hits(logits, objective), size)
+        loss_sum, hits, examples = self._processes.all_reduce_sum(
+            loss.item() * size, batch.hits(logits, objective), size
+        )
         finite = math.isfinite(loss_sum)
         if finite:
             # The mean over the processes follows, whose parts may differ by one example.
@@ -135,7 +137,7 @@ class Learner:
             **{f"velocity/{name}": tensor for name, tensor in self._descent.velocities.items()},
             **{f"average/{name}": tensor for name, tensor in (self._average.values if self._average else {}).items()},
             **{f"best/{name}": tensor for name, tensor in self._best.items()},
-            **{name: torch.stack(self._processes.gathered(own)) for name, own in self._random.items()},
+            **{name: torch.stack(self._processes.all_gather(own)) for name, own in self._random.items()},
         }
 
     @property

@@ -16,10 +16,10 @@ from convlens.core.stopping import stop_deferred
 from convlens.training.checkpoint import Checkpoints, Course
 from convlens.training.early_stopping import best_epoch, stalled
 from convlens.training.examples import Examples
-from convlens.training.growth import Growth
 from convlens.training.learner import Learner, Model
 from convlens.training.order import epoch_orders, minibatches, seeded, steps_in_epoch
 from convlens.training.processes import ALONE, Processes
+from convlens.training.progressive_resizing import ProgressiveResizing
 from convlens.training.recipe import Recipe
 from convlens.training.schedule import learning_rate
 
@@ -42,7 +42,7 @@ def fit(
     progress: Progress,
     on_epoch: OnEpoch = no_log,
     checkpoints: Checkpoints | None = None,
-    growth: Growth | None = None,
+    growth: ProgressiveResizing | None = None,
     processes: Processes = ALONE,
 ) -> list[EpochMetrics]:
     """Metrics of each epoch; the model is trained in place and has the weights after the last step, or their average.
@@ -85,7 +85,7 @@ class _Training:
         train: Examples,
         val: Examples,
         recipe: Recipe,
-        growth: Growth | None,
+        growth: ProgressiveResizing | None,
         checkpoints: Checkpoints | None,
         stopping: Callable[[], bool],
         processes: Processes,
@@ -127,7 +127,7 @@ class _Training:
 
     def go_on(self) -> None:
         """Take up the newest checkpoint, if there is one."""
-        if self._checkpoints and (saved := self._processes.told(self._checkpoints.newest)):
+        if self._checkpoints and (saved := self._processes.broadcast(self._checkpoints.newest)):
             self.course = saved.course
             self._learner.load(saved.tensors)
 
@@ -175,7 +175,7 @@ class _Training:
         """Write a checkpoint if it is due, or at once; and end here if a signal asks for it."""
         if not self._checkpoints:
             return
-        stopping, due = self._processes.any(self._stopping(), self._processes.first and self._checkpoints.due)
+        stopping, due = self._processes.any_of_all(self._stopping(), self._processes.first and self._checkpoints.due)
         if stopping or at_once or due:
             if not self._learner.finite:
                 raise self._diverged(f"a weight is no longer a finite number after step {self.total_steps}")
@@ -210,7 +210,7 @@ class _Training:
             raise KeyboardInterrupt from None
 
     def _hear(self) -> None:
-        if self._checkpoints and self._processes.any(self._stopping())[0]:
+        if self._checkpoints and self._processes.any_of_all(self._stopping())[0]:
             raise _StopAskedError
 
 
@@ -240,4 +240,4 @@ def predict_logits(
             if len(indices := mine[start : start + model.judged_at_once]):
                 inputs = (one.to(model.device) for one in examples.batch(indices))
                 parts.append(model.eval_forward(*inputs)[0].float().cpu())
-    return torch.cat(processes.gathered(torch.cat(parts)))
+    return torch.cat(processes.all_gather(torch.cat(parts)))

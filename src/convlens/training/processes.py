@@ -50,7 +50,7 @@ class Processes:
             return indices
         return indices.tensor_split(self.count)[self.rank]
 
-    def sums(self, *values: float) -> tuple[float, ...]:
+    def all_reduce_sum(self, *values: float) -> tuple[float, ...]:
         """Each of the values, added up over the processes."""
         if self.count == 1:
             return values
@@ -58,9 +58,9 @@ class Processes:
         dist.all_reduce(added)
         return tuple(added.tolist())
 
-    def any(self, *flags: bool) -> tuple[bool, ...]:
+    def any_of_all(self, *flags: bool) -> tuple[bool, ...]:
         """For each of the flags, whether a process raised it."""
-        return tuple(total > 0 for total in self.sums(*map(float, flags)))
+        return tuple(total > 0 for total in self.all_reduce_sum(*map(float, flags)))
 
     def average(self, tensors: Iterable[Tensor]) -> None:
         """Give floating-point tensors the mean that they have over the processes."""
@@ -74,7 +74,7 @@ class Processes:
             for tensor, part in zip(floating, parts, strict=True):
                 tensor.copy_(part.view_as(tensor))
 
-    def gathered(self, tensor: Tensor) -> list[Tensor]:
+    def all_gather(self, tensor: Tensor) -> list[Tensor]:
         """The tensors of all processes, in the order of their ranks; their shapes may differ."""
         if self.count == 1:
             return [tensor]
@@ -83,7 +83,7 @@ class Processes:
         dist.all_gather_object(found, tensor)
         return found
 
-    def told(self, make: Callable[[], T]) -> T:
+    def broadcast(self, make: Callable[[], T]) -> T:
         """What `make` gives in the first process, to all; the others do not call it."""
         if self.count == 1:
             return make()
@@ -94,7 +94,7 @@ class Processes:
         return given
 
     @contextlib.contextmanager
-    def in_turn(self) -> Iterator[None]:
+    def main_process_first(self) -> Iterator[None]:
         """Inside, the first process works while the others wait, and then they do: they find what it has stored."""
         if self.count == 1:
             yield

@@ -14,7 +14,7 @@ from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress
 from convlens.core.run import Problem
 from convlens.data.batches import PixelBatch, decoded_batches, normalised
-from convlens.data.facts import Facts, FactsStore
+from convlens.data.image_metadata import ImageMetadata, ImageMetadataStore
 from convlens.data.manifest import Manifest, Picture
 from convlens.graph.fold import fold_batch_norm
 from convlens.graph.fuse import fuse_relu
@@ -32,11 +32,11 @@ _PIXELS_KEY = "pixels"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PrefixPass:
+class ExtractedFeatures:
     """What the pass gave: the table with every usable image's features, what was done for it, and what is wrong."""
 
     table: FeatureTable
-    facts: FactsStore
+    facts: ImageMetadataStore
     problems: tuple[Problem, ...]
     computed: int
     decoded: int
@@ -46,14 +46,14 @@ class PrefixPass:
     """Features of augmented views of the training pictures."""
 
 
-def run_prefix(
+def extract_features(
     prefix: Graph,
     manifest: Manifest,
     preprocessing: Preprocessing,
     precision: str,
     root: Path,
     progress: Progress,
-) -> PrefixPass:
+) -> ExtractedFeatures:
     """Features of every picture of the manifest, computed for those that the store at `root` does not have yet.
 
     A prefix that computes nothing (all layers are trained) stores the pixels themselves, 8 bits each, with the margin
@@ -63,7 +63,7 @@ def run_prefix(
     decoding = preprocessing.with_margin() if identity else preprocessing
     dtype = torch.uint8 if identity else number_format(precision)
     table = FeatureTable(root, feature_key(decoding, _PIXELS_KEY if identity else prefix_digest(prefix), dtype))
-    facts = FactsStore(root)
+    facts = ImageMetadataStore(root)
     missing = [picture for picture in manifest.pictures if _is_missing(picture, table, facts)]
     _refuse_full_disk(_stored_values(prefix, decoding), missing, dtype, root)
     batches = _Timed(decoded_batches(missing, decoding, BATCH_SIZE))
@@ -82,7 +82,7 @@ def run_prefix(
             failures += batch.failures
             advance(len(batch.facts) + len(batch.failures))
         writer.flush()
-    return PrefixPass(
+    return ExtractedFeatures(
         table=table,
         facts=facts,
         problems=(*failures, *_problems(manifest.pictures, facts)),
@@ -110,12 +110,12 @@ class FastPrefix:
         return tuple(one.cpu() for one in run(self._graph, inputs.to(self._device, self._dtype), state=self._state))
 
 
-def _is_missing(picture: Picture, table: FeatureTable, facts: FactsStore) -> bool:
+def _is_missing(picture: Picture, table: FeatureTable, facts: ImageMetadataStore) -> bool:
     known = picture.sha256 in facts
     return not known or (facts[picture.sha256].usable and picture.sha256 not in table)
 
 
-def _problems(pictures: Sequence[Picture], facts: FactsStore) -> Iterator[Problem]:
+def _problems(pictures: Sequence[Picture], facts: ImageMetadataStore) -> Iterator[Problem]:
     for picture in pictures:
         if picture.sha256 in facts and (fact := facts[picture.sha256]).reason:
             yield Problem(file=picture.file, reason=fact.reason, detail=fact.detail, used=fact.usable)
@@ -145,7 +145,7 @@ def _refuse_full_disk(values: int, missing: list[Picture], dtype: torch.dtype, r
 class _Writer:
     """Collects rows and writes a shard when there are many, or when the last one was a while ago."""
 
-    def __init__(self, table: FeatureTable, facts: FactsStore) -> None:
+    def __init__(self, table: FeatureTable, facts: ImageMetadataStore) -> None:
         self._table = table
         self._store = facts
         self._clear()
@@ -153,7 +153,7 @@ class _Writer:
     def _clear(self) -> None:
         self._images: list[str] = []
         self._columns: list[tuple[Tensor, ...]] = []
-        self._facts: dict[str, Facts] = {}
+        self._facts: dict[str, ImageMetadata] = {}
         self._bytes = 0
         self._since = time.monotonic()
 

@@ -7,7 +7,7 @@ from convlens.zoo.build import refuse_wrong_number as refuse_wrong_number
 from convlens.zoo.build import unloaded as unloaded
 from convlens.zoo.card import NetworkCard as NetworkCard
 from convlens.zoo.entry import Entry as Entry
-from convlens.zoo.fit import classes_in as classes_in
+from convlens.zoo.match import classes_in as classes_in
 from convlens.zoo.published import Accuracy as Accuracy
 from convlens.zoo.published import WeightCard as WeightCard
 from convlens.zoo.published import class_names as class_names

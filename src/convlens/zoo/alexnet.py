@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
-from convlens.zoo.initialisation import normal
+from convlens.zoo.initialization import normal
 
 CARD = NetworkCard(
     name="alexnet",

@@ -11,7 +11,7 @@ from convlens.core.preprocessing import Preprocessing
 from convlens.layers.local_response import LocalResponseNorm
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
-from convlens.zoo.initialisation import normal
+from convlens.zoo.initialization import normal
 
 CARD = NetworkCard(
     name="alexnet_2012",

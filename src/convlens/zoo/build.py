@@ -6,7 +6,7 @@ from torch import nn
 
 from convlens.core.errors import UsageError
 from convlens.zoo import registry
-from convlens.zoo.fit import classes_in
+from convlens.zoo.match import classes_in
 from convlens.zoo.structure import structure
 from convlens.zoo.weights import load_weights, package_weights, read_weights
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from convlens.layers.dilated import identity_
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
-from convlens.zoo.initialisation import he_normal, zero_biases
+from convlens.zoo.initialization import he_normal, zero_biases
 
 MAPS = 21
 DILATIONS = (1, 1, 2, 4, 8, 16, 1)

@@ -14,7 +14,7 @@ from convlens.core.preprocessing import Preprocessing
 from convlens.layers.dense import DenseBlock, Transition
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
-from convlens.zoo.initialisation import he_normal
+from convlens.zoo.initialization import he_normal
 
 CARD = NetworkCard(
     name="densenet_cifar",

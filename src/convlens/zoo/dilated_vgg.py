@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
-from convlens.zoo.initialisation import he_normal, zero_biases
+from convlens.zoo.initialization import he_normal, zero_biases
 
 CARD = NetworkCard(
     name="dilated_vgg16",

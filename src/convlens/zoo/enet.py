@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from convlens.layers.enet import Bottleneck, Initial, asymmetric, dilated, regular
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
-from convlens.zoo.initialisation import he_normal
+from convlens.zoo.initialization import he_normal
 
 CARD = NetworkCard(
     name="enet",

@@ -7,7 +7,7 @@ from convlens.core.errors import NetworkError
 from convlens.core.files import cache_folder, write_atomically
 from convlens.core.progress import Progress, silent
 from convlens.zoo import registry
-from convlens.zoo.fit import classes_in
+from convlens.zoo.match import classes_in
 from convlens.zoo.published import WeightCard
 from convlens.zoo.structure import structure
 from convlens.zoo.weights import load_weights, read_weights, serialized

@@ -19,7 +19,7 @@ from convlens.layers.inception import Inception, Widths
 from convlens.layers.local_response import LocalResponseNorm
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
-from convlens.zoo.initialisation import he_normal, zero_biases
+from convlens.zoo.initialization import he_normal, zero_biases
 
 PAPER_CARD = NetworkCard(
     name="googlenet_paper",

@@ -13,7 +13,7 @@ from convlens.layers.residual import shortcut
 from convlens.layers.squeeze_excite import SqueezeExcite
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
-from convlens.zoo.initialisation import he_normal
+from convlens.zoo.initialization import he_normal
 
 CARD = NetworkCard(
     name="house",

@@ -13,7 +13,7 @@ from convlens.layers.convolution import ConvNorm
 from convlens.layers.inception_v3 import InceptionA, InceptionB, InceptionC, ReductionA, ReductionB
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
-from convlens.zoo.initialisation import he_normal, zero_biases
+from convlens.zoo.initialization import he_normal, zero_biases
 
 CARD = NetworkCard(
     name="inception_v3",

@@ -11,7 +11,7 @@ from convlens.core.preprocessing import Preprocessing
 from convlens.layers.inception_v4 import InceptionA, InceptionB, InceptionC, ReductionA, ReductionB, Stem
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
-from convlens.zoo.initialisation import he_normal, zero_biases
+from convlens.zoo.initialization import he_normal, zero_biases
 
 CARD = NetworkCard(
     name="inception_v4",

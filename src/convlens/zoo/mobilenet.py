@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from convlens.layers.inverted_residual import ConvNormReLU6, InvertedResidual
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
-from convlens.zoo.initialisation import he_normal, normal
+from convlens.zoo.initialization import he_normal, normal
 
 CARD = NetworkCard(
     name="mobilenet",

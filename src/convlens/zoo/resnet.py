@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from convlens.layers.residual import BasicBlock, Bottleneck, PaperBottleneck
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
-from convlens.zoo.initialisation import he_normal
+from convlens.zoo.initialization import he_normal
 
 CARD = NetworkCard(
     name="resnet",

@@ -22,7 +22,7 @@ from convlens.core.preprocessing import Preprocessing
 from convlens.layers.residual_span import Option, PreActivationBlock, ResidualBlock
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import Entry, family
-from convlens.zoo.initialisation import he_normal
+from convlens.zoo.initialization import he_normal
 
 CARD = NetworkCard(
     name="resnet_cifar",

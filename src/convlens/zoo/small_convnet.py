@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from convlens.core.preprocessing import Preprocessing
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
-from convlens.zoo.initialisation import he_normal, zero_biases
+from convlens.zoo.initialization import he_normal, zero_biases
 
 CARD = NetworkCard(
     name="small_convnet",

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from convlens.layers.fire import Fire
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.entry import family
-from convlens.zoo.initialisation import he_normal, zero_biases
+from convlens.zoo.initialization import he_normal, zero_biases
 
 CARD = NetworkCard(
     name="squeezenet",

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from convlens.core.errors import ConvlensError, DataError, IntegrityError, UsageError
 from convlens.zoo.card import NetworkCard
-from convlens.zoo.fit import COUNTER, State, classes_in, differences, fitting_networks, without
+from convlens.zoo.match import COUNTER, State, classes_in, differences, fitting_networks, without
 
 _SAFETENSORS = ".safetensors"
 _PICKLED = (".pth", ".pt", ".bin", ".th")

@@ -14,7 +14,7 @@ from werkzeug import Request, Response
 
 from convlens.data.collect.network import Rules, resolved
 from tests.data.drawn import encoded
-from tests.data.test_signature import photograph
+from tests.data.test_perceptual_hash import photograph
 
 PUBLIC = "93.184.216.34"
 """Stands for every server of the tests."""

@@ -21,7 +21,7 @@ from convlens.data.collect.network import Network, RejectedError
 from convlens.data.collect.provider import Candidate, Pace
 from convlens.data.container import format_of
 from convlens.data.decode import BadPicture, Opened, opened
-from convlens.data.signature import signature
+from convlens.data.perceptual_hash import signature
 
 _AT_ONCE = 8
 _MOST_PENDING = 4 * _AT_ONCE

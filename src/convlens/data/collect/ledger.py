@@ -22,8 +22,8 @@ from convlens.core.files import TEMPORARY_PREFIX, sha256_of, write_atomically
 from convlens.data.collect.provider import Candidate
 from convlens.data.decode import BadPicture, opened
 from convlens.data.manifest import SIDE_NAMES
+from convlens.data.perceptual_hash import is_like_one_of, signature
 from convlens.data.scan import shown
-from convlens.data.signature import is_like_one_of, signature
 from convlens.data.walk import files_below
 
 _DROPPED_FILE = ".dropped.jsonl"

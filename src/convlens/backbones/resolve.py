@@ -1,0 +1,95 @@
+"""Networks and weights from their names; published weights are downloaded where that is needed."""
+
+from pathlib import Path
+
+from torch import nn
+
+from convlens.backbones.external import GIVEN, PRETRAINED, is_of_timm, is_own, make_known, network_of_timm
+from convlens.core.errors import UsageError
+from convlens.core.preprocessing import Preprocessing
+from convlens.core.progress import Progress, silent
+from convlens.zoo import PACKAGE, card, package_weights, weight_card, weight_cards
+from convlens.zoo import network as network_of_zoo
+
+RANDOM = "random"
+
+
+def network(
+    name: str, *, classes: int | None = None, weights: str | Path | None = None, progress: Progress = silent
+) -> nn.Module:
+    """The network `name` of the zoo, in training mode.
+
+    `classes` None means as many as the weights have, or as the paper's network has. `weights` None or "random" means
+    the paper's random initialisation, drawn from torch's global generator; "package" the weights that travel in the
+    package (house); "imagenet" and other names of published sets (`convlens zoo show NAME`) are downloaded once;
+    "pretrained" what timm downloads for a network of its own; all else is the path of a file. A module of one's own
+    has the weights that it came with.
+
+    Raises UsageError for an unknown name, a number of classes below 1 or a missing file, DataError when the weights do
+    not fit, NetworkError when they cannot be downloaded, IntegrityError when their file is another one than was
+    published, or unsafe to open.
+    """
+    make_known(name)
+    file = weights_file(name, weights, progress)
+    if file is None and is_of_timm(name):
+        return network_of_timm(name, classes, pretrained=weights == PRETRAINED)
+    return network_of_zoo(name, classes=classes, weights=file)
+
+
+def weights_file(name: str, weights: str | Path | None, progress: Progress = silent) -> Path | None:
+    """The file of the weights that `weights` means for a network, as in `network`; None for those in no file of ours.
+
+    Raises UsageError for those of a module of one's own where the network is none, and for random ones where it is.
+    """
+    if weights == GIVEN and not is_own(name):
+        others = "pretrained or random" if is_of_timm(name) else "random, or leave it out"
+        raise UsageError(
+            f"--weights {GIVEN} means those that a module of one's own came with, and {name} is none. Say --weights "
+            f"{others}."
+        )
+    if weights == RANDOM:
+        refuse_to_draw(name)
+    if weights in (None, RANDOM, GIVEN) or (weights == PRETRAINED and is_of_timm(name)):
+        return None
+    if weights == PACKAGE:
+        return package_weights(card(name))
+    if not _names_a_set(weights):
+        return Path(weights).expanduser()
+    from convlens.zoo.fetch import fetched_weights  # the HTTP client takes 0.2 s to load
+
+    return fetched_weights(weight_card(name, str(weights)), progress)
+
+
+def refuse_to_draw(name: str) -> None:
+    """Raises UsageError for a module of one's own: how its weights are drawn is not known."""
+    if is_own(name):
+        raise UsageError(
+            f"{name} has the weights that it came with, and convlens does not know how to draw others. Leave --weights "
+            "random and --fractions out; to begin anew, give a module that was just made."
+        )
+
+
+def weights_named(backbone: str, weights: str | Path | None) -> str:
+    """The weights that a person means: a module's own, those in the package where there are some, else random ones."""
+    make_known(backbone)
+    if is_own(backbone) and weights in (None, PRETRAINED):
+        return GIVEN
+    if weights is None:
+        return PACKAGE if card(backbone).package_weights else RANDOM
+    return str(weights)
+
+
+def whole_name(weights: str) -> str:
+    """What names these weights from any folder: a set by its name, a file by its absolute path."""
+    return weights if _names_a_set(weights) else str(Path(weights).expanduser().absolute())
+
+
+def preprocessing_for(backbone: str, weights: str) -> Preprocessing:
+    """What the backbone is fed with these weights: a published set may have been trained with its own crop."""
+    published = weight_cards(backbone)
+    return published[weights].preprocessing if weights in published else card(backbone).preprocessing
+
+
+def _names_a_set(weights: str | Path | None) -> bool:
+    """Whether it is a bare word, with neither a suffix nor a folder: no file of weights is called that."""
+    return isinstance(weights, str) and weights.replace("_", "").isalnum()

@@ -1,0 +1,1 @@
+"""Many trainings on shared features, and whether they differ."""

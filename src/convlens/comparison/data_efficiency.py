@@ -1,0 +1,97 @@
+"""Fractions: transfer against training from scratch on ever more of the pictures."""
+
+import dataclasses
+import hashlib
+import time
+from collections.abc import Sequence
+
+from convlens.backbones.resolve import refuse_to_draw
+from convlens.comparison.results import mean_accuracy
+from convlens.comparison.shared_training import SharedTraining
+from convlens.comparison.trials import Trial
+from convlens.core.comparison import FractionPoint
+from convlens.core.durations import duration
+from convlens.core.errors import DivergedError, UsageError
+from convlens.core.progress import Advance, Progress, Say
+from convlens.data.manifest import Manifest
+from convlens.pipeline.resolve import changed_recipe
+from convlens.training.recipe import Recipe
+
+
+def refuse_wrong_fractions(fractions: Sequence[float], base: Recipe) -> None:
+    """Raises UsageError for fractions out of range, and for a network that cannot be drawn at random."""
+    if fractions:
+        refuse_to_draw(base.backbone)
+    if wrong := [fraction for fraction in fractions if not 0 < fraction <= 1]:
+        raise UsageError(f"--fractions {wrong[0]:g}: parts of the training pictures lie above 0 and at most at 1.")
+
+
+def fraction_points(
+    bench: SharedTraining,
+    base: Recipe,
+    rounds: Sequence[Trial],
+    fractions: Sequence[float],
+    end: float | None,
+    progress: Progress,
+    say: Say,
+) -> tuple[list[FractionPoint], list[str]]:
+    """Transfer by the base recipe, and the same network from random weights, on ever more pictures.
+
+    A fraction on which one of them diverges, or that begins after `end`, is left out, and said in the second list. The
+    smallest fraction comes first, and tells how long the others will take.
+    """
+    points, left_out = [], []
+    with progress("compare", 2 * len(fractions) * len(rounds)) as advance:
+        for number, fraction in enumerate(sorted(fractions)):
+            begun = time.perf_counter()
+            if end is not None and begun > end:
+                left_out.append(f"{fraction:g} of the pictures: the budget was used up")
+                continue
+            try:
+                points.append(_fraction_point(bench, base, rounds, fraction, advance))
+            except DivergedError as error:
+                left_out.append(f"{fraction:g} of the pictures: {error}")
+            if not number and len(fractions) > 1:
+                took, rest = time.perf_counter() - begun, sum(fractions) / fraction - 1
+                say(
+                    f"transfer and training from scratch on {fraction:g} of the pictures took {duration(took)}; the "
+                    f"larger fractions, about {duration(took * rest)}"
+                )
+    return points, left_out
+
+
+def _fraction_point(
+    bench: SharedTraining, base: Recipe, rounds: Sequence[Trial], fraction: float, advance: Advance
+) -> FractionPoint:
+    scratch = changed_recipe(
+        base, freeze="none", weights="random", reopen=0, head="linear", views=0, momentum=0.9, schedule="cosine"
+    )
+    hits: dict[str, list[dict[str, bool]]] = {"transfer": [], "scratch": []}
+    pictures = 0
+    for trial in rounds:
+        for name, recipe in (("transfer", base), ("scratch", scratch)):
+            seeded = trial.seeded(recipe)
+            part = _part(bench.divided(seeded), fraction, trial.seed)
+            hits[name].append(bench.run(seeded, part).hits)
+            pictures = len(part.side("train"))
+            advance(1, f"{fraction:g} of the pictures, {name}")
+    (transfer, transfer_interval), (from_scratch, scratch_interval) = map(mean_accuracy, hits.values())
+    return FractionPoint(
+        fraction=fraction,
+        pictures=pictures,
+        transfer=transfer,
+        transfer_interval=transfer_interval,
+        scratch=from_scratch,
+        scratch_interval=scratch_interval,
+    )
+
+
+def _part(manifest: Manifest, fraction: float, seed: int) -> Manifest:
+    """The manifest with a part of each class's training pictures, at least one; larger parts hold the smaller ones."""
+    kept = set()
+    for label in manifest.classes:
+        hashes = {one.sha256 for one in manifest.side("train") if one.label == label}
+        ranked = sorted(hashes, key=lambda sha256: hashlib.sha256(f"{seed}:part:{sha256}".encode()).digest())
+        kept |= set(ranked[: max(1, round(len(ranked) * fraction))])
+    pictures = tuple(one for one in manifest.pictures if one.side != "train" or one.sha256 in kept)
+    return dataclasses.replace(manifest, pictures=pictures)

@@ -1,0 +1,206 @@
+"""The workbench: many short trainings on the same pictures, which share networks, features and captured graphs."""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from convlens.backbones.rehearse import rehearse
+from convlens.backbones.resolve import RANDOM
+from convlens.comparison.outcome import Outcome
+from convlens.comparison.side_by_side import trained_at_once
+from convlens.core.errors import DataError
+from convlens.core.files import cache_folder
+from convlens.core.progress import Progress, Say, silent, unsaid
+from convlens.core.run import FeatureCounts
+from convlens.core.seeds import derived_seed
+from convlens.data.manifest import Manifest
+from convlens.data.splits import Pairs
+from convlens.pipeline.augmented_copies import with_views
+from convlens.pipeline.fit import Fitting, in_stages
+from convlens.pipeline.precision import settled
+from convlens.pipeline.prepare import Prepared, prepare
+from convlens.pipeline.split import divided, likeness
+from convlens.training.loop import predict_logits
+from convlens.training.recipe import Recipe
+from convlens.transfer.heads import new_head
+from convlens.transfer.prefix import ExtractedFeatures, extract_features
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Stand:
+    """A network with its features, as it was before any training."""
+
+    prepared: Prepared
+    features: ExtractedFeatures
+    head: nn.Module
+    before: dict[str, Tensor]
+    precision: str
+    """Number format of the features."""
+
+    def fresh(self, recipe: Recipe) -> Prepared:
+        """The network as `prepare` would give it for the recipe: old weights, and a head drawn anew from its seed."""
+        cut, classes = self.prepared.cut, self.prepared.classes
+        seed = derived_seed(recipe.seed, "head")
+        _put(cut.module, cut.head, self.head)
+        with torch.no_grad():
+            for name, tensor in cut.module.state_dict().items():
+                if name in self.before:
+                    tensor.copy_(self.before[name])
+            for name, tensor in new_head(self.head, cut.head, classes, seed, Recipe().head_form).state_dict().items():
+                self.head.state_dict()[name].copy_(tensor)
+        if recipe.head_form.plain:
+            return self.prepared
+        return dataclasses.replace(self.prepared, cut=cut.with_head(recipe.head_form, classes, seed))
+
+    def unchanged(self) -> bool:
+        """Whether all that is frozen is as it was."""
+        _put(self.prepared.module, self.prepared.cut.head, self.head)
+        return self.prepared.cut.frozen_digest() == self.prepared.frozen_before
+
+
+class SharedTraining:
+    """Trains recipes on the pictures of one manifest; what they share is computed once."""
+
+    def __init__(self, manifest: Manifest, progress: Progress, say: Say = unsaid) -> None:
+        self._manifest = manifest
+        self._progress, self._say = progress, say
+        self._pairs: dict[tuple[str, ...], Pairs] = {}
+        self._stands: dict[tuple[object, ...], _Stand] = {}
+        self._divided: dict[tuple[object, ...], Manifest] = {}
+        self._settled: dict[tuple[object, ...], dict[str, str]] = {}
+
+    def divided(self, recipe: Recipe) -> Manifest:
+        """The pictures that can be used, on the sides on which `convlens train` would have them.
+
+        Those that the recipe's network has not seen go through its frozen layers. Raises DataError when none is left
+        to judge.
+        """
+        key = (*_what_decides(recipe), recipe.seed, recipe.fold, recipe.split, recipe.val_fraction)
+        if key not in self._divided:
+            features = self._stand(recipe).features
+            usable = self._manifest.without(features.problems).with_usable_classes()
+            self._divided[key] = divided(usable, recipe, lambda: self._alike(usable, features))
+        if not self._divided[key].side("val"):
+            raise DataError(f"{self._manifest.folder}: no usable validation picture to judge. Put some into val/.")
+        return self._divided[key]
+
+    def _alike(self, usable: Manifest, features: ExtractedFeatures) -> Pairs:
+        """Found once: it follows from the pictures that can be used, and takes as long as some trainings."""
+        key = tuple(problem.file for problem in features.problems)
+        if key not in self._pairs:
+            self._pairs[key] = likeness(usable, features.facts, self._say)
+        return self._pairs[key]
+
+    def settled(self, recipe: Recipe) -> Recipe:
+        """The recipe with the number formats in which it trains here."""
+        stand = self._stand(recipe)
+        key = (*_what_decides(recipe), recipe.training_precision, recipe.epochs, recipe.batch_size)
+        if key not in self._settled:
+            found = settled(recipe, stand.prepared, self._manifest, cache_folder())
+            self._settled[key] = {"precision": stand.precision, "training_precision": found.training_precision}
+        return recipe.model_copy(update=self._settled[key])
+
+    def run(self, recipe: Recipe, manifest: Manifest) -> Outcome:
+        """Train by the recipe on a split manifest. The result is that of `convlens train` with the same recipe."""
+        fitting = self.fitting(recipe, manifest)
+        start = time.perf_counter()
+        model, history = in_stages(fitting, silent)
+        seconds = time.perf_counter() - start
+        val = fitting.examples("val", augment=False)
+        trained = sum(parameter.numel() for parameter in model.parameters.values())
+        return Outcome.of(
+            manifest,
+            predict_logits(model, val),
+            val.labels,
+            history=history,
+            seconds=seconds,
+            trained_parameters=trained,
+        )
+
+    def run_at_once(self, recipes: Sequence[Recipe]) -> list[Outcome | None]:
+        """Train recipes of one `family`, each on its usual split; None for those that are to train alone, by `run`."""
+        first, *others = recipes
+        if not others:
+            return [None]
+        return trained_at_once(self.fitting(first, self.divided(first)), recipes)
+
+    def fitting(self, recipe: Recipe, manifest: Manifest) -> Fitting:
+        """Everything that training by the recipe starts from."""
+        stand = self._stand(recipe)
+        recipe = self.settled(recipe)
+        prepared = stand.fresh(recipe)
+        features = with_views(stand.features, prepared, manifest, recipe, self._progress)
+        return Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe)
+
+    @property
+    def counts(self) -> FeatureCounts:
+        """What the frozen layers of all networks had to do, views apart."""
+        passes = [stand.features for stand in self._stands.values()]
+        pictures = [one.sha256 for one in self._manifest.without(passes[0].problems).pictures]
+        computed = sum(one.computed for one in passes)
+        return FeatureCounts(
+            computed=computed,
+            reused=len(pictures) * len(passes) - computed,
+            decoded=sum(one.decoded for one in passes),
+            bytes_per_image=passes[0].table.rows(pictures[:1]).bytes_per_image,
+        )
+
+    @property
+    def frozen_unchanged(self) -> bool:
+        """Whether every frozen parameter and buffer of every network is bit-equal to what it was."""
+        return all(stand.unchanged() for stand in self._stands.values())
+
+    def _stand(self, recipe: Recipe) -> _Stand:
+        key = _what_decides(recipe)
+        if key not in self._stands:
+            self._stands[key] = self._built(recipe)
+        return self._stands[key]
+
+    def _built(self, recipe: Recipe) -> _Stand:
+        plain = recipe.model_copy(update={"dropout": 0.0, "batch_norm": False})
+        plain = plain.model_copy(update={"head": "own" if recipe.head == "own" else "linear"})
+        rehearse(recipe.backbone, len(self._manifest.classes), recipe.size, self._say)
+        prepared = prepare(plain, len(self._manifest.classes), self._progress)
+        precision = settled(plain, prepared, self._manifest, cache_folder()).precision
+        store = cache_folder() / "store"
+        features = extract_features(
+            prepared.cut.prefix, self._manifest, prepared.preprocessing, precision, store, self._progress
+        )
+        usable = self._manifest.without(features.problems).with_usable_classes()
+        if len(usable.classes) != prepared.classes:
+            prepared = prepare(plain, len(usable.classes), self._progress)
+        cut = prepared.cut
+        changing = {**cut.trained_parameters, **cut.changing_buffers}
+        return _Stand(
+            prepared=prepared,
+            features=features,
+            head=prepared.module.get_submodule(cut.head),
+            before={name: tensor.detach().clone() for name, tensor in changing.items()},
+            precision=precision,
+        )
+
+
+def _what_decides(recipe: Recipe) -> tuple[object, ...]:
+    """What two recipes must have in common to share a network and its features."""
+    seed: Sequence[int] = [recipe.seed] if recipe.weights == RANDOM else []
+    own = recipe.head == "own"
+    return (
+        recipe.backbone,
+        recipe.weights,
+        recipe.freeze,
+        recipe.reopen,
+        recipe.size,
+        recipe.precision,
+        recipe.progressive,
+        recipe.epochs if recipe.progressive < 1 else 0,
+        own,
+        *seed,
+    )
+
+
+def _put(module: nn.Module, path: str, part: nn.Module) -> None:
+    parent, _, name = path.rpartition(".")
+    setattr(module.get_submodule(parent), name, part)

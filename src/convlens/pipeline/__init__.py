@@ -1,0 +1,1 @@
+"""From a recipe to a fitted network: the steps that commands share."""

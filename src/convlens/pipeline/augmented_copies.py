@@ -1,0 +1,32 @@
+"""Views: the features of augmented pictures beside those of the plain ones, for the pictures that are trained on."""
+
+import dataclasses
+
+from convlens.core.files import cache_folder
+from convlens.core.progress import Progress
+from convlens.data.augment import Augmentation
+from convlens.data.manifest import Manifest
+from convlens.pipeline.prepare import Prepared
+from convlens.training.recipe import Recipe
+from convlens.transfer.augmented_copies import extract_augmented_copies
+from convlens.transfer.prefix import ExtractedFeatures
+
+
+def with_views(
+    features: ExtractedFeatures, prepared: Prepared, manifest: Manifest, recipe: Recipe, progress: Progress
+) -> ExtractedFeatures:
+    """The features with as many views of each training picture as the recipe wants, computed where they are missing."""
+    prefix = prepared.cut.prefix
+    if not recipe.views or not prefix.operators:
+        return features
+    views = extract_augmented_copies(
+        prefix,
+        manifest.side("train"),
+        prepared.preprocessing,
+        recipe.precision,
+        Augmentation(crop_area=recipe.crop_area, colour=recipe.colour, erasing=recipe.erasing),
+        count=recipe.views,
+        root=cache_folder() / "store",
+        progress=progress,
+    )
+    return dataclasses.replace(features, views=views)

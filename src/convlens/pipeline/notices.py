@@ -1,0 +1,96 @@
+"""Notices: what a person is told before a training begins."""
+
+from collections import Counter
+
+from convlens.backbones.external import GIVEN, is_of_timm
+from convlens.backbones.resolve import RANDOM
+from convlens.core.progress import Say
+from convlens.core.run import BAD_FILES_FILE
+from convlens.core.target import LOSSES, strata
+from convlens.data.manifest import SIDES, Manifest
+from convlens.training.recipe import Recipe
+from convlens.transfer.prefix import ExtractedFeatures
+from convlens.zoo import PACKAGE
+
+_MOST_SAID = 20
+_FEW_PICTURES = 5
+
+
+class Warnings:
+    """Says a warning and keeps it for the record."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self.kept: list[str] = []
+
+    def __call__(self, text: str) -> None:
+        """Say it, and keep it."""
+        self._say(text)
+        self.kept.append(text)
+
+
+def say_start(recipe: Recipe, say: Say) -> None:
+    """Say that training all layers goes on from trained ones: that it begins anew is easily taken for granted."""
+    if recipe.freeze != "none" or recipe.weights == RANDOM:
+        return
+    own = recipe.weights == GIVEN
+    known = {PACKAGE: "the package's weights", GIVEN: "the module's own weights"}
+    rate = (
+        f"at {recipe.depth_lr:g} times the learning rate for each block below the head"
+        if recipe.depth_lr
+        else f"at {recipe.reopened_lr:g} times the learning rate below the head"
+    )
+    say(
+        f"starts from {known.get(recipe.weights, f'the weights {recipe.weights}')}, {rate}"
+        + ("" if own else "; --weights random trains from scratch")
+    )
+
+
+def say_found(manifest: Manifest, say: Say) -> None:
+    """Say, before training, what there is to learn from and what is wrong with the rest."""
+    sides = ", ".join(f"{len(manifest.side(side))} {side}" for side in SIDES if manifest.side(side))
+    say(f"{len(manifest.pictures)} pictures {_learnt(manifest)}: {sides}")
+    problems = manifest.problems
+    if problems:
+        say(f"{len(problems)} remarks on files, all of them in {BAD_FILES_FILE} of the run:")
+    for problem in problems[:_MOST_SAID]:
+        used = "used" if problem.used else "not used"
+        say(f"  {problem.file}: {problem.reason}, {problem.detail} ({used})")
+    if len(problems) > _MOST_SAID:
+        say(f"  and {len(problems) - _MOST_SAID} more")
+
+
+def say_loss(manifest: Manifest, say: Say) -> None:
+    """Which loss is trained on, and why: a table may be taken for something else than it is."""
+    holds = "one class per picture" if manifest.target == "class" else manifest.target
+    say(f"loss: {LOSSES[manifest.target]}, since the table of labels holds {holds} (if it does not: --learn)")
+
+
+def warn_of_random_weights(recipe: Recipe, warn: Say) -> None:
+    """Warn where layers stay as they were drawn."""
+    if recipe.weights == RANDOM and recipe.freeze != "none":
+        trained = "pretrained" if is_of_timm(recipe.backbone) else "FILE"
+        warn(
+            f"the frozen layers of {recipe.backbone} have random weights: nothing has been learnt in them. For real "
+            f"use give trained ones with --weights {trained}, or take --backbone house, whose weights travel with "
+            "convlens."
+        )
+
+
+def warn_of_data(manifest: Manifest, features: ExtractedFeatures, warn: Say) -> None:
+    """Warn of damage in the store, and of classes or labels with few pictures."""
+    for path in (*features.table.shards.set_aside, *features.facts.shards.set_aside):
+        warn(f"a damaged file of the feature store was set aside and computed anew: {path.name}")
+    if manifest.target == "numbers":
+        return
+    numbers = Counter(name for picture in manifest.side("train") for name in strata(manifest.target, picture.label))
+    few = [label for label in manifest.classes if numbers[label] < _FEW_PICTURES]
+    if few:
+        what = "classes" if manifest.target == "class" else "labels"
+        warn(f"fewer than {_FEW_PICTURES} training pictures in: {', '.join(few[:10])}. Expect little of these {what}.")
+
+
+def _learnt(manifest: Manifest) -> str:
+    if manifest.target == "numbers":
+        return f"with the numbers {', '.join(manifest.classes)}"
+    return f"of {len(manifest.classes)} classes" if manifest.target == "class" else f"of {len(manifest.classes)} labels"

@@ -1,0 +1,136 @@
+"""Prepare: from names (backbone, weights, freeze plan) to a network that is ready to train."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from convlens.backbones.external import GIVEN, PRETRAINED, make_known
+from convlens.backbones.graph_cache import cached_capture
+from convlens.backbones.resolve import network, preprocessing_for, weights_file
+from convlens.core.errors import UsageError
+from convlens.core.files import sha256_of
+from convlens.core.preprocessing import Preprocessing
+from convlens.core.progress import Progress, silent
+from convlens.core.run import Crossing, FreezeOutcome, WeightsUsed
+from convlens.core.seeds import derived_seed
+from convlens.graph.graph import Graph
+from convlens.training.progressive_resizing import growing_sides
+from convlens.training.recipe import Recipe
+from convlens.transfer.device import on_device
+from convlens.transfer.heads import replace_head
+from convlens.transfer.kernels import with_safe_inputs
+from convlens.transfer.networks import CutNetwork, cut_network
+from convlens.zoo import PACKAGE, NetworkCard, card, weight_cards
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A network with its weights and a new head, cut at the freeze plan."""
+
+    module: nn.Module
+    cut: CutNetwork
+    weights: WeightsUsed
+    preprocessing: Preprocessing
+    classes: int
+    frozen_before: str
+    """Digest of the frozen part, to be compared with the one after training."""
+    sides: tuple[int, ...]
+    """Of the training pictures in each epoch."""
+    smaller: Mapping[int, Graph]
+    """The network as it trains on pictures of each side below the whole: a captured graph may hold sizes."""
+
+
+def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepared:
+    """The recipe's network for that many classes, ready to train; its weights are downloaded where that is needed.
+
+    Raises UsageError for a network that does not take colour pictures of that size, or gives no score per picture.
+    """
+    make_known(recipe.backbone)
+    known = card(recipe.backbone)
+    _must_classify_pictures(known, recipe.size)
+    with torch.random.fork_rng():
+        torch.manual_seed(derived_seed(recipe.seed, "weights"))
+        weights = weights_file(recipe.backbone, recipe.weights, progress)
+        module = network(recipe.backbone, weights=weights or recipe.weights)
+    replace_head(module, known.head, classes, derived_seed(recipe.seed, "head"))
+    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    capture = cached_capture(recipe.backbone, classes)
+    plan = "conv" if recipe.head == "own" else recipe.freeze
+    cut = cut_network(module, plan, known.head, _example(recipe.size), capture, recipe.reopen)
+    sides = growing_sides(recipe, known.least_size)
+    smaller = {side: with_safe_inputs(capture(module, _example(side))) for side in sorted({*sides} - {recipe.size})}
+    if not recipe.head_form.plain:
+        cut = cut.with_head(recipe.head_form, classes, derived_seed(recipe.seed, "head"))
+        smaller = {side: cut.without_head(graph) for side, graph in smaller.items()}
+    frozen_before = cut.frozen_digest()
+    if recipe.device != "cpu":
+        cut = cut.on(recipe.device)
+        smaller = {side: on_device(graph, module) for side, graph in smaller.items()}
+    return Prepared(
+        module=module,
+        cut=cut,
+        weights=_weights_used(recipe, weights),
+        preprocessing=preprocessing_for(recipe.backbone, recipe.weights).at(recipe.size),
+        classes=classes,
+        frozen_before=frozen_before,
+        sides=sides,
+        smaller=smaller,
+    )
+
+
+def _example(side: int) -> Tensor:
+    return torch.zeros(2, 3, side, side)
+
+
+def _must_classify_pictures(known: NetworkCard, size: int) -> None:
+    if known.input_shape[0] != 3 or known.output != "scores":
+        shape = "x".join(map(str, known.input_shape))
+        raise UsageError(
+            f"--backbone {known.name} takes inputs of {shape} and gives {known.output}; training on a folder of "
+            "pictures needs one that takes three colours and gives scores (`convlens zoo` lists them all)."
+        )
+    if size < known.least_size:
+        raise UsageError(f"--size {size}: the input of {known.name} needs a side of at least {known.least_size}.")
+
+
+def freeze_outcome(prepared: Prepared) -> FreezeOutcome:
+    """What stayed fixed, to be asked for after training."""
+    cut = prepared.cut
+    total = sum(parameter.numel() for parameter in prepared.module.parameters())
+    trained = sum(parameter.numel() for parameter in cut.trained_parameters.values())
+    crossings = [
+        Crossing(
+            name=node.name,
+            module=node.module,
+            shape=[n for n in (node.shape or ())[1:] if isinstance(n, int)],
+            dtype=str(node.dtype).removeprefix("torch."),
+        )
+        for node in cut.evaluation.crossings
+    ]
+    return FreezeOutcome(
+        plan=cut.plan.name,
+        frozen_parameters=total - trained,
+        trained_parameters=trained,
+        crossings=crossings,
+        frozen_unchanged=cut.frozen_digest() == prepared.frozen_before,
+    )
+
+
+def _weights_used(recipe: Recipe, file: Path | None) -> WeightsUsed:
+    if recipe.weights == GIVEN:
+        return WeightsUsed(source="module", name=recipe.backbone, sha256=None)
+    if recipe.weights == PRETRAINED:
+        return WeightsUsed(source="timm", name=recipe.backbone, sha256=None)
+    if file is None:
+        return WeightsUsed(source="random", name=f"random, seed {recipe.seed}", sha256=None)
+    known = (
+        PACKAGE
+        if recipe.weights == PACKAGE
+        else "published"
+        if recipe.weights in weight_cards(recipe.backbone)
+        else "file"
+    )
+    return WeightsUsed(source=known, name=file.name, sha256=sha256_of(file))

@@ -1,0 +1,77 @@
+"""Divide: which pictures are for training and which for judging, as a recipe says."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from convlens.backbones.resolve import whole_name
+from convlens.core.errors import UsageError
+from convlens.core.progress import Say
+from convlens.data.image_metadata import ImageMetadataStore
+from convlens.data.layout import Layout
+from convlens.data.manifest import Manifest
+from convlens.data.neighbors import connected
+from convlens.data.perceptual_hash import alike
+from convlens.data.split_file import split_given_back
+from convlens.data.splits import Pairs, fold, split_pictures
+from convlens.pipeline.layout import asked_layout
+from convlens.training.recipe import Recipe
+
+_LEAST_SCENE = 10
+"""Pictures: of few ones half may well be copies."""
+
+
+def layout_of(recipe: Recipe) -> Layout:
+    """Where the classes and groups come from. Raises UsageError as `asked_layout` does."""
+    asked = asked_layout(
+        recipe.labels or None, nested=recipe.nested, learn=recipe.learn, label_columns=recipe.label_columns
+    )
+    return dataclasses.replace(asked, group_by=recipe.group_by)
+
+
+def with_whole_paths(recipe: Recipe) -> Recipe:
+    """The recipe with the files that it names as absolute paths, so that it means the same anywhere.
+
+    Raises UsageError where it asks for a saved split and for a fold.
+    """
+    if recipe.split and recipe.fold:
+        raise UsageError(f"--split {recipe.split} and --fold {recipe.fold} exclude each other; leave one of them out.")
+    files = {name: getattr(recipe, name) for name in ("labels", "split")}
+    whole = {name: str(Path(file).expanduser().absolute()) for name, file in files.items() if file}
+    return recipe.model_copy(update={**whole, "weights": whole_name(recipe.weights)})
+
+
+def divided(manifest: Manifest, recipe: Recipe, alike_pairs: Callable[[], Pairs]) -> Manifest:
+    """The manifest with a side for every picture. Those that look alike never stand on both sides.
+
+    `alike_pairs` gives what `likeness` found; it is asked only where something is to be divided. Raises UsageError for
+    a split file or a fold that there is not, DataError for one that does not fit the pictures.
+    """
+    if recipe.split:
+        manifest = split_given_back(manifest, Path(recipe.split))
+    elif not recipe.fold and all(picture.side for picture in manifest.pictures):
+        return manifest
+    pairs = alike_pairs()
+    if recipe.fold:
+        number, count = map(int, recipe.fold.split("/"))
+        return fold(manifest, number, count, recipe.seed, pairs)
+    return split_pictures(manifest, recipe.val_fraction, recipe.seed, pairs)
+
+
+def likeness(manifest: Manifest, facts: ImageMetadataStore, warn: Say) -> Pairs:
+    """Pairs of pictures, by their places, that look alike and are to stay on one side.
+
+    Where over half of all pictures are connected so, they are of one scene (a production line, a camera that does not
+    move), and looking alike says nothing of them: there are no pairs then, and a warning.
+    """
+    pairs = list(alike(facts.signatures([picture.sha256 for picture in manifest.pictures])))
+    groups = Counter(connected(len(manifest.pictures), pairs))
+    ((_, largest),) = groups.most_common(1) or [(0, 0)]
+    if largest * 2 <= len(manifest.pictures) or largest < _LEAST_SCENE:
+        return pairs
+    warn(
+        f"{largest} of {len(manifest.pictures)} pictures look alike, as of one scene: they are divided all the same. "
+        "Where some are frames of one video, or copies, say so with --group-by, or a table with a column for groups."
+    )
+    return ()

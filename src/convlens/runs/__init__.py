@@ -1,0 +1,1 @@
+"""The run directory and what lies in it: locks, records, bundles, predictions."""

@@ -1,0 +1,174 @@
+"""The run folder: written beside under a temporary name, then renamed, so that it is whole or absent."""
+
+import dataclasses
+import platform
+import shlex
+import shutil
+from collections import Counter
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from convlens.core.bundle import BUNDLE_FILE, MODEL_FILE, Bundle
+from convlens.core.files import disk_errors_named, sha256_of, write_atomically
+from convlens.core.preprocessing import Preprocessing
+from convlens.core.records import now
+from convlens.core.run import (
+    BAD_FILES_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    RECIPE_FILE,
+    RUN_FILE,
+    THUMBNAILS_FOLDER,
+    EpochMetrics,
+    FeatureCounts,
+    FreezeOutcome,
+    ImageCounts,
+    Mistake,
+    NumbersEvaluation,
+    RunRecord,
+    Seconds,
+    Versions,
+    WeightsUsed,
+)
+from convlens.core.target import LOSSES, strata
+from convlens.data.image_metadata import ImageMetadataStore
+from convlens.data.manifest import Manifest, Side
+from convlens.data.split_file import SPLIT_FILE, split_table
+from convlens.report.run_report import write_run_report
+from convlens.runs.predictions import Predictions, predictions_table, worst_mistakes
+from convlens.runs.run_directory import RunDirectory
+from convlens.runs.stopwatch import Stopwatch
+from convlens.training.recipe import Recipe
+from convlens.training.task import Regression, Target
+from convlens.zoo import serialized
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """All that a finished training leaves behind."""
+
+    recipe: Recipe
+    manifest: Manifest
+    target: Target
+    module: nn.Module
+    preprocessing: Preprocessing
+    weights: WeightsUsed
+    freeze: FreezeOutcome
+    features: FeatureCounts
+    history: list[EpochMetrics]
+    judged: list[Predictions]
+    facts: ImageMetadataStore
+    warnings: list[str]
+    stopwatch: Stopwatch
+
+
+def write_run_folder(place: RunDirectory, result: RunResult) -> RunRecord:
+    """Write every file of the run, the report last, and give the record. Raises MachineError on a full disk."""
+    partial = place.partial
+    with disk_errors_named(place.target):
+        shutil.rmtree(partial, ignore_errors=True)
+        (partial / THUMBNAILS_FOLDER).mkdir(parents=True)
+        _write_bundle(partial, result)
+        write_atomically(partial / RECIPE_FILE, result.recipe.to_toml())
+        write_atomically(partial / METRICS_FILE, "".join(f"{m.model_dump_json()}\n" for m in result.history))
+        problems = "".join(f"{p.model_dump_json(ensure_ascii=True)}\n" for p in result.manifest.problems)
+        write_atomically(partial / BAD_FILES_FILE, problems)
+        write_atomically(partial / PREDICTIONS_FILE, predictions_table(result.judged, result.target))
+        write_atomically(partial / SPLIT_FILE, split_table(result.manifest))
+        record = _record(place.target, result, worst_mistakes(partial, result.judged[0], result.target, result.facts))
+        write_atomically(partial / RUN_FILE, record.to_json())
+        write_run_report(partial)
+        partial.rename(place.target)
+    return record
+
+
+def _write_bundle(folder: Path, result: RunResult) -> None:
+    write_atomically(folder / MODEL_FILE, serialized(result.module.state_dict()))
+    bundle = Bundle(
+        backbone=result.recipe.backbone,
+        head=result.recipe.head_form,
+        target=result.target.kind,
+        classes=list(result.target.names),
+        scale=result.target.scale if isinstance(result.target, Regression) else None,
+        preprocessing=result.preprocessing,
+        precision=result.recipe.precision,
+        sha256=sha256_of(folder / MODEL_FILE),
+    )
+    write_atomically(folder / BUNDLE_FILE, bundle.to_json())
+
+
+def _record(target: Path, result: RunResult, mistakes: list[Mistake]) -> RunRecord:
+    validation, *rest = (judged.evaluation for judged in result.judged)
+    manifest = result.manifest
+    return RunRecord(
+        run=str(target),
+        command=_command(manifest.folder, result.recipe),
+        created=now(),
+        versions=Versions(
+            convlens=version("convlens"),
+            torch=torch.__version__,
+            python=platform.python_version(),
+            machine=_machine(result.recipe.device),
+        ),
+        folder=manifest.folder,
+        backbone=result.recipe.backbone,
+        weights=result.weights,
+        recipe=result.recipe.model_dump(),
+        freeze=result.freeze,
+        target=result.target.kind,
+        loss=LOSSES[result.target.kind],
+        classes=list(manifest.classes),
+        images=_counts(Counter(picture.side for picture in manifest.pictures)),
+        images_per_class=_counts_per_class(manifest),
+        bad_files=list(manifest.problems),
+        features=result.features,
+        seconds=_seconds(result.stopwatch),
+        accuracy=None if isinstance(validation, NumbersEvaluation) else validation.accuracy,
+        validation=validation,
+        test=rest[0] if rest else None,
+        mistakes=mistakes,
+        warnings=result.warnings,
+    )
+
+
+def _machine(device: str) -> str:
+    if device == "cuda":
+        return f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
+    return f"{platform.machine()}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _counts(sides: Counter[Side | None]) -> ImageCounts:
+    return ImageCounts(train=sides["train"], val=sides["val"], test=sides["test"])
+
+
+def _counts_per_class(manifest: Manifest) -> dict[str, ImageCounts]:
+    sides: dict[str, Counter[Side | None]] = {name: Counter() for name in manifest.classes}
+    for picture in manifest.pictures:
+        for name in strata(manifest.target, picture.label):
+            sides[name][picture.side] += 1
+    return {name: _counts(counter) for name, counter in sides.items()} if manifest.target != "numbers" else {}
+
+
+def _seconds(stopwatch: Stopwatch) -> Seconds:
+    stages = {name: stopwatch.seconds.get(name, 0.0) for name in ("scan", "capture", "prefix", "fit", "evaluate")}
+    total = stopwatch.total
+    return Seconds(
+        **stages,
+        decode=stopwatch.seconds.get("decode", 0.0),
+        rest=max(0.0, total - sum(stages.values())),
+        total=total,
+    )
+
+
+def _command(folder: str, recipe: Recipe) -> str:
+    words = ["convlens", "train", folder]
+    for name, value in recipe.model_dump().items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        elif value != "":
+            words += [f"--{option}", str(value)]
+    return shlex.join(words)

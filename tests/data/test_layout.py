@@ -114,7 +114,7 @@ class TestLabels:
             put(tmp_path / "pictures" / file)
         table = put(tmp_path / "pictures/labels.csv", "file,label\n1.jpg,ant\n2.jpg,bee\n3.jpg,bee\n")
         manifest = scan(tmp_path / "pictures", layout=Layout(labels=table))
-        assert reasons(manifest) == {"other.csv": "no-label"}
+        assert reasons(manifest) == {"other.csv": "document"}
 
     @pytest.mark.parametrize(
         ("text", "message"),

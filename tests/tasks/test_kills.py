@@ -21,7 +21,7 @@ from tests.images import draw_pictures
 from tests.runs.whole import RUN_FILES
 
 KILLS = 20
-MOMENTS = 0.4
+MOMENTS = 0.2
 """Seconds after a new checkpoint, at most: the time of a few steps, an evaluation and a checkpoint."""
 
 

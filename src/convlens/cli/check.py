@@ -8,7 +8,6 @@ import typer
 from convlens.cli.division import LabelColumnsOption, LearnOption, NestedOption
 from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
 from convlens.cli.streams import echo
-from convlens.core.check import balance_told
 from convlens.core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -75,6 +74,8 @@ def _part(text: str) -> float:
 
 
 def _print(record: "CheckRecord") -> None:
+    from convlens.core.check import balance_told
+
     echo(
         f"{record.usable} of {record.files} files can be used ({record.bad_share:.1%} cannot), "
         f"{record.pictures_per_second:.0f} pictures/s"

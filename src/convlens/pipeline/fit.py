@@ -144,26 +144,26 @@ class Fitting:
 
 
 def fitted(
-    fitting: Fitting, place: RunDirectory, checkpoint_seconds: float, progress: Progress, say: Say
+    fitting: Fitting, directory: RunDirectory, checkpoint_seconds: float, progress: Progress, say: Say
 ) -> tuple[Model, list[EpochMetrics]]:
-    """The trained model and the metrics of its epochs; goes on from the newest checkpoint of the place."""
-    checkpoints = Checkpoints(place.checkpoints, fitting.key(), seconds=checkpoint_seconds, say=say)
+    """The trained model and the metrics of its epochs; goes on from the newest checkpoint of the directory."""
+    checkpoints = Checkpoints(directory.checkpoints, fitting.key(), seconds=checkpoint_seconds, say=say)
     try:
-        log = _MetricsLog(place) if fitting.processes.first else no_log
+        log = _MetricsLog(directory) if fitting.processes.first else no_log
         return in_stages(fitting, progress, log, checkpoints)
     except DivergedError as error:
-        raise _with_files(error, place) from error
+        raise _with_files(error, directory) from error
 
 
-def _with_files(error: DivergedError, place: RunDirectory) -> DivergedError:
+def _with_files(error: DivergedError, directory: RunDirectory) -> DivergedError:
     """The error with where all files of the minibatch are listed, and what is left."""
     told = str(error)
     if error.files:
-        path = place.target.with_name(f"{place.target.name}.diverged.txt")
+        path = directory.target.with_name(f"{directory.target.name}.diverged.txt")
         write_atomically(path, "".join(f"{file}\n" for file in error.files))
         told += f" All files of that minibatch are listed in {path}."
-    if place.has_checkpoints:
-        told += f" The last good checkpoint stays in {place.checkpoints}."
+    if directory.has_checkpoints:
+        told += f" The last good checkpoint stays in {directory.checkpoints}."
     return DivergedError(told, error.files)
 
 
@@ -257,8 +257,8 @@ def judged(fitting: Fitting, model: Model, side: Side) -> Predictions:
 class _MetricsLog:
     """Writes metrics.jsonl of the unfinished run, a line per epoch, as they come: to be looked at while it trains."""
 
-    def __init__(self, place: RunDirectory) -> None:
-        self._path = place.unfinished / METRICS_FILE
+    def __init__(self, directory: RunDirectory) -> None:
+        self._path = directory.unfinished / METRICS_FILE
         self._lines = 0
 
     def __call__(self, history: Sequence[EpochMetrics]) -> None:

@@ -85,9 +85,9 @@ class RunDirectory:
 
 @contextlib.contextmanager
 def reserved_run_directory(out: str | Path | None, folder: Path, recipe: Recipe) -> Iterator[RunDirectory]:
-    """A place for the run: `out`, which must not exist, or a new name under runs/ that tells time and subject.
+    """A directory for the run: `out`, which must not exist, or a new name under runs/ that tells time and subject.
 
-    Made before the work begins, so that a place that cannot be written to is noticed then. When the work fails, what
+    Made before the work begins, so that a directory that cannot be written to is noticed then. When the work fails, what
     is half written goes and checkpoints stay; with the same `out`, recipe and folder the work goes on from them.
     Raises UsageError for an `out` that exists, that another process works on, or whose checkpoints are those of
     another recipe, and for folders whose names are no text; MachineError where nothing can be written.
@@ -98,28 +98,28 @@ def reserved_run_directory(out: str | Path | None, folder: Path, recipe: Recipe)
     with disk_errors_named(parent / "run"):
         parent.mkdir(parents=True, exist_ok=True)
         _remove_stale(parent)
-        place = _new_place(folder, recipe) if out is None else _chosen_place(Path(out).expanduser())
-    with _locked(place):
-        if place.has_checkpoints:
-            earlier = read_begun(place.target)
+        directory = _new_directory(folder, recipe) if out is None else _chosen_directory(Path(out).expanduser())
+    with _locked(directory):
+        if directory.has_checkpoints:
+            earlier = read_begun(directory.target)
             recipe = _with_formats_of(earlier.recipe, recipe)
-            _refuse_other(place, earlier, folder, recipe)
+            _refuse_other(directory, earlier, folder, recipe)
         begun = Begun(created=now(), folder=str(folder.expanduser().absolute()), recipe=recipe)
         try:
-            write_atomically(place.unfinished / BEGUN_FILE, begun.to_json())
-            yield place
+            write_atomically(directory.unfinished / BEGUN_FILE, begun.to_json())
+            yield directory
         finally:
-            shutil.rmtree(place.partial, ignore_errors=True)
-            if place.target.exists() or not place.has_checkpoints:
-                shutil.rmtree(place.unfinished, ignore_errors=True)
+            shutil.rmtree(directory.partial, ignore_errors=True)
+            if directory.target.exists() or not directory.has_checkpoints:
+                shutil.rmtree(directory.unfinished, ignore_errors=True)
 
 
 def read_begun(run: Path) -> Begun:
     """What the unfinished run of that name was begun with. Raises UsageError where there is none."""
-    place = RunDirectory(target=run.with_name(run.name.removesuffix(UNFINISHED)))
-    if place.target.exists():
-        raise UsageError(f"{place.target} is finished already; there is nothing to resume.")
-    path = place.unfinished / BEGUN_FILE
+    directory = RunDirectory(target=run.with_name(run.name.removesuffix(UNFINISHED)))
+    if directory.target.exists():
+        raise UsageError(f"{directory.target} is finished already; there is nothing to resume.")
+    path = directory.unfinished / BEGUN_FILE
     if not path.is_file():
         raise UsageError(f"no unfinished run {run}: there is no {path}. Name a run that was begun, or train anew.")
     return Begun.from_json(path.read_bytes(), str(path))
@@ -141,40 +141,40 @@ def _refuse_other_than_text(path: Path) -> None:
         ) from None
 
 
-def _chosen_place(target: Path) -> RunDirectory:
+def _chosen_directory(target: Path) -> RunDirectory:
     if target.exists():
         raise UsageError(f"--out {target} exists already, and runs are never overwritten. Give another name.")
-    place = RunDirectory(target=target)
-    if place.unfinished.exists() and not _is_of_a_run(place.unfinished):
+    directory = RunDirectory(target=target)
+    if directory.unfinished.exists() and not _is_of_a_run(directory.unfinished):
         raise UsageError(
-            f"{place.unfinished} is there already and is no unfinished run of convlens, which would be kept there for "
+            f"{directory.unfinished} is there already and is no unfinished run of convlens, which would be kept there for "
             f"--out {target}. Give another name."
         )
-    place.unfinished.mkdir(exist_ok=True)
-    return place
+    directory.unfinished.mkdir(exist_ok=True)
+    return directory
 
 
-def _new_place(folder: Path, recipe: Recipe) -> RunDirectory:
+def _new_directory(folder: Path, recipe: Recipe) -> RunDirectory:
     """Making the folder beside claims the name: a run that begins in the same second takes the next one."""
     subject = f"{folder.resolve().name}-{recipe.backbone}"
     for target in _run_names(RUNS_FOLDER, subject):
-        place = RunDirectory(target=target)
+        directory = RunDirectory(target=target)
         if not target.exists():
             with contextlib.suppress(FileExistsError):
-                place.unfinished.mkdir()
-                return place
+                directory.unfinished.mkdir()
+                return directory
     raise AssertionError("names do not end")
 
 
 @contextlib.contextmanager
-def _locked(place: RunDirectory) -> Iterator[None]:
+def _locked(directory: RunDirectory) -> Iterator[None]:
     """Only one process works on a run; its lock goes with the process, however that ends."""
     try:
-        with FileLock(place.unfinished / _LOCK, timeout=0):
+        with FileLock(directory.unfinished / _LOCK, timeout=0):
             yield
     except Timeout:
         raise UsageError(
-            f"another process is training {place.target} at this moment. Wait for it, or give another --out."
+            f"another process is training {directory.target} at this moment. Wait for it, or give another --out."
         ) from None
 
 
@@ -184,14 +184,14 @@ def _with_formats_of(begun: Recipe, recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={name: getattr(begun, name) for name in left_open})
 
 
-def _refuse_other(place: RunDirectory, begun: Begun, folder: Path, recipe: Recipe) -> None:
+def _refuse_other(directory: RunDirectory, begun: Begun, folder: Path, recipe: Recipe) -> None:
     asked = {**recipe.model_dump(), "folder": str(folder.expanduser().absolute())}
     before = {**begun.recipe.model_dump(), "folder": begun.folder}
     if other := [name for name, value in asked.items() if value != before[name]]:
         told = ", ".join(f"{name} {before[name]} (now {asked[name]})" for name in other)
         raise UsageError(
-            f"{place.target} is unfinished and was begun with {told}. Run {place.resume_command()} to go on, give "
-            f"another --out, or remove {place.unfinished}."
+            f"{directory.target} is unfinished and was begun with {told}. Run {directory.resume_command()} to go on, give "
+            f"another --out, or remove {directory.unfinished}."
         )
 
 
@@ -211,7 +211,7 @@ def _run_names(parent: Path, subject: str) -> Iterator[Path]:
 def _remove_stale(parent: Path) -> None:
     """What killed runs left more than a day ago without any checkpoint."""
     for path in filter(_is_of_a_run, parent.glob(f"*{UNFINISHED}")):
-        place = RunDirectory(target=path.with_name(path.name.removesuffix(UNFINISHED)))
-        if time.time() - path.stat().st_mtime > _STALE_SECONDS and not place.has_checkpoints:
-            with contextlib.suppress(UsageError), _locked(place):
+        directory = RunDirectory(target=path.with_name(path.name.removesuffix(UNFINISHED)))
+        if time.time() - path.stat().st_mtime > _STALE_SECONDS and not directory.has_checkpoints:
+            with contextlib.suppress(UsageError), _locked(directory):
                 shutil.rmtree(path, ignore_errors=True)

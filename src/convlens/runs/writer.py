@@ -65,10 +65,10 @@ class RunResult:
     stopwatch: Stopwatch
 
 
-def write_run_folder(place: RunDirectory, result: RunResult) -> RunRecord:
+def write_run_folder(directory: RunDirectory, result: RunResult) -> RunRecord:
     """Write every file of the run, the report last, and give the record. Raises MachineError on a full disk."""
-    partial = place.partial
-    with disk_errors_named(place.target):
+    partial = directory.partial
+    with disk_errors_named(directory.target):
         shutil.rmtree(partial, ignore_errors=True)
         (partial / THUMBNAILS_FOLDER).mkdir(parents=True)
         _write_bundle(partial, result)
@@ -78,10 +78,12 @@ def write_run_folder(place: RunDirectory, result: RunResult) -> RunRecord:
         write_atomically(partial / BAD_FILES_FILE, problems)
         write_atomically(partial / PREDICTIONS_FILE, predictions_table(result.judged, result.target))
         write_atomically(partial / SPLIT_FILE, split_table(result.manifest))
-        record = _record(place.target, result, worst_mistakes(partial, result.judged[0], result.target, result.facts))
+        record = _record(
+            directory.target, result, worst_mistakes(partial, result.judged[0], result.target, result.facts)
+        )
         write_atomically(partial / RUN_FILE, record.to_json())
         write_run_report(partial)
-        partial.rename(place.target)
+        partial.rename(directory.target)
     return record
 
 

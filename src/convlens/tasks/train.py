@@ -135,10 +135,10 @@ def resume(
     Raises UsageError where there is no such run or it is finished, DataError when the pictures have changed,
     MachineError where it was begun on a GPU and there is none.
     """
-    place = Path(run).expanduser()
-    begun = read_begun(place)
-    _refuse_missing_gpu(begun, place)
-    target = place.with_name(place.name.removesuffix(UNFINISHED))
+    directory = Path(run).expanduser()
+    begun = read_begun(directory)
+    _refuse_missing_gpu(begun, directory)
+    target = directory.with_name(directory.name.removesuffix(UNFINISHED))
     return _run(begun.folder, begun.recipe, target, checkpoint_minutes, progress, say)
 
 
@@ -153,21 +153,21 @@ def _run(
     refuse_wrong_minutes(checkpoint_minutes)
     stopwatch = Stopwatch()
     with joined(recipe.device, say) as processes, contextlib.ExitStack() as stack:
-        place = processes.broadcast(lambda: stack.enter_context(reserved_run_directory(out, Path(folder), recipe)))
+        directory = processes.broadcast(lambda: stack.enter_context(reserved_run_directory(out, Path(folder), recipe)))
         if not processes.first:
             progress, say = silent, unsaid
-        stack.enter_context(resumable(lambda: place.resume_command(processes.count)))
+        stack.enter_context(resumable(lambda: directory.resume_command(processes.count)))
         recipe = processes.broadcast(
-            lambda: read_begun(place.target).recipe
+            lambda: read_begun(directory.target).recipe
         )  # with the number formats of an earlier part
-        result = _trained(folder, recipe, place, checkpoint_minutes * 60, stopwatch, progress, say, processes)
-        return processes.broadcast(lambda: write_run_folder(place, result))
+        result = _trained(folder, recipe, directory, checkpoint_minutes * 60, stopwatch, progress, say, processes)
+        return processes.broadcast(lambda: write_run_folder(directory, result))
 
 
 def _trained(
     folder: str | Path,
     recipe: Recipe,
-    place: RunDirectory,
+    directory: RunDirectory,
     checkpoint_seconds: float,
     stopwatch: Stopwatch,
     progress: Progress,
@@ -181,13 +181,13 @@ def _trained(
     with processes.main_process_first():
         manifest, prepared = _found(recipe, folder, stopwatch, progress, warnings)
     with stopwatch("capture"):
-        recipe = processes.broadcast(lambda: _settled(recipe, prepared, manifest, place))
+        recipe = processes.broadcast(lambda: _settled(recipe, prepared, manifest, directory))
     with processes.main_process_first():
         prepared, features, manifest = _made_ready(recipe, prepared, manifest, stopwatch, progress, say, warnings)
     recipe = suited_to(recipe, manifest.target)
     fitting = Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe, processes=processes)
     with stopwatch("fit"):
-        model, history = fitted(fitting, place, checkpoint_seconds, progress, say)
+        model, history = fitted(fitting, directory, checkpoint_seconds, progress, say)
     stopwatch.add_earlier("fit", max(0.0, sum(metrics.seconds for metrics in history) - stopwatch.seconds["fit"]))
     with stopwatch("evaluate"):
         outcomes = [judged(fitting, model, side) for side in ("val", "test") if manifest.side(side)]
@@ -223,10 +223,10 @@ def _found(
     return manifest, prepared
 
 
-def _settled(recipe: Recipe, prepared: Prepared, manifest: Manifest, place: RunDirectory) -> Recipe:
+def _settled(recipe: Recipe, prepared: Prepared, manifest: Manifest, directory: RunDirectory) -> Recipe:
     """The recipe with its number formats, which the unfinished run remembers."""
     recipe = settled(recipe, prepared, manifest, cache_folder())
-    place.note(recipe)
+    directory.note(recipe)
     return recipe
 
 

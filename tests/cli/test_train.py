@@ -171,7 +171,7 @@ def test_no_space_left(cache, tmp_path):
 
 @pytest.mark.parametrize("files", [0, 1, 2, 3, 4, 6, 11])
 def test_no_space_left_after_some_files(convlens, cache, tmp_path, monkeypatch, files):
-    """The run's beginning, its number formats, features, image metadata, weights, metrics or report are what the disk does not take any more."""
+    """The run's beginning, its number formats, features, image metadata, weights, metrics or report find no room."""
     pictures = draw_pictures(tmp_path / "pictures")
     assert convlens("train", pictures, *TINY_OPTIONS, "--out", tmp_path / "before").code == 0  # captures the graphs
     shutil.rmtree(cache / "store")

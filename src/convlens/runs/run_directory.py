@@ -87,8 +87,8 @@ class RunDirectory:
 def reserved_run_directory(out: str | Path | None, folder: Path, recipe: Recipe) -> Iterator[RunDirectory]:
     """A directory for the run: `out`, which must not exist, or a new name under runs/ that tells time and subject.
 
-    Made before the work begins, so that a directory that cannot be written to is noticed then. When the work fails, what
-    is half written goes and checkpoints stay; with the same `out`, recipe and folder the work goes on from them.
+    Made before the work begins, so that a directory that cannot be written to is noticed then. When the work fails,
+    what is half written goes and checkpoints stay; with the same `out`, recipe and folder the work goes on from them.
     Raises UsageError for an `out` that exists, that another process works on, or whose checkpoints are those of
     another recipe, and for folders whose names are no text; MachineError where nothing can be written.
     """
@@ -147,8 +147,8 @@ def _chosen_directory(target: Path) -> RunDirectory:
     directory = RunDirectory(target=target)
     if directory.unfinished.exists() and not _is_of_a_run(directory.unfinished):
         raise UsageError(
-            f"{directory.unfinished} is there already and is no unfinished run of convlens, which would be kept there for "
-            f"--out {target}. Give another name."
+            f"{directory.unfinished} is there already and is no unfinished run of convlens, which would be kept "
+            f"there for --out {target}. Give another name."
         )
     directory.unfinished.mkdir(exist_ok=True)
     return directory
@@ -190,8 +190,8 @@ def _refuse_other(directory: RunDirectory, begun: Begun, folder: Path, recipe: R
     if other := [name for name, value in asked.items() if value != before[name]]:
         told = ", ".join(f"{name} {before[name]} (now {asked[name]})" for name in other)
         raise UsageError(
-            f"{directory.target} is unfinished and was begun with {told}. Run {directory.resume_command()} to go on, give "
-            f"another --out, or remove {directory.unfinished}."
+            f"{directory.target} is unfinished and was begun with {told}. Run {directory.resume_command()} to go on, "
+            f"give another --out, or remove {directory.unfinished}."
         )
 
 

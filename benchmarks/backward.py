@@ -2,7 +2,7 @@
 
     python benchmarks/backward.py --rounds 7 --networks vgg16 resnet50 densenet121
 
-Batch 8, 224 pixels, categorical cross-entropy, training mode, channels last for both, no gradient for the pictures.
+Batch 8, 224 pixels, categorical cross-entropy, training mode, channels last for both, no gradient for the images.
 Per network: both must give the same gradients; then rounds in one process in which the two take turns at going first,
 and the median of the rounds' ratios; then each three times in a process of its own, for the median peak of its memory
 above what the process held before. (Single peaks vary by 5 %, with what the allocator has handed back by then.)
@@ -38,9 +38,9 @@ class Loss(nn.Module):
         super().__init__()
         self.classifier = classifier
 
-    def forward(self, pictures: Tensor, classes: Tensor) -> Tensor:
+    def forward(self, images: Tensor, classes: Tensor) -> Tensor:
         """The mean over the batch."""
-        return nn.functional.cross_entropy(self.classifier(pictures), classes)
+        return nn.functional.cross_entropy(self.classifier(images), classes)
 
 
 class Task(NamedTuple):
@@ -54,8 +54,8 @@ class Task(NamedTuple):
 def task(name: str) -> Task:
     torch.manual_seed(0)
     module = Loss(network(name)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    pictures = torch.randn(BATCH, 3, PIXELS, PIXELS).contiguous(memory_format=torch.channels_last)
-    batch = (pictures, torch.randint(1000, (BATCH,)))
+    images = torch.randn(BATCH, 3, PIXELS, PIXELS).contiguous(memory_format=torch.channels_last)
+    batch = (images, torch.randint(1000, (BATCH,)))
     return Task(module, capture(module, *batch), batch)
 
 

@@ -5,7 +5,7 @@
 
 The usual loop (benchmarks/usual_loop.py) is not run twelve times: `--measured-epochs` of its epochs are measured in the
 same run, and their mean is multiplied by epochs and recipes. convlens is timed as whole commands, from the start of the
-process to its end: with plain features, and with three augmented views of each training picture. Both sides train on
+process to its end: with plain features, and with three augmented views of each training image. Both sides train on
 the same random frozen network unless `--weights FILE` is given.
 """
 

@@ -1,4 +1,4 @@
-"""The explain page of ResNet-50 on one picture: time to make and write it, its size, time to open it.
+"""The explain page of ResNet-50 on one image: time to make and write it, its size, time to open it.
 
     python benchmarks/explain.py [--network resnet50] [--rounds 3]
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from convlens.explanation.explain import explain
-from convlens.explanation.sample import sample_picture
+from convlens.explanation.sample import sample_image
 from convlens.report.explain import write_explanation_page
 from convlens.zoo import card, network
 
@@ -31,15 +31,15 @@ def main() -> None:
     chosen = arguments.parse_args()
     torch.manual_seed(0)
     module = network(chosen.network).eval()
-    picture = sample_picture(card(chosen.network).input_shape[-1])
-    x = picture[None] * 2 - 1
+    image = sample_image(card(chosen.network).input_shape[-1])
+    x = image[None] * 2 - 1
     explain(network("small_convnet").eval(), torch.randn(1, 1, 28, 28))  # torch's compiler is imported once
     seconds, processor, bare = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "page.html"
         for _ in range(chosen.rounds):
             start, used = time.perf_counter(), time.process_time()
-            write_explanation_page(explain(module, x, name=chosen.network, picture=picture), path)
+            write_explanation_page(explain(module, x, name=chosen.network, image=image), path)
             seconds.append(time.perf_counter() - start)
             processor.append(time.process_time() - used)
             start = time.perf_counter()

@@ -2,9 +2,9 @@
 
     python benchmarks/finetune_last_block.py ../shared/data/hymenoptera --epochs 3
 
-Plain PyTorch is given what favours it: pictures that were decoded and normalised beforehand and lie in memory, frozen
+Plain PyTorch is given what favors it: images that were decoded and normalized beforehand and lie in memory, frozen
 layers without gradients and in evaluation mode, channels last, the same minibatches in the same order. It still runs
-the frozen layers for every picture of every epoch; convlens reads the features of the cut from its store. Both start
+the frozen layers for every image of every epoch; convlens reads the features of the cut from its store. Both start
 from the same weights (random ones, or `--weights FILE`), augmentation is off, everything is float32. Prints seconds of
 an epoch, their ratio, and the largest difference between the two loss curves.
 """
@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from convlens.core.files import cache_folder
 from convlens.core.progress import silent
 from convlens.core.seeds import derived_seed
-from convlens.data.batches import decoded_batches, normalised
+from convlens.data.batches import decoded_batches, normalized
 from convlens.data.scan import scan
-from convlens.data.splits import split_pictures
+from convlens.data.splits import split_images
 from convlens.pipeline.fit import Fitting, in_stages
 from convlens.pipeline.prepare import Prepared, prepare
 from convlens.training.recipe import Recipe
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def with_convlens(folder: Path, recipe: Recipe) -> tuple[float, list[float]]:
     """Median seconds of an epoch (training and validation), and the training losses."""
-    manifest = split_pictures(scan(folder), recipe.val_fraction, recipe.seed)
+    manifest = split_images(scan(folder), recipe.val_fraction, recipe.seed)
     prepared = prepare(recipe, len(manifest.classes))
     features = extract_features(
         prepared.cut.prefix, manifest, prepared.preprocessing, recipe.precision, cache_folder() / "store", silent
@@ -75,15 +75,15 @@ def with_convlens(folder: Path, recipe: Recipe) -> tuple[float, list[float]]:
 
 def with_plain_torch(folder: Path, recipe: Recipe) -> tuple[float, list[float]]:
     """The same in plain PyTorch, from the same weights, in the same order."""
-    manifest = split_pictures(scan(folder), recipe.val_fraction, recipe.seed)
+    manifest = split_images(scan(folder), recipe.val_fraction, recipe.seed)
     prepared = prepare(recipe, len(manifest.classes))
     module = prepared.module
     sides = {}
     for side in ("train", "val"):
-        pictures = manifest.side(side)
-        batches = decoded_batches(pictures, prepared.preprocessing, 32)
-        pixels = torch.cat([normalised(batch.pixels, prepared.preprocessing) for batch in batches])
-        sides[side] = pixels, task_of("class", manifest.classes).encoded(one.label for one in pictures)
+        images = manifest.side(side)
+        batches = decoded_batches(images, prepared.preprocessing, 32)
+        pixels = torch.cat([normalized(batch.pixels, prepared.preprocessing) for batch in batches])
+        sides[side] = pixels, task_of("class", manifest.classes).encoded(one.label for one in images)
     trained = [*module.get_submodule("layer4").parameters(), *module.get_submodule("fc").parameters()]
     optimizer = torch.optim.SGD(trained, lr=recipe.learning_rate, momentum=recipe.momentum)
     generator = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))

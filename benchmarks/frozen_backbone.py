@@ -4,7 +4,7 @@
 
 Per round, in turn, each as a process of its own: the usual loop (benchmarks/usual_loop.py, 10 epochs, ResNet-18, 224
 pixels, batch 32); `convlens train` from an empty store; `convlens train` again with another learning rate, from the
-store that the former filled; and one bare pass: all pictures, decoded beforehand, through the network without its
+store that the former filled; and one bare pass: all images, decoded beforehand, through the network without its
 last layer, channels last, in inference mode, timed inside its process. Prints each figure's median, and the ratios'.
 """
 
@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 from convlens.core.preprocessing import Preprocessing
-from convlens.data.batches import decoded_batches, normalised
+from convlens.data.batches import decoded_batches, normalized
 from convlens.data.scan import scan
 from convlens.transfer.precision import computes_in_bfloat16
 from convlens.zoo import network
@@ -85,9 +85,9 @@ def timed(command: list[str], place: str) -> tuple[float, float, Any]:
 
 
 def bare_pass(folder: Path) -> float:
-    """Seconds for all pictures, decoded beforehand, through ResNet-18 without its last layer, the fastest plain way."""
+    """Seconds for all images, decoded beforehand, through ResNet-18 without its last layer, the fastest plain way."""
     preprocessing = Preprocessing()
-    batches = [normalised(b.pixels, preprocessing) for b in decoded_batches(scan(folder).pictures, preprocessing, 32)]
+    batches = [normalized(b.pixels, preprocessing) for b in decoded_batches(scan(folder).images, preprocessing, 32)]
     dtype = torch.bfloat16 if computes_in_bfloat16("cpu") else torch.float32
     net = network("resnet18")
     net.fc = nn.Identity()

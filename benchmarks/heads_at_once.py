@@ -33,10 +33,10 @@ class Rows:
 
     def __init__(self, number: int, features: int, classes: int, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
-        centres = torch.randn(classes, features, generator=torch.Generator().manual_seed(0))
+        centers = torch.randn(classes, features, generator=torch.Generator().manual_seed(0))
         self.labels = torch.randint(classes, (number,), generator=generator)
         noise = torch.randn(number, features, generator=generator)
-        self._rows = (0.1 * centres[self.labels] + noise).relu()
+        self._rows = (0.1 * centers[self.labels] + noise).relu()
         self.files = [f"row {i}" for i in range(number)]
 
     def batch(self, indices: Tensor) -> tuple[Tensor, ...]:

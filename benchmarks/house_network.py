@@ -5,12 +5,12 @@
 For inputs of 64, 96 and 128 pixels, and five seeds where there is something to draw:
 
 - transfer: `convlens train DIR --size N`, the house network's weights fixed and a new last layer;
-- solved: the same with `--head logistic`, the minimum of the regularised loss; it depends on no seed;
+- solved: the same with `--head logistic`, the minimum of the regularized loss; it depends on no seed;
 - scratch: `convlens train DIR --size N --weights random --freeze none`;
-- pixels: logistic regression on the picture's 8-bit values, scaled to 0..1, with the weight decay of `solved`; no seed.
+- pixels: logistic regression on the image's 8-bit values, scaled to 0..1, with the weight decay of `solved`; no seed.
 
 DIR has train/ and val/. Prints a line for each with the mean accuracy of the seeds, the least and the highest, and the
-95 % interval (Wilson) of that mean for so many pictures: the interval of other pictures of the same kind.
+95 % interval (Wilson) of that mean for so many images: the interval of other images of the same kind.
 """
 
 import argparse
@@ -81,7 +81,7 @@ def trials(folder: Path, manifest: Manifest) -> dict[str, Trial]:
 
 
 def raw_pixels(manifest: Manifest, size: int) -> float:
-    """Accuracy of a linear model of the pixels; it follows from the pictures alone."""
+    """Accuracy of a linear model of the pixels; it follows from the images alone."""
     (known, numbers), (unknown, truth) = (pixels(manifest, side, size) for side in ("train", "val"))
     head = logistic(known, numbers, len(manifest.classes), _WEIGHT_DECAY)
     scores = unknown.double() @ head.weight.T + head.bias
@@ -91,7 +91,7 @@ def raw_pixels(manifest: Manifest, size: int) -> float:
 def pixels(manifest: Manifest, side: Side, size: int) -> tuple[Tensor, Tensor]:
     """Values in 0..1 of shape (N, 3 size²), and class numbers."""
     batches = list(decoded_batches(manifest.side(side), Preprocessing(size=size, resize=size), 64))
-    labels = task_of("class", manifest.classes).encoded(one.label for batch in batches for one in batch.pictures)
+    labels = task_of("class", manifest.classes).encoded(one.label for batch in batches for one in batch.images)
     return torch.cat([batch.pixels for batch in batches]).flatten(1).float() / 255, labels
 
 

@@ -2,10 +2,10 @@
 
     OMP_WAIT_POLICY=passive python benchmarks/house_variants.py tiny-imagenet-200
 
-The pictures are those of every eighth class of DIR/train (of Tiny ImageNet: 25 classes of 500 pictures), 70 % to learn
+The images are those of every eighth class of DIR/train (of Tiny ImageNet: 25 classes of 500 images), 70 % to learn
 from and 30 % to judge by, at 48 pixels. All variants have the recipe of the house network's weights, ten epochs, one
 seed. First every variant's steps are timed, in turn, ten times. Prints a line for each: parameters, multiply-adds of
-one picture, time of a step against the house network's (median), accuracy, and its 95 % interval (Wilson).
+one image, time of a step against the house network's (median), accuracy, and its 95 % interval (Wilson).
 """
 
 import argparse
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "dense blocks of as many multiply-adds": dense,
     }
     with tempfile.TemporaryDirectory() as place:
-        some = Path(place) / "pictures"
+        some = Path(place) / "images"
         names = sorted(one.name for one in (folder / "train").iterdir())[::EVERY]
         for name in names:
             shutil.copytree(folder / "train" / name, some / name)

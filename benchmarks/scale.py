@@ -72,12 +72,12 @@ def stored(root: Path, rows: int) -> tuple[list[str], Tensor]:
     """Names and class numbers of rows that were written to a feature table at `root`, shard by shard."""
     table = FeatureTable(root, "synthetic")
     generator = torch.Generator().manual_seed(0)
-    centres = torch.randn(CLASSES, WIDTH, generator=generator)
+    centers = torch.randn(CLASSES, WIDTH, generator=generator)
     labels = torch.randint(CLASSES, (rows,), generator=generator)
     images = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(rows)]
     for start in range(0, rows, SHARD_ROWS):
         part = labels[start : start + SHARD_ROWS]
-        values = centres[part] + torch.randn(len(part), WIDTH, generator=generator)
+        values = centers[part] + torch.randn(len(part), WIDTH, generator=generator)
         table.add(images[start : start + SHARD_ROWS], [values.half()])
     return images, labels
 

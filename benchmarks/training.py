@@ -1,18 +1,18 @@
-"""Training from scratch: pictures per second of a plain PyTorch loop and of convlens, and what each measure gains.
+"""Training from scratch: images per second of a plain PyTorch loop and of convlens, and what each measure gains.
 
     OMP_WAIT_POLICY=passive python benchmarks/training.py --rounds 3
 
-The pictures are made here: 500 x 375 pixels, discs and bars on smooth noise of several scales, with grain, as JPEG of
+The images are made here: 500 x 375 pixels, discs and bars on smooth noise of several scales, with grain, as JPEG of
 quality 90, which makes 110 kB, as much as photographs have. The network is the house network at 64 pixels, for all.
-In turn, in every round, over the same pictures:
+In turn, in every round, over the same images:
 
-- plain loop: an image folder in a DataLoader with two workers; Pillow decodes, crops, mirrors and recolours picture by
-  picture; contiguous tensors, float32, torch.optim.SGD;
-- byte cache: pictures decoded once before, read as bytes, augmented as a batch (convlens.data.augment);
-- channels last: the same with the network's and the pictures' channels last in memory;
+- plain loop: an image folder in a DataLoader with two workers; Pillow decodes, crops, mirrors and recolors image by
+  image; contiguous tensors, float32, torch.optim.SGD;
+- byte cache: images decoded once before, read as bytes, augmented as a batch (convlens.data.augment);
+- channels last: the same with the network's and the images' channels last in memory;
 - bfloat16: the same under autocast, where the processor computes in it;
 - convlens: what `convlens train --freeze none` runs, with all that this machine has;
-- growing pictures: the same with `--progressive 0.5`, a fifth of the pictures at each of its five sizes, which is what
+- growing images: the same with `--progressive 0.5`, a fifth of the images at each of its five sizes, which is what
   they take on average over a training.
 
 Prints the median of each, and the gain over the line before it. The time to decode once is a line of its own.
@@ -52,23 +52,23 @@ Batches = Iterator[tuple[Tensor, Tensor]]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Make the pictures, run the rounds, print the table."""
+    """Make the images, run the rounds, print the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--pictures", type=int, default=512, help="in each round")
+    parser.add_argument("--images", type=int, default=512, help="in each round")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        draw_photographs(folder, chosen.pictures)
+        draw_photographs(folder, chosen.images)
         start = time.perf_counter()
         pixels, labels = decoded(folder)
-        print(f"decoding all pictures once: {len(pixels) / (time.perf_counter() - start):.0f} pictures/s")
+        print(f"decoding all images once: {len(pixels) / (time.perf_counter() - start):.0f} images/s")
         contestants = _contestants(folder, pixels, labels)
         rates: dict[str, list[float]] = {name: [] for name in contestants}
         for number in range(chosen.rounds):
             for name, epoch in contestants.items():
                 rates[name].append(len(pixels) / epoch())
-                print(f"round {number + 1}: {name} {rates[name][-1]:.0f} pictures/s", file=sys.stderr)
+                print(f"round {number + 1}: {name} {rates[name][-1]:.0f} images/s", file=sys.stderr)
     print_table(rates)
 
 
@@ -90,7 +90,7 @@ def _contestants(folder: Path, pixels: Tensor, labels: Tensor) -> dict[str, Call
     return {
         **contestants,
         "convlens": lambda: _our_epoch(learner, pixels, labels, sides[-1:]),
-        "growing pictures": lambda: _our_epoch(learner, pixels, labels, sides),
+        "growing images": lambda: _our_epoch(learner, pixels, labels, sides),
     }
 
 
@@ -122,7 +122,7 @@ def _photograph(name: str, generator: np.random.Generator) -> Image.Image:
 
 
 class Folder(Dataset[tuple[Tensor, int]]):
-    """Pictures of class folders, decoded and changed at every access, as tutorials do it."""
+    """Images of class folders, decoded and changed at every access, as tutorials do it."""
 
     def __init__(self, folder: Path, size: int) -> None:
         self.items = [(path, k) for k, name in enumerate(CLASSES) for path in sorted((folder / name).iterdir())]
@@ -153,9 +153,9 @@ class Folder(Dataset[tuple[Tensor, int]]):
 
 
 def decoded(folder: Path) -> tuple[Tensor, Tensor]:
-    """All pictures as bytes (N, size, size, 3), as the store holds them, and their class numbers."""
-    batches = list(decoded_batches(scan(folder).pictures, card("house").preprocessing, BATCH))
-    labels = [CLASSES.index(picture.label) for batch in batches for picture in batch.pictures]
+    """All images as bytes (N, size, size, 3), as the store holds them, and their class numbers."""
+    batches = list(decoded_batches(scan(folder).images, card("house").preprocessing, BATCH))
+    labels = [CLASSES.index(image.label) for batch in batches for image in batch.images]
     return torch.cat([batch.pixels for batch in batches]), torch.tensor(labels)
 
 
@@ -172,7 +172,7 @@ def _cached_batches(pixels: Tensor, labels: Tensor, sides: Sequence[int] = ()) -
 
 
 def _plain_epoch(batches: Batches, layout: torch.memory_format, autocast: torch.dtype | None = None) -> float:
-    """Seconds of an epoch of plain PyTorch, with pictures and network in this layout."""
+    """Seconds of an epoch of plain PyTorch, with images and network in this layout."""
     module = network("house", classes=len(CLASSES)).to(memory_format=layout)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(module.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
     start = time.perf_counter()
@@ -215,11 +215,11 @@ def print_table(rates: dict[str, list[float]]) -> None:
     before = None
     for name, median in medians.items():
         gain = f"   {median / before:5.2f} times the line before" if before else ""
-        print(f"{name:16} {median:7.0f} pictures/s ({min(rates[name]):.0f} to {max(rates[name]):.0f}){gain}")
+        print(f"{name:16} {median:7.0f} images/s ({min(rates[name]):.0f} to {max(rates[name]):.0f}){gain}")
         before = median
     plain, ours = medians["plain loop"], medians["convlens"]
-    print(f"all together     {medians['growing pictures'] / plain:7.2f} times the plain loop; {ours / plain:.2f} times")
-    print("                         with pictures that do not grow")
+    print(f"all together     {medians['growing images'] / plain:7.2f} times the plain loop; {ours / plain:.2f} times")
+    print("                         with images that do not grow")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The usual transfer-learning loop in plain PyTorch, as tutorials teach it: what convlens is compared with.
 
-Every epoch decodes and augments every training picture, runs the whole network on it, and trains the new last layer;
-then it does the same, without augmentation, for the validation pictures. Nothing here is convlens's but the network.
+Every epoch decodes and augments every training image, runs the whole network on it, and trains the new last layer;
+then it does the same, without augmentation, for the validation images. Nothing here is convlens's but the network.
 
     python benchmarks/usual_loop.py DIR --epochs 10
 """
@@ -27,7 +27,7 @@ STD = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 
 
 class Folder(Dataset[tuple[Tensor, int]]):
-    """Pictures of class folders, decoded at every access: a random crop and flip, or the centre."""
+    """Images of class folders, decoded at every access: a random crop and flip, or the center."""
 
     def __init__(self, folder: Path, size: int, *, augment: bool) -> None:
         classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
@@ -41,7 +41,7 @@ class Folder(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         path, label = self.items[index]
         image = Image.open(path).convert("RGB")
-        image = self._random_crop(image) if self.augment else self._centre(image)
+        image = self._random_crop(image) if self.augment else self._center(image)
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
         return (pixels - MEAN) / STD, label
 
@@ -53,7 +53,7 @@ class Folder(Dataset[tuple[Tensor, int]]):
         crop = image.resize((self.size, self.size), Image.Resampling.BILINEAR, (left, top, left + side, top + side))
         return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if random.random() < 0.5 else crop
 
-    def _centre(self, image: Image.Image) -> Image.Image:
+    def _center(self, image: Image.Image) -> Image.Image:
         scale = self.size * 256 / 224 / min(image.size)
         image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BILINEAR)
         left, top = (image.width - self.size) // 2, (image.height - self.size) // 2

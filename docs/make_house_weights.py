@@ -1,7 +1,7 @@
-"""The house network's weights and their card, from a finished run: python docs/make_house_weights.py RUN PICTURES.
+"""The house network's weights and their card, from a finished run: python docs/make_house_weights.py RUN IMAGES.
 
-RUN is what `convlens train` made of the unpacked tiny-imagenet-200.zip, PICTURES that folder. The weights are stored in
-half precision. The card's accuracies are those of `convlens evaluate house PICTURES/val` with the stored weights;
+RUN is what `convlens train` made of the unpacked tiny-imagenet-200.zip, IMAGES that folder. The weights are stored in
+half precision. The card's accuracies are those of `convlens evaluate house IMAGES/val` with the stored weights;
 its hours are those of the epochs, beside whatever else ran on the machine.
 """
 
@@ -18,20 +18,20 @@ import convlens
 from convlens.core.run import METRICS_FILE, RUN_FILE, RunRecord
 
 WEIGHTS = Path(convlens.__file__).parent / "zoo" / "weights"
-DATA = "Tiny ImageNet: 200 classes of ImageNet, 100,000 training and 10,000 validation pictures of 64x64 pixels"
+DATA = "Tiny ImageNet: 200 classes of ImageNet, 100,000 training and 10,000 validation images of 64x64 pixels"
 CURVE = ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
 MOST_BYTES = 6 * 2**20
 
 
 def main() -> None:
     """Write house.safetensors and house.json."""
-    run, pictures = Path(sys.argv[1]), Path(sys.argv[2]) / "val"
+    run, images = Path(sys.argv[1]), Path(sys.argv[2]) / "val"
     record = RunRecord.from_json((run / RUN_FILE).read_bytes(), str(run))
     weights = WEIGHTS / "house.safetensors"
     state = load_file(run / "model.safetensors")
     save_file({name: halved(tensor) for name, tensor in state.items()}, weights)
     assert weights.stat().st_size <= MOST_BYTES
-    judged = {size: convlens.evaluate("house", pictures, size=size) for size in (48, 64, 96)}
+    judged = {size: convlens.evaluate("house", images, size=size) for size in (48, 64, 96)}
     whole = judged[64]
     lines = [json.loads(line) for line in (run / METRICS_FILE).read_text().splitlines()]
     card = {
@@ -60,7 +60,7 @@ def halved(tensor: torch.Tensor) -> torch.Tensor:
 
 def percent(part: float | None) -> float:
     """To a hundredth of a point."""
-    assert part is not None, "pictures of 200 classes have it"
+    assert part is not None, "images of 200 classes have it"
     return round(100 * part, 2)
 
 

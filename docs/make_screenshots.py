@@ -1,6 +1,6 @@
-"""The pictures of the explain page in docs/images, made anew: python docs/make_screenshots.py (needs chromium).
+"""The images of the explain page in docs/images, made anew: python docs/make_screenshots.py (needs chromium).
 
-Every picture that is shown in them is drawn by convlens itself.
+Every image that is shown in them is drawn by convlens itself.
 """
 
 import shutil
@@ -32,7 +32,7 @@ def main() -> None:
         googlenet = convlens.explain("googlenet").save(pages / "googlenet.html")
         layers = convlens.explain("mlp").save(pages / "mlp.html")
         _block(page, house)
-        _picture(page, house)
+        _image(page, house)
         _flow(page, residual)
         _branches(page, googlenet)
         _step(page, layers)
@@ -56,10 +56,10 @@ def _block(page: Page, path: Path) -> None:
     _shoot(page, "block")
 
 
-def _picture(page: Page, path: Path) -> None:
+def _image(page: Page, path: Path) -> None:
     _open(page, path, "layer1.0.conv2")
-    page.locator("[data-tab=picture]").click()
-    page.locator("svg.picture").click(position={"x": 150, "y": 160})
+    page.locator("[data-tab=image]").click()
+    page.locator("svg.image").click(position={"x": 150, "y": 160})
     _shoot(page, "receptive-field")
 
 

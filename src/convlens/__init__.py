@@ -1,4 +1,4 @@
-"""convlens: train image classifiers on your own pictures by transfer learning, and see inside them.
+"""convlens: train image classifiers on your own images by transfer learning, and see inside them.
 
 The public names resolve lazily (PEP 562), so that `import convlens` does not import torch. Editors and type checkers
 do not run that; for them the names are imported.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from convlens.graph.graph import Graph as Graph
     from convlens.graph.receptive_field import receptive_field as receptive_field
     from convlens.graph.split import split as split
-    from convlens.tasks.check import check_pictures as check_pictures
+    from convlens.tasks.check import check_images as check_images
     from convlens.tasks.collect import collect as collect
     from convlens.tasks.compare import compare as compare
     from convlens.tasks.evaluate import evaluate as evaluate
@@ -38,7 +38,7 @@ _PUBLIC = {
     "capture": "convlens.graph.capture",
     "chain": "convlens.gradient.tensor",
     "check": "convlens.gradient.check",
-    "check_pictures": "convlens.tasks.check",
+    "check_images": "convlens.tasks.check",
     "collect": "convlens.tasks.collect",
     "compare": "convlens.tasks.compare",
     "cost": "convlens.graph.cost",

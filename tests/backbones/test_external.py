@@ -16,7 +16,7 @@ from convlens.core.preprocessing import Preprocessing
 from convlens.pipeline.trained import load_run
 from convlens.tasks.train import resume, train_by_recipe
 from convlens.zoo import card, registry
-from tests.images import TINY, draw_pictures
+from tests.images import TINY, draw_images
 from tests.tasks.test_resume import stopped
 
 
@@ -48,7 +48,7 @@ def test_a_module_is_trained_used_and_left_as_it_was(tmp_path):
     torch.manual_seed(0)
     module = Own()
     before = {key: tensor.clone() for key, tensor in module.state_dict().items()}
-    folder = draw_pictures(tmp_path / "pictures")
+    folder = draw_images(tmp_path / "images")
     options = {**TINY, "weights": None}
     record = convlens.train(folder, backbone=module, out=tmp_path / "run", **options)
     assert (record.backbone, record.weights.source) == ("module:Own", "module")
@@ -62,7 +62,7 @@ def test_a_module_is_trained_used_and_left_as_it_was(tmp_path):
 
 
 def test_in_another_process_it_must_be_adopted_again(tmp_path, monkeypatch):
-    folder = draw_pictures(tmp_path / "pictures")
+    folder = draw_images(tmp_path / "images")
     convlens.train(folder, backbone=Own(), out=tmp_path / "run", **{**TINY, "weights": None})
     monkeypatch.setattr(registry, "_ADOPTED", {})
     with pytest.raises(UsageError, match=r"convlens\.adopt\(module, 'module:Own'\)"):
@@ -80,7 +80,7 @@ def test_it_is_known_by_its_name_everywhere():
 
 def test_two_modules_of_one_name_are_not_mixed_up(tmp_path):
     """The cache of captured graphs goes by names; a module's name says nothing of what it is made of."""
-    folder = draw_pictures(tmp_path / "pictures")
+    folder = draw_images(tmp_path / "images")
     first = convlens.train(folder, backbone=Own(), **{**TINY, "weights": None}, out=tmp_path / "a")
 
     class Wider(Own):
@@ -109,7 +109,7 @@ def test_wrong_use(arguments, told):
 
 def test_a_module_of_ones_own_cannot_begin_anew(tmp_path):
     """Its weights are all that is known of it: what is called random, or from scratch, must not be these."""
-    folder = draw_pictures(tmp_path / "pictures")
+    folder = draw_images(tmp_path / "images")
     told = "module:Own has the weights that it came with"
     with pytest.raises(UsageError, match=told):
         convlens.train(folder, backbone=Own(), out=tmp_path / "run", **TINY)
@@ -155,7 +155,7 @@ def timm(monkeypatch):
 
 
 def test_timms_networks_by_name(timm, tmp_path, monkeypatch):
-    folder = draw_pictures(tmp_path / "pictures")
+    folder = draw_images(tmp_path / "images")
     record = convlens.train(folder, backbone="timm:tiny", out=tmp_path / "run", **{**TINY, "weights": "pretrained"})
     assert (record.backbone, record.weights.source) == ("timm:tiny", "timm")
     used = card("timm:tiny").preprocessing
@@ -170,7 +170,7 @@ def filters(run):
 
 def test_timms_weights_are_there_again_in_another_process(timm, tmp_path, monkeypatch, convlens_command):
     """When it goes on, by its recipe, and by the command in its record: the frozen layers are never random ones."""
-    folder = draw_pictures(tmp_path / "pictures")
+    folder = draw_images(tmp_path / "images")
     options = {"backbone": "timm:tiny", "weights": "pretrained"}
     stopped(folder, tmp_path / "run", **options)
     monkeypatch.setattr(registry, "_ADOPTED", {})
@@ -188,7 +188,7 @@ def test_timms_weights_are_there_again_in_another_process(timm, tmp_path, monkey
 
 
 def test_timms_random_weights_are_drawn_from_the_seed_and_warned_of(timm, tmp_path, monkeypatch):
-    folder = draw_pictures(tmp_path / "pictures")
+    folder = draw_images(tmp_path / "images")
     found, told = {}, []
     for run, seed in {"one": 1, "same": 1, "other": 2}.items():
         record = convlens.train(
@@ -260,11 +260,11 @@ class Tied(Own):
     def __init__(self):
         super().__init__()
         self.also = self.body[0]
-        self.register_buffer("grey", torch.tensor([0.3, 0.6, 0.1]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("gray", torch.tensor([0.3, 0.6, 0.1]).view(1, 3, 1, 1), persistent=False)
         self.shift = torch.tensor(0.5)
 
     def forward(self, x):
-        return super().forward(x * self.grey + self.shift)
+        return super().forward(x * self.gray + self.shift)
 
 
 class Unordered(Own):
@@ -278,7 +278,7 @@ class Unordered(Own):
 @pytest.mark.parametrize("module", [Wrapper, Tied, Unordered])
 @pytest.mark.parametrize("options", [{}, {"head": "hidden", "head_width": 8}])
 def test_what_was_trained_comes_back_whole(tmp_path, module, options):
-    folder = draw_pictures(tmp_path / "pictures")
+    folder = draw_images(tmp_path / "images")
     options = {**TINY, "weights": None, "precision": "fp32", **options}
     convlens.train(folder, backbone=module(), out=tmp_path / "run", **options)
     table = csv.DictReader((tmp_path / "run" / "predictions.csv").read_text().splitlines())
@@ -326,7 +326,7 @@ class Ends(Own):
     ],
 )
 def test_what_would_not_answer_as_it_was_trained_is_refused_before_training(tmp_path, change, told):
-    folder = draw_pictures(tmp_path / "pictures")
+    folder = draw_images(tmp_path / "images")
     with pytest.raises(UsageError, match=told):
         convlens.train(folder, backbone=Changed(change), out=tmp_path / "run", **{**TINY, "weights": None})
     with pytest.raises(UsageError, match=told):
@@ -347,20 +347,20 @@ def test_what_is_lost_in_a_file_of_weights_is_refused(tmp_path):
         def forward(self, x):
             return super().forward(x) * getattr(self, "factor", 1)
 
-    folder = draw_pictures(tmp_path / "pictures")
+    folder = draw_images(tmp_path / "images")
     with pytest.raises(UsageError, match="answers differently after its weights were saved and loaded"):
         convlens.train(folder, backbone=Restless(), out=tmp_path / "run", **{**TINY, "weights": None})
 
 
 def test_a_head_that_does_not_run_is_refused(tmp_path):
-    folder = draw_pictures(tmp_path / "pictures")
+    folder = draw_images(tmp_path / "images")
     name = convlens.adopt(Ends(), head="tip", size=32)
     with pytest.raises(UsageError, match=r"the layer 'tip' of module:Ends does not run"):
         convlens.train(folder, backbone=name, out=tmp_path / "run", **{**TINY, "weights": None})
 
 
 def test_a_softmax_at_the_end_is_warned_of(tmp_path):
-    folder = draw_pictures(tmp_path / "pictures")
+    folder = draw_images(tmp_path / "images")
     module = Changed(lambda _, scores: scores.softmax(1))
     record = convlens.train(folder, backbone=module, out=tmp_path / "run", **{**TINY, "weights": None})
     assert any("it ends in a softmax, and the loss applies another one" in line for line in record.warnings)

@@ -23,7 +23,7 @@ from convlens.tasks.train import train
 from convlens.training.recipe import Recipe
 from convlens.zoo import fetch, published
 from convlens.zoo.fetch import fetched_weights, kept_weights
-from tests.images import TINY, draw_pictures
+from tests.images import TINY, draw_images
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ class Stages:
 def test_a_run_starts_from_published_weights(
     serving: HTTPServer, card: zoo.WeightCard, content: bytes, tmp_path: Path
 ) -> None:
-    folder = draw_pictures(tmp_path / "pictures")
+    folder = draw_images(tmp_path / "images")
     options = {**TINY, "weights": "imagenet", "size": 64}
     progress = Stages()
     record = train(folder, backbone=card.network, out=tmp_path / "run", progress=progress, **options)  # type: ignore[arg-type]
@@ -159,5 +159,5 @@ def test_a_comparison_shows_what_it_downloads(
 ) -> None:
     progress = Stages()
     recipe = Recipe(backbone=card.network, weights="imagenet")
-    SharedTraining(scan(draw_pictures(tmp_path / "pictures")), progress).divided(recipe)
+    SharedTraining(scan(draw_images(tmp_path / "images")), progress).divided(recipe)
     assert progress.done["download"] == progress.total["download"] == len(content)

@@ -2,14 +2,14 @@
 
 import pytest
 
-from convlens.tasks.check import check_pictures
+from convlens.tasks.check import check_images
 from tests.tasks.test_check import HOSTILE, hostile_folder
 
 pytestmark = pytest.mark.browser
 
 
 def test_a_class_that_is_named_like_markup_is_shown_as_text(opened, tmp_path):
-    check_pictures(hostile_folder(tmp_path / "p"), html=tmp_path / "page.html")
+    check_images(hostile_folder(tmp_path / "p"), html=tmp_path / "page.html")
     alerts = []
     one = opened(tmp_path / "page.html")
     one.page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
@@ -21,8 +21,8 @@ def test_a_class_that_is_named_like_markup_is_shown_as_text(opened, tmp_path):
     assert alerts == []
 
 
-def test_every_picture_on_it_is_drawn(opened, tmp_path):
-    check_pictures(hostile_folder(tmp_path / "p"), html=tmp_path / "page.html")
+def test_every_image_on_it_is_drawn(opened, tmp_path):
+    check_images(hostile_folder(tmp_path / "p"), html=tmp_path / "page.html")
     page = opened(tmp_path / "page.html").page
     page.evaluate("for (const one of document.images) one.loading = 'eager'")
     page.wait_for_function("[...document.images].every(one => one.complete)")

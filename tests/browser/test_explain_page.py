@@ -117,12 +117,12 @@ def test_the_receptive_field_follows_the_pointer(pages, opened):
     page = opened(path).page
     page.locator("#search").fill("maxpool")
     page.locator("#search").press("Enter")
-    page.locator("[data-tab=picture]").click()
-    picture = page.locator("svg.picture")
+    page.locator("[data-tab=image]").click()
+    image = page.locator("svg.image")
     for x, y in ((0.2, 0.3), (0.7, 0.6)):
-        area = picture.bounding_box()
-        picture.click(position={"x": x * area["width"], "y": y * area["height"]})
-        field = page.locator("svg.picture .field")
+        area = image.bounding_box()
+        image.click(position={"x": x * area["width"], "y": y * area["height"]})
+        field = page.locator("svg.image .field")
         left, width = (float(field.get_attribute(key)) for key in ("x", "width"))
         assert width == node.field[1].size
         place = (left - node.field[1].offset) / node.field[1].stride
@@ -133,10 +133,10 @@ def test_the_receptive_field_follows_the_pointer(pages, opened):
 def test_a_module_of_ones_own_shows_its_input(tmp_path, opened):
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     page = opened(explain(module, torch.randn(1, 3, 12, 12)).save(tmp_path / "own.html")).page
-    page.locator("[data-tab=picture]").click()
-    assert page.locator("svg.picture image").count() == 1
+    page.locator("[data-tab=image]").click()
+    assert page.locator("svg.image image").count() == 1
     page.locator("input[value=cam]").click()
-    assert page.locator("svg.picture image").count() == 2
+    assert page.locator("svg.image image").count() == 2
 
 
 def test_versus_draws_two_networks(tmp_path, opened, cache):
@@ -199,7 +199,7 @@ def test_folding_by_key_keeps_the_focus(pages, opened, key):
 def test_the_choice_of_the_overlay_keeps_the_focus(pages, opened):
     _, path = pages("small_convnet")
     page = opened(path).page
-    page.locator("[data-tab=picture]").click()
+    page.locator("[data-tab=image]").click()
     page.locator("input[value=field]").focus()
     for value in ("effective", "cam"):
         page.keyboard.press("ArrowDown")
@@ -211,7 +211,7 @@ def test_tabs_by_key(pages, opened):
     _, path = pages("small_convnet")
     page = opened(path).page
     page.locator("[data-tab=node]").focus()
-    for key, tab in (("ArrowRight", "picture"), ("End", "about"), ("ArrowRight", "node"), ("ArrowLeft", "about")):
+    for key, tab in (("ArrowRight", "image"), ("End", "about"), ("ArrowRight", "node"), ("ArrowLeft", "about")):
         page.keyboard.press(key)
         assert page.evaluate("document.activeElement.dataset.tab") == tab
         panel = page.get_by_role("tabpanel")

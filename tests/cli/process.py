@@ -15,7 +15,7 @@ MANY_SHARDS = [
     "from convlens.transfer import prefix; from convlens.cli.main import main; "
     "prefix.BATCH_SIZE, prefix._FLUSH_BYTES = 4, 1; main()",
 ]
-"""The same, but a shard is written for every four pictures."""
+"""The same, but a shard is written for every four images."""
 
 
 def start(*words: object, command: list[str] = CONVLENS) -> subprocess.Popen[str]:

@@ -27,7 +27,7 @@ def test_what_a_person_reads(convlens, server, tmp_path):
         f"Credits  {tmp_path}/out/CREDITS.html",
         f"Look     convlens check {tmp_path}/out",
     ]
-    assert "Collecting: 6 pictures in" in outcome.err
+    assert "Collecting: 6 images in" in outcome.err
 
 
 def test_as_json(convlens, server, tmp_path):

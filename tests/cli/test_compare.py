@@ -5,35 +5,35 @@ import pytest
 
 from convlens.cli.compare import seconds_of
 from convlens.core.errors import UsageError
-from tests.images import draw_pictures
+from tests.images import draw_images
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    return draw_pictures(tmp_path_factory.mktemp("compared") / "pictures")
+def images(tmp_path_factory):
+    return draw_images(tmp_path_factory.mktemp("compared") / "images")
 
 
-def test_the_table_and_the_sentences(convlens, pictures, tmp_path):
+def test_the_table_and_the_sentences(convlens, images, tmp_path):
     words = ("--size", 32, "--epochs", 1, "--seeds", 1, "--tricks", "adam,dropout", "--set", "batch_size=8")
-    outcome = convlens("compare", pictures, *words, "--out", tmp_path / "c")
+    outcome = convlens("compare", images, *words, "--out", tmp_path / "c")
     assert outcome.code == 0, outcome.err
     lines = outcome.out.splitlines()
     assert [line.split()[0] for line in lines[1:5]] == ["base", "adam", "dropout", "together"]
     assert any(line.startswith("adam: no difference shown") for line in lines)
-    again = convlens("compare", pictures, *words, "--json", "--quiet", "--out", tmp_path / "d")
+    again = convlens("compare", images, *words, "--json", "--quiet", "--out", tmp_path / "d")
     record = json.loads(again.out)
     assert record["kind"] == "convlens.comparison"
     assert record["rows"][0]["recipe"]["batch_size"] == 8
     assert "--set batch_size=8" in record["command"]
 
 
-def test_classes_and_groups_are_told_as_in_train(convlens, pictures, tmp_path):
-    files = sorted(path.relative_to(pictures) for path in pictures.rglob("*.*"))
+def test_classes_and_groups_are_told_as_in_train(convlens, images, tmp_path):
+    files = sorted(path.relative_to(images) for path in images.rglob("*.*"))
     rows = [f"{file},{file.parts[-2]},video{number % 6}" for number, file in enumerate(files)]
     (tmp_path / "labels.csv").write_text("\n".join(["file,label,video", *rows]))
     words = ["--size", 32, "--epochs", 1, "--seeds", 1, "--tricks", "", "--json", "--quiet"]
     division = ["--labels", tmp_path / "labels.csv", "--group-by", "video", "--val-fraction", 0.4]
-    outcome = convlens("compare", pictures, *words, *division, "--out", tmp_path / "c")
+    outcome = convlens("compare", images, *words, *division, "--out", tmp_path / "c")
     assert outcome.code == 0, outcome.err
     record = json.loads(outcome.out)
     recipe = record["rows"][0]["recipe"]
@@ -46,9 +46,9 @@ def test_classes_and_groups_are_told_as_in_train(convlens, pictures, tmp_path):
     assert json.loads(again.out)["rows"][0]["accuracy"] == record["rows"][0]["accuracy"]
 
 
-def test_nested_folders_are_classes(convlens, pictures, tmp_path):
+def test_nested_folders_are_classes(convlens, images, tmp_path):
     words = ["--size", 32, "--epochs", 1, "--seeds", 1, "--tricks", "", "--json", "--quiet", "--nested"]
-    record = json.loads(convlens("compare", pictures, *words, "--out", tmp_path / "c").out)
+    record = json.loads(convlens("compare", images, *words, "--out", tmp_path / "c").out)
     assert record["rows"][0]["recipe"]["nested"]
     assert "--nested --" in record["command"] or record["command"].endswith("--nested")
 
@@ -66,8 +66,8 @@ def test_nested_folders_are_classes(convlens, pictures, tmp_path):
         (["--recipe", "none.toml"], ["cannot read the recipe none.toml"]),
     ],
 )
-def test_wrong_use(convlens, pictures, tmp_path, options, parts):
-    outcome = convlens("compare", pictures, "--size", 32, "--epochs", 1, "--out", tmp_path / "c", *options)
+def test_wrong_use(convlens, images, tmp_path, options, parts):
+    outcome = convlens("compare", images, "--size", 32, "--epochs", 1, "--out", tmp_path / "c", *options)
     assert outcome.code == 2
     assert outcome.out == ""
     for part in parts:

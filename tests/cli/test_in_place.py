@@ -6,13 +6,13 @@ import shutil
 import pytest
 
 from tests.cli import process
-from tests.images import TINY_OPTIONS, draw_pictures
+from tests.images import TINY_OPTIONS, draw_images
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory, module_cache):
+def images(tmp_path_factory, module_cache):
     """A folder of images in which something was trained twice, once under runs/ and once beside the class folders."""
-    folder = draw_pictures(tmp_path_factory.mktemp("in-place") / "pictures", 8)
+    folder = draw_images(tmp_path_factory.mktemp("in-place") / "images", 8)
     command = ["env", "-C", str(folder), *process.CONVLENS]
     for words in ((), ("--out", "model")):
         done = process.run("train", ".", *TINY_OPTIONS, *words, command=command)
@@ -21,10 +21,10 @@ def pictures(tmp_path_factory, module_cache):
 
 
 @pytest.fixture
-def there(pictures, tmp_path, monkeypatch):
+def there(images, tmp_path, monkeypatch):
     """A copy of it, as the working folder."""
-    monkeypatch.chdir(shutil.copytree(pictures, tmp_path / "pictures"))
-    return tmp_path / "pictures"
+    monkeypatch.chdir(shutil.copytree(images, tmp_path / "images"))
+    return tmp_path / "images"
 
 
 def test_train_again(convlens, there):
@@ -64,7 +64,7 @@ def test_predict_and_evaluate(convlens, there):
     assert {one["reason"] for one in record["bad_files"]} == {"no-images"}
     judged = convlens("evaluate", "model", ".", "--json")
     assert judged.code == 0, judged.err
-    assert json.loads(judged.out)["pictures"] == 16
+    assert json.loads(judged.out)["images"] == 16
 
 
 def test_predict_of_a_run_itself(convlens, there):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli import process
 from tests.cli.test_resume import metrics, newest
-from tests.images import draw_pictures
+from tests.images import draw_images
 from tests.runs.whole import check_runs
 
 TORCHRUN = [
@@ -23,8 +23,8 @@ FROM_SCRATCH = ("--weights", "random", "--freeze", "none", "--size", "32", "--ba
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    return draw_pictures(tmp_path_factory.mktemp("processes") / "pictures", 17)
+def images(tmp_path_factory):
+    return draw_images(tmp_path_factory.mktemp("processes") / "images", 17)
 
 
 def run(*words):
@@ -38,9 +38,9 @@ def probabilities(run):
         return [[float(value) for name, value in row.items() if name.startswith("p(")] for row in csv.DictReader(file)]
 
 
-def test_a_head_is_what_one_process_makes_of_it(module_cache, pictures, tmp_path):
-    """27 training pictures in minibatches of 8, 8, 8 and 3: parts of 4 and 4, and one that both take whole."""
-    words = ("train", pictures, "--epochs", "3", "--batch-size", "8", "--class-weights", "--ema", "0.9", "--json")
+def test_a_head_is_what_one_process_makes_of_it(module_cache, images, tmp_path):
+    """27 training images in minibatches of 8, 8, 8 and 3: parts of 4 and 4, and one that both take whole."""
+    words = ("train", images, "--epochs", "3", "--batch-size", "8", "--class-weights", "--ema", "0.9", "--json")
     alone = process.run(*words, "--out", tmp_path / "one")
     assert alone.returncode == 0, alone.stderr
     both = run(*words, "--out", tmp_path / "two")
@@ -51,8 +51,8 @@ def test_a_head_is_what_one_process_makes_of_it(module_cache, pictures, tmp_path
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_it_gives_the_same_weights(module_cache, pictures, tmp_path):
-    words = ("train", pictures, *FROM_SCRATCH, "--epochs", "6", "--mixup", "0.2", "--ema", "0.9", "--json")
+def test_killed_and_resumed_it_gives_the_same_weights(module_cache, images, tmp_path):
+    words = ("train", images, *FROM_SCRATCH, "--epochs", "6", "--mixup", "0.2", "--ema", "0.9", "--json")
     run(*words, "--out", tmp_path / "whole")
     broken = tmp_path / "run"
     running = process.start(*words, "--out", broken, command=TORCHRUN)
@@ -68,8 +68,8 @@ def test_killed_and_resumed_it_gives_the_same_weights(module_cache, pictures, tm
 
 
 @pytest.mark.slow
-def test_another_number_of_processes_is_another_training(module_cache, pictures, tmp_path):
-    words = ("train", pictures, *FROM_SCRATCH, "--epochs", "30", "--json")
+def test_another_number_of_processes_is_another_training(module_cache, images, tmp_path):
+    words = ("train", images, *FROM_SCRATCH, "--epochs", "30", "--json")
     running = process.start(*words, "--out", tmp_path / "run", command=TORCHRUN)
     while not newest(tmp_path / "run"):
         assert running.poll() is None, process.finish(running).stderr
@@ -98,7 +98,7 @@ WAITING = [
 
 @pytest.mark.parametrize("rank", [0, 1])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_waiting_for_a_missing_process_obeys_signals(module_cache, pictures, tmp_path, monkeypatch, number, code, rank):
+def test_waiting_for_a_missing_process_obeys_signals(module_cache, images, tmp_path, monkeypatch, number, code, rank):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -112,7 +112,7 @@ def test_waiting_for_a_missing_process_obeys_signals(module_cache, pictures, tmp
         "TORCHELASTIC_RUN_ID": "none",
     }.items():
         monkeypatch.setenv(name, str(value))
-    running = process.start("train", pictures, *FROM_SCRATCH, "--out", tmp_path / "run", command=WAITING)
+    running = process.start("train", images, *FROM_SCRATCH, "--out", tmp_path / "run", command=WAITING)
     assert running.stderr is not None
     said = next(line for line in running.stderr if "waiting at" in line)
     start = time.monotonic()
@@ -126,14 +126,14 @@ def test_waiting_for_a_missing_process_obeys_signals(module_cache, pictures, tmp
 
 @pytest.mark.parametrize("left", [{"RANK": "1"}, {"WORLD_SIZE": "4"}, {"RANK": "1", "WORLD_SIZE": "4"}])
 def test_what_a_cluster_left_in_the_environment_silences_nothing(
-    module_cache, pictures, tmp_path, monkeypatch, convlens, left
+    module_cache, images, tmp_path, monkeypatch, convlens, left
 ):
     for name, value in left.items():
         monkeypatch.setenv(name, value)
-    trained = convlens("train", pictures, *FROM_SCRATCH, "--epochs", "1", "--out", tmp_path / "run")
+    trained = convlens("train", images, *FROM_SCRATCH, "--epochs", "1", "--out", tmp_path / "run")
     assert (trained.code, "Accuracy" in trained.out) == (0, True)
     assert "but torchrun did not start this process: it trains alone" in trained.err
-    for words in (("predict", tmp_path / "run", pictures / "blue"), ("check", pictures), ("zoo",)):
+    for words in (("predict", tmp_path / "run", images / "blue"), ("check", images), ("zoo",)):
         outcome = convlens(*words)
         assert outcome.code == 0, outcome.err
         assert outcome.out

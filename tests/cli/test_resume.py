@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli import process
-from tests.images import draw_pictures
+from tests.images import draw_images
 from tests.runs.whole import RUN_FILES, check_runs
 
 OPTIONS = ("--weights", "random", "--freeze", "none", "--size", "32", "--epochs", "12", "--batch-size", "8")
@@ -23,23 +23,23 @@ WORDS = (*OPTIONS, *REGULARISED, *GROWING, "--json")
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    return draw_pictures(tmp_path_factory.mktemp("resume") / "pictures", 16)
+def images(tmp_path_factory):
+    return draw_images(tmp_path_factory.mktemp("resume") / "images", 16)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, module_cache, pictures):
+def whole(tmp_path_factory, module_cache, images):
     """The same training without a break."""
     run = tmp_path_factory.mktemp("whole") / "run"
-    done = process.run("train", pictures, *WORDS, "--out", run)
+    done = process.run("train", images, *WORDS, "--out", run)
     assert done.returncode == 0, done.stderr
     return run
 
 
-def killed_until_it_ends(pictures, run, kills, moment):
+def killed_until_it_ends(images, run, kills, moment):
     """Starts the same command again and again; each time it is killed a while after it has got further."""
     for _ in range(kills):
-        running = process.start("train", pictures, *WORDS, "--out", run)
+        running = process.start("train", images, *WORDS, "--out", run)
         before = newest(run)
         while newest(run) == before and running.poll() is None:
             time.sleep(0.005)
@@ -48,7 +48,7 @@ def killed_until_it_ends(pictures, run, kills, moment):
         process.finish(running)
         if run.exists():
             return
-    done = process.run("train", pictures, *WORDS, "--out", run)
+    done = process.run("train", images, *WORDS, "--out", run)
     assert done.returncode == 0, done.stderr
 
 
@@ -70,22 +70,22 @@ def metrics(run):
     return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
 
 
-def test_two_kills(pictures, whole, tmp_path):
-    killed_until_it_ends(pictures, tmp_path / "run", 2, random.Random(0))
+def test_two_kills(images, whole, tmp_path):
+    killed_until_it_ends(images, tmp_path / "run", 2, random.Random(0))
     same(tmp_path / "run", whole)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", range(10))
-def test_ten_kills(pictures, whole, tmp_path, seed):
-    killed_until_it_ends(pictures, tmp_path / "run", 10, random.Random(seed))
+def test_ten_kills(images, whole, tmp_path, seed):
+    killed_until_it_ends(images, tmp_path / "run", 10, random.Random(seed))
     same(tmp_path / "run", whole)
 
 
-def stopped(pictures, run, number):
+def stopped(images, run, number):
     """What the command said when it was stopped after its third checkpoint."""
-    running = process.start("train", pictures, *WORDS, "--out", run)
+    running = process.start("train", images, *WORDS, "--out", run)
     while newest(run) < "step-0000000009":
         assert running.poll() is None, process.finish(running).stderr
         time.sleep(0.005)
@@ -97,9 +97,9 @@ def stopped(pictures, run, number):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_stopped_by_a_signal_and_resumed_by_name(pictures, whole, tmp_path, convlens, number, code):
+def test_stopped_by_a_signal_and_resumed_by_name(images, whole, tmp_path, convlens, number, code):
     run = tmp_path / "run"
-    done = stopped(pictures, run, number)
+    done = stopped(images, run, number)
     assert (done.returncode, done.stdout) == (code, "")
     assert f"convlens train --resume {run}" in done.stderr
     assert "Traceback" not in done.stderr
@@ -118,12 +118,12 @@ def test_stopped_by_a_signal_and_resumed_by_name(pictures, whole, tmp_path, conv
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_what_is_printed_goes_on(pictures, whole, tmp_path, monkeypatch, number, code):
+def test_what_is_printed_goes_on(images, whole, tmp_path, monkeypatch, number, code):
     """Without --out, from another folder, and in a place whose name a shell would take apart."""
     working, elsewhere = tmp_path / "it's here", tmp_path / "elsewhere"
     working.mkdir()
     elsewhere.mkdir()
-    started = process.start("train", pictures, *WORDS, command=["env", "-C", str(working), *process.CONVLENS])
+    started = process.start("train", images, *WORDS, command=["env", "-C", str(working), *process.CONVLENS])
     while not list(working.glob("runs/*/checkpoints/step-*")):
         assert started.poll() is None, process.finish(started).stderr
         time.sleep(0.005)
@@ -141,20 +141,20 @@ def test_what_is_printed_goes_on(pictures, whole, tmp_path, monkeypatch, number,
     assert list(elsewhere.iterdir()) == []
 
 
-def test_what_does_not_fit_is_refused(pictures, tmp_path, convlens):
+def test_what_does_not_fit_is_refused(images, tmp_path, convlens):
     run = tmp_path / "run"
-    stopped(pictures, run, signal.SIGTERM)
-    other = convlens("train", pictures, *WORDS, "--out", run, "--learning-rate", "0.02")
+    stopped(images, run, signal.SIGTERM)
+    other = convlens("train", images, *WORDS, "--out", run, "--learning-rate", "0.02")
     assert other.code == 2
     assert "was begun with learning_rate 0.01 (now 0.02)" in other.err.splitlines()[-1]
     assert f"--resume {run}" in other.err.splitlines()[-1]
-    (pictures.parent / "spare").mkdir()
-    (pictures / "blue" / "000.png").rename(pictures.parent / "spare" / "000.png")
+    (images.parent / "spare").mkdir()
+    (images / "blue" / "000.png").rename(images.parent / "spare" / "000.png")
     try:
         changed = convlens("train", "--resume", run)
     finally:
-        (pictures.parent / "spare" / "000.png").rename(pictures / "blue" / "000.png")
-        (pictures.parent / "spare").rmdir()
+        (images.parent / "spare" / "000.png").rename(images / "blue" / "000.png")
+        (images.parent / "spare").rmdir()
     assert changed.code == 3
     assert "belongs to another training" in changed.err.splitlines()[-1]
     assert newest(run)
@@ -172,13 +172,13 @@ def test_options_beside_resume_are_refused(convlens, tmp_path):
     assert "leave DIR, --epochs away" in outcome.err
 
 
-def test_a_run_that_another_process_works_on(pictures, tmp_path, convlens):
+def test_a_run_that_another_process_works_on(images, tmp_path, convlens):
     run = tmp_path / "run"
-    running = process.start("train", pictures, *WORDS, "--out", run)
+    running = process.start("train", images, *WORDS, "--out", run)
     while not newest(run):
         assert running.poll() is None
         time.sleep(0.005)
-    outcome = convlens("train", pictures, *WORDS, "--out", run)
+    outcome = convlens("train", images, *WORDS, "--out", run)
     running.kill()
     process.finish(running)
     assert outcome.code == 2

@@ -17,7 +17,7 @@ def work(screen, stage="prefix"):
 def test_a_line_per_finished_stage(capsys):
     work(Screen(json=False, quiet=False))
     captured = capsys.readouterr()
-    assert re.fullmatch(r"Running the frozen layers: 40 pictures in \d+\.\d s\n", captured.err)
+    assert re.fullmatch(r"Running the frozen layers: 40 images in \d+\.\d s\n", captured.err)
     assert captured.out == ""
 
 
@@ -53,13 +53,13 @@ def test_a_bar_on_a_terminal(monkeypatch):
     assert "\x1b[" in shown
     assert "Running the frozen layers" in shown
     assert "40/40" in shown
-    assert "pictures" in shown
+    assert "images" in shown
     assert re.search(r"\d:\d\d:\d\d", shown)
 
 
 def test_no_bar_on_a_terminal_that_cannot_move_its_cursor(monkeypatch):
     shown = shown_on_a_terminal(monkeypatch, "dumb")
-    assert re.fullmatch(r"Running the frozen layers: 40 pictures in \d+\.\d s\r\n", shown)
+    assert re.fullmatch(r"Running the frozen layers: 40 images in \d+\.\d s\r\n", shown)
 
 
 def test_printable():

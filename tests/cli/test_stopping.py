@@ -10,7 +10,7 @@ import pytest
 
 from convlens.cli.stopping import Stopped, stopped_by_signals
 from tests.cli import process
-from tests.images import TINY_OPTIONS, draw_pictures
+from tests.images import TINY_OPTIONS, draw_images
 from tests.runs.whole import check_cache, temporaries
 
 SIGNALS = [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
@@ -18,8 +18,8 @@ SIGNALS = [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminate
 
 @pytest.mark.parametrize(("number", "code", "word"), SIGNALS)
 def test_a_run_that_is_stopped(cache, tmp_path, number, code, word):
-    pictures = draw_pictures(tmp_path / "pictures", 60)
-    words = ("train", pictures, *TINY_OPTIONS, "--out", tmp_path / "run")
+    images = draw_images(tmp_path / "images", 60)
+    words = ("train", images, *TINY_OPTIONS, "--out", tmp_path / "run")
     running = process.start(*words, command=process.MANY_SHARDS)
     seen = process.wait_for_shards(running, cache, 2)
     os.kill(running.pid, number)

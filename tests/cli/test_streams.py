@@ -15,7 +15,7 @@ import pytest
 
 from convlens.cli import streams
 from tests.cli import process
-from tests.images import TINY_OPTIONS, draw_pictures
+from tests.images import TINY_OPTIONS, draw_images
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 ENCODINGS = {"the C locale": ASCII, "ascii": {"PYTHONIOENCODING": "ascii"}, "cp1252": {"PYTHONIOENCODING": "cp1252"}}
@@ -27,25 +27,25 @@ FOREIGN = f"{TEXT}\udcff"
 def made(tmp_path_factory, module_cache):
     """A folder with images of which one class and one file have names in no code page, and a run on them."""
     folder = tmp_path_factory.mktemp("streams")
-    draw_pictures(folder / "pictures", 8)
-    (folder / "pictures" / "green").rename(folder / "pictures" / FOREIGN)
-    (folder / "pictures" / FOREIGN / f"{FOREIGN}.png").write_bytes(b"no image")
-    done = process.run("train", folder / "pictures", *TINY_OPTIONS, "--out", folder / "run")
+    draw_images(folder / "images", 8)
+    (folder / "images" / "green").rename(folder / "pictures" / FOREIGN)
+    (folder / "images" / FOREIGN / f"{FOREIGN}.png").write_bytes(b"no image")
+    done = process.run("train", folder / "images", *TINY_OPTIONS, "--out", folder / "run")
     assert done.returncode == 0, done.stderr
     return folder
 
 
 def commands(folder, out):
-    photo = folder / "pictures" / "blue" / "000.png"
+    photo = folder / "images" / "blue" / "000.png"
     return {
         "inspect": ("inspect", "house"),
         "zoo": ("zoo",),
         "show": ("zoo", "show", "house"),
         "help": ("train", "--help"),
-        "train": ("train", folder / "pictures", *TINY_OPTIONS, "--out", out / "run"),
-        "check": ("check", folder / "pictures", "--html", out / f"{FOREIGN}.html", "--max-bad", "1"),
-        "predict": ("predict", folder / "run", folder / "pictures"),
-        "evaluate": ("evaluate", folder / "run", folder / "pictures"),
+        "train": ("train", folder / "images", *TINY_OPTIONS, "--out", out / "run"),
+        "check": ("check", folder / "images", "--html", out / f"{FOREIGN}.html", "--max-bad", "1"),
+        "predict": ("predict", folder / "run", folder / "images"),
+        "evaluate": ("evaluate", folder / "run", folder / "images"),
         "explain": ("explain", folder / "run", photo, "--out", out / f"{FOREIGN}.html"),
         "study": ("study", "complexity", "squeezenet1_1", "--no-measure", "--out", out / TEXT),
     }
@@ -150,7 +150,7 @@ def test_a_terminal_of_five_columns(made, tmp_path, environment):
     code, shown = on_a_terminal(commands(made, tmp_path)["predict"], 5, **environment)
     assert code == 0, shown
     assert "000.png" in shown
-    assert "Predicting: 17 pictures in" in shown
+    assert "Predicting: 17 images in" in shown
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ OPTIONS = ("--size", 32, "--epochs", 3, "--learning-rate", "0.05")
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
-    """A folder of 20 pictures, p, with tables beside it."""
+    """A folder of 20 images, p, with tables beside it."""
     folder = tmp_path_factory.mktemp("tables")
     (folder / "p").mkdir()
     for n in range(20):
@@ -26,20 +26,20 @@ def test_numbers_from_training_to_predicting(convlens, tables, tmp_path):
     run = tmp_path / "run"
     trained = convlens("train", tables / "p", "--labels", tables / "ages.csv", *OPTIONS, "--out", run)
     assert trained.code == 0, trained.err
-    assert "20 pictures with the numbers age: 16 train, 4 val" in trained.err
+    assert "20 images with the numbers age: 16 train, 4 val" in trained.err
     assert "loss: L2, since the table of labels holds numbers" in trained.err
     first = trained.out.splitlines()[0]
     assert first.startswith("age: root mean squared error ")
-    assert "on 4 validation pictures (95 % interval" in first
+    assert "on 4 validation images (95 % interval" in first
     predicted = convlens("predict", run, tables / "p" / "3.png", tables / "p" / "15.png", "--quiet")
-    assert predicted.out.splitlines()[0].split() == ["picture", "age"]
+    assert predicted.out.splitlines()[0].split() == ["image", "age"]
     low, high = (float(line.split()[-1]) for line in predicted.out.splitlines()[1:3])
     assert low < high
     judged = convlens("evaluate", run, tables / "p", "--labels", tables / "ages.csv", "--json", "--quiet")
     assert json.loads(judged.out)["detail"]["per_number"][0]["name"] == "age"
     shown = convlens("evaluate", run, tables / "p", "--labels", tables / "ages.csv")
     assert "age: root mean squared error" in shown.out
-    assert "on 20 pictures of all" in shown.out
+    assert "on 20 images of all" in shown.out
 
 
 def test_labels_from_training_to_predicting(convlens, tables, tmp_path):
@@ -52,7 +52,7 @@ def test_labels_from_training_to_predicting(convlens, tables, tmp_path):
     assert "mean average precision" in lines[1]
     assert {line.split(":")[0].strip() for line in lines[2:4]} == {"any", "red"}
     predicted = convlens("predict", run, tables / "p" / "19.png", "--quiet")
-    assert predicted.out.splitlines()[0].split() == ["picture", "labels", "likeliest"]
+    assert predicted.out.splitlines()[0].split() == ["image", "labels", "likeliest"]
     told = json.loads(convlens("predict", run, tables / "p" / "19.png", "--json", "--quiet").out)
     assert (told["target"], set(told["predictions"][0]["probabilities"])) == ("labels", {"any", "red"})
 
@@ -68,7 +68,7 @@ def test_labels_from_training_to_predicting(convlens, tables, tmp_path):
         ),
         ("file,age\n0.png,1\n1.png,\n", [], 3, ["line 3: without a file or a label, in the column 'age'"]),
         ("file,age\n0.png,1\n1.png,nan\n", [], 3, ["line 3: 'nan' in the column 'age' is no finite number"]),
-        ("file,age\nx.png,1\ny.png,2\n", [], 3, ["at least two usable pictures", "x.png: unreadable, No such file"]),
+        ("file,age\nx.png,1\ny.png,2\n", [], 3, ["at least two usable images", "x.png: unreadable, No such file"]),
         ("file,age\n0.png,1\n1.png,2\n", ["--label-columns", "aeg"], 2, ["'aeg': did you mean age?"]),
         ("file,age\n0.png,1\n1.png,2\n", ["--learn", "numbrs"], 2, ["--learn numbrs", "'numbers'"]),
         (

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.cli import process
-from tests.images import COLOURS, TINY_OPTIONS, draw_pictures
+from tests.images import COLORS, TINY_OPTIONS, draw_images
 from tests.runs.whole import check_cache, check_runs, temporaries
 
 FOUND_BAD = {
@@ -26,29 +26,29 @@ FOUND_BAD = {
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, module_cache):
-    """A finished `convlens train DIR --json` on pictures of which some are bad, and what it must not change."""
+    """A finished `convlens train DIR --json` on images of which some are bad, and what it must not change."""
     folder = tmp_path_factory.mktemp("made")
-    pictures = draw_pictures(folder / "pictures", classes=3)
-    spoil(pictures)
-    for path in [*pictures.rglob("*"), pictures]:
+    images = draw_images(folder / "images", classes=3)
+    spoil(images)
+    for path in [*images.rglob("*"), images]:
         path.chmod(0o555 if path.is_dir() else 0o444)
-    before = snapshot(pictures)
-    done = process.run("train", pictures, *TINY_OPTIONS, "--json", "--out", folder / "runs" / "one")
-    assert snapshot(pictures) == before
-    for path in pictures.rglob("*/"):
+    before = snapshot(images)
+    done = process.run("train", images, *TINY_OPTIONS, "--json", "--out", folder / "runs" / "one")
+    assert snapshot(images) == before
+    for path in images.rglob("*/"):
         path.chmod(0o755)
     return folder, done
 
 
-def spoil(pictures):
-    (pictures / "blue" / "text.jpg").write_text("I am no picture.")
-    (pictures / "blue" / "empty.png").touch()
-    shutil.copy(pictures / "red" / "000.png", pictures / "red" / "copy.png")
+def spoil(images):
+    (images / "blue" / "text.jpg").write_text("I am no image.")
+    (images / "blue" / "empty.png").touch()
+    shutil.copy(images / "red" / "000.png", images / "red" / "copy.png")
     for name in ("green", "red"):
-        shutil.copy(pictures / "blue" / "007.png", pictures / name / "both.png")
-    (pictures / "blue" / "007.png").unlink()
-    whole = draw_pictures(pictures.parent / "other", 1)
-    jpeg = pictures / "green" / "cut.jpg"
+        shutil.copy(images / "blue" / "007.png", images / name / "both.png")
+    (images / "blue" / "007.png").unlink()
+    whole = draw_images(images.parent / "other", 1)
+    jpeg = images / "green" / "cut.jpg"
     Image.open(whole / "blue" / "000.png").save(jpeg)
     jpeg.write_bytes(jpeg.read_bytes()[:700])
 
@@ -66,7 +66,7 @@ def test_json_is_one_record_and_nothing_else(made):
     record = json.loads(done.stdout)  # refuses anything before or after it
     assert record["kind"] == "convlens.run"
     assert 0 <= record["accuracy"] <= 1
-    assert record["classes"] == sorted(COLOURS)
+    assert record["classes"] == sorted(COLORS)
     assert record["images"] == {"train": 18, "val": 5, "test": 0}
     assert record["features"] | {"bytes_per_image": 0} == {
         "computed": 23,
@@ -115,17 +115,17 @@ def test_plain_progress_where_standard_error_is_no_terminal(made):
 
 
 def test_quiet_leaves_standard_error_empty(convlens, tmp_path):
-    pictures = draw_pictures(tmp_path / "pictures")
-    done = convlens("train", pictures, *TINY_OPTIONS, "--quiet", "--out", tmp_path / "run")
+    images = draw_images(tmp_path / "images")
+    done = convlens("train", images, *TINY_OPTIONS, "--quiet", "--out", tmp_path / "run")
     assert (done.code, done.err) == (0, "")
     assert f"convlens predict {tmp_path / 'run'} IMAGE..." in done.out
 
 
 def test_a_training_that_diverges_tells_where_and_on_what(convlens, tmp_path):
-    pictures = draw_pictures(tmp_path / "pictures")
+    images = draw_images(tmp_path / "images")
     network = ("--backbone", "nin", "--weights", "random", "--freeze", "none", "--size", "64")
     steps = ("--epochs", "9", "--learning-rate", "1000", "--batch-size", "2")
-    outcome = convlens("train", pictures, *network, *steps, "--out", tmp_path / "run")
+    outcome = convlens("train", images, *network, *steps, "--out", tmp_path / "run")
     assert (outcome.code, outcome.out) == (3, "")
     last = outcome.err.splitlines()[-1]
     assert "training diverged. Try a tenth of the learning rate (--learning-rate 100)." in last
@@ -133,7 +133,7 @@ def test_a_training_that_diverges_tells_where_and_on_what(convlens, tmp_path):
     files = (tmp_path / "run.diverged.txt").read_text().splitlines()
     assert f"listed in {tmp_path / 'run.diverged.txt'}" in last
     assert len(files) == 2
-    assert all((pictures / file).is_file() for file in files)
+    assert all((images / file).is_file() for file in files)
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ def test_a_training_that_diverges_tells_where_and_on_what(convlens, tmp_path):
 )
 def test_what_training_all_layers_starts_from_is_said(convlens, tmp_path, options, told):
     """`--freeze none` alone is no training from scratch."""
-    pictures = draw_pictures(tmp_path / "pictures", 4)
-    words = ("train", pictures, "--freeze", "none", "--size", "32", "--epochs", "1", "--json", *options)
+    images = draw_images(tmp_path / "images", 4)
+    words = ("train", images, "--freeze", "none", "--size", "32", "--epochs", "1", "--json", *options)
     outcome = convlens(*words, "--out", tmp_path / "run")
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["kind"] == "convlens.run"
@@ -157,10 +157,10 @@ def test_what_training_all_layers_starts_from_is_said(convlens, tmp_path, option
 
 
 def test_no_space_left(cache, tmp_path):
-    pictures = draw_pictures(tmp_path / "pictures")
+    images = draw_images(tmp_path / "images")
     (cache / "store").mkdir()
     setup = f"mount -t tmpfs -o size=16k tmpfs '{cache}/store'"
-    done = process.run_after(setup, "train", pictures, *TINY_OPTIONS, "--json", "--out", tmp_path / "run")
+    done = process.run_after(setup, "train", images, *TINY_OPTIONS, "--json", "--out", tmp_path / "run")
     assert (done.returncode, done.stdout) == (4, "")
     last = done.stderr.splitlines()[-1]
     assert last.startswith("convlens: no space left")
@@ -172,8 +172,8 @@ def test_no_space_left(cache, tmp_path):
 @pytest.mark.parametrize("files", [0, 1, 2, 3, 4, 6, 11])
 def test_no_space_left_after_some_files(convlens, cache, tmp_path, monkeypatch, files):
     """The run's beginning, its number formats, features, image metadata, weights, metrics or report find no room."""
-    pictures = draw_pictures(tmp_path / "pictures")
-    assert convlens("train", pictures, *TINY_OPTIONS, "--out", tmp_path / "before").code == 0  # captures the graphs
+    images = draw_images(tmp_path / "images")
+    assert convlens("train", images, *TINY_OPTIONS, "--out", tmp_path / "before").code == 0  # captures the graphs
     shutil.rmtree(cache / "store")
     written = itertools.count()
 
@@ -182,7 +182,7 @@ def test_no_space_left_after_some_files(convlens, cache, tmp_path, monkeypatch, 
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", flush)
-    outcome = convlens("train", pictures, *TINY_OPTIONS, "--out", tmp_path / "run")
+    outcome = convlens("train", images, *TINY_OPTIONS, "--out", tmp_path / "run")
     assert (outcome.code, outcome.out) == (4, "")
     assert outcome.err.splitlines()[-1].startswith("convlens: no space left on the disk that holds ")
     assert not (tmp_path / "run").exists()
@@ -191,40 +191,40 @@ def test_no_space_left_after_some_files(convlens, cache, tmp_path, monkeypatch, 
 
 
 def test_store_that_may_only_be_read(cache, tmp_path):
-    pictures = draw_pictures(tmp_path / "pictures")
+    images = draw_images(tmp_path / "images")
     (cache / "store").mkdir()
     setup = f"mount -t tmpfs -o ro tmpfs '{cache}/store'"
-    done = process.run_after(setup, "train", pictures, *TINY_OPTIONS, "--out", tmp_path / "run")
+    done = process.run_after(setup, "train", images, *TINY_OPTIONS, "--out", tmp_path / "run")
     assert done.returncode == 4
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"convlens: no access to {cache}/store")
     assert "CONVLENS_CACHE" in last
 
 
-def test_pictures_and_a_filled_cache_that_may_only_be_read(cache, tmp_path, convlens):
-    pictures = draw_pictures(tmp_path / "pictures")
-    assert convlens("train", pictures, *TINY_OPTIONS, "--out", tmp_path / "one").code == 0
+def test_images_and_a_filled_cache_that_may_only_be_read(cache, tmp_path, convlens):
+    images = draw_images(tmp_path / "images")
+    assert convlens("train", images, *TINY_OPTIONS, "--out", tmp_path / "one").code == 0
     setup = " && ".join(
-        f"mount --bind '{path}' '{path}' && mount -o remount,bind,ro '{path}'" for path in (pictures, cache)
+        f"mount --bind '{path}' '{path}' && mount -o remount,bind,ro '{path}'" for path in (images, cache)
     )
-    done = process.run_after(setup, "train", pictures, *TINY_OPTIONS, "--out", tmp_path / "two", "--json")
+    done = process.run_after(setup, "train", images, *TINY_OPTIONS, "--out", tmp_path / "two", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["features"]["reused"] == 16
 
 
 def test_file_in_the_place_of_the_cache(convlens, tmp_path, monkeypatch):
-    pictures = draw_pictures(tmp_path / "pictures")
+    images = draw_images(tmp_path / "images")
     (tmp_path / "file").touch()
     monkeypatch.setenv("CONVLENS_CACHE", str(tmp_path / "file"))
-    outcome = convlens("train", pictures, *TINY_OPTIONS, "--out", tmp_path / "run")
+    outcome = convlens("train", images, *TINY_OPTIONS, "--out", tmp_path / "run")
     assert outcome.code == 4
     assert outcome.err.splitlines()[-1].startswith(f"convlens: no access to {tmp_path / 'file'}")
 
 
 def test_folders_whose_names_are_not_text_are_refused_before_the_work(convlens, tmp_path):
-    pictures = draw_pictures(tmp_path / "pictures")
-    named = draw_pictures(tmp_path / os.fsdecode(b"p\xff"))
-    for words in ((pictures, "--out", tmp_path / os.fsdecode(b"r\xff")), (named, "--out", tmp_path / "run")):
+    images = draw_images(tmp_path / "images")
+    named = draw_images(tmp_path / os.fsdecode(b"p\xff"))
+    for words in ((images, "--out", tmp_path / os.fsdecode(b"r\xff")), (named, "--out", tmp_path / "run")):
         outcome = convlens("train", *words, *TINY_OPTIONS)
         assert outcome.code == 2
         assert r"\udcff is not text in utf-8" in outcome.err

@@ -5,13 +5,13 @@ import json
 import pytest
 
 from tests.cli import process
-from tests.images import TINY_OPTIONS, draw_pictures
+from tests.images import TINY_OPTIONS, draw_images
 from tests.runs.whole import check_cache, check_runs, temporaries
 
 
 def test_two_runs_at_once(cache, tmp_path, convlens):
-    pictures = draw_pictures(tmp_path / "pictures", 16)
-    words = ("train", pictures, *TINY_OPTIONS, "--json", "--out")
+    images = draw_images(tmp_path / "images", 16)
+    words = ("train", images, *TINY_OPTIONS, "--json", "--out")
     running = [process.start(*words, tmp_path / "runs" / name, command=process.MANY_SHARDS) for name in "ab"]
     for process_ in running:
         done = process.finish(process_)

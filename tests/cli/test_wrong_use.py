@@ -7,12 +7,12 @@ import safetensors.torch
 import torch
 
 from convlens import zoo
-from tests.images import TINY_OPTIONS, draw, draw_pictures
+from tests.images import TINY_OPTIONS, draw, draw_images
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    return draw_pictures(tmp_path_factory.mktemp("wrong") / "pictures")
+def images(tmp_path_factory):
+    return draw_images(tmp_path_factory.mktemp("wrong") / "images")
 
 
 def refused(outcome, code, *parts):
@@ -68,20 +68,20 @@ def test_words_that_are_no_command(convlens, words, parts):
         (["--progressive", "0.5", "--freeze", "none", "--no-augment"], ["--progressive 0.5", "not --no-augment"]),
     ],
 )
-def test_values_that_are_not_accepted(convlens, pictures, tmp_path, options, parts):
-    outcome = convlens("train", pictures, *TINY_OPTIONS, "--out", tmp_path / "run", *options)
+def test_values_that_are_not_accepted(convlens, images, tmp_path, options, parts):
+    outcome = convlens("train", images, *TINY_OPTIONS, "--out", tmp_path / "run", *options)
     refused(outcome, 2, *parts)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_run_folder_that_exists(convlens, pictures, tmp_path):
-    outcome = convlens("train", pictures, *TINY_OPTIONS, "--out", tmp_path)
+def test_run_folder_that_exists(convlens, images, tmp_path):
+    outcome = convlens("train", images, *TINY_OPTIONS, "--out", tmp_path)
     refused(outcome, 2, f"--out {tmp_path} exists already", "Give another name")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_such_folder(convlens, tmp_path):
-    refused(convlens("train", tmp_path / "nowhere"), 2, "no such folder", "one folder of pictures per class")
+    refused(convlens("train", tmp_path / "nowhere"), 2, "no such folder", "one folder of images per class")
 
 
 def test_file_in_the_place_of_the_folder(convlens, tmp_path):
@@ -95,14 +95,14 @@ def test_folder_without_class_folders(convlens, tmp_path):
 
 
 def test_one_class_only(convlens, tmp_path):
-    folder = draw_pictures(tmp_path / "pictures", classes=1)
+    folder = draw_images(tmp_path / "images", classes=1)
     refused(convlens("train", folder), 3, "one class folder only, 'blue'", "At least two are needed")
 
 
-def test_one_class_with_usable_pictures(convlens, tmp_path):
-    folder = draw_pictures(tmp_path / "pictures")
+def test_one_class_with_usable_images(convlens, tmp_path):
+    folder = draw_images(tmp_path / "images")
     for path in (folder / "green").iterdir():
-        path.write_text("no picture")
+        path.write_text("no image")
     refused(convlens("train", folder, *TINY_OPTIONS, "--out", tmp_path / "run"), 3, "two classes", "only 'blue'")
 
 
@@ -116,29 +116,29 @@ def test_one_class_with_usable_pictures(convlens, tmp_path):
         ("weights.txt", b"1 2 3", 3, ["does not end like a file of weights", ".safetensors"]),
     ],
 )
-def test_weights_that_cannot_be_read(convlens, pictures, tmp_path, name, content, code, parts):
+def test_weights_that_cannot_be_read(convlens, images, tmp_path, name, content, code, parts):
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
-    outcome = convlens("train", pictures, "--weights", path, "--size", 32, "--out", tmp_path / "run")
+    outcome = convlens("train", images, "--weights", path, "--size", 32, "--out", tmp_path / "run")
     refused(outcome, code, *parts)
 
 
-def test_weights_that_do_not_fit(convlens, pictures, tmp_path):
+def test_weights_that_do_not_fit(convlens, images, tmp_path):
     state = zoo.network("house", classes=3).state_dict()
     state["surplus.weight"] = torch.zeros(1)
     first = next(iter(state))
     state[first] = torch.zeros(2, 2)
     path = tmp_path / "other.safetensors"
     safetensors.torch.save_file(state, path)
-    outcome = convlens("train", pictures, "--weights", path, "--size", 32, "--out", tmp_path / "run")
+    outcome = convlens("train", images, "--weights", path, "--size", 32, "--out", tmp_path / "run")
     refused(outcome, 3, "does not fit house", "1 unexpected: surplus.weight", f"{first} (2x2 in the file, ")
 
 
-def test_weights_that_would_run_code(convlens, pictures, tmp_path):
+def test_weights_that_would_run_code(convlens, images, tmp_path):
     victim, path = tmp_path / "victim", tmp_path / "evil.pth"
     path.write_bytes(pickle.dumps(_Touch(victim)))
-    outcome = convlens("train", pictures, "--weights", path, "--size", 32, "--out", tmp_path / "run")
+    outcome = convlens("train", images, "--weights", path, "--size", 32, "--out", tmp_path / "run")
     refused(outcome, 6, "refused to open", "can run any code", "safetensors")
     assert not victim.exists()
 

@@ -5,12 +5,12 @@ from convlens.comparison.results import Contestant, recommended, standings
 from convlens.core.run import EpochMetrics
 from convlens.training.recipe import Recipe
 
-PICTURES = 200
+IMAGES = 200
 
 
 def contestant(name, right, seconds=1.0):
     """Of one run that classified that many images correctly, the base's and then others."""
-    hits = {f"{number:03d}": number < right for number in range(PICTURES)}
+    hits = {f"{number:03d}": number < right for number in range(IMAGES)}
     epoch = EpochMetrics(
         epoch=1, learning_rate=0.1, train_loss=1, train_accuracy=0.5, val_loss=1, val_accuracy=0.5, seconds=1
     )

@@ -21,7 +21,7 @@ BASE = Recipe.of(**{**PLAIN, "epochs": 12, "batch_size": 16, "learning_rate": 0.
 
 
 class Features:
-    """Labelled rows, whose labels have little to do with them, so that training can overfit; drawn from two views."""
+    """Labeled rows, whose labels have little to do with them, so that training can overfit; drawn from two views."""
 
     def __init__(self, number: int, seed: int, views: int = 1) -> None:
         generator = torch.Generator().manual_seed(seed)

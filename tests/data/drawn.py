@@ -1,4 +1,4 @@
-"""Pictures drawn for tests: arrays, encoded files, and folders of small files that no two times hold the same bytes."""
+"""Images drawn for tests: arrays, encoded files, and folders of small files that no two times hold the same bytes."""
 
 import io
 from pathlib import Path
@@ -10,14 +10,14 @@ from PIL import Image
 
 
 def slopes(width: int = 160, height: int = 120) -> Image.Image:
-    """A smooth RGB picture without any symmetry: red grows to the right, green downwards, blue to the lower left."""
+    """A smooth RGB image without any symmetry: red grows to the right, green downwards, blue to the lower left."""
     y, x = np.mgrid[0:height, 0:width]
     red, green = 255 * x / (width - 1), 255 * y / (height - 1)
     return Image.fromarray(np.stack([red, green, (255 - red + green) / 2], axis=-1).round().astype(np.uint8))
 
 
 def noise(width: int = 160, height: int = 120, seed: int = 0) -> Image.Image:
-    """An RGB picture that compresses badly, so that a cut falls within the pixels."""
+    """An RGB image that compresses badly, so that a cut falls within the pixels."""
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
@@ -41,7 +41,7 @@ def mean_colour(pixels: NDArray[np.uint8]) -> list[float]:
 
 
 def put(path: Path, content: bytes | str | None = None) -> Path:
-    """A file with these bytes, or with bytes that only a file of this path has; scanning needs no picture."""
+    """A file with these bytes, or with bytes that only a file of this path has; scanning needs no image."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if content is None:
         content = f"the bytes of {path!r}"

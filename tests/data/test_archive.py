@@ -17,7 +17,7 @@ from convlens.data.archive import Limits, is_archive, unpacked
 from convlens.data.scan import scan
 from tests.data.drawn import put
 
-FILES = {"pictures/ant/1.jpg": b"one", "pictures/ant/2.jpg": b"two", "pictures/bee/3.jpg": b"three"}
+FILES = {"images/ant/1.jpg": b"one", "images/ant/2.jpg": b"two", "images/bee/3.jpg": b"three"}
 HOSTILE = ["../out.jpg", "/abs.jpg", "ant/../../out.jpg", "..\\out.jpg", "C:\\out.jpg", "ant/../../../out.jpg"]
 
 
@@ -42,13 +42,13 @@ BOTH = pytest.mark.parametrize("made", [zipped, tarred])
 
 @BOTH
 def test_an_archive_is_scanned_like_its_folder(tmp_path: Path, made: Callable[..., Path]) -> None:
-    manifest = scan(made(tmp_path / "pictures.archive"))
-    assert [(one.label, one.file, one.path.read_bytes()) for one in manifest.pictures] == [
+    manifest = scan(made(tmp_path / "images.archive"))
+    assert [(one.label, one.file, one.path.read_bytes()) for one in manifest.images] == [
         ("ant", "ant/1.jpg", b"one"),
         ("ant", "ant/2.jpg", b"two"),
         ("bee", "bee/3.jpg", b"three"),
     ]
-    assert manifest.folder == str(tmp_path / "pictures.archive")
+    assert manifest.folder == str(tmp_path / "images.archive")
 
 
 def test_it_is_unpacked_once(tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
-"""Fresh augmentation: another picture each time, the same ones from the same seed."""
+"""Fresh augmentation: another image each time, the same ones from the same seed."""
 
 import pytest
 import torch
 from torch import Tensor
 
 from convlens.core.preprocessing import Preprocessing
-from convlens.data.augment import Augmentation, cropped, erased, recoloured
-from convlens.data.batches import normalised
+from convlens.data.augment import Augmentation, cropped, erased, recolored
+from convlens.data.batches import normalized
 
 PREPROCESSING = Preprocessing(size=24, resize=32)
 augmented = Augmentation()
@@ -43,7 +43,7 @@ def test_the_seed_decides() -> None:
     assert not torch.equal(drawn(1, batch), drawn(2, batch))
 
 
-def test_each_call_and_each_picture_draws_anew() -> None:
+def test_each_call_and_each_image_draws_anew() -> None:
     batch = pixels(1).repeat(4, 1, 1, 1)
     torch.manual_seed(0)
     first, second = augmented(batch, PREPROCESSING), augmented(batch, PREPROCESSING)
@@ -58,7 +58,7 @@ def test_the_stored_pixels_stay_as_they_are() -> None:
     assert torch.equal(batch, before)
 
 
-def test_it_is_still_the_same_picture() -> None:
+def test_it_is_still_the_same_image() -> None:
     halves = torch.zeros((32, 32, 32, 3), dtype=torch.uint8)
     halves[:, :16] = 255  # the upper half is white: no crop or sideways flip can turn it over
     found = drawn(0, halves)
@@ -66,13 +66,13 @@ def test_it_is_still_the_same_picture() -> None:
     assert found[:, :, :4].mean() > found[:, :, -4:].mean() + 1
 
 
-def test_a_picture_of_one_colour_stays_so_wherever_it_is_cropped() -> None:
+def test_a_image_of_one_colour_stays_so_wherever_it_is_cropped() -> None:
     constant = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, 16, 16)
     torch.testing.assert_close(cropped(constant, 24, 0.2), constant[:, :, :1, :1].expand(8, 3, 24, 24))
 
 
 def test_crops_keep_at_least_their_area_and_stay_inside() -> None:
-    """The picture holds its own coordinates, so a crop tells where it was taken."""
+    """The image holds its own coordinates, so a crop tells where it was taken."""
     side = 64
     places = (torch.arange(side) + 0.5) / side
     plane = torch.stack([places.expand(side, side), places.view(-1, 1).expand(side, side)])
@@ -83,7 +83,7 @@ def test_crops_keep_at_least_their_area_and_stay_inside() -> None:
     assert height.min() > 0
     assert 150 < (width < 0).sum() < 250  # mirrored
     area, ratio = width.abs() * height, width.abs() / height
-    assert 0.3 < area.min() < 0.4  # a side that would be longer than the picture is cut
+    assert 0.3 < area.min() < 0.4  # a side that would be longer than the image is cut
     assert 0.9 < area.max() <= 1.001
     assert ratio.min() > 0.74
     assert ratio.max() < 1.34
@@ -92,15 +92,15 @@ def test_crops_keep_at_least_their_area_and_stay_inside() -> None:
 def test_colours_follow_their_definition() -> None:
     images = torch.rand(5, 3, 8, 8) * 0.5 + 0.25
     torch.manual_seed(7)
-    found = recoloured(images, 0.2)
+    found = recolored(images, 0.2)
     torch.manual_seed(7)
     brightness, contrast, saturation = (torch.rand(5).view(5, 1, 1, 1) * 0.4 + 0.8 for _ in range(3))
     luma = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
     expected = images * brightness
     mean = (expected * luma).sum(1, keepdim=True).mean((2, 3), keepdim=True)
     expected = mean + (expected - mean) * contrast
-    grey = (expected * luma).sum(1, keepdim=True)
-    torch.testing.assert_close(found, (grey + (expected - grey) * saturation).clamp(0, 1))
+    gray = (expected * luma).sum(1, keepdim=True)
+    torch.testing.assert_close(found, (gray + (expected - gray) * saturation).clamp(0, 1))
 
 
 def test_erased_rectangles() -> None:
@@ -118,5 +118,5 @@ def test_erased_rectangles() -> None:
 
 def test_nothing_is_changed_where_nothing_is_asked_for() -> None:
     plain = Augmentation(crop_area=1.0, colour=0.0)
-    grey = torch.full((4, 32, 32, 3), 128, dtype=torch.uint8)
-    torch.testing.assert_close(plain(grey, PREPROCESSING), normalised(grey, PREPROCESSING)[:, :, :24, :24])
+    gray = torch.full((4, 32, 32, 3), 128, dtype=torch.uint8)
+    torch.testing.assert_close(plain(gray, PREPROCESSING), normalized(gray, PREPROCESSING)[:, :, :24, :24])

@@ -1,4 +1,4 @@
-"""Decoding: one definition of the pixels for every format, and one word for everything that is no picture."""
+"""Decoding: one definition of the pixels for every format, and one word for everything that is no image."""
 
 import contextlib
 import io
@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from convlens.data.decode import LEAST_SIDE, THUMBNAIL_SIDE, BadPicture, Decoded, decode
+from convlens.data.decode import LEAST_SIDE, THUMBNAIL_SIDE, BadImage, Decoded, decode
 from tests.data.drawn import encoded, mean_colour, noise, oriented, slopes
 
 pillow_warns = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -42,8 +42,8 @@ def decoded(data: bytes, resize: int = 64, size: int = 64, interpolation: str = 
     return decode(data, resize=resize, size=size, interpolation=interpolation)
 
 
-def refusal(data: bytes) -> BadPicture:
-    with pytest.raises(BadPicture) as caught:
+def refusal(data: bytes) -> BadImage:
+    with pytest.raises(BadImage) as caught:
         decoded(data)
     return caught.value
 
@@ -67,10 +67,10 @@ def with_chunk(png: bytes, name: bytes, content: bytes) -> bytes:
 
 class TestPixels:
     def test_shape_and_type(self) -> None:
-        picture = decoded(encoded(slopes(), "PNG"), resize=72, size=64)
-        assert picture.pixels.shape == (64, 64, 3)
-        assert picture.pixels.dtype == np.uint8
-        assert picture.remark is None
+        image = decoded(encoded(slopes(), "PNG"), resize=72, size=64)
+        assert image.pixels.shape == (64, 64, 3)
+        assert image.pixels.dtype == np.uint8
+        assert image.remark is None
 
     @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
     @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ class TestPixels:
         left, top = round((whole.width - size) / 2), round((whole.height - size) / 2)
         expected = np.asarray(whole.crop((left, top, left + size, top + size)))
         pixels = decoded(encoded(image, "PNG"), resize, size, interpolation).pixels
-        # Half a pixel, which the two steps round, is up to 255 / 64 / 2 grey levels of these slopes.
+        # Half a pixel, which the two steps round, is up to 255 / 64 / 2 gray levels of these slopes.
         assert difference(pixels, expected).mean() <= 1
         assert difference(pixels, expected).max() <= 2
 
@@ -117,7 +117,7 @@ class TestPixels:
 
 
 class TestOrientation:
-    BACK = {  # noqa: RUF012  (what a camera does to an upright picture before it writes this orientation)
+    BACK = {  # noqa: RUF012  (what a camera does to an upright image before it writes this orientation)
         1: None,
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -130,7 +130,7 @@ class TestOrientation:
 
     @pytest.mark.parametrize("orientation", BACK)
     @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
-    def test_lossless_pictures_come_out_the_same(self, orientation: int, format: str) -> None:  # noqa: A002
+    def test_lossless_images_come_out_the_same(self, orientation: int, format: str) -> None:  # noqa: A002
         data = self._turned(orientation, format, **({"lossless": True} if format == "WEBP" else {}))
         assert np.array_equal(decoded(data).pixels, decoded(encoded(slopes(), "PNG")).pixels)
 
@@ -144,7 +144,7 @@ class TestOrientation:
         data = encoded(slopes(), "PNG", exif=oriented(orientation))
         assert np.array_equal(decoded(data).pixels, decoded(encoded(slopes(), "PNG")).pixels)
 
-    def test_sixteen_bit_grey(self) -> None:
+    def test_sixteen_bit_gray(self) -> None:
         ramp = (np.arange(120 * 160, dtype=np.uint16).reshape(120, 160)) * 3
         turned = Image.fromarray(np.rot90(ramp).copy())
         assert np.array_equal(
@@ -166,7 +166,7 @@ class TestOrientation:
             b"II*\0\x08\0\0\0\x01\0\x12\x01\x05\0\x01\0\0\0\x1a\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
         ],
     )
-    def test_a_malformed_block_does_not_make_the_picture_unusable(self, block: bytes) -> None:
+    def test_a_malformed_block_does_not_make_the_image_unusable(self, block: bytes) -> None:
         jpeg, png = encoded(slopes(), "JPEG"), encoded(slopes(), "PNG")
         segment = b"\xff\xe1" + struct.pack(">H", len(block) + 8) + b"Exif\0\0" + block
         assert np.array_equal(decoded(jpeg[:2] + segment + jpeg[2:]).pixels, decoded(jpeg).pixels)
@@ -183,7 +183,7 @@ class TestOrientation:
         return encoded(image, format, exif=oriented(orientation), **options)
 
 
-class TestColours:
+class TestColors:
     @pytest.mark.parametrize(
         ("format", "dtype"),
         [("PNG", "<u2"), ("TIFF", "<u2"), ("TIFF", ">u2"), ("TIFF", "<i4")],
@@ -221,7 +221,7 @@ class TestColours:
         assert pixels[:, 0].tolist() == [[255, 255, 255]] * 64
         assert pixels[:, -1].tolist() == [[200, 0, 0]] * 64
 
-    def test_half_transparent_grey(self) -> None:
+    def test_half_transparent_gray(self) -> None:
         assert mean_colour(decoded(encoded(Image.new("LA", (64, 64), (0, 128)), "PNG")).pixels) == [127] * 3
 
     @pytest.mark.parametrize("format", ["PNG", "GIF"])
@@ -265,9 +265,9 @@ class TestAnimations:
     @pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG"])
     def test_the_first_frame_is_used_and_it_is_said(self, format: str) -> None:  # noqa: A002
         options = {"lossless": True} if format == "WEBP" else {}
-        picture = decoded(encoded(self.FRAMES[0], format, save_all=True, append_images=self.FRAMES[1:], **options))
-        assert picture.remark == ("animated", "3 frames, the first is used")
-        assert mean_colour(picture.pixels) == [200, 0, 0]
+        image = decoded(encoded(self.FRAMES[0], format, save_all=True, append_images=self.FRAMES[1:], **options))
+        assert image.remark == ("animated", "3 frames, the first is used")
+        assert mean_colour(image.pixels) == [200, 0, 0]
 
     @pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG"])
     def test_one_frame_is_no_animation(self, format: str) -> None:  # noqa: A002
@@ -283,15 +283,15 @@ class TestAnimations:
     def test_frames_that_cannot_be_counted(self) -> None:
         data = encoded(self.FRAMES[0], "GIF", save_all=True, append_images=self.FRAMES[1:])
         last = data.rindex(b",\0\0\0\0\x40\0\x40\0")
-        colours = 3 * 2 ** ((data[last + 9] & 7) + 1) if data[last + 9] & 0x80 else 0
-        picture = decoded(data[: last + 10 + colours])  # Pillow reads one byte more without asking whether it is there
-        assert picture.remark == ("animated", "later frames are damaged, the first is used")
-        assert mean_colour(picture.pixels) == [200, 0, 0]
+        colors = 3 * 2 ** ((data[last + 9] & 7) + 1) if data[last + 9] & 0x80 else 0
+        image = decoded(data[: last + 10 + colors])  # Pillow reads one byte more without asking whether it is there
+        assert image.remark == ("animated", "later frames are damaged, the first is used")
+        assert mean_colour(image.pixels) == [200, 0, 0]
 
 
 class TestThumbnail:
     @pytest.mark.parametrize(("width", "height"), [(400, 200), (40, 30), (600, 10), (10, 3000)])
-    def test_it_is_a_small_jpeg_of_the_whole_picture(self, width: int, height: int) -> None:
+    def test_it_is_a_small_jpeg_of_the_whole_image(self, width: int, height: int) -> None:
         with Image.open(io.BytesIO(decoded(encoded(slopes(width, height), "PNG")).thumbnail)) as small:
             assert small.format == "JPEG"
             scale = min(1, THUMBNAIL_SIDE / max(width, height))
@@ -327,12 +327,12 @@ class TestSizes:
         data = png_bomb(12000, 12000) if kind == "png" else gif_bomb()
         program = """
             import resource, sys
-            from convlens.data.decode import BadPicture, decode
+            from convlens.data.decode import BadImage, decode
             def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             before = peak()
             try:
                 decode(sys.stdin.buffer.read(), resize=64, size=64)
-            except BadPicture as bad:
+            except BadImage as bad:
                 print(bad.reason, peak() - before)
         """
         reason, megabytes = run_alone(program, data).split()
@@ -423,14 +423,14 @@ class TestNotAnImage:
         assert Image.open(io.BytesIO(data)).format == "PSD"
         assert refusal(data).reason == "not-an-image"
 
-    def test_an_archive_of_pictures(self) -> None:
+    def test_an_archive_of_images(self) -> None:
         file = io.BytesIO()
         with zipfile.ZipFile(file, "w") as archive:
             archive.writestr("cat.png", encoded(slopes(), "PNG"))
         assert refusal(file.getvalue()).reason == "not-an-image"
 
 
-class TestBadPicture:
+class TestBadImage:
     @pillow_warns
     @pytest.mark.parametrize("kind", [*WHOLE, "gif-animated", "png-animated"])
     def test_damaged_bytes_raise_nothing_else(self, kind: str) -> None:
@@ -442,7 +442,7 @@ class TestBadPicture:
             data = bytearray(whole)
             for _ in range(generator.choice([1, 2, 5])):
                 data[generator.randrange(generator.choice([64, 300, len(data)])) % len(data)] = generator.randrange(256)
-            with contextlib.suppress(BadPicture):
+            with contextlib.suppress(BadImage):
                 decode(bytes(data), resize=16, size=16)
 
     def test_lack_of_memory_is_not_held_against_the_bytes(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -458,8 +458,8 @@ class TestBadPicture:
         def passing() -> Iterator[None]:
             yield
 
-        with pytest.raises(BadPicture), passing():
-            raise BadPicture(reason="tiny", detail="1x1 pixels")
+        with pytest.raises(BadImage), passing():
+            raise BadImage(reason="tiny", detail="1x1 pixels")
 
 
 def test_what_pillow_warns_of_does_not_reach_the_screen() -> None:

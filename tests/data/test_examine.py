@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from convlens.data.decode import BadPicture
+from convlens.data.decode import BadImage
 from convlens.data.examine import examine
 from tests.data.drawn import encoded, noise, oriented, slopes
 
@@ -21,7 +21,7 @@ def busy(width: int = 320, height: int = 240) -> Image.Image:
     return cells.resize((width, height), Image.Resampling.NEAREST)
 
 
-def test_nothing_is_said_of_an_ordinary_picture() -> None:
+def test_nothing_is_said_of_an_ordinary_image() -> None:
     found = examine(encoded(busy(), "JPEG", quality=90), "a.jpg")
     assert found.remarks == ()
     assert (found.format, found.size) == ("JPEG", (320, 240))
@@ -84,14 +84,14 @@ class TestShown:
 
 @pytest.mark.parametrize("size", [(1, 1), (60000, 1)])
 def test_what_is_too_small_to_be_used(size: tuple[int, int]) -> None:
-    with pytest.raises(BadPicture) as refused:
+    with pytest.raises(BadImage) as refused:
         examine(encoded(noise(*size), "PNG"), "a.png")
     assert refused.value.reason == "tiny"
 
 
-def test_a_jpeg_is_examined_like_the_same_picture_without_loss() -> None:
-    picture = busy(1600, 1200)
-    one, other = (examine(encoded(picture, name), f"a.{name}") for name in ("JPEG", "PNG"))
+def test_a_jpeg_is_examined_like_the_same_image_without_loss() -> None:
+    image = busy(1600, 1200)
+    one, other = (examine(encoded(image, name), f"a.{name}") for name in ("JPEG", "PNG"))
     difference = np.frombuffer(one.signature, np.uint8).astype(int) - np.frombuffer(other.signature, np.uint8)
     assert np.abs(difference).max() <= 4
-    assert Image.open(io.BytesIO(encoded(picture, "JPEG"))).size == one.size == other.size
+    assert Image.open(io.BytesIO(encoded(image, "JPEG"))).size == one.size == other.size

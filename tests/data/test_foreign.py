@@ -89,7 +89,7 @@ def test_it_is_never_images(tmp_path: Path, what: str, nested: bool, where: str)
     made = MADE[what](classes(tmp_path) / where)
     manifest = scan(tmp_path, layout=Layout(nested=nested))
     assert manifest.classes == ("cats", "dogs")
-    assert len(manifest.pictures) == 4
+    assert len(manifest.images) == 4
     file, reason = made.relative_to(tmp_path).as_posix(), what.removesuffix(", just begun")
     assert manifest.problems == (Problem(file=file, reason="no-images", detail=reason, used=False),)
 
@@ -182,7 +182,7 @@ def test_documents_are_named_as_what_they_are(tmp_path: Path, name: str, nested:
     path = put(classes(tmp_path) / where / name, "the same words in each class")
     put(tmp_path / "dogs" / name, path.read_bytes())
     manifest = scan(tmp_path, layout=Layout(nested=nested))
-    assert len(manifest.pictures) == 4
+    assert len(manifest.images) == 4
     assert {one.file: one.reason for one in manifest.problems} == {
         path.relative_to(tmp_path).as_posix(): "document",
         f"dogs/{name}": "document",

@@ -1,4 +1,4 @@
-"""ImageMetadata about pictures: kept by content, over runs, and never believed when damaged."""
+"""ImageMetadata about images: kept by content, over runs, and never believed when damaged."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from convlens.data.image_metadata import ImageMetadata, ImageMetadataStore
 
-GOOD = ImageMetadata(usable=True, thumbnail=b"\xff\xd8 a small picture")
+GOOD = ImageMetadata(usable=True, thumbnail=b"\xff\xd8 a small image")
 ANIMATED = ImageMetadata(
     usable=True, reason="animated", detail="3 frames, the first is used", thumbnail=b"\xff\xd8 another"
 )
@@ -41,7 +41,7 @@ def test_it_is_there_for_the_next_run(tmp_path: Path) -> None:
     assert store.thumbnail(sha(3)) == ANIMATED.thumbnail
 
 
-def test_bad_pictures_alone_which_have_no_thumbnails(tmp_path: Path) -> None:
+def test_bad_images_alone_which_have_no_thumbnails(tmp_path: Path) -> None:
     ImageMetadataStore(tmp_path).add({sha(1): BAD, sha(2): BAD})
     store = ImageMetadataStore(tmp_path)
     assert said(store[sha(2)]) == said(BAD)
@@ -75,7 +75,7 @@ def test_a_damaged_shard_is_set_aside(tmp_path: Path) -> None:
     assert not damaged.exists()
 
 
-def test_a_million_usable_pictures_share_one_fact(tmp_path: Path) -> None:
+def test_a_million_usable_images_share_one_fact(tmp_path: Path) -> None:
     store = ImageMetadataStore(tmp_path)
     store.add({sha(number): GOOD for number in range(100)})
     assert len({id(store[sha(number)]) for number in range(100)}) == 1

@@ -1,4 +1,4 @@
-"""What is learnt from a table: how it is found out, and what is refused."""
+"""What is learned from a table: how it is found out, and what is refused."""
 
 from pathlib import Path
 
@@ -82,7 +82,7 @@ def test_a_file_that_stands_twice(tmp_path) -> None:
         (["file;age", "1;30,5", "2;41,5"], None, "line 2: '30,5' in the column 'age' has a decimal comma"),
         (["file;age", "1;30", "2;41,5"], None, "line 3: '41,5' in the column 'age' has a decimal comma"),
         (["file,a|b,c", "1,1,0", "2,0,1"], None, r"the column 'a\|b' is the name of a label"),
-        (["file,a,b", "1,1,0"], "class", "one class for each picture takes one column, and there are 2: a, b"),
+        (["file,a,b", "1,1,0"], "class", "one class for each image takes one column, and there are 2: a, b"),
     ],
 )
 def test_tables_that_are_refused(tmp_path, lines, learn, message) -> None:

@@ -14,7 +14,7 @@ ABC = ("1.jpg", "2.jpg", "3.jpg")
 
 
 def found(manifest: Manifest) -> dict[str, tuple[str, str | None, str]]:
-    return {one.file: (one.label, one.side, one.group) for one in manifest.pictures}
+    return {one.file: (one.label, one.side, one.group) for one in manifest.images}
 
 
 def reasons(manifest: Manifest) -> dict[str, str]:
@@ -23,9 +23,9 @@ def reasons(manifest: Manifest) -> dict[str, str]:
 
 def labels(tmp_path: Path, text: str, *files: str) -> Manifest:
     for file in files:
-        put(tmp_path / "pictures" / file)
+        put(tmp_path / "images" / file)
     table = put(tmp_path / "labels.csv", text)
-    return scan(tmp_path / "pictures", layout=Layout(labels=table))
+    return scan(tmp_path / "images", layout=Layout(labels=table))
 
 
 class TestLabels:
@@ -50,7 +50,7 @@ class TestLabels:
         assert found(manifest)["1.jpg"][1] == side
 
     @pytest.mark.parametrize("cell", ["holdout", "1", "left"])
-    def test_a_cell_that_is_no_side_is_never_taken_for_a_picture_to_train_on(self, tmp_path: Path, cell: str) -> None:
+    def test_a_cell_that_is_no_side_is_never_taken_for_a_image_to_train_on(self, tmp_path: Path, cell: str) -> None:
         with pytest.raises(DataError, match=rf"line 3: '{cell}' in the column 'Side' is no side. Accepted are train, "):
             labels(tmp_path, f"file,label,Side\n1.jpg,ant,train\n2.jpg,bee,{cell}\n", *ABC)
 
@@ -63,20 +63,20 @@ class TestLabels:
             (("train", "train", ""), ["train", "train", None]),
         ],
     )
-    def test_training_pictures_are_split_where_nothing_else_can_be_judged(
+    def test_training_images_are_split_where_nothing_else_can_be_judged(
         self, tmp_path: Path, cells: tuple[str, str, str], sides: list[str | None]
     ) -> None:
         rows = zip(ABC, ("ant", "bee", "ant"), cells, strict=True)
         text = "file,label,split\n" + "".join(f"{','.join(row)}\n" for row in rows)
         manifest = labels(tmp_path, text, *ABC)
-        assert [one.side for one in manifest.pictures] == sides
+        assert [one.side for one in manifest.images] == sides
 
     def test_a_column_of_groups_may_be_called_split(self, tmp_path: Path) -> None:
         for file in ABC:
-            put(tmp_path / "pictures" / file)
+            put(tmp_path / "images" / file)
         table = put(tmp_path / "labels.csv", "file,label,split\n1.jpg,ant,a\n2.jpg,bee,b\n3.jpg,bee,\n")
-        manifest = scan(tmp_path / "pictures", layout=Layout(labels=table, group_by="split"))
-        assert [(one.side, one.group) for one in manifest.pictures] == [(None, "a"), (None, "b"), (None, "")]
+        manifest = scan(tmp_path / "images", layout=Layout(labels=table, group_by="split"))
+        assert [(one.side, one.group) for one in manifest.images] == [(None, "a"), (None, "b"), (None, "")]
 
     def test_names_with_commas_quotes_and_line_breaks(self, tmp_path: Path) -> None:
         names = ['a, "b".jpg', "new\nline.jpg"]
@@ -92,14 +92,14 @@ class TestLabels:
     @pytest.mark.parametrize("file", ["../secret.jpg", "/etc/passwd", "a/../../b.jpg"])
     def test_nothing_outside_of_the_folder(self, tmp_path: Path, file: str) -> None:
         put(tmp_path / "secret.jpg")
-        with pytest.raises(DataError, match=rf"line 2: '{file}' in the column 'file' lies outside of .*/pictures\. "):
+        with pytest.raises(DataError, match=rf"line 2: '{file}' in the column 'file' lies outside of .*/images\. "):
             labels(tmp_path, f"file,label\n{file},ant\n1.jpg,bee\n", "1.jpg")
 
     def test_whole_paths_below_the_folder_and_through_a_link_to_it(self, tmp_path: Path) -> None:
-        (tmp_path / "link").symlink_to(tmp_path / "pictures")
-        put(tmp_path / "pictures/1.jpg")
-        put(tmp_path / "pictures/a/2.jpg")
-        rows = f"file,label\n{tmp_path}/pictures/1.jpg,ant\n{tmp_path}/link/a/2.jpg,bee\n"
+        (tmp_path / "link").symlink_to(tmp_path / "images")
+        put(tmp_path / "images/1.jpg")
+        put(tmp_path / "images/a/2.jpg")
+        rows = f"file,label\n{tmp_path}/images/1.jpg,ant\n{tmp_path}/link/a/2.jpg,bee\n"
         table = put(tmp_path / "labels.csv", rows)
         assert set(found(scan(tmp_path / "link", layout=Layout(labels=table)))) == {"1.jpg", "a/2.jpg"}
 
@@ -111,9 +111,9 @@ class TestLabels:
 
     def test_the_table_itself_may_lie_in_the_folder(self, tmp_path: Path) -> None:
         for file in (*ABC, "other.csv"):
-            put(tmp_path / "pictures" / file)
-        table = put(tmp_path / "pictures/labels.csv", "file,label\n1.jpg,ant\n2.jpg,bee\n3.jpg,bee\n")
-        manifest = scan(tmp_path / "pictures", layout=Layout(labels=table))
+            put(tmp_path / "images" / file)
+        table = put(tmp_path / "images/labels.csv", "file,label\n1.jpg,ant\n2.jpg,bee\n3.jpg,bee\n")
+        manifest = scan(tmp_path / "images", layout=Layout(labels=table))
         assert reasons(manifest) == {"other.csv": "document"}
 
     @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ class TestLabels:
             ("name,label\n", "has no column file or filename or .* Its header is: name, label"),
             (
                 "file,side\n1.jpg,train\n",
-                "has no column label .* nor any other to be learnt",
+                "has no column label .* nor any other to be learned",
             ),
             ("file,label\n", "has a header and no rows"),
             (b"file,label\n\xff\xfe.jpg,ant\n", "is not text in UTF-8"),
@@ -157,7 +157,7 @@ def test_nested_folders_below_sides(tmp_path: Path) -> None:
             put(tmp_path / side / label / "1.jpg")
     manifest = scan(tmp_path, layout=Layout(nested=True))
     assert manifest.classes == ("animals/cats", "animals/dogs")
-    assert [one.side for one in manifest.pictures] == ["train", "train", "val", "val"]
+    assert [one.side for one in manifest.images] == ["train", "train", "val", "val"]
 
 
 def test_what_lies_outside_of_all_nested_classes_is_named(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_what_lies_outside_of_all_nested_classes_is_named(tmp_path: Path) -> Non
     for file in ("loose.jpg", "train/loose.jpg", "backup/cats/1.jpg"):
         put(tmp_path / file)
     manifest = scan(tmp_path, layout=Layout(nested=True))
-    assert [one.file for one in manifest.pictures] == [
+    assert [one.file for one in manifest.images] == [
         f"{side}/animals/{label}/1.jpg" for side in ("train", "val") for label in ("cats", "dogs")
     ]
     assert reasons(manifest) == dict.fromkeys(["loose.jpg", "train/loose.jpg", "backup/cats/1.jpg"], "no-class")
@@ -180,18 +180,18 @@ class TestGroups:
         for file in ("ant/video7_3.jpg", "bee/other.jpg"):
             put(tmp_path / file)
         manifest = scan(tmp_path, layout=Layout(group_by=group_by))
-        assert [one.group for one in manifest.pictures] == [expected, ""]
+        assert [one.group for one in manifest.images] == [expected, ""]
 
     def test_by_a_column(self, tmp_path: Path) -> None:
-        put(tmp_path / "pictures/1.jpg")
-        put(tmp_path / "pictures/2.jpg")
+        put(tmp_path / "images/1.jpg")
+        put(tmp_path / "images/2.jpg")
         table = put(tmp_path / "labels.csv", "file,label,patient\n1.jpg,ant,p1\n2.jpg,bee,\n")
-        manifest = scan(tmp_path / "pictures", layout=Layout(labels=table, group_by="patient"))
-        assert [one.group for one in manifest.pictures] == ["p1", ""]
+        manifest = scan(tmp_path / "images", layout=Layout(labels=table, group_by="patient"))
+        assert [one.group for one in manifest.images] == ["p1", ""]
 
     @pytest.mark.parametrize(
         ("group_by", "message"),
-        [("(", "no column of --labels and no regular"), ("zzz", "finds no group for any picture")],
+        [("(", "no column of --labels and no regular"), ("zzz", "finds no group for any image")],
     )
     def test_no_groups(self, tmp_path: Path, group_by: str, message: str) -> None:
         for file in ("ant/1.jpg", "bee/2.jpg"):

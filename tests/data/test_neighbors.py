@@ -1,4 +1,4 @@
-"""Neighbours: no pair is missed, none is invented, and what belongs together is joined."""
+"""Neighbors: no pair is missed, none is invented, and what belongs together is joined."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""Signatures: the same picture is known again, another one is not, and no pair is missed."""
+"""Signatures: the same image is known again, another one is not, and no pair is missed."""
 
 import io
 from itertools import combinations
@@ -23,11 +23,11 @@ from tests.data.drawn import slopes
 def photograph(seed: int, size: tuple[int, int] = (240, 180)) -> Image.Image:
     """Smooth shapes of several scales, as in photographs."""
     random = np.random.default_rng(seed)
-    picture = np.zeros((size[1], size[0], 3))
+    image = np.zeros((size[1], size[0], 3))
     for cells in (3, 6, 12):
         noise = Image.fromarray(random.integers(0, 256, (cells, cells, 3), dtype=np.uint8))
-        picture += np.asarray(noise.resize(size, Image.Resampling.BICUBIC), dtype=np.float64) / 3
-    return Image.fromarray(picture.clip(0, 255).astype(np.uint8))
+        image += np.asarray(noise.resize(size, Image.Resampling.BICUBIC), dtype=np.float64) / 3
+    return Image.fromarray(image.clip(0, 255).astype(np.uint8))
 
 
 def as_jpeg(image: Image.Image, quality: int) -> Image.Image:
@@ -50,7 +50,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("seed", range(4))
-def test_the_same_picture_is_known_again(change: str, seed: int) -> None:
+def test_the_same_image_is_known_again(change: str, seed: int) -> None:
     image = photograph(seed)
     assert list(alike([signature(image), signature(CHANGES[change](image))])) == [(0, 1)]
 
@@ -59,19 +59,19 @@ OTHERS = {
     "mirrored": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
     "turned": lambda image: image.transpose(Image.Transpose.ROTATE_90),
     "its negative": lambda image: Image.eval(image, lambda value: 255 - value),
-    "without its colours": lambda image: ImageEnhance.Color(image).enhance(0.0),
+    "without its colors": lambda image: ImageEnhance.Color(image).enhance(0.0),
     "another": lambda image: photograph(99),
 }
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_another_picture_is_not(other: str) -> None:
+def test_another_image_is_not(other: str) -> None:
     image = photograph(0)
     assert list(alike([signature(image), signature(OTHERS[other](image))])) == []
 
 
 @pytest.mark.parametrize("colour", ["black", "white", (10, 200, 30)])
-def test_blank_pictures_are_like_none(colour: object) -> None:
+def test_blank_images_are_like_none(colour: object) -> None:
     blank = signature(Image.new("RGB", (50, 40), colour))  # type: ignore[arg-type]
     assert len(blank) == SIGNATURE_BYTES
     assert list(alike([blank, blank])) == []
@@ -106,7 +106,7 @@ def test_no_pair_is_missed_and_none_is_invented(monkeypatch: pytest.MonkeyPatch)
     assert connected(len(found), pairs) == connected(len(found), sorted(expected))
 
 
-def test_many_pictures_of_one_scene_are_connected_by_few_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_images_of_one_scene_are_connected_by_few_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighbors, "_JUDGED_AT_ONCE", 512)
     scene = np.asarray(photograph(0, (90, 90)), dtype=np.int16)
     noise = np.random.default_rng(0).integers(-9, 10, (500, *scene.shape))

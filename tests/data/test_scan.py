@@ -1,4 +1,4 @@
-"""What a folder of pictures is taken for, and what is said about the files that cannot be used."""
+"""What a folder of images is taken for, and what is said about the files that cannot be used."""
 
 import errno
 import hashlib
@@ -11,14 +11,14 @@ import pytest
 
 from convlens.core.errors import DataError, UsageError
 from convlens.core.run import Problem
-from convlens.data.manifest import Manifest, Picture
-from convlens.data.scan import picture_at, scan
+from convlens.data.manifest import ImageFile, Manifest
+from convlens.data.scan import image_at, scan
 from convlens.data.walk import files_below
 from tests.data.drawn import put
 
 
 def sides(manifest: Manifest) -> dict[str, str | None]:
-    return {picture.file: picture.side for picture in manifest.pictures}
+    return {image.file: image.side for image in manifest.images}
 
 
 def problems(manifest: Manifest) -> dict[str, str]:
@@ -36,7 +36,7 @@ class TestLayout:
         manifest = scan(two_classes(tmp_path))
         assert manifest.classes == ("cats", "dogs")
         assert sides(manifest) == dict.fromkeys(["cats/1.jpg", "cats/2.jpg", "dogs/1.jpg", "dogs/2.jpg"])
-        assert [picture.label for picture in manifest.pictures] == ["cats", "cats", "dogs", "dogs"]
+        assert [image.label for image in manifest.images] == ["cats", "cats", "dogs", "dogs"]
         assert manifest.problems == ()
 
     @pytest.mark.parametrize("train", ["train", "Training", "TRAIN"])
@@ -50,7 +50,7 @@ class TestLayout:
         assert sides(manifest)[f"{val}/dogs/2.jpg"] == "val"
         assert sides(manifest)["testing/cats/1.jpg"] == "test"
 
-    def test_train_and_test_without_val_leaves_training_pictures_to_be_split(self, tmp_path: Path) -> None:
+    def test_train_and_test_without_val_leaves_training_images_to_be_split(self, tmp_path: Path) -> None:
         two_classes(tmp_path / "train")
         two_classes(tmp_path / "test")
         found = sides(scan(tmp_path))
@@ -83,11 +83,11 @@ class TestLayout:
             "val/loose.jpg": "no-class",
         }
 
-    def test_pictures_may_lie_deeper_in_a_class(self, tmp_path: Path) -> None:
+    def test_images_may_lie_deeper_in_a_class(self, tmp_path: Path) -> None:
         two_classes(tmp_path)
         put(tmp_path / "cats/persian/white/3.jpg")
         put(tmp_path / "cats/folder.jpg/4.jpg")
-        found = {picture.file: picture.label for picture in scan(tmp_path).pictures}
+        found = {image.file: image.label for image in scan(tmp_path).images}
         assert found["cats/persian/white/3.jpg"] == "cats"
         assert found["cats/folder.jpg/4.jpg"] == "cats"
 
@@ -98,27 +98,27 @@ class TestLayout:
         for name in (".DS_Store", "._1.jpg", "Thumbs.db", "desktop.ini", ".hidden/3.jpg", "@eaDir/1.jpg"):
             put(tmp_path / "cats" / name)
         manifest = scan(tmp_path)
-        assert len(manifest.pictures) == 4
+        assert len(manifest.images) == 4
         assert manifest.problems == ()
 
-    def test_pictures_come_in_the_order_of_their_names(self, tmp_path: Path) -> None:
+    def test_images_come_in_the_order_of_their_names(self, tmp_path: Path) -> None:
         for number in (10, 2, 33, 1):
             for label in ("b", "a"):
                 put(tmp_path / label / f"{number:02d}.jpg")
-        files = [picture.file for picture in scan(tmp_path).pictures]
+        files = [image.file for image in scan(tmp_path).images]
         assert files == sorted(files)
 
     def test_more_files_than_one_task_takes(self, tmp_path: Path) -> None:
         for number in range(150):
             put(tmp_path / "ab"[number % 2] / f"{number:03d}.jpg")
-        files = [picture.file for picture in scan(tmp_path).pictures]
+        files = [image.file for image in scan(tmp_path).images]
         assert len(files) == 150
         assert files == sorted(files)
 
 
 class TestRefusals:
     def test_no_such_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match=r"no such folder: .*/nowhere\. Give a folder with one folder of pictures"):
+        with pytest.raises(UsageError, match=r"no such folder: .*/nowhere\. Give a folder with one folder of images"):
             scan(tmp_path / "nowhere")
 
     def test_a_file(self, tmp_path: Path) -> None:
@@ -137,20 +137,20 @@ class TestRefusals:
             scan(tmp_path)
 
     def test_classes_one_folder_deeper_are_pointed_at(self, tmp_path: Path) -> None:
-        two_classes(tmp_path / "pictures")
-        with pytest.raises(DataError, match=rf"Did you mean {re.escape(str(tmp_path))}/pictures\?$"):
+        two_classes(tmp_path / "images")
+        with pytest.raises(DataError, match=rf"Did you mean {re.escape(str(tmp_path))}/images\?$"):
             scan(tmp_path)
 
-    def test_one_class_with_pictures(self, tmp_path: Path) -> None:
+    def test_one_class_with_images(self, tmp_path: Path) -> None:
         put(tmp_path / "cats/1.jpg")
         put(tmp_path / "dogs/1.jpg", b"")
         with pytest.raises(DataError, match=r"found only 'cats'\..* Not used: 1, such as dogs/1\.jpg: empty, the file"):
             scan(tmp_path)
 
-    def test_no_pictures_at_all(self, tmp_path: Path) -> None:
+    def test_no_images_at_all(self, tmp_path: Path) -> None:
         for name in ("cats", "dogs"):
             (tmp_path / name).mkdir()
-        with pytest.raises(DataError, match=r"at least two classes with usable pictures .* found none\."):
+        with pytest.raises(DataError, match=r"at least two classes with usable images .* found none\."):
             scan(tmp_path)
 
     def test_a_folder_that_may_not_be_listed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,7 @@ class TestClasses:
         assert manifest.classes == ("cats", "dogs")
         assert problems(manifest) == {"birds": "empty-class"}
 
-    def test_pictures_of_a_class_without_training_pictures_are_reported(self, tmp_path: Path) -> None:
+    def test_images_of_a_class_without_training_images_are_reported(self, tmp_path: Path) -> None:
         for side in ("train", "val"):
             two_classes(tmp_path / side)
         put(tmp_path / "val/birds/1.jpg")
@@ -178,14 +178,14 @@ class TestClasses:
         manifest = scan(tmp_path)
         assert manifest.classes == ("cats", "dogs")
         assert problems(manifest) == {"val/birds/1.jpg": "unknown-class", "val/Cats/1.jpg": "unknown-class"}
-        assert "no usable training picture of class 'Cats'" in {problem.detail for problem in manifest.problems}
+        assert "no usable training image of class 'Cats'" in {problem.detail for problem in manifest.problems}
 
     def test_names_that_differ_in_case_only_are_different(self, tmp_path: Path) -> None:
         for name in ("Cats/1.jpg", "cats/1.jpg", "cats/1.JPG"):
             put(tmp_path / name)
         manifest = scan(tmp_path)
         assert manifest.classes == ("Cats", "cats")
-        assert len(manifest.pictures) == 3
+        assert len(manifest.images) == 3
 
 
 class TestDuplicates:
@@ -203,7 +203,7 @@ class TestDuplicates:
         ("where", "stays"),
         [(("train", "val"), "val"), (("train", "test"), "test"), (("train", "val", "test"), "test")],
     )
-    def test_over_the_split_the_picture_for_judging_stays(
+    def test_over_the_split_the_image_for_judging_stays(
         self, tmp_path: Path, where: tuple[str, ...], stays: str
     ) -> None:
         for side in ("train", "val", "test"):
@@ -220,7 +220,7 @@ class TestDuplicates:
         for name in ("cats/same.jpg", "cats/again.jpg", "dogs/same.jpg"):
             put(tmp_path / name, "same")
         manifest = scan(tmp_path)
-        assert len(manifest.pictures) == 4
+        assert len(manifest.images) == 4
         assert {problem.file: problem.detail for problem in manifest.problems} == {
             "cats/again.jpg": "same bytes as dogs/same.jpg; none of them is used",
             "cats/same.jpg": "same bytes as dogs/same.jpg; none of them is used",
@@ -239,7 +239,7 @@ class TestFilesThatCannotBeUsed:
         with put(cats / "huge.jpg").open("r+b") as sparse:
             sparse.truncate(600 * 2**20)
         manifest = scan(tmp_path)
-        assert len(manifest.pictures) == 4
+        assert len(manifest.images) == 4
         assert problems(manifest) == {
             "cats/dangling.jpg": "unreadable",
             "cats/fifo.jpg": "not-a-file",
@@ -261,7 +261,7 @@ class TestFilesThatCannotBeUsed:
 
         monkeypatch.setattr(os, "scandir", refuse)
         manifest = scan(tmp_path)
-        assert len(manifest.pictures) == 4
+        assert len(manifest.images) == 4
         assert problems(manifest) == {"cats/locked": "unreadable"}
 
     def test_a_file_that_may_not_be_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,21 +270,21 @@ class TestFilesThatCannotBeUsed:
 
         file = put(tmp_path / "1.jpg")
         monkeypatch.setattr(Path, "read_bytes", refuse)
-        assert picture_at(file, "1.jpg") == Problem(
+        assert image_at(file, "1.jpg") == Problem(
             file="1.jpg", reason="unreadable", detail="Permission denied", used=False
         )
 
     def test_large_files_hash_like_small_ones(self, tmp_path: Path) -> None:
         content = bytes(range(256)) * 8192  # 2 MiB
-        picture = picture_at(put(tmp_path / "large.bmp", content), "large.bmp")
-        assert isinstance(picture, Picture)
-        assert picture.bytes == len(content)
-        assert picture.sha256 == hashlib.sha256(content).hexdigest()
+        image = image_at(put(tmp_path / "large.bmp", content), "large.bmp")
+        assert isinstance(image, ImageFile)
+        assert image.bytes == len(content)
+        assert image.sha256 == hashlib.sha256(content).hexdigest()
 
 
 class TestLinks:
-    def test_a_linked_picture_and_a_linked_class_count(self, tmp_path: Path) -> None:
-        root = two_classes(tmp_path / "pictures")
+    def test_a_linked_image_and_a_linked_class_count(self, tmp_path: Path) -> None:
+        root = two_classes(tmp_path / "images")
         (root / "cats/3.jpg").symlink_to(put(tmp_path / "elsewhere/3.jpg"))
         (root / "birds").symlink_to(put(tmp_path / "birds/1.jpg").parent)
         found = sides(scan(root))
@@ -296,7 +296,7 @@ class TestLinks:
         (root / "cats/up").symlink_to(root)
         (root / "cats/here").symlink_to(root / "cats")
         manifest = scan(root)
-        assert len(manifest.pictures) == 4
+        assert len(manifest.images) == 4
         assert manifest.problems == ()
 
     def test_files_below_ends_for_links_in_a_circle(self, tmp_path: Path) -> None:
@@ -324,13 +324,13 @@ def test_any_file_name_survives_the_way_to_json(tmp_path: Path, name: bytes) -> 
     two_classes(tmp_path)
     good = Path(os.fsdecode(os.fsencode(tmp_path / "cats") + b"/" + name))
     bad = Path(os.fsdecode(os.fsencode(tmp_path / "dogs") + b"/" + name))
-    put(good, "picture")
+    put(good, "image")
     put(bad, b"")
     manifest = scan(tmp_path)
-    (picture,) = (picture for picture in manifest.pictures if picture.path == good)
+    (image,) = (image for image in manifest.images if image.path == good)
     (problem,) = manifest.problems
-    assert picture.path.read_bytes() == b"picture"
-    assert picture.file == "cats/" + name.decode("utf-8", "backslashreplace")
+    assert image.path.read_bytes() == b"image"
+    assert image.file == "cats/" + name.decode("utf-8", "backslashreplace")
     text = problem.to_json()
     assert text.isascii()
     assert json.loads(text)["file"] == problem.file == "dogs/" + name.decode("utf-8", "backslashreplace")

@@ -15,13 +15,13 @@ from torch import nn
 import convlens
 from convlens.core.errors import DataError, UsageError
 from convlens.explanation.explain import Plan, explain
-from convlens.explanation.pictures import heat_map, strongest_maps
+from convlens.explanation.images import heat_map, strongest_maps
 from convlens.explanation.statistics import rounded, statistics
 from convlens.report.explain import explanation_page
 from convlens.tasks.explain import explain_mistakes
 from convlens.tasks.train import train
 from tests.graph.nets import Residual, randomised
-from tests.images import COLOURS, TINY, draw, draw_pictures
+from tests.images import COLORS, TINY, draw, draw_images
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +187,7 @@ def test_the_plan_marks_frozen_nodes_and_the_cut(made):
 
 
 def test_grad_cam_of_a_network_that_looks_at_one_corner():
-    """Global pooling over a map that is bright at one corner: the picture of Grad-CAM is bright there."""
+    """Global pooling over a map that is bright at one corner: the image of Grad-CAM is bright there."""
     module = nn.Sequential(
         nn.Conv2d(3, 1, 1, bias=False), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1, 2)
     )
@@ -221,7 +221,7 @@ class MeanOver(nn.Module):
 
 
 def test_grad_cam_of_maps_with_their_channels_last():
-    """The same network with its channels first, last, and last for a while: the same picture."""
+    """The same network with its channels first, last, and last for a while: the same image."""
     torch.manual_seed(0)
     convolution, scores = nn.Conv2d(3, 5, 3), nn.Linear(5, 2)
     last, first = Permute(0, 2, 3, 1), Permute(0, 3, 1, 2)
@@ -247,7 +247,7 @@ def test_no_grad_cam_where_places_became_tokens():
 
 
 def test_grad_cam_of_a_network_whose_last_map_is_one_place(request):
-    """LeNet-5 ends in a convolution over all of S4: a picture of C5 would be one colour."""
+    """LeNet-5 ends in a convolution over all of S4: an image of C5 would be one colour."""
     request.getfixturevalue("cache")
     cam = pixels(convlens.explain("lenet5", target=0).explanation.grad_cam)[..., 3]
     assert cam.min() < cam.max()
@@ -272,16 +272,16 @@ def test_effective_receptive_fields_lie_in_the_computed_ones():
                 assert seen.max() < start + axis.size
 
 
-def test_a_module_of_ones_own_shows_its_input_its_class_names_and_the_picture(made):
+def test_a_module_of_ones_own_shows_its_input_its_class_names_and_the_image(made):
     module, x, _ = made
     page = convlens.explain(module, x, classes=["a", "b", "c"], target="b")
     assert page.explanation.target == "the score of b"
-    drawn = pixels(page.explanation.picture)[..., :3].transpose(2, 0, 1)
+    drawn = pixels(page.explanation.image)[..., :3].transpose(2, 0, 1)
     expected = (x[0] - x.min()) / (x.max() - x.min()) * 255
     np.testing.assert_allclose(drawn, expected.numpy(), atol=0.51)
-    grey = torch.linspace(0, 1, 64).reshape(1, 8, 8)
-    assert pixels(convlens.explain(module, x, picture=grey).explanation.picture)[0, 0, 0] == 0
-    assert explain(nn.Sequential(nn.Conv2d(2, 1, 1), nn.Flatten()), torch.randn(1, 2, 2, 2)).picture is None
+    gray = torch.linspace(0, 1, 64).reshape(1, 8, 8)
+    assert pixels(convlens.explain(module, x, shown_image=gray).explanation.image)[0, 0, 0] == 0
+    assert explain(nn.Sequential(nn.Conv2d(2, 1, 1), nn.Flatten()), torch.randn(1, 2, 2, 2)).image is None
 
 
 def test_maps_are_the_strongest():
@@ -292,9 +292,9 @@ def test_maps_are_the_strongest():
 
 
 def test_heat_maps_are_clear_where_nothing_is():
-    picture = pixels(heat_map(torch.tensor([[0.0, 0.0], [0.0, 1.0]]), (2, 2)))
-    assert picture[0, 0, 3] == 0
-    assert picture[1, 1, 3] > 200
+    image = pixels(heat_map(torch.tensor([[0.0, 0.0], [0.0, 1.0]]), (2, 2)))
+    assert image[0, 0, 3] == 0
+    assert image[1, 1, 3] > 200
 
 
 def test_statistics():
@@ -307,7 +307,7 @@ def test_statistics():
 
 
 def test_a_run_shows_its_cut_and_its_classes(tmp_path):
-    folder = draw_pictures(tmp_path / "pictures")
+    folder = draw_images(tmp_path / "images")
     train(folder, out=tmp_path / "run", **TINY)
     explanation = convlens.explain(tmp_path / "run", folder / "blue" / "000.png", target="green").explanation
     assert explanation.target == "the score of green"
@@ -316,12 +316,12 @@ def test_a_run_shows_its_cut_and_its_classes(tmp_path):
 
 
 def test_mistakes_of_a_run_are_explained_and_linked(tmp_path):
-    folder = draw_pictures(tmp_path / "pictures", 12)
+    folder = draw_images(tmp_path / "images", 12)
     for name in ("blue", "green"):  # half of them under the wrong label, so that there are mistakes
         for number in range(0, 12, 2):
             draw(
                 folder / name / f"{number:03d}.png",
-                COLOURS["green" if name == "blue" else "blue"],
+                COLORS["green" if name == "blue" else "blue"],
                 f"wrong {name}{number}",
             )
     run = tmp_path / "run"
@@ -356,13 +356,13 @@ def test_in_a_notebook_it_shows_itself():
         (("resnet19",), {}, UsageError, "did you mean resnet18"),
         (("mlp",), {"target": "eleven"}, UsageError, "did you mean seven"),
         (("mlp",), {"target": 10}, UsageError, "there are 10 classes, from 0 to 9"),
-        (("mlp", "no.png"), {}, UsageError, r"no such picture: no\.png"),
-        (("causal_stack", "no.png"), {}, UsageError, "not pictures; leave it out"),
+        (("mlp", "no.png"), {}, UsageError, r"no such image: no\.png"),
+        (("causal_stack", "no.png"), {}, UsageError, "not images; leave it out"),
         (("alexnet",), {"size": 10, "weights": "random"}, UsageError, "needs a side of at least"),
         ((nn.Linear(2, 2),), {}, UsageError, "give its input"),
         ((nn.Linear(2, 2), torch.randn(1, 2)), {"size": 64}, UsageError, "leave weights and size out"),
         ((nn.Linear(2, 2), torch.randn(1, 2)), {"classes": ["a"]}, UsageError, "1 names are given, .* has 2 classes"),
-        ((nn.Linear(2, 2), torch.randn(1, 2)), {"picture": torch.ones(2, 2)}, UsageError, r"got \(2, 2\)"),
+        ((nn.Linear(2, 2), torch.randn(1, 2)), {"shown_image": torch.ones(2, 2)}, UsageError, r"got \(2, 2\)"),
         (("mlp",), {"classes": ["a"]}, UsageError, "are for a module of your own; mlp brings its own"),
         (
             (nn.Linear(2, 2), torch.randn(3, 2)),
@@ -377,9 +377,9 @@ def test_wrong_use(arguments, options, error, told):
         convlens.explain(*arguments, **options)
 
 
-def test_a_file_that_is_no_picture(tmp_path):
-    (tmp_path / "a.png").write_text("no picture")
-    with pytest.raises(DataError, match=r"a\.png gives no picture"):
+def test_a_file_that_is_no_image(tmp_path):
+    (tmp_path / "a.png").write_text("no image")
+    with pytest.raises(DataError, match=r"a\.png gives no image"):
         convlens.explain("mlp", tmp_path / "a.png")
 
 

@@ -15,7 +15,7 @@ import torch
 
 import convlens
 from convlens.core.run import METRICS_FILE
-from tests.images import draw_pictures
+from tests.images import draw_images
 
 FILE = Path(__file__).with_name("losses.txt")
 _SMALL = {"size": 32, "precision": "fp32", "seed": 3}
@@ -46,7 +46,7 @@ def machine() -> str:
 def losses(folder: Path) -> Iterator[tuple[str, float, float]]:
     """Run and epoch, training loss and validation loss; on one thread."""
     for side, first in (("train", 0), ("val", 50)):
-        draw_pictures(folder / "images" / side, 10, first=first, classes=3)
+        draw_images(folder / "images" / side, 10, first=first, classes=3)
     for name, options in _RUNS.items():
         convlens.train(folder / "images", out=folder / name, **{**_SMALL, **options})
         for line in (folder / name / METRICS_FILE).read_text().splitlines():

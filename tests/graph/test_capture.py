@@ -47,7 +47,7 @@ def test_training_mode_updates_the_modules_own_statistics_as_the_module_does() -
     assert ours.bn1.num_batches_tracked == 1
 
 
-def test_instance_normalisation_updates_its_statistics_too() -> None:
+def test_instance_normalization_updates_its_statistics_too() -> None:
     ours, theirs = (nn.InstanceNorm2d(3, track_running_stats=True) for _ in range(2))
     graph = capture(ours, torch.zeros(2, 3, 6, 6))
     assert [name for node in graph.operators for name in node.mutates] == ["b_running_mean", "b_running_var"]
@@ -187,7 +187,7 @@ def test_a_fixed_batch_size_is_refused() -> None:
         capture(FixedBatch(), torch.ones(2, 3))
 
 
-@pytest.mark.parametrize("example", [(torch.zeros(2, 3), torch.zeros(2, 3)), "picture.png", {"x": torch.zeros(2, 3)}])
+@pytest.mark.parametrize("example", [(torch.zeros(2, 3), torch.zeros(2, 3)), "image.png", {"x": torch.zeros(2, 3)}])
 def test_an_example_that_is_no_tensor_is_refused(example: object) -> None:
     kind = type(example).__name__
     with pytest.raises(

@@ -33,7 +33,7 @@ def test_folding_in_the_zoo(name: str, left: int) -> None:
         assert (run(graph, x)[0] - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
-class Standardised(nn.Conv2d):
+class Standardized(nn.Conv2d):
     """A convolution whose filters are computed: they have the mean zero."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ class Standardised(nn.Conv2d):
 
 
 @pytest.mark.parametrize(
-    "convolution", [Standardised(3, 4, 3), nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3))]
+    "convolution", [Standardized(3, 4, 3), nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3))]
 )
 def test_computed_filters_are_left_as_they_are(convolution: nn.Module) -> None:
     module = randomised(nn.Sequential(convolution, nn.BatchNorm2d(4))).eval()

@@ -121,7 +121,7 @@ def test_axes_that_are_channels_have_no_field() -> None:
     assert [axis.size for axis in field] == [3, 3]
 
 
-def test_local_response_normalisation_sees_the_same_place_of_other_channels() -> None:
+def test_local_response_normalization_sees_the_same_place_of_other_channels() -> None:
     stack = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.LocalResponseNorm(3), nn.Conv2d(4, 2, 3))
     assert [axis.size for axis in sizes_of(stack, torch.zeros(2, 3, 12, 12))] == [7, 7]
 

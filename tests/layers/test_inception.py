@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from convlens.layers import inception_v3, inception_v4
-from convlens.layers.auxiliary import AuxiliaryHead, NormalisedAuxiliaryHead
+from convlens.layers.auxiliary import AuxiliaryHead, NormalizedAuxiliaryHead
 from convlens.layers.convolution import ConvNorm, ConvReLU
 from convlens.layers.inception import Inception, Widths
 
@@ -22,13 +22,13 @@ def test_the_branches_stand_one_behind_the_other():
     assert module.branch3[1].conv.kernel_size == (5, 5)
 
 
-def test_a_convolution_with_and_without_normalisation():
+def test_a_convolution_with_and_without_normalization():
     x = torch.randn(2, 3, 5, 5)
-    plain, normalised = ConvReLU(3, 4, kernel_size=3), ConvNorm(3, 4, kernel_size=3)
+    plain, normalized = ConvReLU(3, 4, kernel_size=3), ConvNorm(3, 4, kernel_size=3)
     torch.testing.assert_close(plain(x), F.relu(F.conv2d(x, plain.conv.weight, plain.conv.bias)))
-    y = F.conv2d(x, normalised.conv.weight)
+    y = F.conv2d(x, normalized.conv.weight)
     mean, var = y.mean((0, 2, 3), keepdim=True), y.var((0, 2, 3), keepdim=True, correction=0)
-    torch.testing.assert_close(normalised(x), F.relu((y - mean) / torch.sqrt(var + 0.001)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(normalized(x), F.relu((y - mean) / torch.sqrt(var + 0.001)), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -61,4 +61,4 @@ def test_the_mean_of_v4_leaves_out_what_is_not_there():
 def test_auxiliary_heads_give_scores():
     pooling = torch.nn.AdaptiveAvgPool2d(4)
     assert AuxiliaryHead(8, 5, pooling, ConvReLU)(torch.randn(2, 8, 14, 14)).shape == (2, 5)
-    assert NormalisedAuxiliaryHead(8, 5)(torch.randn(2, 8, 17, 17)).shape == (2, 5)
+    assert NormalizedAuxiliaryHead(8, 5)(torch.randn(2, 8, 17, 17)).shape == (2, 5)

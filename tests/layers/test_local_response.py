@@ -16,8 +16,8 @@ def test_it_is_torchs_with_alpha_for_the_sum(channels, size):
 
 def test_the_papers_equation_for_one_channel():
     x = torch.randn(1, 9, 2, 2, dtype=torch.float64) * 50
-    neighbours = (x[0, 2:7] ** 2).sum(0)
-    torch.testing.assert_close(LocalResponseNorm()(x)[0, 4], x[0, 4] / (2 + 1e-4 * neighbours) ** 0.75)
+    neighbors = (x[0, 2:7] ** 2).sum(0)
+    torch.testing.assert_close(LocalResponseNorm()(x)[0, 4], x[0, 4] / (2 + 1e-4 * neighbors) ** 0.75)
 
 
 def test_its_settings_are_shown():

@@ -7,7 +7,7 @@ from convlens.layers.residual import BasicBlock, Bottleneck, PaperBottleneck, sh
 
 
 def with_running_statistics(block: nn.Module) -> nn.Module:
-    """The block in eval mode, with batch normalisations that are no identities."""
+    """The block in eval mode, with batch normalizations that are no identities."""
     for layer in block.modules():
         if isinstance(layer, nn.BatchNorm2d):
             nn.init.uniform_(layer.weight, 0.5, 1.5)
@@ -17,7 +17,7 @@ def with_running_statistics(block: nn.Module) -> nn.Module:
     return block.eval()
 
 
-def normalised(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
+def normalized(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
     mean, var, weight, bias = (
         values.reshape(1, -1, 1, 1) for values in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
     )
@@ -28,8 +28,8 @@ def test_basic_block_is_the_sum_of_its_residual_and_x():
     torch.manual_seed(0)
     block = with_running_statistics(BasicBlock(4, 4))
     x = torch.randn(2, 4, 5, 7)
-    hidden = torch.relu(normalised(F.conv2d(x, block.conv1.weight, padding=1), block.bn1))
-    residual = normalised(F.conv2d(hidden, block.conv2.weight, padding=1), block.bn2)
+    hidden = torch.relu(normalized(F.conv2d(x, block.conv1.weight, padding=1), block.bn1))
+    residual = normalized(F.conv2d(hidden, block.conv2.weight, padding=1), block.bn2)
     torch.testing.assert_close(block(x), torch.relu(residual + x))
 
 
@@ -37,10 +37,10 @@ def test_basic_block_with_a_projection():
     torch.manual_seed(0)
     block = with_running_statistics(BasicBlock(4, 6, stride=2))
     x = torch.randn(2, 4, 7, 8)
-    hidden = torch.relu(normalised(F.conv2d(x, block.conv1.weight, stride=2, padding=1), block.bn1))
-    residual = normalised(F.conv2d(hidden, block.conv2.weight, padding=1), block.bn2)
+    hidden = torch.relu(normalized(F.conv2d(x, block.conv1.weight, stride=2, padding=1), block.bn1))
+    residual = normalized(F.conv2d(hidden, block.conv2.weight, padding=1), block.bn2)
     convolution, norm = block.downsample
-    projected = normalised(F.conv2d(x, convolution.weight, stride=2), norm)
+    projected = normalized(F.conv2d(x, convolution.weight, stride=2), norm)
     torch.testing.assert_close(block(x), torch.relu(residual + projected))
 
 

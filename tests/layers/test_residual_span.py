@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from convlens.layers.residual_span import PaddedIdentity, PreActivationBlock, ResidualBlock
-from tests.layers.test_residual import normalised, with_running_statistics
+from tests.layers.test_residual import normalized, with_running_statistics
 
 
 def test_the_padded_identity_keeps_one_pixel_in_four_between_new_channels():
@@ -36,7 +36,7 @@ def test_a_block_is_the_sum_of_its_chain_and_x(span):
     x = torch.randn(2, 4, 5, 7)
     y = x
     for i in range(1, span + 1):
-        y = normalised(F.conv2d(y, block.get_submodule(f"conv{i}").weight, padding=1), block.get_submodule(f"bn{i}"))
+        y = normalized(F.conv2d(y, block.get_submodule(f"conv{i}").weight, padding=1), block.get_submodule(f"bn{i}"))
         y = torch.relu(y) if i < span else y
     torch.testing.assert_close(block(x), torch.relu(y + x))
 
@@ -46,7 +46,7 @@ def test_a_plain_block_adds_nothing():
     plain, residual = (with_running_statistics(ResidualBlock(4, 4, 4, 1, (3,), option)) for option in (None, "A"))
     plain.load_state_dict(residual.state_dict())
     x = torch.randn(2, 4, 5, 7)
-    chain = normalised(F.conv2d(x, plain.conv1.weight, padding=1), plain.bn1)
+    chain = normalized(F.conv2d(x, plain.conv1.weight, padding=1), plain.bn1)
     torch.testing.assert_close(plain(x), torch.relu(chain))
     torch.testing.assert_close(residual(x), torch.relu(chain + x))
 
@@ -56,10 +56,10 @@ def test_pre_activation(first):
     torch.manual_seed(0)
     block = with_running_statistics(PreActivationBlock(4, 2, 4, 1, (1, 3, 1), "A", first=first))
     x = torch.randn(2, 4, 5, 7)
-    activated = torch.relu(normalised(x, block.bn1))
+    activated = torch.relu(normalized(x, block.bn1))
     y = F.conv2d(activated, block.conv1.weight)
-    y = F.conv2d(torch.relu(normalised(y, block.bn2)), block.conv2.weight, padding=1)
-    y = F.conv2d(torch.relu(normalised(y, block.bn3)), block.conv3.weight)
+    y = F.conv2d(torch.relu(normalized(y, block.bn2)), block.conv2.weight, padding=1)
+    y = F.conv2d(torch.relu(normalized(y, block.bn3)), block.conv3.weight)
     torch.testing.assert_close(block(x), y + (activated if first else x))
 
 

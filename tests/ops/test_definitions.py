@@ -1,4 +1,4 @@
-"""The definitions of convolution, pooling and normalisation against the fast kernels of the table."""
+"""The definitions of convolution, pooling and normalization against the fast kernels of the table."""
 
 import itertools
 from typing import Any
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from convlens.ops import Backward, lookup
 from convlens.ops.convolution_definition import Geometry, bias_gradient, convolve, filter_gradient, input_gradient
-from convlens.ops.normalization_definition import normalise, normalise_gradient
+from convlens.ops.normalization_definition import normalize, normalize_gradient
 from convlens.ops.pooling_definition import (
     adaptive_average_pool,
     average_pool,
@@ -101,41 +101,41 @@ def test_adaptive_average_pooling(size: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("num_axes", [0, 1, 2, 3])
-def test_batch_normalisation(num_axes: int) -> None:
+def test_batch_normalization(num_axes: int) -> None:
     u, weight, bias = normal(4, 3, *SIZES[:num_axes]), normal(3), normal(3)
     y, dy, (du, dweight, dbias) = by_table(
         "aten.batch_norm.default", u, weight, bias, None, None, True, 0.1, 1e-5, False
     )
     axes = [0, *range(2, u.ndim)]
     scale, shift = (parameter.reshape(-1, *(1,) * num_axes) for parameter in (weight, bias))
-    normalised, inverse = normalise(u, axes, 1e-5)
-    assert_same(scale * normalised + shift, y)
-    assert_same(normalise_gradient(scale * dy, normalised, inverse, axes), du)
-    assert_same((dy * normalised).sum(axes), dweight)
+    normalized, inverse = normalize(u, axes, 1e-5)
+    assert_same(scale * normalized + shift, y)
+    assert_same(normalize_gradient(scale * dy, normalized, inverse, axes), du)
+    assert_same((dy * normalized).sum(axes), dweight)
     assert_same(dy.sum(axes), dbias)
 
 
 @pytest.mark.parametrize("num_axes", [1, 2])
-def test_layer_normalisation(num_axes: int) -> None:
+def test_layer_normalization(num_axes: int) -> None:
     u = normal(3, 2, 4, 5)
     weight, bias = normal(*u.shape[-num_axes:]), normal(*u.shape[-num_axes:])
     y, dy, (du, dweight, dbias) = by_table("aten.layer_norm.default", u, list(weight.shape), weight, bias)
     axes, others = [*range(-num_axes, 0)], [*range(u.ndim - num_axes)]
-    normalised, inverse = normalise(u, axes, 1e-5)
-    assert_same(weight * normalised + bias, y)
-    assert_same(normalise_gradient(weight * dy, normalised, inverse, axes), du)
-    assert_same((dy * normalised).sum(others), dweight)
+    normalized, inverse = normalize(u, axes, 1e-5)
+    assert_same(weight * normalized + bias, y)
+    assert_same(normalize_gradient(weight * dy, normalized, inverse, axes), du)
+    assert_same((dy * normalized).sum(others), dweight)
     assert_same(dy.sum(others), dbias)
 
 
 @pytest.mark.parametrize("num_groups", [1, 2, 6])
-def test_group_normalisation(num_groups: int) -> None:
+def test_group_normalization(num_groups: int) -> None:
     u = normal(3, 6, 4, 5)
     weight, bias = normal(6), normal(6)
     y, dy, (du, dweight, _) = by_table("aten.group_norm.default", u, num_groups, weight, bias)
     scale, shift = (parameter.reshape(-1, 1, 1) for parameter in (weight, bias))
-    normalised, inverse = normalise(u.reshape(3, num_groups, -1), [2], 1e-5)
-    assert_same(scale * normalised.reshape(u.shape) + shift, y)
+    normalized, inverse = normalize(u.reshape(3, num_groups, -1), [2], 1e-5)
+    assert_same(scale * normalized.reshape(u.shape) + shift, y)
     scaled = (scale * dy).reshape(3, num_groups, -1)
-    assert_same(normalise_gradient(scaled, normalised, inverse, [2]).reshape(u.shape), du)
-    assert_same((dy * normalised.reshape(u.shape)).sum([0, 2, 3]), dweight)
+    assert_same(normalize_gradient(scaled, normalized, inverse, [2]).reshape(u.shape), du)
+    assert_same((dy * normalized.reshape(u.shape)).sum([0, 2, 3]), dweight)

@@ -62,7 +62,7 @@ def test_lookup_takes_targets_and_names() -> None:
     assert name_of(python_operator.mul) == "python.mul"
 
 
-def test_an_unknown_operator_is_named_with_its_neighbours() -> None:
+def test_an_unknown_operator_is_named_with_its_neighbors() -> None:
     with pytest.raises(UsageError, match=r"unknown operator 'aten.relu.defalt': did you mean aten.relu.default"):
         lookup("aten.relu.defalt")
 
@@ -73,7 +73,7 @@ def test_size_operators_compute_and_have_no_gradient() -> None:
     assert isinstance(lookup("python.floordiv").gradient, NoRule)
 
 
-def test_batch_normalisation_leaves_its_running_statistics_alone() -> None:
+def test_batch_normalization_leaves_its_running_statistics_alone() -> None:
     mean, variance = torch.zeros(3), torch.ones(3)
     lookup("aten.batch_norm.default").forward(torch.randn(4, 3, 2), None, None, mean, variance, True, 0.1, 1e-5, False)
     assert torch.equal(mean, torch.zeros(3))
@@ -121,17 +121,17 @@ def test_windows(name: str, output: object, args: tuple[object, ...], expected: 
 
 
 def test_windows_of_one_place_and_of_the_whole_input() -> None:
-    picture = (2, 3, 9, 8)
-    assert window_of("aten.relu.default", picture, picture) is POINTWISE
-    assert window_of("aten.cat.default", picture, [picture, picture], 1) is POINTWISE
-    assert window_of("aten.batch_norm.default", picture, picture, None, None, None, None, False) is POINTWISE
-    assert window_of("aten.batch_norm.default", picture, picture, None, None, None, None, True) is WHOLE_INPUT
-    assert window_of("aten.adaptive_avg_pool2d.default", (2, 3, 1, 1), picture, [1, 1]) is WHOLE_INPUT
-    assert window_of("aten.mean.dim", (2, 3), picture, [2, 3]) is WHOLE_INPUT
-    assert window_of("aten.std.dim", (2, 3), picture, [2, 3]) is WHOLE_INPUT
-    assert window_of("aten.linalg_vector_norm.default", (2, 1, 9, 8), picture, 2, [1], True) is POINTWISE
-    assert window_of("aten.instance_norm.default", picture, picture, None, None, None, None, True) is WHOLE_INPUT
-    assert window_of("aten.flatten.using_ints", (2, 216), picture, 1) is WHOLE_INPUT
+    image = (2, 3, 9, 8)
+    assert window_of("aten.relu.default", image, image) is POINTWISE
+    assert window_of("aten.cat.default", image, [image, image], 1) is POINTWISE
+    assert window_of("aten.batch_norm.default", image, image, None, None, None, None, False) is POINTWISE
+    assert window_of("aten.batch_norm.default", image, image, None, None, None, None, True) is WHOLE_INPUT
+    assert window_of("aten.adaptive_avg_pool2d.default", (2, 3, 1, 1), image, [1, 1]) is WHOLE_INPUT
+    assert window_of("aten.mean.dim", (2, 3), image, [2, 3]) is WHOLE_INPUT
+    assert window_of("aten.std.dim", (2, 3), image, [2, 3]) is WHOLE_INPUT
+    assert window_of("aten.linalg_vector_norm.default", (2, 1, 9, 8), image, 2, [1], True) is POINTWISE
+    assert window_of("aten.instance_norm.default", image, image, None, None, None, None, True) is WHOLE_INPUT
+    assert window_of("aten.flatten.using_ints", (2, 216), image, 1) is WHOLE_INPUT
 
 
 def test_windows_that_do_not_exist_say_why() -> None:

@@ -13,7 +13,7 @@ from convlens.training.recipe import Recipe
     ("backbone", "shape", "output"),
     [("lenet5", "1x32x32", "scores"), ("mlp", "1x28x28", "scores"), ("dilated_vgg16", "3x224x224", "maps")],
 )
-def test_a_network_that_does_not_classify_colour_pictures_is_refused(backbone: str, shape: str, output: str) -> None:
+def test_a_network_that_does_not_classify_colour_images_is_refused(backbone: str, shape: str, output: str) -> None:
     with pytest.raises(UsageError, match=rf"--backbone {backbone} takes inputs of {shape} and gives {output}; "):
         prepare(Recipe(backbone=backbone, weights="random", size=32), classes=2)
 
@@ -33,7 +33,7 @@ def test_a_size_below_the_networks_least_is_refused() -> None:
         ("alexnet", (63, 63, 63, 63, 64)),
     ],
 )
-def test_growing_pictures_go_through_the_same_network(backbone: str, sides: tuple[int, ...]) -> None:
+def test_growing_images_go_through_the_same_network(backbone: str, sides: tuple[int, ...]) -> None:
     recipe = Recipe(backbone=backbone, weights="random", freeze="none", size=64, epochs=5, progressive=0.5)
     prepared = prepare(recipe, classes=2)
     assert prepared.sides == sides
@@ -50,7 +50,7 @@ def seeded(forward, x):
     return forward(x)
 
 
-def test_pictures_that_do_not_grow_need_one_graph() -> None:
+def test_images_that_do_not_grow_need_one_graph() -> None:
     prepared = prepare(Recipe(backbone="house", weights="random", freeze="none", epochs=3), classes=2)
     assert prepared.sides == (64, 64, 64)
     assert prepared.smaller == {}

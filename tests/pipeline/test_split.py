@@ -1,4 +1,4 @@
-"""Runs on pictures that belong together, on saved splits, on folds, and on archives."""
+"""Runs on images that belong together, on saved splits, on folds, and on archives."""
 
 import csv
 import shutil
@@ -19,7 +19,7 @@ from convlens.tasks.train import train, train_by_recipe
 from convlens.training.recipe import Recipe
 from tests.data.drawn import encoded, put
 from tests.data.test_perceptual_hash import photograph
-from tests.images import TINY, draw_pictures
+from tests.images import TINY, draw_images
 
 SMALL = TINY | {"epochs": 1}
 
@@ -55,22 +55,22 @@ def test_copies_in_another_size_stay_on_one_side(tmp_path: Path) -> None:
 
 
 def test_groups_stay_on_one_side(tmp_path: Path) -> None:
-    folder = draw_pictures(tmp_path / "p", 20)
+    folder = draw_images(tmp_path / "p", 20)
     found = rows(train(folder, out=tmp_path / "run", group_by=r"0(\d)", val_fraction=0.3, **SMALL))
     assert {row["group"] for row in found.values()} == {"0", "1"}
     assert len({(row["group"], row["side"]) for row in found.values()}) == 2
 
 
 def test_a_saved_split_is_given_back(tmp_path: Path) -> None:
-    folder = draw_pictures(tmp_path / "p", 10)
+    folder = draw_images(tmp_path / "p", 10)
     first = train(folder, out=tmp_path / "one", seed=5, **SMALL)
     second = train(folder, out=tmp_path / "two", seed=6, split=str(tmp_path / "one/split.csv"), **SMALL)
     assert sides(first) == sides(second)
     assert sides(train(folder, out=tmp_path / "three", seed=6, **SMALL)) != sides(first)
 
 
-def test_folds_judge_every_picture_once(tmp_path: Path) -> None:
-    folder = draw_pictures(tmp_path / "p", 6)
+def test_folds_judge_every_image_once(tmp_path: Path) -> None:
+    folder = draw_images(tmp_path / "p", 6)
     judged: list[str] = []
     for number in (1, 2, 3):
         found = sides(train(folder, out=tmp_path / str(number), fold=f"{number}/3", **SMALL))
@@ -79,20 +79,20 @@ def test_folds_judge_every_picture_once(tmp_path: Path) -> None:
 
 
 def test_an_archive_with_a_table_of_labels(tmp_path: Path) -> None:
-    draw_pictures(tmp_path / "p", 6)
+    draw_images(tmp_path / "p", 6)
     table = ["file,label"] + [
         f"{name}/{n:03d}.png,{'even' if n % 2 else 'odd'}" for name in ("blue", "green") for n in range(6)
     ]
     put(tmp_path / "labels.csv", "\n".join(table))
-    shutil.make_archive(str(tmp_path / "pictures"), "gztar", tmp_path / "p")
-    record = train(tmp_path / "pictures.tar.gz", out=tmp_path / "run", labels=str(tmp_path / "labels.csv"), **SMALL)
+    shutil.make_archive(str(tmp_path / "images"), "gztar", tmp_path / "p")
+    record = train(tmp_path / "images.tar.gz", out=tmp_path / "run", labels=str(tmp_path / "labels.csv"), **SMALL)
     assert record.classes == ["even", "odd"]
     assert record.images.train + record.images.val == 12
     assert f"--labels {tmp_path}/labels.csv" in record.command
     assert "--split" not in record.command
 
 
-def test_pictures_of_one_scene_are_divided_all_the_same(tmp_path: Path) -> None:
+def test_images_of_one_scene_are_divided_all_the_same(tmp_path: Path) -> None:
     """A production line: all look alike, and that says nothing."""
     random = np.random.default_rng(0)
     for number in range(20):
@@ -104,7 +104,7 @@ def test_pictures_of_one_scene_are_divided_all_the_same(tmp_path: Path) -> None:
     said: list[str] = []
     record = train(tmp_path / "p", out=tmp_path / "run", val_fraction=0.25, say=said.append, **SMALL)
     assert (record.images.train, record.images.val) == (30, 10)
-    told = "40 of 40 pictures look alike, as of one scene: they are divided all the same"
+    told = "40 of 40 images look alike, as of one scene: they are divided all the same"
     assert any(line.startswith(told) for line in said)
     assert any(line.startswith(told) for line in record.warnings)
     said.clear()
@@ -123,7 +123,7 @@ def test_pictures_of_one_scene_are_divided_all_the_same(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_use(tmp_path: Path, more: dict[str, str], error: type[Exception], message: str) -> None:
-    folder = draw_pictures(tmp_path / "p", 4)
+    folder = draw_images(tmp_path / "p", 4)
     with pytest.raises(error, match=message):
         train(folder, out=tmp_path / "run", **SMALL, **more)
 
@@ -133,14 +133,14 @@ def test_a_comparison_divides_as_training_does(tmp_path: Path) -> None:
     recipe = changed_recipe(Recipe(), val_fraction=0.4, precision="auto", **SMALL)
     found = sides(train_by_recipe(folder, recipe, out=tmp_path / "run"))
     divided = SharedTraining(scan(folder), silent).divided(recipe)
-    assert {one.file: one.side for one in divided.pictures} == found
+    assert {one.file: one.side for one in divided.images} == found
     assert all(found[file] == found[file.replace(".png", "-small.jpg")] for file in found if file.endswith(".png"))
 
 
 def test_a_comparison_takes_the_groups_of_its_recipe(tmp_path: Path) -> None:
-    folder = draw_pictures(tmp_path / "p", 20)
+    folder = draw_images(tmp_path / "p", 20)
     more = {"tricks": ["momentum"], "seeds": 1, "size": 32, "epochs": 1, "val_fraction": 0.3}
     record = compare(folder, out=tmp_path / "table", group_by=r"0(\d)", **more)
     assert (record.num_train, record.num_val) == (20, 20)
-    with pytest.raises(UsageError, match="--folds 2 divides the pictures itself"):
+    with pytest.raises(UsageError, match="--folds 2 divides the images itself"):
         compare(folder, out=tmp_path / "other", folds=2, fold="1/2", **more)

@@ -29,7 +29,7 @@ RECIPE: dict[str, str | int | float | bool] = {
     "freeze": "head",
     "epochs": 12,
     "batch_size": 64,
-    "optimiser": "sgd",
+    "optimizer": "sgd",
     "learning_rate": 0.0125,
     "nesterov": True,
     "weight_decay": 0.0001,
@@ -46,11 +46,11 @@ def evaluation(num_classes: int, per_class: int, seed: int = 0, names: list[str]
         for _ in range(per_class):
             wrong = (true + draw.choice([1, 1, 3])) % num_classes
             confusion[true][true if draw.random() < 0.9 else wrong] += 1
-    correct, pictures = sum(confusion[i][i] for i in range(num_classes)), num_classes * per_class
+    correct, images = sum(confusion[i][i] for i in range(num_classes)), num_classes * per_class
     return Evaluation(
-        pictures=pictures,
-        accuracy=correct / pictures,
-        interval=(max(0.0, correct / pictures - 0.04), min(1.0, correct / pictures + 0.03)),
+        images=images,
+        accuracy=correct / images,
+        interval=(max(0.0, correct / images - 0.04), min(1.0, correct / images + 0.03)),
         loss=0.2345,
         confusion=confusion,
         per_class=[_score(confusion, i, name) for i, name in enumerate(names or class_names(num_classes))],
@@ -91,10 +91,10 @@ def record(num_classes: int = 2, per_class: int = 75, num_mistakes: int = 4, **c
     validation = evaluation(num_classes, per_class, names=names)
     made = RunRecord(
         run="runs/hymenoptera-resnet18-head",
-        command="convlens train pictures --backbone resnet18 --freeze head --seed 7",
+        command="convlens train images --backbone resnet18 --freeze head --seed 7",
         created="2026-03-14T15:09:26+00:00",
         versions=Versions(convlens="0.1.0", torch="2.13.0", python="3.11.7", machine="x86_64, 2 cores, no GPU"),
-        folder="/home/ada/pictures",
+        folder="/home/ada/images",
         backbone="resnet18",
         weights=WeightsUsed(source="file", name="resnet18-imagenet1k-v1", sha256="ab12" * 16),
         recipe=RECIPE,
@@ -106,7 +106,7 @@ def record(num_classes: int = 2, per_class: int = 75, num_mistakes: int = 4, **c
             frozen_unchanged=True,
         ),
         classes=names,
-        images=ImageCounts(train=245, val=validation.pictures, test=0),
+        images=ImageCounts(train=245, val=validation.images, test=0),
         images_per_class={name: ImageCounts(train=123, val=per_class, test=0) for name in names},
         bad_files=[
             Problem(file="ants/broken.jpg", reason="truncated", detail="ends after 1,024 bytes", used=False),
@@ -145,7 +145,7 @@ def _mistake(i: int, names: list[str]) -> Mistake:
     true, predicted = names[i % len(names)], names[(i + 1) % len(names)]
     surest = 0.97 - 0.02 * (i % 20)
     return Mistake(
-        file=f"{true}/picture-{i:03d}.jpg",
+        file=f"{true}/image-{i:03d}.jpg",
         true=true,
         predicted=predicted,
         probabilities={predicted: surest, true: 1 - surest},

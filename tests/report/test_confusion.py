@@ -7,10 +7,10 @@ def test_shares_are_of_the_row() -> None:
     assert row_shares(CONFUSION) == [[0.75, 0.25, 0.0], [0.0, 0.0, 0.0], [0.5, 0.25, 0.25]]
 
 
-def test_most_confused_pairs_come_by_pictures_then_share() -> None:
+def test_most_confused_pairs_come_by_images_then_share() -> None:
     assert most_confused(CONFUSION, ["a", "b", "c"], limit=2) == [
-        ConfusedPair(true="c", predicted="a", pictures=2, share=0.5),
-        ConfusedPair(true="a", predicted="b", pictures=2, share=0.25),
+        ConfusedPair(true="c", predicted="a", images=2, share=0.5),
+        ConfusedPair(true="a", predicted="b", images=2, share=0.25),
     ]
 
 

@@ -41,10 +41,10 @@ def test_numbers_that_are_not_finite_are_said_in_words() -> None:
 
 
 def test_counted_agrees_with_its_noun() -> None:
-    assert [plain(formatting.counted(n, "picture")) for n in (0, 1, 2500)] == [
-        "0 pictures",
-        "1 picture",
-        "2,500 pictures",
+    assert [plain(formatting.counted(n, "image")) for n in (0, 1, 2500)] == [
+        "0 images",
+        "1 image",
+        "2,500 images",
     ]
     assert plain(formatting.counted(2, "class", "classes")) == "2 classes"
 

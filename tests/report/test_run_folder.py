@@ -80,8 +80,8 @@ def test_thumbnail_is_read_from_inside_the_run_folder_only(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("content", [b"<svg/>", b"", b"\xff\xd8\xff" + bytes(MAX_THUMBNAIL_BYTES)])
 def test_what_is_no_small_jpeg_counts_as_missing(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "picture.jpg").write_bytes(content)
-    assert read_thumbnail(tmp_path, "picture.jpg") is None
+    (tmp_path / "image.jpg").write_bytes(content)
+    assert read_thumbnail(tmp_path, "image.jpg") is None
 
 
 def test_folder_and_impossible_name_count_as_missing(tmp_path: Path) -> None:

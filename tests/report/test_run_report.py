@@ -40,12 +40,12 @@ def test_report_is_written_into_the_run_folder(tmp_path: Path) -> None:
     assert write_run_report(folder) == folder / "report.html"
 
 
-def test_title_says_accuracy_interval_and_number_of_pictures_in_one_sentence(tmp_path: Path) -> None:
+def test_title_says_accuracy_interval_and_number_of_images_in_one_sentence(tmp_path: Path) -> None:
     run = record()
     low, high = (plain(percent(end)) for end in run.validation.interval)
     correct = run.validation.confusion[0][0] + run.validation.confusion[1][1]
     assert page_of(tmp_path, run).one("h1").text == (
-        f"{correct} of 150 validation pictures were classified correctly: {plain(percent(run.accuracy))}, "
+        f"{correct} of 150 validation images were classified correctly: {plain(percent(run.accuracy))}, "
         f"with a 95 % interval from {low} to {high}."
     )
 
@@ -126,9 +126,9 @@ def test_changed_frozen_part_is_said(tmp_path: Path) -> None:
 
 
 def test_warnings_stand_before_everything_else_in_the_body(tmp_path: Path) -> None:
-    page = page_of(tmp_path, record(warnings=["Class 'ants' has 3 pictures."]))
+    page = page_of(tmp_path, record(warnings=["Class 'ants' has 3 images."]))
     first = next(child for child in page.one("main").children if isinstance(child, Element))
-    assert first.text == "Warning Class 'ants' has 3 pictures."
+    assert first.text == "Warning Class 'ants' has 3 images."
     assert not page_of(tmp_path / "calm", record()).all("section")
 
 
@@ -194,7 +194,7 @@ def test_test_set_is_shown_like_the_validation_set(tmp_path: Path) -> None:
     page = page_of(tmp_path, record(test=test))
     confusion = table_after(page, "Confusion matrix, test")
     assert [[int(cell) for cell in row[1:]] for row in confusion[1:]] == test.confusion
-    assert f"On 80 test pictures, which played no part in training: {plain(percent(test.accuracy))}" in page.text
+    assert f"On 80 test images, which played no part in training: {plain(percent(test.accuracy))}" in page.text
     assert not page_of(tmp_path / "without", record()).all("h2", id="test")
 
 
@@ -220,11 +220,11 @@ def test_heat_map_says_how_many_classes_share_a_square(tmp_path: Path) -> None:
     assert "a square stands for" not in page_of(tmp_path / "b", record(30, per_class=2)).text
 
 
-def test_mistakes_show_picture_names_and_probabilities(tmp_path: Path) -> None:
+def test_mistakes_show_image_names_and_probabilities(tmp_path: Path) -> None:
     run = record()
     figure = page_of(tmp_path, run).one("div", class_="gallery").all("figure")[0]
     image = figure.one("img")
-    assert image.attributes["alt"] == "ants/picture-000.jpg: a picture of ants, taken for bees"
+    assert image.attributes["alt"] == "ants/image-000.jpg: an image of ants, taken for bees"
     thumbnail = (tmp_path / "run" / run.mistakes[0].thumbnail).read_bytes()
     assert Image.open(io.BytesIO(thumbnail)).size == (32, 24)
     assert [item.text for item in figure.all("li")] == ["bees 97.0 %", "ants (true) 3.0 %"]
@@ -244,9 +244,9 @@ def test_missing_thumbnail_is_said_in_its_place(tmp_path: Path) -> None:
 def test_no_mistakes(tmp_path: Path) -> None:
     perfect = evaluation(2, 10).model_copy(update={"confusion": [[10, 0], [0, 10]], "accuracy": 1.0})
     page = page_of(tmp_path, record(num_mistakes=0, validation=perfect))
-    assert "None: every validation picture was classified correctly." in page.text
+    assert "None: every validation image was classified correctly." in page.text
     page = page_of(tmp_path / "wrong", record(num_mistakes=0))
-    assert "No picture of a mistake was recorded" in page.text
+    assert "No image of a mistake was recorded" in page.text
 
 
 def test_gallery_is_cut_and_says_so(tmp_path: Path) -> None:
@@ -283,10 +283,10 @@ def test_time_parts_are_those_of_the_record(tmp_path: Path) -> None:
     assert sum(part.seconds for part in parts) == pytest.approx(run.seconds.total)
     assert sum(part.share for part in parts) == pytest.approx(1.0)
     page = page_of(tmp_path, run)
-    assert "frozen part: wait for decoded pictures: 3.25 s; frozen part: forward pass: 6.25 s" in plain(
+    assert "frozen part: wait for decoded images: 3.25 s; frozen part: forward pass: 6.25 s" in plain(
         page.one("div", class_="time").attributes["aria-label"]
     )
-    assert "390 were computed in this run and 8 reused from the store; 391 pictures were decoded." in page.text
+    assert "390 were computed in this run and 8 reused from the store; 391 images were decoded." in page.text
 
 
 def test_run_without_frozen_part_takes_no_time_for_it() -> None:

@@ -8,13 +8,13 @@ from convlens.core.errors import MachineError, UsageError
 from convlens.runs import run_directory, writer
 from convlens.tasks.train import train
 from convlens.training.recipe import Recipe
-from tests.images import TINY, draw_pictures
+from tests.images import TINY, draw_images
 from tests.runs.whole import temporaries
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    return draw_pictures(tmp_path / "pictures")
+def images(tmp_path):
+    return draw_images(tmp_path / "images")
 
 
 def test_names_tell_time_and_subject(tmp_path, monkeypatch):
@@ -33,7 +33,7 @@ def test_run_folder_that_exists_is_refused(tmp_path):
         pytest.fail("reserved")
 
 
-def test_only_folders_of_unfinished_runs_are_ever_removed(pictures, tmp_path):
+def test_only_folders_of_unfinished_runs_are_ever_removed(images, tmp_path):
     """Others may end so, too: a person's own, old ones beside the place of a new run."""
     chapter = tmp_path / "thesis.unfinished" / "chapter1.txt"
     chapter.parent.mkdir()
@@ -44,26 +44,26 @@ def test_only_folders_of_unfinished_runs_are_ever_removed(pictures, tmp_path):
     (left / "begun.json").write_text("{}")
     for path in (chapter.parent, tmp_path / "notes.unfinished", left):
         os.utime(path, (0, 0))
-    train(pictures, out=tmp_path / "run", **TINY)
+    train(images, out=tmp_path / "run", **TINY)
     assert not left.exists()
     for name in ("thesis", "notes"):
         with pytest.raises(UsageError, match=rf"{name}\.unfinished is there already and is no unfinished run"):
-            train(pictures, out=tmp_path / name, **TINY)
+            train(images, out=tmp_path / name, **TINY)
     assert chapter.read_text() == "It was a dark night."
     assert (tmp_path / "notes.unfinished").read_text() == "Buy milk."
 
 
-def test_a_failure_leaves_nothing_half_written(pictures, tmp_path, monkeypatch):
+def test_a_failure_leaves_nothing_half_written(images, tmp_path, monkeypatch):
     def fail(folder):
         raise MachineError("the disk is full")
 
     monkeypatch.setattr(writer, "write_run_report", fail)
     with pytest.raises(MachineError):
-        train(pictures, out=tmp_path / "run", **TINY)
+        train(images, out=tmp_path / "run", **TINY)
     assert temporaries(tmp_path) == []
 
 
-def test_two_runs_that_chose_the_same_name_are_both_kept(pictures, tmp_path, monkeypatch):
+def test_two_runs_that_chose_the_same_name_are_both_kept(images, tmp_path, monkeypatch):
     """They begin within one second, before either folder is there."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run_directory.time, "strftime", lambda form: "20261231-235959")
@@ -71,17 +71,17 @@ def test_two_runs_that_chose_the_same_name_are_both_kept(pictures, tmp_path, mon
 
     def other_run_is_faster(folder):
         monkeypatch.setattr(writer, "write_run_report", write)
-        train(pictures, **TINY)
+        train(images, **TINY)
         return write(folder)
 
     monkeypatch.setattr(writer, "write_run_report", other_run_is_faster)
-    record = train(pictures, **TINY)
+    record = train(images, **TINY)
     assert len(list((tmp_path / "runs").iterdir())) == 2
     assert (tmp_path / record.run / "run.json").is_file()
 
 
-def test_place_that_cannot_be_written_is_noticed_before_the_work(pictures, tmp_path, monkeypatch):
+def test_place_that_cannot_be_written_is_noticed_before_the_work(images, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr("convlens.tasks.train.scan", lambda *arguments: pytest.fail("the work began"))
     with pytest.raises(MachineError, match="no access to"):
-        train(pictures, out=tmp_path / "file" / "run", **TINY)
+        train(images, out=tmp_path / "file" / "run", **TINY)

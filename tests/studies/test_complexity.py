@@ -31,13 +31,13 @@ def test_points_are_our_counts_and_the_cards(study):
         counted = counts(point.name)
         assert (point.parameters, point.multiply_adds) == (counted.parameters, counted.multiply_adds)
         assert point.top1 == zoo.weight_card(point.name, point.weights).top1
-        assert point.pictures_per_second is None
+        assert point.images_per_second is None
 
 
 def test_speed_is_measured(monkeypatch):
     monkeypatch.setattr("convlens.studies.complexity._LEAST_SECONDS", 0.0)
     (point,) = study_complexity(("squeezenet1_1",), batch=1).points
-    assert point.pictures_per_second > 0.1
+    assert point.images_per_second > 0.1
 
 
 @pytest.mark.parametrize("name", ["resnet20", "house", "mlp"])
@@ -129,7 +129,7 @@ def test_points_of_other_circumstances_are_not_taken(tmp_path, monkeypatch):
         with pytest.raises(BrokenOffError):
             complexity_pages(tmp_path, SMALL, measure=False)
     record, _ = complexity_pages(tmp_path, SMALL[:1], batch=1)
-    assert record.points[0].pictures_per_second > 0.1
+    assert record.points[0].images_per_second > 0.1
 
 
 def test_a_finished_study_is_measured_again(tmp_path, monkeypatch):

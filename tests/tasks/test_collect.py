@@ -27,7 +27,7 @@ from convlens.data.collect.provider import Candidate
 from convlens.data.scan import scan
 from convlens.tasks.collect import collect
 from tests.data.collect import internet
-from tests.data.collect.internet import picture, rules
+from tests.data.collect.internet import image, rules
 from tests.data.drawn import encoded
 from tests.data.test_perceptual_hash import photograph
 from tests.report.page import parsed
@@ -61,7 +61,7 @@ def whole(out: Path) -> None:
         Image.open(io.BytesIO(data)).load()
 
 
-def test_pictures_come_with_their_attributions(httpserver: HTTPServer, tmp_path: Path) -> None:
+def test_images_come_with_their_attributions(httpserver: HTTPServer, tmp_path: Path) -> None:
     server = serving(httpserver, 30)
     record = run(httpserver, tmp_path / "out", "ants", count=12)
     (one,) = record.classes
@@ -72,7 +72,7 @@ def test_pictures_come_with_their_attributions(httpserver: HTTPServer, tmp_path:
     first = next(line for line in lines(tmp_path / "out") if line.id == "id-0")
     assert (first.title, first.author, first.licence) == ("Title 0", "Author 0", "by")
     assert first.licence_url == "https://creativecommons.org/licenses/by/4.0/"
-    assert (first.page, first.url) == ("https://pages.test/0", "http://pictures.test/p/0.jpg")
+    assert (first.page, first.url) == ("https://pages.test/0", "http://images.test/p/0.jpg")
     assert (first.width, first.height, first.resized) == (96, 72, False)
     page = parsed(tmp_path / "out/CREDITS.html")
     assert len(page.rows()) == 13
@@ -90,21 +90,21 @@ def test_classes_are_folders_that_can_be_scanned(httpserver: HTTPServer, tmp_pat
     assert record.classes[1].outcomes == {"seen-before": 8, "kept": 8}
     manifest = scan(tmp_path)
     assert manifest.classes == ("ants", "big bees")
-    assert (len(manifest.pictures), manifest.problems) == (16, ())
+    assert (len(manifest.images), manifest.problems) == (16, ())
 
 
 OTHERWISE = {
     0: Response("gone", status=404),
     1: Response("no", status=403),
     2: Response("later", status=503),
-    3: Response("<html>This picture was removed</html>", mimetype="text/html"),
-    4: Response(picture(4)[:-300]),
-    5: Response(status=302, headers={"Location": "http://pictures.test/images/photo_unavailable.png"}),
-    6: Response(encoded(Image.new("RGB", (200, 100), "grey"), "JPEG")),
-    7: Response(picture(8)),
+    3: Response("<html>This image was removed</html>", mimetype="text/html"),
+    4: Response(image(4)[:-300]),
+    5: Response(status=302, headers={"Location": "http://images.test/images/photo_unavailable.png"}),
+    6: Response(encoded(Image.new("RGB", (200, 100), "gray"), "JPEG")),
+    7: Response(image(8)),
     9: Response(encoded(photograph(8, (96, 72)).resize((64, 48)), "PNG")),
     10: Response(status=302, headers={"Location": "http://169.254.169.254/"}),
-    11: Response(picture(11), headers={"Content-Encoding": "gzip"}),
+    11: Response(image(11), headers={"Content-Encoding": "gzip"}),
     12: Response(encoded(Image.new("1", (9000, 9000)), "PNG")),
     13: Response(encoded(Image.new("RGB", (3, 3)), "PNG")),
     14: Response(bytes(300_000)),
@@ -113,15 +113,15 @@ OTHERWISE = {
 
 
 def otherwise(number: int) -> Response:
-    return OTHERWISE.get(number, Response(picture(number)))
+    return OTHERWISE.get(number, Response(image(number)))
 
 
 class Serial(internet.Openverse):
-    """Also has the picture that says that there is none."""
+    """Also has the image that says that there is none."""
 
     def __call__(self, request: Any) -> Response:
         if request.path.startswith("/images/"):
-            return Response(picture(99))
+            return Response(image(99))
         return super().__call__(request)
 
 
@@ -160,7 +160,7 @@ def test_run_again_only_what_is_missing_is_fetched(httpserver: HTTPServer, tmp_p
     whole(tmp_path)
 
 
-def test_another_picture_comes_in_the_place_of_one_that_was_taken_away(httpserver: HTTPServer, tmp_path: Path) -> None:
+def test_another_image_comes_in_the_place_of_one_that_was_taken_away(httpserver: HTTPServer, tmp_path: Path) -> None:
     server = serving(httpserver, 10)
     run(httpserver, tmp_path, count=5)
     taken = lines(tmp_path)[0]
@@ -280,7 +280,7 @@ def test_an_id_that_comes_twice_is_fetched_once(httpserver: HTTPServer, tmp_path
 
     def slowly(number: int) -> Response:
         time.sleep(0.05)
-        return Response(picture(number))
+        return Response(image(number))
 
     server = Shifting(12, content=slowly)
     httpserver.expect_request(ANYTHING).respond_with_handler(server)
@@ -348,7 +348,7 @@ def test_killed_in_the_middle_exactly_the_missing_ones_are_requested(
         if len(server.asked) >= after:
             enough.set()
         time.sleep(0.002)
-        return Response(picture(number))
+        return Response(image(number))
 
     server = internet.Openverse(200, content=slowly)
     httpserver.expect_request(ANYTHING).respond_with_handler(server)

@@ -20,15 +20,15 @@ from convlens.tasks.compare import compare
 from convlens.tasks.train import train_by_recipe
 from convlens.training.recipe import Recipe
 from convlens.zoo import network
-from tests.images import draw_pictures
+from tests.images import draw_images
 from tests.report.page import VOID, parsed
 
 SMALL = {"size": 32, "epochs": 2, "precision": "fp32"}
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    return draw_pictures(tmp_path_factory.mktemp("compared") / "pictures", 10)
+def images(tmp_path_factory):
+    return draw_images(tmp_path_factory.mktemp("compared") / "images", 10)
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +54,14 @@ def measured(record):
     return rows
 
 
-def trained_alone(pictures, row, folder):
+def trained_alone(images, row, folder):
     """The metrics of each epoch of `convlens train` with a row's recipe and the second seed."""
-    train_by_recipe(pictures, Recipe.of(**{**row.recipe, "seed": 1}), out=folder / "alone")
+    train_by_recipe(images, Recipe.of(**{**row.recipe, "seed": 1}), out=folder / "alone")
     return [json.loads(line) for line in (folder / "alone" / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_every_trick_runs_and_the_frozen_layers_stay(pictures, tmp_path):
-    record = compare(pictures, tricks=list(TRICKS), seeds=1, out=tmp_path / "all", **SMALL)
+def test_every_trick_runs_and_the_frozen_layers_stay(images, tmp_path):
+    record = compare(images, tricks=list(TRICKS), seeds=1, out=tmp_path / "all", **SMALL)
     assert [row.name for row in record.rows] == ["base", *TRICKS, "together"]
     assert record.frozen_unchanged
     for row in record.rows:
@@ -72,18 +72,18 @@ def test_every_trick_runs_and_the_frozen_layers_stay(pictures, tmp_path):
     assert len({row.val_loss for row in record.rows}) > 12
 
 
-def test_the_same_again_is_the_same_and_decodes_nothing(pictures, tmp_path, monkeypatch):
+def test_the_same_again_is_the_same_and_decodes_nothing(images, tmp_path, monkeypatch):
     options = {"tricks": ["dropout", "mixup", "wide-head"], "seeds": 2, **SMALL}
-    first = compare(pictures, out=tmp_path / "one", **options)
+    first = compare(images, out=tmp_path / "one", **options)
     assert first.features.computed == 20
 
     def decode(*arguments, **keywords):
-        raise AssertionError("a picture was decoded")
+        raise AssertionError("an image was decoded")
 
     monkeypatch.setattr(batches, "decode", decode)
-    again = compare(pictures, out=tmp_path / "two", **options)
+    again = compare(images, out=tmp_path / "two", **options)
     assert measured(again) == measured(first)
-    other = compare(pictures, out=tmp_path / "three", **{**options, "tricks": ["adam", "batch-norm"]})
+    other = compare(images, out=tmp_path / "three", **{**options, "tricks": ["adam", "batch-norm"]})
     assert (other.features.computed, other.features.decoded) == (0, 0)
     # The base trained alone in the first and at once with Adam's head in the other: equal but for rounding.
     [one, two] = (record.rows[0] for record in (first, other))
@@ -92,25 +92,25 @@ def test_the_same_again_is_the_same_and_decodes_nothing(pictures, tmp_path, monk
 
 
 @pytest.mark.parametrize("name", ["base", "dropout", "reopen", "batch-norm"])
-def test_a_row_is_what_training_alone_gives(pictures, tmp_path, monkeypatch, name):
+def test_a_row_is_what_training_alone_gives(images, tmp_path, monkeypatch, name):
     monkeypatch.setattr(writer, "write_run_report", lambda run: None)
     tricks = ["batch-norm", "dropout", "reopen"]
-    record = compare(pictures, tricks=tricks, seeds=2, out=tmp_path / "compared", **SMALL)
+    record = compare(images, tricks=tricks, seeds=2, out=tmp_path / "compared", **SMALL)
     row = next(row for row in record.rows if row.name == name)
-    lines = trained_alone(pictures, row, tmp_path)
+    lines = trained_alone(images, row, tmp_path)
     assert [line["val_loss"] for line in lines] == [epoch.val_loss for epoch in row.runs[1].epochs]
     assert [line["train_loss"] for line in lines] == [epoch.train_loss for epoch in row.runs[1].epochs]
 
 
 @pytest.mark.parametrize("views", [0, 1])
-def test_heads_that_train_at_once_are_what_training_alone_gives(pictures, tmp_path, monkeypatch, views):
+def test_heads_that_train_at_once_are_what_training_alone_gives(images, tmp_path, monkeypatch, views):
     """But for rounding: the sums of many heads side by side are formed in another order than those of one."""
     monkeypatch.setattr(writer, "write_run_report", lambda run: None)
     monkeypatch.setattr(shared_training, "in_stages", lambda *_: pytest.fail("a head was trained alone"))
     tricks = ["adam", "ema", "class-weights", "label-smoothing"]
-    record = compare(pictures, tricks=tricks, seeds=2, out=tmp_path / "compared", views=views, **SMALL)
+    record = compare(images, tricks=tricks, seeds=2, out=tmp_path / "compared", views=views, **SMALL)
     for row in record.rows:
-        lines = trained_alone(pictures, row, tmp_path / row.name)
+        lines = trained_alone(images, row, tmp_path / row.name)
         epochs = [epoch.model_dump() for epoch in row.runs[1].epochs]
         for of_line, of_epoch in zip(lines, epochs, strict=True):
             del of_line["seconds"], of_epoch["seconds"]
@@ -118,10 +118,10 @@ def test_heads_that_train_at_once_are_what_training_alone_gives(pictures, tmp_pa
     assert len({row.val_loss for row in record.rows}) >= 5
 
 
-def test_a_head_that_diverges_among_others_is_named(pictures, tmp_path):
+def test_a_head_that_diverges_among_others_is_named(images, tmp_path):
     """Training at once leaves it to training alone to say where."""
     record = compare(
-        pictures,
+        images,
         tricks=["class-weights", "weight-decay"],
         seeds=1,
         learning_rate=1000.0,
@@ -135,10 +135,10 @@ def test_a_head_that_diverges_among_others_is_named(pictures, tmp_path):
     assert [row.name for row in record.rows] == ["base", "class-weights"]
 
 
-def test_the_folder_holds_page_record_and_best_recipe(pictures, tmp_path, monkeypatch):
+def test_the_folder_holds_page_record_and_best_recipe(images, tmp_path, monkeypatch):
     monkeypatch.setattr("tests.report.page.VOID", VOID | {"input"})
     tricks = ["momentum", "cosine"]
-    record = compare(pictures, tricks=tricks, seeds=1, lr_find=True, fractions=[0.5, 1], out=tmp_path / "c", **SMALL)
+    record = compare(images, tricks=tricks, seeds=1, lr_find=True, fractions=[0.5, 1], out=tmp_path / "c", **SMALL)
     assert Comparison.from_json((tmp_path / "c" / "comparison.json").read_text(), "c") == record
     best = Recipe.from_toml((tmp_path / "c" / "best.toml").read_text())
     assert best.learning_rate == record.range_test.proposed
@@ -149,18 +149,18 @@ def test_the_folder_holds_page_record_and_best_recipe(pictures, tmp_path, monkey
     for n in range(4):
         for chart in ("loss", "accuracy", "training"):
             assert page.one("g", id=f"{chart}-line{n}")
-    assert [point.pictures for point in record.fractions] == [8, 16]
+    assert [point.images for point in record.fractions] == [8, 16]
     for row in record.rows:
         assert row.sentence in page.text
 
 
-def test_folds_judge_every_picture_once(pictures, tmp_path):
-    record = compare(pictures, tricks=["cosine"], seeds=1, folds=4, out=tmp_path / "folds", **SMALL)
+def test_folds_judge_every_image_once(images, tmp_path):
+    record = compare(images, tricks=["cosine"], seeds=1, folds=4, out=tmp_path / "folds", **SMALL)
     assert [run.fold for run in record.rows[0].runs] == [1, 2, 3, 4]
     assert record.num_train + record.num_val == 20
 
 
-def test_a_recipe_that_diverges_is_left_out_and_the_others_are_compared(pictures, tmp_path, monkeypatch):
+def test_a_recipe_that_diverges_is_left_out_and_the_others_are_compared(images, tmp_path, monkeypatch):
     run = shared_training.SharedTraining.run
 
     def diverging(bench, recipe, manifest):
@@ -170,67 +170,67 @@ def test_a_recipe_that_diverges_is_left_out_and_the_others_are_compared(pictures
 
     monkeypatch.setattr(shared_training.SharedTraining, "run_at_once", lambda bench, recipes: [None] * len(recipes))
     monkeypatch.setattr(shared_training.SharedTraining, "run", diverging)
-    record = compare(pictures, tricks=["adam", "cosine"], seeds=3, out=tmp_path / "table", **SMALL)
+    record = compare(images, tricks=["adam", "cosine"], seeds=3, out=tmp_path / "table", **SMALL)
     assert [row.name for row in record.rows] == ["base", "cosine"]
     assert record.left_out[0] == "with seed 1, recipe 'adam': the loss became nan"
     assert {len(row.runs) for row in record.rows} == {3}
     with pytest.raises(DivergedError, match="recipe 'base': the loss became nan"):
-        compare(pictures, tricks=["cosine"], seeds=3, optimizer="adam", out=tmp_path / "none", **SMALL)
+        compare(images, tricks=["cosine"], seeds=3, optimizer="adam", out=tmp_path / "none", **SMALL)
 
 
-def test_a_place_that_cannot_be_written_is_refused_before_the_work(pictures, tmp_path):
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(images, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(MachineError, match="file"):
-        compare(tmp_path / "no pictures at all", out=tmp_path / "file" / "table", **SMALL)
+        compare(tmp_path / "no images at all", out=tmp_path / "file" / "table", **SMALL)
 
 
-def test_a_budget_leaves_out_and_says_so(pictures, tmp_path):
-    record = compare(pictures, tricks=["cosine", "step"], seeds=3, budget=0.0, out=tmp_path / "short", **SMALL)
+def test_a_budget_leaves_out_and_says_so(images, tmp_path):
+    record = compare(images, tricks=["cosine", "step"], seeds=3, budget=0.0, out=tmp_path / "short", **SMALL)
     assert [row.name for row in record.rows] == ["base"]
     assert record.num_runs == 1
     assert record.left_out[0] == "cosine: the budget was used up"
     assert record.left_out[-1] == "2 of 3 runs of each recipe: the budget was used up"
 
 
-def test_fractions_alone_compare_nothing_else(pictures, tmp_path):
+def test_fractions_alone_compare_nothing_else(images, tmp_path):
     told = []
-    record = compare(pictures, seeds=2, fractions=[0.5, 1], say=told.append, out=tmp_path / "parts", **SMALL)
+    record = compare(images, seeds=2, fractions=[0.5, 1], say=told.append, out=tmp_path / "parts", **SMALL)
     assert [row.name for row in record.rows] == ["base"]
     assert [point.fraction for point in record.fractions] == [0.5, 1]
     assert (record.best, record.best_because) == ("base", "No other recipe was compared.")
-    [first] = [line for line in told if line.startswith("transfer and training from scratch on 0.5 of the pictures")]
+    [first] = [line for line in told if line.startswith("transfer and training from scratch on 0.5 of the images")]
     assert re.search(r"took [\d.]+ s; the larger fractions, about [\d.]+ s", first)
 
 
-def test_backbones_alone_compare_nothing_else(pictures, tmp_path):
-    record = compare(pictures, seeds=1, backbones=["resnet18"], out=tmp_path / "nets", size=32, epochs=1)
+def test_backbones_alone_compare_nothing_else(images, tmp_path):
+    record = compare(images, seeds=1, backbones=["resnet18"], out=tmp_path / "nets", size=32, epochs=1)
     assert [row.name for row in record.rows] == ["base", "resnet18"]
 
 
-def test_what_it_will_take_is_said_after_the_first_training(pictures, tmp_path):
+def test_what_it_will_take_is_said_after_the_first_training(images, tmp_path):
     told = []
-    compare(pictures, tricks=["dropout"], seeds=3, say=told.append, out=tmp_path / "told", **SMALL)
+    compare(images, tricks=["dropout"], seeds=3, say=told.append, out=tmp_path / "told", **SMALL)
     number = r"[\d.]+ (?:s|min \d\d s)"
     forecasts = [line for line in told if " took " in line]
     assert re.fullmatch(rf"the first training took {number}; 6 of that kind, about {number}\. .* longer", forecasts[0])
     assert re.fullmatch(rf"one training of each recipe took {number}; the rest, about {number}", forecasts[1])
 
 
-def test_a_budget_that_is_used_up_leaves_out_fractions_too(pictures, tmp_path):
-    record = compare(pictures, seeds=1, budget=0.0, fractions=[0.5, 1], out=tmp_path / "short", **SMALL)
+def test_a_budget_that_is_used_up_leaves_out_fractions_too(images, tmp_path):
+    record = compare(images, seeds=1, budget=0.0, fractions=[0.5, 1], out=tmp_path / "short", **SMALL)
     assert record.fractions == []
-    assert record.left_out == [f"{part} of the pictures: the budget was used up" for part in ("0.5", "1")]
+    assert record.left_out == [f"{part} of the images: the budget was used up" for part in ("0.5", "1")]
 
 
 @pytest.mark.parametrize("budget", [float("inf"), float("nan"), -1.0])
-def test_a_budget_is_a_finite_time(pictures, tmp_path, budget):
+def test_a_budget_is_a_finite_time(images, tmp_path, budget):
     with pytest.raises(UsageError, match=f"--budget {budget:g}s: give a time"):
-        compare(pictures, budget=budget, out=tmp_path / "table", **SMALL)
+        compare(images, budget=budget, out=tmp_path / "table", **SMALL)
 
 
-def test_other_backbones_are_rows(pictures, tmp_path):
+def test_other_backbones_are_rows(images, tmp_path):
     record = compare(
-        pictures, tricks=["cosine"], seeds=1, backbones=["resnet18"], out=tmp_path / "nets", size=32, epochs=1
+        images, tricks=["cosine"], seeds=1, backbones=["resnet18"], out=tmp_path / "nets", size=32, epochs=1
     )
     assert [row.recipe["backbone"] for row in record.rows] == ["house", "house", "resnet18"]
 
@@ -246,22 +246,22 @@ def test_other_backbones_are_rows(pictures, tmp_path):
         ({"tricks": ["dropout"], "head": "ridge"}, "--head ridge"),
     ],
 )
-def test_wrong_use_is_refused_before_anything_is_done(pictures, tmp_path, options, told):
+def test_wrong_use_is_refused_before_anything_is_done(images, tmp_path, options, told):
     with pytest.raises(UsageError, match=told):
-        compare(pictures, out=tmp_path / "wrong", **{**SMALL, **options})
+        compare(images, out=tmp_path / "wrong", **{**SMALL, **options})
     assert not (tmp_path / "wrong").exists()
 
 
-def test_more_folds_than_pictures_are_refused(pictures, tmp_path):
+def test_more_folds_than_images_are_refused(images, tmp_path):
     with pytest.raises(DataError, match="fewer than 50 folds"):
-        compare(pictures, tricks=["cosine"], folds=50, out=tmp_path / "many", **SMALL)
+        compare(images, tricks=["cosine"], folds=50, out=tmp_path / "many", **SMALL)
 
 
-def test_ten_more_pictures_cost_ten_pictures(tmp_path):
-    folder = draw_pictures(tmp_path / "pictures", 6)
+def test_ten_more_images_cost_ten_images(tmp_path):
+    folder = draw_images(tmp_path / "images", 6)
     options = {"seeds": 1, **SMALL}
     compare(folder, tricks=["cosine"], out=tmp_path / "one", **options)
-    draw_pictures(folder, 5, first=6)
+    draw_images(folder, 5, first=6)
     record = compare(folder, tricks=["cosine"], out=tmp_path / "two", **options)
     assert (record.features.computed, record.features.decoded, record.features.reused) == (10, 10, 12)
 
@@ -278,9 +278,9 @@ def test_the_printed_command_gives_the_same_table_to_the_last_digit(digits, conv
     assert measured(Comparison.from_json(outcome.out, "the output")) == measured(record)
 
 
-def test_a_backbones_file_of_weights_is_named_for_any_folder(pictures, tmp_path, monkeypatch):
+def test_a_backbones_file_of_weights_is_named_for_any_folder(images, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save(network("resnet18", classes=3).state_dict(), "own.pth")
-    record = compare(pictures, seeds=1, backbones=["resnet18=own.pth"], out=tmp_path / "nets", size=32, epochs=1)
+    record = compare(images, seeds=1, backbones=["resnet18=own.pth"], out=tmp_path / "nets", size=32, epochs=1)
     assert record.rows[-1].recipe["weights"] == str(tmp_path / "own.pth")
     assert f"--backbones resnet18={tmp_path}/own.pth" in record.command

@@ -1,4 +1,4 @@
-"""The demo: scikit-learn's digits as a folder of pictures like anybody's."""
+"""The demo: scikit-learn's digits as a folder of images like anybody's."""
 
 import pytest
 from PIL import Image
@@ -12,13 +12,13 @@ def digits(tmp_path_factory):
     return demo.write_digits(tmp_path_factory.mktemp("demo") / "digits")
 
 
-def test_digits_are_a_folder_of_pictures(digits):
+def test_digits_are_a_folder_of_images(digits):
     assert sorted(path.name for path in digits.iterdir()) == list("0123456789")
     assert sum(1 for _ in digits.glob("*/*.png")) == 1797
     assert [path.name for path in digits.parent.iterdir()] == ["digits"]
-    with Image.open(digits / "0" / "0000.png") as picture:
-        assert (picture.format, picture.mode, picture.size) == ("PNG", "L", (8, 8))
-        assert picture.getextrema() == (0, 239)  # the brightest value of the first digit is 15 of 16
+    with Image.open(digits / "0" / "0000.png") as image:
+        assert (image.format, image.mode, image.size) == ("PNG", "L", (8, 8))
+        assert image.getextrema() == (0, 239)  # the brightest value of the first digit is 15 of 16
 
 
 def test_digits_that_are_there_stay(digits):

@@ -8,19 +8,19 @@ import torch
 from convlens import zoo
 from convlens.backbones.class_names import class_numbers
 from convlens.core.errors import DataError, UsageError
-from convlens.data.batches import decoded_batches, normalised
+from convlens.data.batches import decoded_batches, normalized
 from convlens.data.scan import scan
 from convlens.tasks.evaluate import evaluate
 from convlens.tasks.train import train
-from tests.images import TINY, draw, draw_pictures
+from tests.images import TINY, draw, draw_images
 
 
 @pytest.fixture(scope="module")
 def sides(tmp_path_factory):
     """A folder with train/ and val/."""
-    folder = tmp_path_factory.mktemp("evaluate") / "pictures"
-    draw_pictures(folder / "train")
-    draw_pictures(folder / "val", 5, first=8)
+    folder = tmp_path_factory.mktemp("evaluate") / "images"
+    draw_images(folder / "train")
+    draw_images(folder / "val", 5, first=8)
     return folder
 
 
@@ -32,7 +32,7 @@ def run(sides, module_cache):
 
 @pytest.fixture
 def drawn(tmp_path):
-    """Pictures under three of the classes that the house network tells apart, each named in another way."""
+    """Images under three of the classes that the house network tells apart, each named in another way."""
 
     def folder(*names):
         for name in names:
@@ -45,19 +45,19 @@ def drawn(tmp_path):
 
 
 def right_by_hand(network, folder, numbers):
-    """Right guesses of a network, picture by picture."""
+    """Right guesses of a network, image by image."""
     preprocessing = zoo.card(network.name).preprocessing
-    pictures = scan(folder).pictures
-    (batch,) = decoded_batches(pictures, preprocessing, len(pictures))
+    images = scan(folder).images
+    (batch,) = decoded_batches(images, preprocessing, len(images))
     with torch.inference_mode():
-        guesses = network.module(normalised(batch.pixels, preprocessing)).argmax(1).tolist()
-    return sum(guess == numbers[picture.label] for guess, picture in zip(guesses, batch.pictures, strict=True))
+        guesses = network.module(normalized(batch.pixels, preprocessing)).argmax(1).tolist()
+    return sum(guess == numbers[image.label] for guess, image in zip(guesses, batch.images, strict=True))
 
 
 def test_a_run_scores_what_its_record_says(run, sides):
     record = evaluate(run, sides)
     said = json.loads((run / "run.json").read_text())
-    assert (record.side, record.pictures) == ("val", 10)
+    assert (record.side, record.images) == ("val", 10)
     assert record.accuracy == said["validation"]["accuracy"]
     assert record.loss == pytest.approx(said["validation"]["loss"], rel=1e-4)
     assert [one.key for one in record.per_class] == said["classes"]
@@ -66,7 +66,7 @@ def test_a_run_scores_what_its_record_says(run, sides):
 def test_folders_may_bear_any_name_of_a_class(drawn):
     folder = drawn("n01443537", "European_fire_salamander", "Rana catesbeiana")
     record = evaluate("house", folder)
-    assert (record.side, record.pictures) == ("all", 12)
+    assert (record.side, record.images) == ("all", 12)
     assert [one.key for one in record.per_class] == ["n01443537", "n01629819", "n01641577"]
     assert [one.name for one in record.per_class] == ["goldfish", "European fire salamander", "bullfrog"]
     assert 0 <= record.accuracy <= record.top5_accuracy <= 1
@@ -94,13 +94,13 @@ def test_a_size_out_of_range(drawn, size):
 def test_duplicates_count_as_in_published_numbers(drawn):
     folder = drawn("goldfish", "bullfrog")
     (folder / "goldfish" / "copy.png").write_bytes((folder / "goldfish" / "0.png").read_bytes())
-    assert evaluate("house", folder).pictures == 9
+    assert evaluate("house", folder).images == 9
 
 
 def test_sides(run, sides):
-    assert evaluate(run, sides, side="train").pictures == 16
-    assert evaluate(run, sides, side="all").pictures == 26
-    with pytest.raises(UsageError, match=r"--side test: .* has no pictures there; it has train, val"):
+    assert evaluate(run, sides, side="train").images == 16
+    assert evaluate(run, sides, side="all").images == 26
+    with pytest.raises(UsageError, match=r"--side test: .* has no images there; it has train, val"):
         evaluate(run, sides, side="test")
 
 
@@ -108,7 +108,7 @@ def test_classes_that_differ_in_case_or_underscore_only(drawn, tmp_path):
     names = ("A", "a", "b c", "b_c", "D_e")
     train(drawn(*names), out=tmp_path / "run", **TINY)
     judged = evaluate(tmp_path / "run", tmp_path / "drawn", side="all")
-    assert {one.key: one.pictures for one in judged.per_class} == dict.fromkeys(names, 4)
+    assert {one.key: one.images for one in judged.per_class} == dict.fromkeys(names, 4)
     (tmp_path / "drawn/D_e").rename(tmp_path / "drawn/d E")
     assert {one.key for one in evaluate(tmp_path / "run", tmp_path / "drawn").per_class} == set(names)
     (tmp_path / "drawn/b c").rename(tmp_path / "drawn/B c")
@@ -141,7 +141,7 @@ def test_a_run_on_nested_folders_and_one_on_a_chosen_column(convlens, drawn, tmp
     outcome = convlens("evaluate", tmp_path / "column", folder, "--labels", table, "--label-columns", "breed", "--json")
     assert [one["key"] for one in json.loads(outcome.out)["per_class"]] == ["a", "b"]
     refused = convlens("evaluate", tmp_path / "column", folder, "--labels", table)
-    assert "one class for each picture takes one column, and there are 2: breed, note" in refused.err
+    assert "one class for each image takes one column, and there are 2: breed, note" in refused.err
     assert "convlens train" not in convlens("evaluate", tmp_path / "column", drawn("c")).err
 
 
@@ -164,7 +164,7 @@ def test_the_command(convlens, drawn):
     folder = drawn("goldfish", "bullfrog")
     outcome = convlens("evaluate", "house", folder, "--json")
     assert outcome.code == 0
-    assert json.loads(outcome.out)["pictures"] == 8
+    assert json.loads(outcome.out)["images"] == 8
     shown = convlens("evaluate", "house", folder)
     assert "accuracy" in shown.out
     assert "goldfish" in shown.out

@@ -7,7 +7,7 @@ import torch
 
 import convlens
 from convlens.core.run import METRICS_FILE
-from tests.images import draw_pictures
+from tests.images import draw_images
 
 pytestmark = [
     pytest.mark.gpu,
@@ -17,11 +17,11 @@ pytestmark = [
 
 @pytest.mark.parametrize("freeze", ["backbone", "layer3", "none"])
 def test_a_training(module_cache, tmp_path, freeze):
-    pictures = draw_pictures(tmp_path / "pictures", 16)
+    images = draw_images(tmp_path / "images", 16)
     losses = {}
     for device in ("cpu", "cuda"):
         run = convlens.train(
-            pictures, freeze=freeze, size=32, epochs=3, precision="fp32", device=device, ema=0.9, out=tmp_path / device
+            images, freeze=freeze, size=32, epochs=3, precision="fp32", device=device, ema=0.9, out=tmp_path / device
         )
         lines = (tmp_path / device / METRICS_FILE).read_text().splitlines()
         losses[device] = [json.loads(line)["train_loss"] for line in lines]
@@ -30,9 +30,9 @@ def test_a_training(module_cache, tmp_path, freeze):
 
 
 def test_views_and_a_hidden_head(module_cache, tmp_path):
-    pictures = draw_pictures(tmp_path / "pictures", 16)
+    images = draw_images(tmp_path / "images", 16)
     run = convlens.train(
-        pictures, size=32, epochs=3, head="hidden", dropout=0.2, views=1, head_epochs=1, out=tmp_path / "run"
+        images, size=32, epochs=3, head="hidden", dropout=0.2, views=1, head_epochs=1, out=tmp_path / "run"
     )
     assert run.recipe["device"] == "cuda"
     assert run.freeze.frozen_unchanged

@@ -11,7 +11,7 @@ from convlens.runs import writer
 from convlens.tasks.inspect import inspect
 from convlens.tasks.predict import predict
 from convlens.tasks.train import train, train_by_recipe
-from tests.images import TINY, draw_pictures
+from tests.images import TINY, draw_images
 
 
 @pytest.fixture(autouse=True)
@@ -20,8 +20,8 @@ def short_report(monkeypatch):
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    return draw_pictures(tmp_path / "pictures")
+def images(tmp_path):
+    return draw_images(tmp_path / "images")
 
 
 def probabilities(run):
@@ -41,10 +41,10 @@ def probabilities(run):
         {"freeze": "none", "head": "hidden", "progressive": 0.5, "head_epochs": 1},
     ],
 )
-def test_a_run_is_judged_as_it_predicts(pictures, tmp_path, options):
-    record = train(pictures, out=tmp_path / "run", **{**TINY, "precision": "fp32", **options})
+def test_a_run_is_judged_as_it_predicts(images, tmp_path, options):
+    record = train(images, out=tmp_path / "run", **{**TINY, "precision": "fp32", **options})
     assert record.freeze.frozen_unchanged
-    told = predict(tmp_path / "run", pictures)
+    told = predict(tmp_path / "run", images)
     judged = probabilities(tmp_path / "run")
     found = {one.file: one.probabilities["blue"] for one in told.predictions}
     for file, probability in judged.items():
@@ -52,36 +52,36 @@ def test_a_run_is_judged_as_it_predicts(pictures, tmp_path, options):
         assert found[path] == pytest.approx(probability, abs=2e-5)
 
 
-def test_the_bundle_tells_of_its_head(pictures, tmp_path):
-    train(pictures, out=tmp_path / "run", head="hidden", head_width=5, dropout=0.25, **TINY)
+def test_the_bundle_tells_of_its_head(images, tmp_path):
+    train(images, out=tmp_path / "run", head="hidden", head_width=5, dropout=0.25, **TINY)
     bundle, module = load_run(tmp_path / "run")
     assert (bundle.head.hidden, bundle.head.dropout, bundle.head.batch_norm) == (5, 0.25, False)
     kinds = [type(layer) for layer in module.get_submodule("fc")]
     assert kinds == [torch.nn.Linear, torch.nn.ReLU, torch.nn.Dropout, torch.nn.Linear]
 
 
-def test_own_head_retrains_the_fully_connected_layers(pictures, tmp_path):
-    record = train(pictures, backbone="alexnet", head="own", out=tmp_path / "run", **{**TINY, "size": 64})
+def test_own_head_retrains_the_fully_connected_layers(images, tmp_path):
+    record = train(images, backbone="alexnet", head="own", out=tmp_path / "run", **{**TINY, "size": 64})
     assert record.freeze.plan == "conv"
     assert record.freeze.trained_parameters > 50_000_000
 
 
-def test_head_epochs_come_first(pictures, tmp_path):
+def test_head_epochs_come_first(images, tmp_path):
     lines = []
-    train(pictures, out=tmp_path / "run", reopen=1, head_epochs=3, schedule="constant", **TINY)
+    train(images, out=tmp_path / "run", reopen=1, head_epochs=3, schedule="constant", **TINY)
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == [f'{{"epoch":{n}' for n in range(1, 6)]
 
 
-def test_an_inspection_marks_what_the_run_trained(pictures, tmp_path):
-    run = train(pictures, out=tmp_path / "run", reopen=1, **TINY)
+def test_an_inspection_marks_what_the_run_trained(images, tmp_path):
+    run = train(images, out=tmp_path / "run", reopen=1, **TINY)
     lines = inspect(str(tmp_path / "run"), depth=9).modules
     assert sum(line.parameters for line in lines if line.state == "trained") == run.freeze.trained_parameters
     (head,) = (line for line in inspect(str(tmp_path / "run"), freeze="backbone").modules if line.state == "trained")
     assert head.parameters < run.freeze.trained_parameters
 
 
-def test_views_are_computed_once_for_each_training_picture(pictures, tmp_path):
+def test_views_are_computed_once_for_each_training_image(images, tmp_path):
     seen = []
 
     class Counting:
@@ -95,15 +95,15 @@ def test_views_are_computed_once_for_each_training_picture(pictures, tmp_path):
             return None
 
     options = {**TINY, "progress": Counting, "views": 3}
-    record = train(pictures, out=tmp_path / "one", **options)
+    record = train(images, out=tmp_path / "one", **options)
     assert ("views", 3 * record.images.train) in seen
     seen.clear()
-    train(pictures, out=tmp_path / "two", **options)
+    train(images, out=tmp_path / "two", **options)
     assert "views" not in {stage for stage, _ in seen}
     one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
     assert one == two
-    plain = train(pictures, out=tmp_path / "plain", **{**options, "views": 0})
-    assert plain.validation.pictures == record.validation.pictures
+    plain = train(images, out=tmp_path / "plain", **{**options, "views": 0})
+    assert plain.validation.images == record.validation.images
     assert (tmp_path / "plain" / "model.safetensors").read_bytes() != one
 
 
@@ -120,18 +120,18 @@ def test_views_are_computed_once_for_each_training_picture(pictures, tmp_path):
         ({"optimizer": "adm"}, "--optimizer adm"),
     ],
 )
-def test_what_does_not_go_together_is_refused(pictures, tmp_path, options, told):
+def test_what_does_not_go_together_is_refused(images, tmp_path, options, told):
     with pytest.raises(UsageError, match=told):
-        train(pictures, out=tmp_path / "run", **{**TINY, **options})
+        train(images, out=tmp_path / "run", **{**TINY, **options})
     assert not (tmp_path / "run").exists()
 
 
-def test_a_runs_recipe_trains_the_same_again(pictures, tmp_path):
-    train(pictures, out=tmp_path / "one", momentum=0.5, **TINY)
-    train_by_recipe(pictures, tmp_path / "one" / "recipe.toml", out=tmp_path / "two")
-    other = train_by_recipe(pictures, tmp_path / "one" / "recipe.toml", out=tmp_path / "other", momentum=0.0)
+def test_a_runs_recipe_trains_the_same_again(images, tmp_path):
+    train(images, out=tmp_path / "one", momentum=0.5, **TINY)
+    train_by_recipe(images, tmp_path / "one" / "recipe.toml", out=tmp_path / "two")
+    other = train_by_recipe(images, tmp_path / "one" / "recipe.toml", out=tmp_path / "other", momentum=0.0)
     one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
     assert one == two
     assert other.recipe["momentum"] == 0.0
     with pytest.raises(UsageError, match=r"cannot read the recipe .*none\.toml"):
-        train_by_recipe(pictures, tmp_path / "none.toml")
+        train_by_recipe(images, tmp_path / "none.toml")

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from convlens.tasks.train import train
-from tests.images import draw_pictures
+from tests.images import draw_images
 from tests.runs.whole import RUN_FILES
 
 KILLS = 20
@@ -81,14 +81,14 @@ def checkpoints(run: Path) -> set[str]:
 
 
 def test_twenty_kills(forked: ForkServerContext, cache: Path, tmp_path: Path) -> None:
-    pictures, whole, run = draw_pictures(tmp_path / "pictures", 16), tmp_path / "whole", tmp_path / "run"
-    unbroken = begun(forked, pictures, whole, cache)
+    images, whole, run = draw_images(tmp_path / "images", 16), tmp_path / "whole", tmp_path / "run"
+    unbroken = begun(forked, images, whole, cache)
     unbroken.join()
     assert unbroken.exitcode == 0
     moment = random.Random(0)
     for _ in range(KILLS):
         before = checkpoints(run)
-        process = begun(forked, pictures, run, cache)
+        process = begun(forked, images, run, cache)
         while checkpoints(run) <= before:
             assert process.is_alive()
             time.sleep(0.002)
@@ -96,7 +96,7 @@ def test_twenty_kills(forked: ForkServerContext, cache: Path, tmp_path: Path) ->
         process.kill()
         process.join()
         assert process.exitcode == -9, "it was killed before it ended"
-    last = begun(forked, pictures, run, cache)
+    last = begun(forked, images, run, cache)
     last.join()
     assert last.exitcode == 0
     assert {path.name for path in run.iterdir()} == RUN_FILES

@@ -12,12 +12,12 @@ from convlens.pipeline import precision as settling
 from convlens.runs.run_directory import read_begun
 from convlens.tasks.train import train
 from convlens.transfer import precision, precision_trial
-from tests.images import TINY, draw_pictures
+from tests.images import TINY, draw_images
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    return draw_pictures(tmp_path / "pictures")
+def images(tmp_path):
+    return draw_images(tmp_path / "images")
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def trials(monkeypatch):
 
     def compared(work):
         seen.append("a trial")
-        return precision_trial.Trial(chosen="bf16", fp32_seconds=[2.0], bf16_seconds=[1.0])
+        return precision_trial.PrecisionTrial(chosen="bf16", fp32_seconds=[2.0], bf16_seconds=[1.0])
 
     monkeypatch.setattr(precision_trial, "compared", compared)
     return seen
@@ -40,12 +40,12 @@ def formats(record) -> tuple[str, str]:
     return record.recipe["precision"], record.recipe["training_precision"]
 
 
-def test_each_part_is_tried_once_and_the_recipe_says_what_was_found(pictures, trials, tmp_path):
+def test_each_part_is_tried_once_and_the_recipe_says_what_was_found(images, trials, tmp_path):
     options = {**TINY, "reopen": 1}
-    first = train(pictures, out=tmp_path / "a", **options)
+    first = train(images, out=tmp_path / "a", **options)
     assert formats(first) == ("bf16", "bf16")
     assert len(trials) == 2
-    again = train(pictures, out=tmp_path / "b", **options)
+    again = train(images, out=tmp_path / "b", **options)
     assert len(trials) == 2
     assert (tmp_path / "a/model.safetensors").read_bytes() == (tmp_path / "b/model.safetensors").read_bytes()
     assert again.features.computed == 0
@@ -53,64 +53,64 @@ def test_each_part_is_tried_once_and_the_recipe_says_what_was_found(pictures, tr
     assert json.loads((tmp_path / "a/model.json").read_text())["precision"] == "bf16"
 
 
-def test_little_work_is_not_tried(pictures, trials, monkeypatch, tmp_path):
+def test_little_work_is_not_tried(images, trials, monkeypatch, tmp_path):
     monkeypatch.setattr(settling, "_LEAST_IMAGES", 17)
     monkeypatch.setattr(settling, "_LEAST_STEPS", 100)
-    assert formats(train(pictures, out=tmp_path / "a", reopen=1, **TINY)) == ("fp32", "fp32")
+    assert formats(train(images, out=tmp_path / "a", reopen=1, **TINY)) == ("fp32", "fp32")
     assert not trials
 
 
 def test_a_head_alone_trains_in_float32_and_no_format_is_tried_without_instructions(
-    pictures, trials, monkeypatch, tmp_path
+    images, trials, monkeypatch, tmp_path
 ):
-    assert formats(train(pictures, out=tmp_path / "a", **TINY)) == ("bf16", "fp32")
+    assert formats(train(images, out=tmp_path / "a", **TINY)) == ("bf16", "fp32")
     assert len(trials) == 1
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    assert formats(train(pictures, out=tmp_path / "b", reopen=1, **TINY)) == ("fp32", "fp32")
+    assert formats(train(images, out=tmp_path / "b", reopen=1, **TINY)) == ("fp32", "fp32")
     assert len(trials) == 1
 
 
-def test_features_that_are_stored_decide_over_a_trial(pictures, trials, tmp_path):
-    train(pictures, out=tmp_path / "a", precision="fp32", **TINY)
-    record = train(pictures, out=tmp_path / "b", **TINY)
+def test_features_that_are_stored_decide_over_a_trial(images, trials, tmp_path):
+    train(images, out=tmp_path / "a", precision="fp32", **TINY)
+    record = train(images, out=tmp_path / "b", **TINY)
     assert formats(record) == ("fp32", "fp32")
     assert record.features.computed == 0
     assert not trials
 
 
-def test_what_is_asked_for_holds_for_both_parts_or_for_each(pictures, trials, tmp_path):
-    assert formats(train(pictures, out=tmp_path / "a", precision="bf16", **TINY)) == ("bf16", "bf16")
-    mixed = train(pictures, out=tmp_path / "b", precision="bf16", training_precision="fp32", reopen=1, **TINY)
+def test_what_is_asked_for_holds_for_both_parts_or_for_each(images, trials, tmp_path):
+    assert formats(train(images, out=tmp_path / "a", precision="bf16", **TINY)) == ("bf16", "bf16")
+    mixed = train(images, out=tmp_path / "b", precision="bf16", training_precision="fp32", reopen=1, **TINY)
     assert formats(mixed) == ("bf16", "fp32")
     assert not trials
     with pytest.raises(UsageError, match=r"'fp16'.*Accepted: auto, fp32, bf16"):
-        train(pictures, out=tmp_path / "c", training_precision="fp16", **TINY)
+        train(images, out=tmp_path / "c", training_precision="fp16", **TINY)
 
 
-def test_where_nothing_is_frozen_there_is_one_format(pictures, trials, tmp_path):
-    assert formats(train(pictures, out=tmp_path / "a", freeze="none", **TINY)) == ("bf16", "bf16")
+def test_where_nothing_is_frozen_there_is_one_format(images, trials, tmp_path):
+    assert formats(train(images, out=tmp_path / "a", freeze="none", **TINY)) == ("bf16", "bf16")
     assert len(trials) == 1
 
 
-def test_a_resumed_run_keeps_its_formats_though_what_is_remembered_has_changed(pictures, trials, monkeypatch, tmp_path):
+def test_a_resumed_run_keeps_its_formats_though_what_is_remembered_has_changed(images, trials, monkeypatch, tmp_path):
     out = tmp_path / "run"
     options = {**TINY, "freeze": "none", "out": out}
     with monkeypatch.context() as interrupted:
         interrupted.setattr("convlens.tasks.train.judged", _interrupt)
         with pytest.raises(KeyboardInterrupt):
-            train(pictures, **options)
+            train(images, **options)
     assert read_begun(out).recipe.training_precision == "bf16"
     for path in (cache_folder() / precision_trial.TRIALS_FOLDER).iterdir():
-        path.write_text(precision_trial.Trial(chosen="fp32", fp32_seconds=[1.0], bf16_seconds=[2.0]).to_json())
-    assert formats(train(pictures, **options)) == ("bf16", "bf16")
+        path.write_text(precision_trial.PrecisionTrial(chosen="fp32", fp32_seconds=[1.0], bf16_seconds=[2.0]).to_json())
+    assert formats(train(images, **options)) == ("bf16", "bf16")
 
 
 def _interrupt(*_):
     raise KeyboardInterrupt
 
 
-def test_a_comparison_settles_each_recipe_and_writes_the_formats_of_the_best(pictures, trials, tmp_path):
-    convlens.compare(pictures, tricks=["reopen"], weights="random", size=32, epochs=2, seeds=1, out=tmp_path / "c")
+def test_a_comparison_settles_each_recipe_and_writes_the_formats_of_the_best(images, trials, tmp_path):
+    convlens.compare(images, tricks=["reopen"], weights="random", size=32, epochs=2, seeds=1, out=tmp_path / "c")
     best = next((tmp_path / "c").glob("*.toml")).read_text()
     assert 'precision = "bf16"' in best
     assert '"auto"' not in best.replace('learn = "auto"', "")

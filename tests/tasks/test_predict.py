@@ -7,18 +7,18 @@ import pytest
 import torch
 
 from convlens.core.errors import DataError, UsageError
-from convlens.data.batches import normalised
+from convlens.data.batches import normalized
 from convlens.data.decode import decode
 from convlens.pipeline.trained import load_run
 from convlens.tasks.predict import predict
 from convlens.tasks.train import train
-from tests.images import TINY, draw, draw_pictures
+from tests.images import TINY, draw, draw_images
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, module_cache):
     folder = tmp_path_factory.mktemp("predict")
-    train(draw_pictures(folder / "pictures"), out=folder / "run", **TINY)
+    train(draw_images(folder / "images"), out=folder / "run", **TINY)
     return folder / "run"
 
 
@@ -29,7 +29,7 @@ def test_order_is_that_of_the_question(run, tmp_path):
     assert record.predictions[0] == record.predictions[-1]
 
 
-def test_a_picture_alone_or_among_others_is_the_same(run, tmp_path):
+def test_a_image_alone_or_among_others_is_the_same(run, tmp_path):
     paths = [draw(tmp_path / f"{number}.png", seed=str(number)) for number in range(40)]
     together = predict(run, tmp_path).predictions
     for path in (paths[0], paths[39]):
@@ -52,7 +52,7 @@ def test_incomplete_run(tmp_path, run):
 @pytest.mark.parametrize("size", [31, 32])
 @pytest.mark.parametrize("freeze", ["backbone", "conv", "layer3", "none"])
 def test_a_run_said_the_same_of_each_image_as_predict_and_as_its_weights_do(tmp_path, freeze, size):
-    images = draw_pictures(tmp_path / "pictures", 6)
+    images = draw_images(tmp_path / "images", 6)
     options = {**TINY, "backbone": "resnet18", "precision": "fp32", "epochs": 1, "size": size}
     out = tmp_path / "run"
     train(images, out=out, freeze=freeze, **options)
@@ -66,5 +66,5 @@ def test_a_run_said_the_same_of_each_image_as_predict_and_as_its_weights_do(tmp_
     assert (kept.resize - kept.size) % 2 == (size == 32), "margins of whole and of half pixels are tried"
     pixels = [decode(path.read_bytes(), resize=kept.resize, size=size).pixels for path in paths]
     with torch.inference_mode():
-        plain = module.eval()(normalised(torch.from_numpy(np.stack(pixels)), kept)).softmax(1)
+        plain = module.eval()(normalized(torch.from_numpy(np.stack(pixels)), kept)).softmax(1)
     torch.testing.assert_close(plain, torch.tensor(predicted), atol=1e-5, rtol=0)

@@ -14,7 +14,7 @@ from convlens.runs import writer
 from convlens.runs.run_directory import Begun
 from convlens.tasks.train import resume, train
 from convlens.zoo import network
-from tests.images import TINY, draw_pictures
+from tests.images import TINY, draw_images
 
 
 @pytest.fixture(autouse=True)
@@ -34,11 +34,11 @@ def until_the_second_epoch(stage: str, total: int) -> Iterator[Advance]:
     yield advance
 
 
-def stopped(pictures: Path, run: str | Path, **options: object) -> None:
+def stopped(images: Path, run: str | Path, **options: object) -> None:
     """A run with checkpoints, which ended in its second epoch."""
     given = {**TINY, "checkpoint_minutes": 0, **options}
     with pytest.raises(KeyboardInterrupt):
-        train(pictures, out=run, progress=until_the_second_epoch, **given)  # type: ignore[arg-type]
+        train(images, out=run, progress=until_the_second_epoch, **given)  # type: ignore[arg-type]
 
 
 def weights_file(path: Path, seed: int) -> Path:
@@ -50,10 +50,10 @@ def weights_file(path: Path, seed: int) -> Path:
 @pytest.fixture
 def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run that was begun in one folder, with a file of weights there; it is looked at from another one."""
-    pictures = draw_pictures(tmp_path / "there" / "pictures")
+    images = draw_images(tmp_path / "there" / "images")
     weights_file(tmp_path / "there" / "own.pth", seed=1)
     monkeypatch.chdir(tmp_path / "there")
-    stopped(pictures, tmp_path / "run", weights="own.pth")
+    stopped(images, tmp_path / "run", weights="own.pth")
     monkeypatch.chdir(tmp_path)
     return tmp_path / "run"
 

@@ -1,4 +1,4 @@
-"""Runs on several labels per picture and on numbers: from a table to a report, and what is made of the run."""
+"""Runs on several labels per image and on numbers: from a table to a report, and what is made of the run."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ from convlens.core.errors import ConvlensError, DataError, UsageError
 from convlens.core.progress import silent
 from convlens.core.run import LabelsEvaluation, NumbersEvaluation, RunRecord
 from convlens.pipeline.resolve import suited_to
-from convlens.tasks.check import check_pictures
+from convlens.tasks.check import check_images
 from convlens.tasks.compare import compare
 from convlens.tasks.evaluate import evaluate
 from convlens.tasks.explain import explain
@@ -30,8 +30,8 @@ COUNT = 40
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures whose redness and greenness are drawn from their number, and tables of that."""
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images whose redness and greenness are drawn from their number, and tables of that."""
     folder = tmp_path_factory.mktemp("targets")
     (folder / "p").mkdir()
     red, green = (lambda n: 20 + 5 * n), (lambda n: 20 + (37 * n) % 200)
@@ -48,9 +48,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def runs(pictures: Path, module_cache: object) -> dict[str, RunRecord]:
+def runs(images: Path, module_cache: object) -> dict[str, RunRecord]:
     return {
-        name: train(pictures / "p", labels=str(pictures / f"{name}.csv"), out=pictures / f"run-{name}", **SMALL)
+        name: train(images / "p", labels=str(images / f"{name}.csv"), out=images / f"run-{name}", **SMALL)
         for name in ("numbers", "labels", "words")
     }
 
@@ -71,9 +71,9 @@ class TestNumbers:
         )
         found = record.validation
         assert isinstance(found, NumbersEvaluation)
-        assert found.pictures == record.images.val == COUNT // 5
+        assert found.images == record.images.val == COUNT // 5
         assert [one.name for one in found.per_number] == ["year", "shade"]
-        # Colour is what these pictures differ in: better than always saying the mean, in any unit.
+        # Color is what these images differ in: better than always saying the mean, in any unit.
         assert found.r2 is not None
         assert found.r2 > 0.3
 
@@ -89,7 +89,7 @@ class TestNumbers:
     def test_the_report_draws_them(self, runs):
         page = (Path(runs["numbers"].run) / "report.html").read_text()
         assert "of the variance is explained" in page
-        assert page.count("Predicted over true numbers of 8 pictures") == 2
+        assert page.count("Predicted over true numbers of 8 images") == 2
         assert "loss (L2, training variances)" in page
         assert "Confusion" not in page
 
@@ -99,8 +99,8 @@ class TestNumbers:
         assert first["train_accuracy"] is last["val_accuracy"] is None
         assert last["train_loss"] < first["train_loss"]
 
-    def test_predict_says_what_the_run_said(self, pictures, runs):
-        record = predict(pictures / "run-numbers", pictures / "p")
+    def test_predict_says_what_the_run_said(self, images, runs):
+        record = predict(images / "run-numbers", images / "p")
         said = {one.file.rpartition("/")[2]: one for one in record.predictions}
         assert record.target == "numbers"
         assert len(said) == COUNT
@@ -110,23 +110,23 @@ class TestNumbers:
             assert one.probabilities == {}
             assert one.predicted == f"{one.numbers['year']:.6g}|{one.numbers['shade']:.6g}"
 
-    def test_evaluate_on_all_pictures(self, pictures):
-        record = evaluate(pictures / "run-numbers", pictures / "p", labels=pictures / "numbers.csv")
-        assert (record.side, record.pictures, record.accuracy, record.per_class) == ("all", COUNT, None, [])
+    def test_evaluate_on_all_images(self, images):
+        record = evaluate(images / "run-numbers", images / "p", labels=images / "numbers.csv")
+        assert (record.side, record.images, record.accuracy, record.per_class) == ("all", COUNT, None, [])
         assert isinstance(record.detail, NumbersEvaluation)
         assert record.detail.r2 is not None
         assert record.detail.r2 > 0.5
 
-    def test_ridge_is_the_baseline_in_closed_form(self, pictures, tmp_path):
-        options = {**SMALL, "labels": str(pictures / "numbers.csv"), "head": "ridge"}
-        record = train(pictures / "p", out=tmp_path / "run", **options)
+    def test_ridge_is_the_baseline_in_closed_form(self, images, tmp_path):
+        options = {**SMALL, "labels": str(images / "numbers.csv"), "head": "ridge"}
+        record = train(images / "p", out=tmp_path / "run", **options)
         assert isinstance(record.validation, NumbersEvaluation)
         assert record.validation.r2 is not None
         assert record.validation.r2 > 0.8
 
-    def test_mixup_early_stopping_and_views_go_with_numbers(self, pictures, tmp_path):
-        options = {**SMALL, "labels": str(pictures / "numbers.csv"), "mixup": 0.2, "early_stopping": 2, "views": 1}
-        record = train(pictures / "p", out=tmp_path / "run", **options, ema=0.9, head="hidden", reopen=1)
+    def test_mixup_early_stopping_and_views_go_with_numbers(self, images, tmp_path):
+        options = {**SMALL, "labels": str(images / "numbers.csv"), "mixup": 0.2, "early_stopping": 2, "views": 1}
+        record = train(images / "p", out=tmp_path / "run", **options, ema=0.9, head="hidden", reopen=1)
         assert isinstance(record.validation, NumbersEvaluation)
         assert math.isfinite(record.validation.loss)
 
@@ -160,35 +160,35 @@ class TestLabels:
         assert "got all labels right" in page
         assert "Confusion" not in page
 
-    def test_predict_and_evaluate(self, pictures, runs):
-        record = predict(pictures / "run-labels", pictures / "p" / "39.png", pictures / "p" / "00.png")
+    def test_predict_and_evaluate(self, images, runs):
+        record = predict(images / "run-labels", images / "p" / "39.png", images / "p" / "00.png")
         assert [set(one.probabilities) for one in record.predictions] == [{"green", "red"}] * 2
-        judged = evaluate(pictures / "run-labels", pictures / "p", labels=pictures / "labels.csv")
+        judged = evaluate(images / "run-labels", images / "p", labels=images / "labels.csv")
         assert isinstance(judged.detail, LabelsEvaluation)
         assert judged.accuracy == judged.detail.exact_match
-        assert judged.pictures == COUNT
+        assert judged.images == COUNT
 
-    def test_words_with_lines_between_them(self, pictures, runs):
+    def test_words_with_lines_between_them(self, images, runs):
         record = runs["words"]
         assert (record.target, record.classes) == ("labels", ["any", "red"])
-        judged = evaluate(pictures / "run-words", pictures / "p", labels=pictures / "words.csv")
-        assert judged.pictures == COUNT
+        judged = evaluate(images / "run-words", images / "p", labels=images / "words.csv")
+        assert judged.images == COUNT
 
-    def test_class_weights_smoothing_and_mixup_go_with_labels(self, pictures, tmp_path):
-        options = {**SMALL, "labels": str(pictures / "labels.csv"), "label_smoothing": 0.1, "mixup": 0.2}
-        record = train(pictures / "p", out=tmp_path / "run", **options, class_weights=True, fold="2/4")
+    def test_class_weights_smoothing_and_mixup_go_with_labels(self, images, tmp_path):
+        options = {**SMALL, "labels": str(images / "labels.csv"), "label_smoothing": 0.1, "mixup": 0.2}
+        record = train(images / "p", out=tmp_path / "run", **options, class_weights=True, fold="2/4")
         assert record.images.val == COUNT // 4
 
 
-def test_the_loss_is_said(pictures, tmp_path):
+def test_the_loss_is_said(images, tmp_path):
     said: list[str] = []
-    train(pictures / "p", labels=str(pictures / "labels.csv"), out=tmp_path / "run", say=said.append, **SMALL)
-    assert "40 pictures of 2 labels: 30 train, 10 val" in said
+    train(images / "p", labels=str(images / "labels.csv"), out=tmp_path / "run", say=said.append, **SMALL)
+    assert "40 images of 2 labels: 30 train, 10 val" in said
     assert "loss: binary cross-entropy, since the table of labels holds labels (if it does not: --learn)" in said
 
 
-def test_the_same_table_gives_the_same_run(pictures, runs, tmp_path):
-    again = train(pictures / "p", labels=str(pictures / "numbers.csv"), out=tmp_path / "run", **SMALL)
+def test_the_same_table_gives_the_same_run(images, runs, tmp_path):
+    again = train(images / "p", labels=str(images / "numbers.csv"), out=tmp_path / "run", **SMALL)
     assert again.validation == runs["numbers"].validation
 
 
@@ -201,82 +201,82 @@ def test_the_same_table_gives_the_same_run(pictures, runs, tmp_path):
         ("labels", {"head": "logistic"}, "--head logistic goes with classes"),
         ("labels", {"head": "ridge"}, "--head ridge goes with classes"),
         ("labels", {"backbone": "squeezenet1_1", "weights": "random", "size": 64}, "squeezenet1_1 ends in a Conv2d"),
-        ("labels", {"learn": "class"}, "one class for each picture takes one column"),
+        ("labels", {"learn": "class"}, "one class for each image takes one column"),
         ("labels", {"learn": "sorts"}, "--learn sorts: Input should be 'auto', 'class', 'labels' or 'numbers'"),
         ("numbers", {"label_columns": "yaer"}, "'yaer': did you mean year?"),
     ],
 )
-def test_what_cannot_be_is_refused(pictures, tmp_path, module_cache, name, options, message):
+def test_what_cannot_be_is_refused(images, tmp_path, module_cache, name, options, message):
     with pytest.raises(UsageError) as refused:
-        train(pictures / "p", labels=str(pictures / f"{name}.csv"), out=tmp_path / "run", **{**SMALL, **options})
+        train(images / "p", labels=str(images / f"{name}.csv"), out=tmp_path / "run", **{**SMALL, **options})
     assert message in str(refused.value)
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("options", [{"learn": "numbers"}, {"label_columns": "age"}])
-def test_options_without_a_table(pictures, options):
+def test_options_without_a_table(images, options):
     with pytest.raises(UsageError, match="tells about a table of labels: give it with --labels CSV"):
-        train(pictures / "p", **SMALL, **options)
+        train(images / "p", **SMALL, **options)
 
 
-def test_a_run_is_judged_on_the_columns_that_it_has_learnt(pictures, runs, tmp_path):
+def test_a_run_is_judged_on_the_columns_that_it_has_learnt(images, runs, tmp_path):
     for name in ("labels", "numbers"):
-        lines = (pictures / f"{name}.csv").read_text().splitlines()
+        lines = (images / f"{name}.csv").read_text().splitlines()
         wide = put(
             tmp_path / f"{name}.csv", "\n".join(f"{line},{'truth' if not n else 1}" for n, line in enumerate(lines))
         )
-        plain = evaluate(pictures / f"run-{name}", pictures / "p", labels=pictures / f"{name}.csv")
-        assert evaluate(pictures / f"run-{name}", pictures / "p", labels=wide).detail == plain.detail
+        plain = evaluate(images / f"run-{name}", images / "p", labels=images / f"{name}.csv")
+        assert evaluate(images / f"run-{name}", images / "p", labels=wide).detail == plain.detail
         backwards = ",".join(reversed(runs[name].classes))
-        asked = evaluate(pictures / f"run-{name}", pictures / "p", labels=wide, label_columns=backwards)
+        asked = evaluate(images / f"run-{name}", images / "p", labels=wide, label_columns=backwards)
         assert asked.detail == plain.detail
-        with pytest.raises(UsageError, match=r"--label-columns truth,x: .* has learnt .* leave the option out"):
-            evaluate(pictures / f"run-{name}", pictures / "p", labels=wide, label_columns="truth, x")
+        with pytest.raises(UsageError, match=r"--label-columns truth,x: .* has learned .* leave the option out"):
+            evaluate(images / f"run-{name}", images / "p", labels=wide, label_columns="truth, x")
     words = put(
         tmp_path / "words.csv",
-        (pictures / "words.csv").read_text().replace("tags", "what,label").replace(".png,", ".png,1,"),
+        (images / "words.csv").read_text().replace("tags", "what,label").replace(".png,", ".png,1,"),
     )
     with pytest.raises(DataError, match="has 'what', which"):
-        evaluate(pictures / "run-words", pictures / "p", labels=words, label_columns="what")
-    assert evaluate(pictures / "run-words", pictures / "p", labels=words, label_columns="label").pictures == COUNT
+        evaluate(images / "run-words", images / "p", labels=words, label_columns="what")
+    assert evaluate(images / "run-words", images / "p", labels=words, label_columns="label").images == COUNT
 
 
-def test_messages_for_a_run_name_no_option_that_evaluate_has_not(pictures, runs, tmp_path):
+def test_messages_for_a_run_name_no_option_that_evaluate_has_not(images, runs, tmp_path):
     table = put(tmp_path / "t.csv", "file,year,shade\n00.png,3,4\n01.png,old,4\n")
     with pytest.raises(DataError, match="line 3: 'old' in the column 'year' is no number") as refused:
-        evaluate(pictures / "run-numbers", pictures / "p", labels=table)
+        evaluate(images / "run-numbers", images / "p", labels=table)
     assert "--learn" not in str(refused.value)
 
 
-def test_other_commands_say_what_they_need(pictures, runs):
+def test_other_commands_say_what_they_need(images, runs):
     with pytest.raises(UsageError, match=r"run-numbers tells numbers .* Give a table of labels with --labels CSV"):
-        evaluate(pictures / "run-numbers", pictures / "p")
-    with pytest.raises(DataError, match=r"has 'any', which .*run-labels has not learnt. It tells: green, red"):
-        evaluate(pictures / "run-labels", pictures / "p", labels=pictures / "words.csv")
+        evaluate(images / "run-numbers", images / "p")
+    with pytest.raises(DataError, match=r"has 'any', which .*run-labels has not learned. It tells: green, red"):
+        evaluate(images / "run-labels", images / "p", labels=images / "words.csv")
     with pytest.raises(UsageError, match="explains why a class is the likeliest one"):
-        explain(pictures / "run-labels", pictures / "p" / "00.png")
-    with pytest.raises(UsageError, match="compare counts the pictures that are classified rightly"):
-        compare(pictures / "p", labels=str(pictures / "labels.csv"), out=pictures / "no", size=32)
+        explain(images / "run-labels", images / "p" / "00.png")
+    with pytest.raises(UsageError, match="compare counts the images that are classified rightly"):
+        compare(images / "p", labels=str(images / "labels.csv"), out=images / "no", size=32)
 
 
-def test_check_takes_what_train_takes(pictures, tmp_path):
+def test_check_takes_what_train_takes(images, tmp_path):
     table = put(tmp_path / "t.csv", "file,tags,age\n00.png,red,7\n01.png,,8\n02.png,blue,9\n")
-    found = check_pictures(pictures / "p", labels=table, learn="labels")
+    found = check_images(images / "p", labels=table, learn="labels")
     assert {one.name for one in found.classes} == {"blue", "red"}
-    by_age = check_pictures(pictures / "p", labels=table, label_columns="age", learn="class")
+    by_age = check_images(images / "p", labels=table, label_columns="age", learn="class")
     assert [one.name for one in by_age.classes] == ["7", "8", "9"]
     with pytest.raises(UsageError, match="unknown --learn 'label': did you mean labels"):
-        check_pictures(pictures / "p", labels=table, learn="label")
+        check_images(images / "p", labels=table, learn="label")
     with pytest.raises(UsageError, match="--label-columns age tells about a table of labels"):
-        check_pictures(pictures / "p", label_columns="age")
+        check_images(images / "p", label_columns="age")
 
 
-def test_check_counts_labels(pictures):
-    counted = {one.name: one.pictures for one in check_pictures(pictures / "p", labels=pictures / "labels.csv").classes}
+def test_check_counts_labels(images):
+    counted = {one.name: one.images for one in check_images(images / "p", labels=images / "labels.csv").classes}
     assert counted["red"] == sum(20 + 5 * n > 120 for n in range(COUNT))
     for name in ("labels", "numbers"):
-        assert check_pictures(pictures / "p", labels=pictures / f"{name}.csv").bad_share == 0
-    assert check_pictures(pictures / "p", labels=pictures / "numbers.csv").classes == []
+        assert check_images(images / "p", labels=images / f"{name}.csv").bad_share == 0
+    assert check_images(images / "p", labels=images / "numbers.csv").classes == []
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_check_counts_labels(pictures):
     [
         (
             ["file,age", "none.png,3", "gone.png,4"],
-            "at least two usable pictures .* gone.png: unreadable, No such file",
+            "at least two usable images .* gone.png: unreadable, No such file",
         ),
         (["file,age", "00.png,3", "01.png,old"], "line 3: 'old' in the column 'age' is no number"),
         (["file,age", "00.png,3", "01.png,"], "line 3: without a file or a label, in the column 'age'"),
@@ -292,25 +292,25 @@ def test_check_counts_labels(pictures):
         (["file,age", *(f"{n:02d}.png,7" for n in range(9))], "the column 'age' has the same number in all"),
     ],
 )
-def test_tables_that_cannot_be_learnt(pictures, tmp_path, module_cache, lines, message):
+def test_tables_that_cannot_be_learnt(images, tmp_path, module_cache, lines, message):
     with pytest.raises(ConvlensError, match=message) as refused:
-        train(pictures / "p", labels=str(put(tmp_path / "t.csv", "\n".join(lines))), out=tmp_path / "run", **SMALL)
+        train(images / "p", labels=str(put(tmp_path / "t.csv", "\n".join(lines))), out=tmp_path / "run", **SMALL)
     assert isinstance(refused.value, DataError)
     assert not (tmp_path / "run").exists()
 
 
-def test_missing_files_and_contradictions_are_listed_and_the_rest_is_used(pictures, tmp_path, module_cache):
+def test_missing_files_and_contradictions_are_listed_and_the_rest_is_used(images, tmp_path, module_cache):
     lines = ["file,age", *(f"{n:02d}.png,{n}" for n in range(12)), "gone.png,3", "05.png,6"]
     said: list[str] = []
     path = put(tmp_path / "t.csv", "\n".join(lines))
-    record = train(pictures / "p", labels=str(path), out=tmp_path / "run", say=said.append, **SMALL)
+    record = train(images / "p", labels=str(path), out=tmp_path / "run", say=said.append, **SMALL)
     problems = {one.file: one.reason for one in record.bad_files}
     assert (problems["gone.png"], problems["05.png"], problems["39.png"]) == ("unreadable", "two-labels", "no-label")
     assert record.images.train + record.images.val == 11
     assert any("gone.png: unreadable, No such file" in line for line in said)
 
 
-def test_pictures_of_the_same_bytes_with_other_numbers_are_not_used(pictures, tmp_path, module_cache):
+def test_images_of_the_same_bytes_with_other_numbers_are_not_used(images, tmp_path, module_cache):
     folder = tmp_path / "p"
     folder.mkdir()
     for n in range(8):
@@ -321,12 +321,12 @@ def test_pictures_of_the_same_bytes_with_other_numbers_are_not_used(pictures, tm
     assert {one.file: one.reason for one in record.bad_files} == {"0.png": "two-labels", "twin.png": "two-labels"}
 
 
-def test_whole_numbers_are_classes_or_numbers_as_asked(pictures, tmp_path, module_cache):
+def test_whole_numbers_are_classes_or_numbers_as_asked(images, tmp_path, module_cache):
     path = put(tmp_path / "t.csv", "\n".join(["file,label", *(f"{n:02d}.png,{n % 3}" for n in range(15))]))
     for learn, target, loss in (("auto", "class", "categorical cross-entropy"), ("numbers", "numbers", "L2")):
         said: list[str] = []
         options = {**SMALL, "labels": str(path), "learn": learn}
-        record = train(pictures / "p", out=tmp_path / learn, say=said.append, **options)
+        record = train(images / "p", out=tmp_path / learn, say=said.append, **options)
         assert (record.target, record.loss) == (target, loss)
         assert any(line.startswith(f"loss: {loss}, since the table of labels holds ") for line in said)
 

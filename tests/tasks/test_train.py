@@ -10,7 +10,7 @@ from convlens.core.errors import UsageError
 from convlens.data import batches
 from convlens.runs import writer
 from convlens.tasks.train import train
-from tests.images import TINY, draw_pictures
+from tests.images import TINY, draw_images
 from tests.runs.whole import check_cache, check_runs
 
 
@@ -21,8 +21,8 @@ def short_report(monkeypatch):
 
 
 @pytest.fixture
-def pictures(tmp_path):
-    return draw_pictures(tmp_path / "pictures")
+def images(tmp_path):
+    return draw_images(tmp_path / "images")
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ def runs(tmp_path):
 
 
 @pytest.fixture
-def run(pictures, runs):
-    """Trains on the pictures, into the run folder of that name."""
+def run(images, runs):
+    """Trains on the images, into the run folder of that name."""
 
     def trained(name, **changes):
-        return train(pictures, out=runs / name, **{**TINY, **changes})
+        return train(images, out=runs / name, **{**TINY, **changes})
 
     return trained
 
@@ -50,25 +50,25 @@ def test_second_run_decodes_nothing(run, monkeypatch):
     assert (first.features.computed, first.features.reused, first.features.decoded) == (16, 0, 16)
 
     def decode(*arguments, **keywords):
-        raise AssertionError("a picture was decoded")
+        raise AssertionError("an image was decoded")
 
     monkeypatch.setattr(batches, "decode", decode)
     second = run("second", learning_rate=0.1)
     assert (second.features.computed, second.features.reused, second.features.decoded) == (0, 16, 0)
     assert second.images == first.images
-    assert second.validation.pictures == first.validation.pictures
+    assert second.validation.images == first.validation.images
     assert second.recipe["learning_rate"] == 0.1
 
 
-def test_more_pictures_cost_only_themselves(run, pictures):
+def test_more_images_cost_only_themselves(run, images):
     run("first")
-    draw_pictures(pictures, 5, first=8)
+    draw_images(images, 5, first=8)
     features = run("second").features
     assert (features.computed, features.reused, features.decoded) == (10, 16, 10)
 
 
-def test_bad_pictures_are_not_decoded_again(run, pictures):
-    (pictures / "blue" / "bad.png").write_text("no picture")
+def test_bad_images_are_not_decoded_again(run, images):
+    (images / "blue" / "bad.png").write_text("no image")
     assert run("first").features.decoded == 17
     second = run("second")
     assert second.features.decoded == 0
@@ -173,24 +173,24 @@ def test_damaged_captured_graph(run, runs, cache, damage, caplog):
 
 @pytest.mark.parametrize("plan", ["layer3", "none"])
 def test_batch_normalization_of_one_value_is_refused_with_its_reason_before_training(tmp_path, plan):
-    pictures = draw_pictures(tmp_path / "pictures", 3)
+    images = draw_images(tmp_path / "images", 3)
     options = {**TINY, "backbone": "resnet18", "freeze": plan, "out": tmp_path / "run"}
     with pytest.raises(UsageError, match=r"--batch-size 1: layer4\.0\.bn1 is batch norm.*one value.*--batch-size 2"):
-        train(pictures, batch_size=1, **options)
+        train(images, batch_size=1, **options)
     assert not (tmp_path / "run").exists()
 
 
 def test_one_training_image_is_refused_where_batch_normalization_trains_on_one_value(tmp_path):
-    draw_pictures(tmp_path / "pictures", 2, classes=1)
+    draw_images(tmp_path / "images", 2, classes=1)
     table = tmp_path / "labels.csv"
     table.write_text("file,length\nblue/000.png,1.5\nblue/001.png,2.5\n")
     options = {**TINY, "backbone": "resnet18", "freeze": "layer3", "labels": str(table), "learn": "numbers"}
     with pytest.raises(UsageError, match=r"a single training image: layer4\.0\.bn1 .*Add images"):
-        train(tmp_path / "pictures", out=tmp_path / "run", **options)
+        train(tmp_path / "images", out=tmp_path / "run", **options)
 
 
 def test_single_images_train_where_maps_have_several_places(tmp_path):
-    pictures = draw_pictures(tmp_path / "pictures", 3)
+    images = draw_images(tmp_path / "images", 3)
     options = {**TINY, "backbone": "resnet18", "freeze": "layer3", "size": 64, "epochs": 1}
-    record = train(pictures, out=tmp_path / "run", batch_size=1, **options)
+    record = train(images, out=tmp_path / "run", batch_size=1, **options)
     assert record.recipe["batch_size"] == 1

@@ -9,7 +9,7 @@ from convlens.training.learner import Model
 
 
 class Points:
-    """Labelled examples, as the loop wants them."""
+    """Labeled examples, as the loop wants them."""
 
     def __init__(self, number: int, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -36,7 +36,7 @@ def model(dropout: float = 0.0) -> Model:
 
 
 def model_with_everything() -> Model:
-    """Batch normalisation, whose buffers change, and dropout, which draws random numbers."""
+    """Batch normalization, whose buffers change, and dropout, which draws random numbers."""
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Dropout(0.2), nn.Linear(8, 2))
 

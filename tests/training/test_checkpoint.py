@@ -46,7 +46,7 @@ def after(steps, action):
     def progress(stage, total):
         done = 0
 
-        def advance(pictures, note=""):
+        def advance(images, note=""):
             nonlocal done
             done += 1
             if done == steps:

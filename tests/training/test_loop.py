@@ -78,7 +78,7 @@ def test_a_gradient_that_is_not_finite_is_told_at_its_own_step() -> None:
 
 
 def test_a_network_that_came_to_no_numbers_is_not_kept() -> None:
-    """What normalisation remembers may be lost while weights and training losses stay finite."""
+    """What normalization remembers may be lost while weights and training losses stay finite."""
     subject = model_with_everything()
     for name, buffer in subject.buffers.items():
         if name.endswith("running_var"):

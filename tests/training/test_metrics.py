@@ -6,10 +6,10 @@ from sklearn import metrics as reference
 from convlens.training.metrics import confusion_matrix, evaluate, wilson_interval
 
 
-def random_case(classes: int, pictures: int = 200) -> tuple[torch.Tensor, torch.Tensor]:
+def random_case(classes: int, images: int = 200) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(classes)
-    labels = torch.randint(classes, (pictures,), generator=generator)
-    logits = torch.randn(pictures, classes, generator=generator) + 1.5 * torch.nn.functional.one_hot(labels, classes)
+    labels = torch.randint(classes, (images,), generator=generator)
+    logits = torch.randn(images, classes, generator=generator) + 1.5 * torch.nn.functional.one_hot(labels, classes)
     return logits.round(decimals=1), labels  # rounding makes ties
 
 

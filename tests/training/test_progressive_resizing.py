@@ -1,4 +1,4 @@
-"""Pictures that grow over the epochs: the rule, what the loop trains on, and going on across a change of size."""
+"""Images that grow over the epochs: the rule, what the loop trains on, and going on across a change of size."""
 
 import contextlib
 
@@ -74,7 +74,7 @@ def test_sides_are_multiples_of_eight_and_suit_the_network() -> None:
     assert growing_sides(recipe.model_copy(update={"progressive": 1.0}), 1) == (100,) * 5
 
 
-def test_training_pictures_grow_and_judged_ones_are_whole() -> None:
+def test_training_images_grow_and_judged_ones_are_whole() -> None:
     train, val = Squares(32), Squares(32, seed=1)
     fit(model(), train, val, RECIPE, silent, growth=ProgressiveResizing(sides=SIDES, examples=train.at))
     assert train.seen == [16] * 6 + [24] * 6 + [32] * 3
@@ -93,7 +93,7 @@ def test_progress_counts_by_cost() -> None:
     fit(model(), train, train, RECIPE, progress, growth=ProgressiveResizing(sides=SIDES, examples=train.at))
     (stage, total), *steps = told
     assert stage == "grow"
-    assert total == 5 + 5 + 11 + 11 + 20  # of 20 pictures: a quarter, and 9/16
+    assert total == 5 + 5 + 11 + 11 + 20  # of 20 images: a quarter, and 9/16
     assert sum(steps) == total
     assert steps[0] == 2
     assert steps[-3:] == [8, 8, 4]
@@ -117,7 +117,7 @@ def test_it_goes_on_across_a_change_of_size(tmp_path, steps: int) -> None:
     def killing(stage, total):
         done = 0
 
-        def advance(pictures, note=""):
+        def advance(images, note=""):
             nonlocal done
             done += 1
             if done == steps:

@@ -10,7 +10,7 @@ from convlens.backbones.graph_cache import cached_capture
 from convlens.core.errors import MachineError, UsageError
 from convlens.core.preprocessing import Preprocessing
 from convlens.data.augment import Augmentation
-from convlens.data.batches import centred
+from convlens.data.batches import centered
 from convlens.graph.run import run
 from convlens.transfer.device import device_of, resolve_device
 from convlens.transfer.networks import cut_network
@@ -35,8 +35,8 @@ def test_all_of_a_network_is_there(cache, name, plan):
     assert all(p.grad is not None and p.grad.is_meta for p in moved.trained_parameters.values())
 
 
-@pytest.mark.parametrize("transform", [centred, Augmentation(erasing=0.5)])
-def test_pictures_become_input_where_they_are(transform):
+@pytest.mark.parametrize("transform", [centered, Augmentation(erasing=0.5)])
+def test_images_become_input_where_they_are(transform):
     pixels = torch.zeros(2, 40, 40, 3, dtype=torch.uint8, device="meta")
     assert transform(pixels, Preprocessing(size=32, resize=40)).is_meta
 

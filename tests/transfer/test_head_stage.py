@@ -1,4 +1,4 @@
-"""What the head reads of all pictures, computed in batches that fit into memory."""
+"""What the head reads of all images, computed in batches that fit into memory."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from convlens.zoo import network
 
 
 class Told:
-    """Labelled examples that remember how many were asked for at once."""
+    """Labeled examples that remember how many were asked for at once."""
 
     def __init__(self, *values: Tensor) -> None:
         self.values = values
@@ -24,7 +24,7 @@ class Told:
 
 
 @pytest.mark.parametrize(("plan", "inputs", "largest"), [("none", (40, 3, 32, 32), 32), ("backbone", (300, 256), 256)])
-def test_what_convolves_takes_few_pictures_at_once(plan: str, inputs: tuple[int, ...], largest: int) -> None:
+def test_what_convolves_takes_few_images_at_once(plan: str, inputs: tuple[int, ...], largest: int) -> None:
     torch.manual_seed(0)
     cut = cut_network(network("house", classes=2), plan, "fc", torch.zeros(2, 3, 32, 32))
     examples = Told(torch.randn(inputs))

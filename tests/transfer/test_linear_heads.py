@@ -11,8 +11,8 @@ from convlens.transfer.ridge import LinearHead, ridge, ridge_classifier
 def problem(classes: int, seed: int = 0, count: int = 60) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) % classes
-    centres = torch.randn(classes, 5, generator=generator)
-    return centres[labels] * 1.5 + torch.randn(count, 5, generator=generator) + 3, labels
+    centers = torch.randn(classes, 5, generator=generator)
+    return centers[labels] * 1.5 + torch.randn(count, 5, generator=generator) + 3, labels
 
 
 def accuracy(head: LinearHead, inputs: Tensor, labels: Tensor) -> float:

@@ -12,7 +12,7 @@ from convlens.backbones.graph_cache import cached_capture
 from convlens.core.errors import MachineError, UsageError
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import silent
-from convlens.data.batches import decoded_batches, normalised
+from convlens.data.batches import decoded_batches, normalized
 from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
 from convlens.graph.graph import Graph
@@ -47,7 +47,7 @@ CUTS = {
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    return scan(draw_folder(tmp_path_factory.mktemp("pictures") / "shapes", per_class=5))
+    return scan(draw_folder(tmp_path_factory.mktemp("images") / "shapes", per_class=5))
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +61,8 @@ def cut(module: nn.Module, name: str, plan: str) -> CutNetwork:
 
 
 def inputs(manifest: Manifest) -> Tensor:
-    batches = decoded_batches(manifest.pictures, PREPROCESSING, 32)
-    return torch.cat([normalised(batch.pixels, PREPROCESSING) for batch in batches])
+    batches = decoded_batches(manifest.images, PREPROCESSING, 32)
+    return torch.cat([normalized(batch.pixels, PREPROCESSING) for batch in batches])
 
 
 def passed(graph: Graph, manifest: Manifest, root: Path, precision: str = "fp32") -> ExtractedFeatures:
@@ -70,7 +70,7 @@ def passed(graph: Graph, manifest: Manifest, root: Path, precision: str = "fp32"
 
 
 def stored(done: ExtractedFeatures, manifest: Manifest) -> tuple[Tensor, ...]:
-    rows = done.table.rows(picture.sha256 for picture in manifest.pictures)
+    rows = done.table.rows(image.sha256 for image in manifest.images)
     return rows.batch(torch.arange(len(rows)))
 
 
@@ -92,11 +92,11 @@ def test_stored_features_are_those_of_the_network(
         assert relative_difference(run(parts.evaluation.suffix, *features)[0], whole) < 1e-5
 
 
-def test_nothing_is_computed_twice_and_new_pictures_cost_themselves(
+def test_nothing_is_computed_twice_and_new_images_cost_themselves(
     modules: dict[str, nn.Module], manifest: Manifest, tmp_path: Path
 ) -> None:
     parts = cut(modules["resnet18"], "resnet18", "backbone")
-    some = Manifest(folder=manifest.folder, classes=manifest.classes, pictures=manifest.pictures[:7], problems=())
+    some = Manifest(folder=manifest.folder, classes=manifest.classes, images=manifest.images[:7], problems=())
     first = passed(parts.prefix, some, tmp_path / "store")
     again = passed(parts.prefix, some, tmp_path / "store")
     more = passed(parts.prefix, manifest, tmp_path / "store")
@@ -132,9 +132,9 @@ def test_rows_that_do_not_fit_into_memory_are_read_from_the_store(
     parts = cut(modules["resnet18"], "resnet18", "layer2.0.conv1")
     done = passed(parts.prefix, manifest, tmp_path)
     assert len(list(done.table.shards.folder.glob("*.safetensors"))) == 4
-    gathered = done.table.rows(picture.sha256 for picture in manifest.pictures)
+    gathered = done.table.rows(image.sha256 for image in manifest.images)
     monkeypatch.setattr("convlens.transfer.features._MEMORY_BUDGET", 0)
-    mapped = done.table.rows(picture.sha256 for picture in manifest.pictures)
+    mapped = done.table.rows(image.sha256 for image in manifest.images)
     indices = torch.tensor([8, 0, 3, 3, 9])
     for a, b in zip(gathered.batch(indices), mapped.batch(indices), strict=True):
         assert torch.equal(a, b)
@@ -153,7 +153,7 @@ def test_a_disk_without_space_is_refused_before_the_work(
 def test_pixels_need_room_for_their_borders(
     modules: dict[str, nn.Module], manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free, is_enough
 ) -> None:
-    """Ten pictures of 72 x 72 pixels in three colours are 155,520 bytes, of which 95 % of the free room is kept."""
+    """Ten images of 72 x 72 pixels in three colors are 155,520 bytes, of which 95 % of the free room is kept."""
     space = shutil.disk_usage(tmp_path)._replace(free=free)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: space)
     told = contextlib.nullcontext() if is_enough else pytest.raises(MachineError, match="no space left")

@@ -128,9 +128,9 @@ def test_identity_weights_by_the_equations() -> None:
     wide = nn.Conv2d(4, 8, 3)
     identity_(wide, maps=2, noise=0.1)
     within = torch.block_diag(torch.ones(4, 2), torch.ones(4, 2)).bool()
-    centre = wide.weight[:, :, 1, 1]
-    assert (centre[within] == 0.25).all()
-    rest = torch.cat([centre[~within], wide.weight.flatten(2)[:, :, [0, 1, 2, 3, 5, 6, 7, 8]].flatten()])
+    center = wide.weight[:, :, 1, 1]
+    assert (center[within] == 0.25).all()
+    rest = torch.cat([center[~within], wide.weight.flatten(2)[:, :, [0, 1, 2, 3, 5, 6, 7, 8]].flatten()])
     assert rest.std().item() == pytest.approx(0.025, rel=0.15)
     plain = nn.Conv2d(4, 4, 3)
     identity_(plain, maps=4)

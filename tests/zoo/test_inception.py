@@ -140,7 +140,7 @@ def test_the_papers_heads_pool_14_places_to_4():
     assert [shape[1:] for shape in pooled] == [(512, 4, 4), (528, 4, 4)]
 
 
-def test_pictures_are_scaled_as_the_weights_want_them():
+def test_images_are_scaled_as_the_weights_want_them():
     """torchvision turns the usual preprocessing into this one within the network (transform_input)."""
     half = (0.5, 0.5, 0.5)
     assert zoo.card("googlenet").preprocessing == Preprocessing(mean=half, std=half)

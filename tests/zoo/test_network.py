@@ -1,4 +1,4 @@
-"""Networks with values: initialisation, forward, backward, export."""
+"""Networks with values: initialization, forward, backward, export."""
 
 from collections.abc import Callable
 
@@ -70,7 +70,7 @@ def test_the_exported_training_network_computes_the_same():
     torch.testing.assert_close(program.module()(x), module(x))
 
 
-def test_the_global_generator_decides_the_initialisation():
+def test_the_global_generator_decides_the_initialization():
     def drawn(seed: int) -> Tensor:
         torch.manual_seed(seed)
         return nn.utils.parameters_to_vector(zoo.network("house").parameters())
@@ -79,7 +79,7 @@ def test_the_global_generator_decides_the_initialisation():
     assert not torch.equal(drawn(1), drawn(2))
 
 
-def test_he_initialisation_keeps_the_papers_variance():
+def test_he_initialization_keeps_the_papers_variance():
     torch.manual_seed(0)
     resnet, densenet = zoo.network("resnet18"), zoo.network("densenet121")
     fan_out = resnet.layer3[1].conv1

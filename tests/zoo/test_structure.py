@@ -109,7 +109,7 @@ def test_vgg16_is_torchvisions():
     assert shapes("vgg16") == vgg16((0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28))
 
 
-def test_vgg16_with_batch_normalisation_is_torchvisions():
+def test_vgg16_with_batch_normalization_is_torchvisions():
     places = (0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40)
     expected = vgg16(places)
     for place in places:

@@ -197,7 +197,7 @@ def test_a_cut_file_is_refused(house, tmp_path, suffix, length):
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):
-    path = tmp_path / "picture.pth"
+    path = tmp_path / "image.pth"
     path.write_bytes(b"hello, this is no file of weights")
     with pytest.raises(DataError, match="cannot be read as weights"):
         zoo.read_weights(path)

@@ -35,17 +35,17 @@ _Table = tuple[_Spelling, Mapping[str, Collection[int]]]
 
 def _tables(classes: Sequence[Aliases]) -> Iterator[_Table]:
     """Name -> the classes of that name; the tables that go before others first."""
-    for spelt in (str, _plain):
+    for spelled in (str, _plain):
         for rank in (slice(0, 1), slice(1, 2), slice(2, None)):
             table: defaultdict[str, set[int]] = defaultdict(set)
             for number, aliases in enumerate(classes):
                 for alias in aliases[rank]:
-                    table[spelt(alias)].add(number)
-            yield spelt, table
+                    table[spelled(alias)].add(number)
+            yield spelled, table
 
 
 def _called(label: str, tables: Sequence[_Table]) -> Collection[int]:
-    return next((table[spelt(label)] for spelt, table in tables if spelt(label) in table), ())
+    return next((table[spelled(label)] for spelled, table in tables if spelled(label) in table), ())
 
 
 def _plain(name: str) -> str:

@@ -32,7 +32,7 @@ def adopt(
 
     `name` has a colon ("module:ResNet" by default). A copy of the module is kept, with its weights. `head` is the
     dotted name of its last layer, by default the linear layer or 1x1 convolution that runs last. `preprocessing` says
-    what pictures it was trained with; by default what timm's modules say of themselves, else that of ImageNet at 224
+    what images it was trained with; by default what timm's modules say of themselves, else that of ImageNet at 224
     pixels. `size` is another side of its input.
 
     A run that was trained on such a module holds its weights but not its code: call `adopt` with the same name before

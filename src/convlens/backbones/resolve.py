@@ -20,7 +20,7 @@ def network(
     """The network `name` of the zoo, in training mode.
 
     `classes` None means as many as the weights have, or as the paper's network has. `weights` None or "random" means
-    the paper's random initialisation, drawn from torch's global generator; "package" the weights that travel in the
+    the paper's random initialization, drawn from torch's global generator; "package" the weights that travel in the
     package (house); "imagenet" and other names of published sets (`convlens zoo show NAME`) are downloaded once;
     "pretrained" what timm downloads for a network of its own; all else is the path of a file. A module of one's own
     has the weights that it came with.

@@ -20,9 +20,7 @@ _FILES_SHOWN = 3
 def check(
     folder: Annotated[
         Path,
-        typer.Argument(
-            metavar="DIR", help="One folder of pictures per class, or train/ and val/; or a zip or tar file."
-        ),
+        typer.Argument(metavar="DIR", help="One folder of images per class, or train/ and val/; or a zip or tar file."),
     ],
     labels: Annotated[
         Path | None, typer.Option(metavar="CSV", help="A table of labels: columns file, label, perhaps side.")
@@ -41,10 +39,10 @@ def check(
     quiet: QuietOption = False,
 ) -> None:
     """Find files that cannot be used, copies and look-alikes; not whether labels are right. Only reads."""
-    from convlens.tasks.check import check_pictures
+    from convlens.tasks.check import check_images
 
     screen = Screen(json=json, quiet=quiet)
-    record = check_pictures(
+    record = check_images(
         folder,
         labels=labels,
         nested=nested,
@@ -78,14 +76,14 @@ def _print(record: "CheckRecord") -> None:
 
     echo(
         f"{record.usable} of {record.files} files can be used ({record.bad_share:.1%} cannot), "
-        f"{record.pictures_per_second:.0f} pictures/s"
+        f"{record.images_per_second:.0f} images/s"
     )
-    ranked = sorted(record.classes, key=lambda one: -one.pictures)
+    ranked = sorted(record.classes, key=lambda one: -one.images)
     for one in ranked[:_CLASSES_SHOWN]:
         sides = ", ".join(
             f"{n} {name}" for name, n in (("train", one.train), ("val", one.val), ("test", one.test)) if n
         )
-        echo(f"{one.pictures:8}  {printable(one.name)}" + (f"  ({sides})" if sides else ""))
+        echo(f"{one.images:8}  {printable(one.name)}" + (f"  ({sides})" if sides else ""))
     if len(ranked) > _CLASSES_SHOWN:
         echo(f"          and {len(ranked) - _CLASSES_SHOWN} classes more")
     if balance := balance_told(record):

@@ -18,7 +18,7 @@ def collect(
         typer.Argument(metavar="WORD...", help="One class per word, such as 'asian elephant', or class=query."),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the class folders go; one that is begun goes on.")],
-    count: Annotated[int, typer.Option(help="Pictures of each class.")] = 300,
+    count: Annotated[int, typer.Option(help="Images of each class.")] = 300,
     provider: Annotated[
         str | None,
         typer.Option(help="flickr (key in FLICKR_API_KEY), openverse or wikimedia; default: all that can be used."),
@@ -31,12 +31,12 @@ def collect(
         ),
     ] = "cc",
     max_side: Annotated[
-        int | None, typer.Option(metavar="PIXELS", help="Make larger pictures smaller, such as 1024.")
+        int | None, typer.Option(metavar="PIXELS", help="Make larger images smaller, such as 1024.")
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Collect pictures by keyword, with their licences and authors."""
+    """Collect images by keyword, with their licences and authors."""
     from convlens.tasks.collect import collect as task
 
     screen = Screen(json=json, quiet=quiet)

@@ -26,7 +26,7 @@ _UNITS = {"s": 1, "": 1, "m": 60, "h": 3600}
 def compare(
     context: typer.Context,
     folder: Annotated[
-        str, typer.Argument(metavar="DIR", help="One folder of pictures per class, or train/ and val/ holding such.")
+        str, typer.Argument(metavar="DIR", help="One folder of images per class, or train/ and val/ holding such.")
     ],
     tricks: Annotated[
         str | None,
@@ -49,7 +49,7 @@ def compare(
         str,
         typer.Option(
             metavar="0.1,0.5,1",
-            help="Parts of the training pictures: transfer against training from scratch.",
+            help="Parts of the training images: transfer against training from scratch.",
             rich_help_panel=_WHAT,
         ),
     ] = "",
@@ -102,7 +102,7 @@ def compare(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Compare tricks of training on a folder of pictures: same splits, same seeds, frozen layers run once for all."""
+    """Compare tricks of training on a folder of images: same splits, same seeds, frozen layers run once for all."""
     from convlens.tasks import compare as task
 
     screen = Screen(json=json, quiet=quiet)
@@ -157,13 +157,13 @@ def print_comparison(record: "Comparison") -> None:
     for one in record.left_out:
         echo(f"Left out: {one}.")
     for point in record.fractions:
-        echo(f"{point.pictures} training pictures: transfer {point.transfer:.1%}, from scratch {point.scratch:.1%}")
+        echo(f"{point.images} training images: transfer {point.transfer:.1%}, from scratch {point.scratch:.1%}")
     features = record.features
     echo(f"Time     {record.seconds:.1f} s; features: {features.computed} computed, {features.reused} reused")
     echo(f"Page     {record.folder}/{COMPARISON_PAGE}")
     best = f"{record.folder}/{BEST_RECIPE_FILE}"
     echo(f"Best     {record.best}. {record.best_because}")
-    echo(f"Use it   {shlex.join(['convlens', 'train', record.pictures_folder, '--recipe', best])}")
+    echo(f"Use it   {shlex.join(['convlens', 'train', record.images_folder, '--recipe', best])}")
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

@@ -11,8 +11,8 @@ from convlens.core.torchrun import is_first_process
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pictures and the runs go.")] = Path("demo"),
-    epochs: Annotated[int, typer.Option(help="Times that every training picture is seen.")] = 6,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the images and the runs go.")] = Path("demo"),
+    epochs: Annotated[int, typer.Option(help="Times that every training image is seen.")] = 6,
     seed: Annotated[int, typer.Option(help="Decides everything that is random.")] = 0,
     json: JsonOption = False,
     quiet: QuietOption = False,

@@ -1,4 +1,4 @@
-"""The options that say which class a picture has and who is judged, alike in all commands that have them."""
+"""The options that say which class an image has and who is judged, alike in all commands that have them."""
 
 from typing import Annotated
 
@@ -7,24 +7,24 @@ import typer
 DIVISION = "Classes, and who is judged"
 
 NestedOption = Annotated[
-    bool, typer.Option(help="Every folder that holds pictures is a class.", rich_help_panel=DIVISION)
+    bool, typer.Option(help="Every folder that holds images is a class.", rich_help_panel=DIVISION)
 ]
 LearnOption = Annotated[
     str,
     typer.Option(
-        help="What the table holds: class, labels (several per picture), numbers, or auto to find out. It decides "
+        help="What the table holds: class, labels (several per image), numbers, or auto to find out. It decides "
         "the loss.",
         rich_help_panel=DIVISION,
     ),
 ]
 LabelColumnsOption = Annotated[
-    str, typer.Option(metavar="A,B,...", help="The columns of the table that are learnt.", rich_help_panel=DIVISION)
+    str, typer.Option(metavar="A,B,...", help="The columns of the table that are learned.", rich_help_panel=DIVISION)
 ]
 GroupOption = Annotated[
     str,
     typer.Option(
         metavar="REGEX|COLUMN",
-        help="Pictures of one group, such as the frames of a video, stand on one side.",
+        help="Images of one group, such as the frames of a video, stand on one side.",
         rich_help_panel=DIVISION,
     ),
 ]

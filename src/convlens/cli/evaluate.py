@@ -20,7 +20,7 @@ _SHOWN = 5
 def evaluate(
     judged: Annotated[str, typer.Argument(metavar="NET|RUN", help="A network's name, or a run folder.")],
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="One folder of pictures per class, or train/, val/, test/ with such.")
+        Path, typer.Argument(metavar="DIR", help="One folder of images per class, or train/, val/, test/ with such.")
     ],
     weights: Annotated[
         str | None,
@@ -38,7 +38,7 @@ def evaluate(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """How a network with trained weights, or a run, does on a folder of labelled pictures."""
+    """How a network with trained weights, or a run, does on a folder of labeled images."""
     from convlens.tasks.evaluate import evaluate as task
 
     screen = Screen(json=json, quiet=quiet)
@@ -75,19 +75,19 @@ def _side(value: str | None) -> "SideAsked | None":
 def _print(record: "Judgement") -> None:
     if record.detail is not None:
         echo(f"{record.network}, weights {record.weights}:")
-        for line in outcome_lines(record.detail, f"{record.pictures} pictures of {record.side}"):
+        for line in outcome_lines(record.detail, f"{record.images} images of {record.side}"):
             echo(line)
     elif record.accuracy is not None and record.interval is not None:
         _print_classes(record, record.accuracy, record.interval)
     used = record.preprocessing
-    rate = f"{record.pictures_per_second:.0f} pictures/s"
+    rate = f"{record.images_per_second:.0f} images/s"
     echo(f"Input    {used.size} pixels, the shorter side resized to {used.resize}; {rate}")
 
 
 def _print_classes(record: "Judgement", accuracy: float, interval: tuple[float, float]) -> None:
     low, high = interval
     echo(
-        f"{record.network}, weights {record.weights}: accuracy {accuracy:.2%} on {record.pictures} pictures "
+        f"{record.network}, weights {record.weights}: accuracy {accuracy:.2%} on {record.images} images "
         f"of {record.side} (95 % interval {low:.2%} to {high:.2%}), error {1 - accuracy:.2%}"
     )
     if record.top5_accuracy is not None:

@@ -11,7 +11,7 @@ from convlens.cli.streams import echo
 
 def explain(
     network: Annotated[str, typer.Argument(metavar="NET|RUN", help="A network's name, or a run folder.")],
-    image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="A picture; default: a drawn one.")] = None,
+    image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="An image; default: a drawn one.")] = None,
     target: Annotated[
         str | None, typer.Option(metavar="CLASS", help="Whose score is differentiated; default: the most likely class.")
     ] = None,

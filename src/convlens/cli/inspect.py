@@ -48,7 +48,7 @@ def print_inspection(record: "Inspection") -> None:
     Console(width=max(Console().width, _LEAST_WIDTH)).print(table)
     echo(
         f"\n{record.name}: {record.parameters:,} parameters, {record.multiply_adds:,} multiply-adds forward and "
-        f"{record.backward_multiply_adds:,} backward for one picture,\nactivations {short(record.activation_bytes)}B, "
+        f"{record.backward_multiply_adds:,} backward for one image,\nactivations {short(record.activation_bytes)}B, "
         f"receptive field of the last feature map: {seen(record.receptive_field)}"
     )
     for reason, count in Counter(record.unsupported).items():

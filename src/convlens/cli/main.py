@@ -22,7 +22,7 @@ _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "_STATUS_ALLOC_FAILE
 
 app = typer.Typer(
     name="convlens",
-    help="Train image classifiers on your own pictures by transfer learning, and see inside them.",
+    help="Train image classifiers on your own images by transfer learning, and see inside them.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -55,7 +55,7 @@ def root(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
 ) -> None:
-    """Train image classifiers on your own pictures by transfer learning, and see inside them."""
+    """Train image classifiers on your own images by transfer learning, and see inside them."""
     if context.invoked_subcommand is None:
         tell(context.get_help())
         raise typer.Exit(UsageError.exit_code)

@@ -19,11 +19,11 @@ _LEAST_WIDTH, _UNLIMITED = 60, 10_000
 
 def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder made by `convlens train`.")],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE|DIR...", help="Pictures, or folders of pictures.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE|DIR...", help="Images, or folders of images.")],
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """What a trained run says of pictures: class or labels with probabilities, or numbers."""
+    """What a trained run says of images: class or labels with probabilities, or numbers."""
     from convlens.tasks.predict import predict as task
 
     screen = Screen(json=json, quiet=quiet)
@@ -33,8 +33,8 @@ def predict(
     screen.show(record, lambda: _print_table(record))
     if not record.predictions:
         raise DataError(
-            f"no picture that can be classified (files found: {len(record.bad_files)}). Give picture files, or "
-            "folders of pictures."
+            f"no image that can be classified (files found: {len(record.bad_files)}). Give image files, or "
+            "folders of images."
         )
 
 
@@ -43,7 +43,7 @@ def _print_table(record: "PredictionRecord") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("picture", *_columns(record), box=None)
+    table = Table("image", *_columns(record), box=None)
     for one in record.predictions:
         table.add_row(*(Text(printable(cell), overflow="fold") for cell in (one.file, *_cells(one, record.target))))
     if record.predictions:
@@ -59,7 +59,7 @@ def _columns(record: "PredictionRecord") -> list[str]:
 
 
 def _cells(one: "Prediction", target: "TargetKind") -> list[str]:
-    """What is said of a picture, besides its name."""
+    """What is said of an image, besides its name."""
     if target == "numbers":
         return [f"{number:.6g}" for number in one.numbers.values()]
     ranked = sorted(one.probabilities.items(), key=lambda item: -item[1])

@@ -22,8 +22,8 @@ def complexity(
         list[str] | None, typer.Argument(metavar="[NET]...", help="Which; default: all with published accuracy.")
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pages go.")] = Path("studies/complexity"),
-    batch: Annotated[int, typer.Option(help="Pictures per forward pass when the speed is measured.")] = 8,
-    measure: Annotated[bool, typer.Option(help="Measure pictures per second on this machine.")] = True,
+    batch: Annotated[int, typer.Option(help="Images per forward pass when the speed is measured.")] = 8,
+    measure: Annotated[bool, typer.Option(help="Measure images per second on this machine.")] = True,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -38,7 +38,7 @@ def complexity(
 
     def told() -> None:
         for point in sorted(record.points, key=lambda point: -point.top1):
-            speed = f"{point.pictures_per_second:8.1f} pictures/s" if point.pictures_per_second else ""
+            speed = f"{point.images_per_second:8.1f} images/s" if point.images_per_second else ""
             echo(
                 f"{point.name:18} {point.top1:6.2f} %  {point.multiply_adds / 1e9:7.3f} G multiply-adds  "
                 f"{point.parameters / 1e6:7.2f} M parameters  {speed}"

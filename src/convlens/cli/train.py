@@ -15,7 +15,7 @@ from convlens.core.torchrun import is_first_process
 if TYPE_CHECKING:
     from convlens.core.run import RunRecord
 
-_NETWORK, _STEPS, _PICTURES = "Network", "Steps", "Pictures, and against overfitting"
+_NETWORK, _STEPS, _IMAGES = "Network", "Steps", "Images, and against overfitting"
 _WITH_RESUME = {"resume", "checkpoint_minutes", "json", "quiet"}
 _NOT_OF_THE_RECIPE = {"folder", "recipe", "out", *_WITH_RESUME}
 
@@ -24,9 +24,7 @@ def train(
     context: typer.Context,
     folder: Annotated[
         str | None,
-        typer.Argument(
-            metavar="DIR", help="One folder of pictures per class, or train/ and val/ holding such folders."
-        ),
+        typer.Argument(metavar="DIR", help="One folder of images per class, or train/ and val/ holding such folders."),
     ] = None,
     backbone: Annotated[
         str, typer.Option(help="The network: house, resnet18, resnet50, vgg16, alexnet ...", rich_help_panel=_NETWORK)
@@ -65,7 +63,7 @@ def train(
     ] = 256,
     batch_norm: Annotated[
         bool,
-        typer.Option("--batch-norm/--no-batch-norm", help="Batch normalisation in the head.", rich_help_panel=_NETWORK),
+        typer.Option("--batch-norm/--no-batch-norm", help="Batch normalization in the head.", rich_help_panel=_NETWORK),
     ] = False,
     size: Annotated[
         int | None,
@@ -93,10 +91,8 @@ def train(
             help="auto (a GPU where there is one, else the processor), cpu or cuda.", rich_help_panel=_NETWORK
         ),
     ] = "auto",
-    epochs: Annotated[
-        int, typer.Option(help="Times that every training picture is seen.", rich_help_panel=_STEPS)
-    ] = 20,
-    batch_size: Annotated[int, typer.Option(help="Pictures per step.", rich_help_panel=_STEPS)] = 32,
+    epochs: Annotated[int, typer.Option(help="Times that every training image is seen.", rich_help_panel=_STEPS)] = 20,
+    batch_size: Annotated[int, typer.Option(help="Images per step.", rich_help_panel=_STEPS)] = 32,
     learning_rate: Annotated[
         float, typer.Option(help="The highest learning rate; see --schedule.", rich_help_panel=_STEPS)
     ] = 0.01,
@@ -141,16 +137,14 @@ def train(
         ),
     ] = 0.0,
     weight_decay: Annotated[
-        float, typer.Option(help="Of filters and matrices, not of biases and norms.", rich_help_panel=_PICTURES)
+        float, typer.Option(help="Of filters and matrices, not of biases and norms.", rich_help_panel=_IMAGES)
     ] = 1e-4,
-    dropout: Annotated[
-        float, typer.Option(help="Of what the head's last layer reads.", rich_help_panel=_PICTURES)
-    ] = 0.0,
+    dropout: Annotated[float, typer.Option(help="Of what the head's last layer reads.", rich_help_panel=_IMAGES)] = 0.0,
     early_stopping: Annotated[
         int,
         typer.Option(
             help="Stop after so many epochs without a lower validation loss, keep the best epoch's weights; 0 for no.",
-            rich_help_panel=_PICTURES,
+            rich_help_panel=_IMAGES,
         ),
     ] = 0,
     class_weights: Annotated[
@@ -158,57 +152,57 @@ def train(
         typer.Option(
             "--class-weights/--no-class-weights",
             help="Let rare classes count as much as frequent ones.",
-            rich_help_panel=_PICTURES,
+            rich_help_panel=_IMAGES,
         ),
     ] = False,
     views: Annotated[
         int,
         typer.Option(
-            help="Augmented views of each training picture that go through the frozen layers, too, once for all.",
-            rich_help_panel=_PICTURES,
+            help="Augmented views of each training image that go through the frozen layers, too, once for all.",
+            rich_help_panel=_IMAGES,
         ),
     ] = 0,
     label_smoothing: Annotated[
-        float, typer.Option(help="Part of each label that all classes share.", rich_help_panel=_PICTURES)
+        float, typer.Option(help="Part of each label that all classes share.", rich_help_panel=_IMAGES)
     ] = 0.0,
     mixup: Annotated[
         float,
-        typer.Option(help="Blend pairs of examples, shares from Beta(x, x); 0 for no.", rich_help_panel=_PICTURES),
+        typer.Option(help="Blend pairs of examples, shares from Beta(x, x); 0 for no.", rich_help_panel=_IMAGES),
     ] = 0.0,
     cutmix: Annotated[
         float,
         typer.Option(
-            help="With --freeze none: paste pictures into each other, shares from Beta(x, x); 0 for no.",
-            rich_help_panel=_PICTURES,
+            help="With --freeze none: paste images into each other, shares from Beta(x, x); 0 for no.",
+            rich_help_panel=_IMAGES,
         ),
     ] = 0.0,
     augment: Annotated[
         bool,
         typer.Option(
-            help="With --freeze none: fresh random crops, flips and colours every epoch.", rich_help_panel=_PICTURES
+            help="With --freeze none: fresh random crops, flips and colors every epoch.", rich_help_panel=_IMAGES
         ),
     ] = True,
     progressive: Annotated[
         float,
         typer.Option(
-            help="With --freeze none: pictures begin at this part of their side, such as 0.5, and grow to the whole, "
+            help="With --freeze none: images begin at this part of their side, such as 0.5, and grow to the whole, "
             "which trains faster; 1 to have them whole.",
-            rich_help_panel=_PICTURES,
+            rich_help_panel=_IMAGES,
         ),
     ] = 1.0,
     crop_area: Annotated[
-        float, typer.Option(help="Least part of a picture that a random crop keeps.", rich_help_panel=_PICTURES)
+        float, typer.Option(help="Least part of an image that a random crop keeps.", rich_help_panel=_IMAGES)
     ] = 0.35,
     colour: Annotated[
         float,
-        typer.Option(help="Most by which brightness, contrast and saturation change.", rich_help_panel=_PICTURES),
+        typer.Option(help="Most by which brightness, contrast and saturation change.", rich_help_panel=_IMAGES),
     ] = 0.2,
     erasing: Annotated[
-        float, typer.Option(help="Probability that a rectangle is erased.", rich_help_panel=_PICTURES)
+        float, typer.Option(help="Probability that a rectangle is erased.", rich_help_panel=_IMAGES)
     ] = 0.0,
     val_fraction: Annotated[
         float,
-        typer.Option(help="Part of each class to judge on, where there is no val/.", rich_help_panel=_PICTURES),
+        typer.Option(help="Part of each class to judge on, where there is no val/.", rich_help_panel=_IMAGES),
     ] = 0.2,
     labels: Annotated[
         str,
@@ -246,7 +240,7 @@ def train(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a network on a folder of pictures: transfer learning, or from scratch (--freeze none --weights random)."""
+    """Train a network on a folder of images: transfer learning, or from scratch (--freeze none --weights random)."""
     from convlens.tasks import train as task
 
     screen = Screen(json=json, quiet=quiet)
@@ -301,14 +295,14 @@ def _refuse_options_beside_resume(context: typer.Context) -> None:
 def print_run(record: "RunRecord") -> None:
     """The outcome of a run, as a person reads it at the end."""
     seconds, features = record.seconds, record.features
-    for line in outcome_lines(record.validation, f"{record.images.val} validation pictures"):
+    for line in outcome_lines(record.validation, f"{record.images.val} validation images"):
         echo(line)
     if record.test is not None:
-        for line in outcome_lines(record.test, f"{record.images.test} test pictures"):
+        for line in outcome_lines(record.test, f"{record.images.test} test images"):
             echo(line)
     echo(
         f"Time {seconds.total:.1f} s: scan {seconds.scan:.1f}, capture {seconds.capture:.1f}, frozen layers "
-        f"{seconds.prefix:.1f} (of which waiting for pictures {seconds.decode:.1f}), training {seconds.fit:.1f}, "
+        f"{seconds.prefix:.1f} (of which waiting for images {seconds.decode:.1f}), training {seconds.fit:.1f}, "
         f"evaluation {seconds.evaluate:.1f}, rest {seconds.rest:.1f}"
     )
     echo(f"Features: {features.computed} computed, {features.reused} reused from earlier runs")

@@ -1,4 +1,4 @@
-"""Fractions: transfer against training from scratch on ever more of the pictures."""
+"""Fractions: transfer against training from scratch on ever more of the images."""
 
 import dataclasses
 import hashlib
@@ -23,7 +23,7 @@ def refuse_wrong_fractions(fractions: Sequence[float], base: Recipe) -> None:
     if fractions:
         refuse_to_draw(base.backbone)
     if wrong := [fraction for fraction in fractions if not 0 < fraction <= 1]:
-        raise UsageError(f"--fractions {wrong[0]:g}: parts of the training pictures lie above 0 and at most at 1.")
+        raise UsageError(f"--fractions {wrong[0]:g}: parts of the training images lie above 0 and at most at 1.")
 
 
 def fraction_points(
@@ -35,7 +35,7 @@ def fraction_points(
     progress: Progress,
     say: Say,
 ) -> tuple[list[FractionPoint], list[str]]:
-    """Transfer by the base recipe, and the same network from random weights, on ever more pictures.
+    """Transfer by the base recipe, and the same network from random weights, on ever more images.
 
     A fraction on which one of them diverges, or that begins after `end`, is left out, and said in the second list. The
     smallest fraction comes first, and tells how long the others will take.
@@ -45,16 +45,16 @@ def fraction_points(
         for number, fraction in enumerate(sorted(fractions)):
             begun = time.perf_counter()
             if end is not None and begun > end:
-                left_out.append(f"{fraction:g} of the pictures: the budget was used up")
+                left_out.append(f"{fraction:g} of the images: the budget was used up")
                 continue
             try:
                 points.append(_fraction_point(bench, base, rounds, fraction, advance))
             except DivergedError as error:
-                left_out.append(f"{fraction:g} of the pictures: {error}")
+                left_out.append(f"{fraction:g} of the images: {error}")
             if not number and len(fractions) > 1:
                 took, rest = time.perf_counter() - begun, sum(fractions) / fraction - 1
                 say(
-                    f"transfer and training from scratch on {fraction:g} of the pictures took {duration(took)}; the "
+                    f"transfer and training from scratch on {fraction:g} of the images took {duration(took)}; the "
                     f"larger fractions, about {duration(took * rest)}"
                 )
     return points, left_out
@@ -67,18 +67,18 @@ def _fraction_point(
         base, freeze="none", weights="random", reopen=0, head="linear", views=0, momentum=0.9, schedule="cosine"
     )
     hits: dict[str, list[dict[str, bool]]] = {"transfer": [], "scratch": []}
-    pictures = 0
+    images = 0
     for trial in rounds:
         for name, recipe in (("transfer", base), ("scratch", scratch)):
             seeded = trial.seeded(recipe)
             part = _part(bench.divided(seeded), fraction, trial.seed)
             hits[name].append(bench.run(seeded, part).hits)
-            pictures = len(part.side("train"))
-            advance(1, f"{fraction:g} of the pictures, {name}")
+            images = len(part.side("train"))
+            advance(1, f"{fraction:g} of the images, {name}")
     (transfer, transfer_interval), (from_scratch, scratch_interval) = map(mean_accuracy, hits.values())
     return FractionPoint(
         fraction=fraction,
-        pictures=pictures,
+        images=images,
         transfer=transfer,
         transfer_interval=transfer_interval,
         scratch=from_scratch,
@@ -87,11 +87,11 @@ def _fraction_point(
 
 
 def _part(manifest: Manifest, fraction: float, seed: int) -> Manifest:
-    """The manifest with a part of each class's training pictures, at least one; larger parts hold the smaller ones."""
+    """The manifest with a part of each class's training images, at least one; larger parts hold the smaller ones."""
     kept = set()
     for label in manifest.classes:
         hashes = {one.sha256 for one in manifest.side("train") if one.label == label}
         ranked = sorted(hashes, key=lambda sha256: hashlib.sha256(f"{seed}:part:{sha256}".encode()).digest())
         kept |= set(ranked[: max(1, round(len(ranked) * fraction))])
-    pictures = tuple(one for one in manifest.pictures if one.side != "train" or one.sha256 in kept)
-    return dataclasses.replace(manifest, pictures=pictures)
+    images = tuple(one for one in manifest.images if one.side != "train" or one.sha256 in kept)
+    return dataclasses.replace(manifest, images=images)

@@ -11,7 +11,7 @@ from convlens.data.manifest import Manifest
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How one training went, and which of the validation pictures it classified rightly in the end, by their hashes."""
+    """How one training went, and which of the validation images it classified rightly in the end, by their hashes."""
 
     history: list[EpochMetrics]
     hits: dict[str, bool]
@@ -30,12 +30,12 @@ class Outcome:
         seconds: float,
         trained_parameters: int,
     ) -> Self:
-        """From the logits (N, classes) of the manifest's validation pictures, and their class numbers (N,)."""
+        """From the logits (N, classes) of the manifest's validation images, and their class numbers (N,)."""
         right = (logits.argmax(1) == labels).tolist()
         hits = {one.sha256: bool(hit) for one, hit in zip(manifest.side("val"), right, strict=True)}
         return cls(history=history, hits=hits, seconds=seconds, trained_parameters=trained_parameters)
 
     @property
     def accuracy(self) -> float:
-        """On the validation pictures."""
+        """On the validation images."""
         return sum(self.hits.values()) / len(self.hits)

@@ -81,13 +81,13 @@ def _differ(one: Contestant, other: Contestant) -> bool:
 
 
 def mean_accuracy(hits: Sequence[Mapping[str, bool]]) -> tuple[float, tuple[float, float]]:
-    """The mean over the runs, and its 95 % interval for as many different pictures as were judged.
+    """The mean over the runs, and its 95 % interval for as many different images as were judged.
 
-    Runs share pictures, so that they do not count as more of them: the interval is rather too wide.
+    Runs share images, so that they do not count as more of them: the interval is rather too wide.
     """
-    pictures = len({name for one in hits for name in one})
+    images = len({name for one in hits for name in one})
     accuracy = sum(sum(one.values()) for one in hits) / sum(len(one) for one in hits)
-    return accuracy, wilson_interval(accuracy * pictures, pictures)
+    return accuracy, wilson_interval(accuracy * images, images)
 
 
 def _verdict(difference: Difference, p_value: float) -> Verdict:
@@ -134,7 +134,7 @@ def _row(
 def _sentence(one: Contestant, difference: Difference, verdict: Verdict, runs: int, accuracy: float) -> str:
     over = f"over {runs} run{'s' if runs > 1 else ''}"
     if verdict == "base":
-        return f"The base: {accuracy:.1%} of the validation pictures are classified rightly, {over}."
+        return f"The base: {accuracy:.1%} of the validation images are classified rightly, {over}."
     low, high = (f"{100 * value:+.1f}" for value in difference.interval)
     told = {
         "helps": f"{one.name} helps",

@@ -1,4 +1,4 @@
-"""The workbench: many short trainings on the same pictures, which share networks, features and captured graphs."""
+"""The workbench: many short trainings on the same images, which share networks, features and captured graphs."""
 
 import dataclasses
 import time
@@ -62,7 +62,7 @@ class _Stand:
 
 
 class SharedTraining:
-    """Trains recipes on the pictures of one manifest; what they share is computed once."""
+    """Trains recipes on the images of one manifest; what they share is computed once."""
 
     def __init__(self, manifest: Manifest, progress: Progress, say: Say = unsaid) -> None:
         self._manifest = manifest
@@ -73,7 +73,7 @@ class SharedTraining:
         self._settled: dict[tuple[object, ...], dict[str, str]] = {}
 
     def divided(self, recipe: Recipe) -> Manifest:
-        """The pictures that can be used, on the sides on which `convlens train` would have them.
+        """The images that can be used, on the sides on which `convlens train` would have them.
 
         Those that the recipe's network has not seen go through its frozen layers. Raises DataError when none is left
         to judge.
@@ -84,11 +84,11 @@ class SharedTraining:
             usable = self._manifest.without(features.problems).with_usable_classes()
             self._divided[key] = divided(usable, recipe, lambda: self._alike(usable, features))
         if not self._divided[key].side("val"):
-            raise DataError(f"{self._manifest.folder}: no usable validation picture to judge. Put some into val/.")
+            raise DataError(f"{self._manifest.folder}: no usable validation image to judge. Put some into val/.")
         return self._divided[key]
 
     def _alike(self, usable: Manifest, features: ExtractedFeatures) -> Pairs:
-        """Found once: it follows from the pictures that can be used, and takes as long as some trainings."""
+        """Found once: it follows from the images that can be used, and takes as long as some trainings."""
         key = tuple(problem.file for problem in features.problems)
         if key not in self._pairs:
             self._pairs[key] = likeness(usable, features.facts, self._say)
@@ -139,13 +139,13 @@ class SharedTraining:
     def counts(self) -> FeatureCounts:
         """What the frozen layers of all networks had to do, views apart."""
         passes = [stand.features for stand in self._stands.values()]
-        pictures = [one.sha256 for one in self._manifest.without(passes[0].problems).pictures]
+        images = [one.sha256 for one in self._manifest.without(passes[0].problems).images]
         computed = sum(one.computed for one in passes)
         return FeatureCounts(
             computed=computed,
-            reused=len(pictures) * len(passes) - computed,
+            reused=len(images) * len(passes) - computed,
             decoded=sum(one.decoded for one in passes),
-            bytes_per_image=passes[0].table.rows(pictures[:1]).bytes_per_image,
+            bytes_per_image=passes[0].table.rows(images[:1]).bytes_per_image,
         )
 
     @property

@@ -58,7 +58,7 @@ def fit_siblings(
     rounding. The recipes are of one `family`; the examples have one input of shape (N, features), and class numbers as
     labels. `start` is not changed.
     """
-    # The stack wants heads with one kind of optimiser side by side.
+    # The stack wants heads with one kind of optimizer side by side.
     places = sorted(range(len(siblings)), key=lambda place: descends_plainly(siblings[place].recipe))
     recipe = siblings[0].recipe
     with seeded(recipe), torch.inference_mode():

@@ -29,7 +29,7 @@ class HeadStack:
     """The weights of all heads, and what moves them. Changes nothing of the layer that it starts from."""
 
     def __init__(self, siblings: Sequence[Sibling], start: nn.Linear) -> None:
-        """Heads with one kind of optimiser stand next to each other."""
+        """Heads with one kind of optimizer stand next to each other."""
         recipes, classes = [one.recipe for one in siblings], start.out_features
         self.weights = torch.cat([start.weight, start.bias[:, None]], 1).detach().repeat(len(siblings), 1, 1)
         """Of shape (H, C, F + 1)."""
@@ -96,7 +96,7 @@ def _hits(scores: Tensor, batch: Mixed) -> Tensor:
 
 
 def _descents(recipes: Sequence[Recipe], features: int) -> Iterator[tuple[slice, StackedDescent]]:
-    """The heads of each kind of optimiser, and what moves them."""
+    """The heads of each kind of optimizer, and what moves them."""
     first = 0
     for _, group in itertools.groupby(recipes, descends_plainly):
         alike = list(group)

@@ -23,7 +23,7 @@ class Trial:
 def trials_of(base: Recipe, seeds: int, folds: int) -> list[Trial]:
     """A round for every seed, or for every seed and fold. Raises UsageError for numbers that make none."""
     if folds and (base.split or base.fold):
-        raise UsageError(f"--folds {folds} divides the pictures itself; leave split and fold out of the recipe.")
+        raise UsageError(f"--folds {folds} divides the images itself; leave split and fold out of the recipe.")
     if seeds < 1 or folds < 0 or folds == 1:
         raise UsageError(f"--seeds {seeds} --folds {folds}: at least one seed, and no fold or at least two.")
     return [

@@ -72,7 +72,7 @@ _ALL = (
     Trick(
         name="dropout", does="half of what the last layer reads is left out at each step", apply=_setting(dropout=0.5)
     ),
-    Trick(name="batch-norm", does="batch normalisation in the head", apply=_setting(batch_norm=True)),
+    Trick(name="batch-norm", does="batch normalization in the head", apply=_setting(batch_norm=True)),
     Trick(name="weight-decay", does="weight decay of 0.01", apply=_setting(weight_decay=0.01)),
     Trick(name="label-smoothing", does="a tenth of each label is shared by all", apply=_setting(label_smoothing=0.1)),
     Trick(name="mixup", does="pairs of examples are blended, shares from Beta(0.2, 0.2)", apply=_setting(mixup=0.2)),
@@ -113,7 +113,7 @@ _ALL = (
         does="a hidden layer of 1024 units in the head",
         apply=_setting(head="hidden", head_width=1024),
     ),
-    Trick(name="augment", does="three augmented views of each training picture", apply=_setting(views=3)),
+    Trick(name="augment", does="three augmented views of each training image", apply=_setting(views=3)),
     Trick(name="reopen", does="one more block is trained, at the head's rate", apply=_reopen(1.0), group="reopened"),
 )
 TRICKS = {one.name: one for one in _ALL}

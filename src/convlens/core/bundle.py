@@ -30,7 +30,7 @@ PLAIN_HEAD = HeadForm()
 
 
 class Scale(Record):
-    """Mean and standard deviation of each number over the training pictures: a network's outputs are free of both."""
+    """Mean and standard deviation of each number over the training images: a network's outputs are free of both."""
 
     mean: list[float]
     spread: list[float]

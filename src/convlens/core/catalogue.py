@@ -27,7 +27,7 @@ class CatalogueLine(Record):
     """In percent, as published."""
     accuracy_source: str | None
     accuracy_note: str | None
-    """How they were measured, where that was not on one centre crop of every picture."""
+    """How they were measured, where that was not on one center crop of every image."""
     weights: tuple[str, ...]
     """What `--weights` takes for it: "package", and published sets."""
 

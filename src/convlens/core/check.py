@@ -1,4 +1,4 @@
-"""The record of a check: what is in a folder of pictures, and what is wrong with it."""
+"""The record of a check: what is in a folder of images, and what is wrong with it."""
 
 from typing import Literal
 
@@ -7,18 +7,18 @@ from convlens.core.run import Problem
 
 
 class ClassCount(Record):
-    """The usable pictures of one class, per side of the split, and its files that cannot be used."""
+    """The usable images of one class, per side of the split, and its files that cannot be used."""
 
     name: str
     train: int
     val: int
     test: int
     unsplit: int
-    """Pictures that `convlens train` will split."""
+    """Images that `convlens train` will split."""
     not_used: int
 
     @property
-    def pictures(self) -> int:
+    def images(self) -> int:
         """Usable ones, of all sides."""
         return self.train + self.val + self.test + self.unsplit
 
@@ -34,9 +34,9 @@ class CheckRecord(Record):
     """All that were looked at, usable or not; without documents and what lies in folders that are left out."""
     usable: int
     classes: list[ClassCount]
-    """Or labels, of which a picture may have several; none where pictures have numbers."""
+    """Or labels, of which an image may have several; none where images have numbers."""
     imbalance: float | None
-    """Pictures of the largest class over those of the smallest; None where a class has none."""
+    """Images of the largest class over those of the smallest; None where a class has none."""
     formats: dict[str, int]
     shorter_side: tuple[int, int, int] | None
     """The least, the median and the greatest, in pixels."""
@@ -49,7 +49,7 @@ class CheckRecord(Record):
     """Files that cannot be used, as a part of all."""
     most_bad: float
     seconds: float
-    pictures_per_second: float
+    images_per_second: float
 
     @property
     def too_bad(self) -> bool:
@@ -82,8 +82,8 @@ ADVICE = {
     "two-sides": "remove from training",
     "no-class": "move into a class folder",
     "no-label": "add to the table of labels",
-    "unknown-class": "add training pictures of the class",
-    "empty-class": "add pictures or remove the folder",
+    "unknown-class": "add training images of the class",
+    "empty-class": "add images or remove the folder",
     "near-duplicate": "look; keep the better one",
     "alike-two-labels": "look; keep it under the right label only",
     "alike-two-sides": "look; remove from training",

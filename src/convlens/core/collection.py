@@ -1,4 +1,4 @@
-"""The records of a collection of pictures: whose each picture is, and what became of every address."""
+"""The records of a collection of images: whose each image is, and what became of every address."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ CREDITS_FILE = "CREDITS.html"
 
 
 class Attribution(Record):
-    """One line of attribution.jsonl: a picture that is there, and what its licence wants to be said of it."""
+    """One line of attribution.jsonl: an image that is there, and what its licence wants to be said of it."""
 
     file: str
     """Relative to the collection."""
@@ -40,7 +40,7 @@ class ClassCollected(Record):
     query: str
     wanted: int
     present: int
-    """Pictures that are there now."""
+    """Images that are there now."""
     addresses: int
     outcomes: dict[str, int]
     """Reason -> number of addresses: kept, seen-before, licence, gone, duplicate, near-duplicate, too-large, ..."""

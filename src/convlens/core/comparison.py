@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from convlens.core.records import Record
+from convlens.core.records import Record, former_names
 from convlens.core.run import EpochMetrics, FeatureCounts, Versions
 
 COMPARISON_FILE = "comparison.json"
@@ -36,11 +36,11 @@ class ComparedRecipe(Record):
     runs: list[ComparedRun]
     accuracy: float
     interval: tuple[float, float]
-    """95 % Wilson score interval for as many different pictures as were judged."""
+    """95 % Wilson score interval for as many different images as were judged."""
     difference: float
     """To the base's accuracy."""
     difference_interval: tuple[float, float]
-    """95 %, paired by picture and by run."""
+    """95 %, paired by image and by run."""
     p_value: float
     """That of the difference, corrected for the number of recipes (Holm)."""
     verdict: Verdict
@@ -52,10 +52,12 @@ class ComparedRecipe(Record):
 
 
 class FractionPoint(Record):
-    """Transfer and training from scratch on a part of the training pictures: means over the runs."""
+    """Transfer and training from scratch on a part of the training images: means over the runs."""
+
+    _former = former_names(pictures="images")
 
     fraction: float
-    pictures: int
+    images: int
     transfer: float
     transfer_interval: tuple[float, float]
     scratch: float
@@ -73,18 +75,20 @@ class RangeTest(Record):
 class Comparison(Record):
     """What `convlens compare --json` prints, and comparison.json."""
 
+    _former = former_names(pictures_folder="images_folder")
+
     kind: Literal["convlens.comparison"] = "convlens.comparison"
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 2
     folder: str
     """Of the comparison, with its page and the best recipe."""
-    pictures_folder: str
+    images_folder: str
     command: str
     created: str
     versions: Versions
     classes: list[str]
     num_train: int
     num_val: int
-    """Pictures in one run."""
+    """Images in one run."""
     num_runs: int
     """Of each recipe."""
     rows: list[ComparedRecipe]

@@ -19,14 +19,14 @@ class ComplexityPoint(Record):
     top1: float
     """Percent, ImageNet validation, as published."""
     note: str | None
-    """How the accuracy was measured, where that was not on one centre crop of every picture."""
+    """How the accuracy was measured, where that was not on one center crop of every image."""
     parameters: int
     multiply_adds: int
-    """Forward pass of one picture."""
+    """Forward pass of one image."""
     activation_bytes: int
     size: int
     """Side of the input in pixels."""
-    pictures_per_second: float | None
+    images_per_second: float | None
     """Measured on this machine; None where nothing was measured."""
 
 
@@ -38,5 +38,5 @@ class ComplexityStudy(Record):
     made: str
     machine: str
     batch: int
-    """Pictures per forward pass in the measurement."""
+    """Images per forward pass in the measurement."""
     points: list[ComplexityPoint]

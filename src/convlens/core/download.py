@@ -49,7 +49,7 @@ def download(source: Source, path: Path, progress: Progress = silent, *, pause: 
 
     What has come lies in a file beside it, so that a broken download goes on where it broke, also in another
     process; one process at a time works on it. Connections that break and answers 408, 425, 429 and 5xx are tried
-    five times in all, after pauses that start at about `pause` seconds and double; Retry-After is honoured.
+    five times in all, after pauses that start at about `pause` seconds and double; Retry-After is honored.
 
     Raises NetworkError when the file cannot be had, IntegrityError when it is another one than the hash says (it is
     removed then), MachineError when the disk is full.

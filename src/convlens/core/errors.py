@@ -2,7 +2,7 @@
 
 ConvlensError
 ├── UsageError        2   the request itself is wrong: an unknown name, a value out of range
-├── DataError         3   the pictures, labels or weights cannot be used
+├── DataError         3   the images, labels or weights cannot be used
 ├── MachineError      4   this machine lacks something: disk, memory, an extra package
 ├── NetworkError      5   a server could not be reached or answered wrongly
 └── IntegrityError    6   refused: a hash differs, or the content is unsafe to open
@@ -27,7 +27,7 @@ class UsageError(ConvlensError):
 
 
 class DataError(ConvlensError):
-    """The pictures, labels or weights cannot be used as they are."""
+    """The images, labels or weights cannot be used as they are."""
 
     exit_code = 3
 
@@ -38,7 +38,7 @@ class DivergedError(DataError):
     def __init__(self, message: str, files: Iterable[str] = ()) -> None:
         super().__init__(message)
         self.files = tuple(files)
-        """The pictures of the minibatch that it came to them on, where there is one."""
+        """The images of the minibatch that it came to them on, where there is one."""
 
 
 class MachineError(ConvlensError):

@@ -23,7 +23,7 @@ class Statistics(Record):
 
 
 class Maps(Record):
-    """Some channels of a tensor as one picture of equal tiles, left to right, top to bottom."""
+    """Some channels of a tensor as one image of equal tiles, left to right, top to bottom."""
 
     image: str
     """A PNG file as a data URI."""
@@ -166,9 +166,9 @@ class Explanation(Record):
     network: str
     made: str
     input_shape: list[int]
-    picture: str | None
-    """The input as the network sees it, as a PNG data URI, stretched over all greys where its values were normalised
-    by somebody else; None where it is no picture."""
+    image: str | None
+    """The input as the network sees it, as a PNG data URI, stretched over all grays where its values were normalized
+    by somebody else; None where it is no image."""
     target: str
     """What the gradients are of: a class's score, or the sum of all outputs."""
     guesses: list[Guess]

@@ -24,7 +24,7 @@ class ModuleLine(Record):
 
 
 class Inspection(Record):
-    """What `convlens inspect --json` prints; counts are for one picture."""
+    """What `convlens inspect --json` prints; counts are for one image."""
 
     kind: Literal["convlens.inspection"] = "convlens.inspection"
     version: Literal[1] = 1

@@ -1,4 +1,4 @@
-"""The record of an evaluation: how a network, or a trained run, did on a folder of labelled pictures."""
+"""The record of an evaluation: how a network, or a trained run, did on a folder of labeled images."""
 
 from typing import Literal
 
@@ -8,12 +8,12 @@ from convlens.core.run import LabelsEvaluation, NumbersEvaluation, Problem
 
 
 class ClassAccuracy(Record):
-    """How many pictures of one class were classified rightly."""
+    """How many images of one class were classified rightly."""
 
     key: str
     """As the data set numbers it: a synset number of ImageNet; otherwise the name."""
     name: str
-    pictures: int
+    images: int
     accuracy: float
 
 
@@ -31,7 +31,7 @@ class Judgement(Record):
     folder: str
     side: Literal["train", "val", "test", "all"]
     preprocessing: Preprocessing
-    pictures: int
+    images: int
     accuracy: float | None
     interval: tuple[float, float] | None
     top5_accuracy: float | None
@@ -39,9 +39,9 @@ class Judgement(Record):
     loss: float
     """Mean categorical cross-entropy in nats; for labels and numbers as in the run's metrics."""
     published_accuracy: float | None
-    """What the weights' publisher states for the data's validation pictures."""
+    """What the weights' publisher states for the data's validation images."""
     per_class: list[ClassAccuracy]
-    """Of the classes that have pictures; none where classes are not what is told."""
+    """Of the classes that have images; none where classes are not what is told."""
     detail: LabelsEvaluation | NumbersEvaluation | None = None
-    pictures_per_second: float
+    images_per_second: float
     bad_files: list[Problem]

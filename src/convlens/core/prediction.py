@@ -10,7 +10,7 @@ from convlens.core.target import TargetKind
 
 
 class Prediction(Record):
-    """One picture with the class it was given and the probability of every class; or with labels, or with numbers."""
+    """One image with the class it was given and the probability of every class; or with labels, or with numbers."""
 
     file: str
     predicted: str

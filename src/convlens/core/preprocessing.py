@@ -1,4 +1,4 @@
-"""How a picture becomes a network's input: the numbers that must be the same in training and in use."""
+"""How an image becomes a network's input: the numbers that must be the same in training and in use."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ def margin_of(resize: int, size: int) -> int:
 
 
 class Preprocessing(Record):
-    """Resize the shorter side to `resize` pixels, crop the centre to `size`, scale to 0..1, normalise per channel.
+    """Resize the shorter side to `resize` pixels, crop the center to `size`, scale to 0..1, normalize per channel.
 
     `mean` and `std` are per channel in RGB order, for values in 0..1. Transparent pixels are shown on white.
     """

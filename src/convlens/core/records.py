@@ -1,9 +1,9 @@
 """The base of every record that reaches a disk or comes from outside."""
 
 import datetime
-from typing import Self
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from convlens.core.errors import DataError
 
@@ -29,6 +29,17 @@ class Record(BaseModel):
                 f"{source} is not a {cls.__name__} that this version of convlens reads: {first['msg']} (at {place}). "
                 "It may come from another version, or be damaged; make it anew."
             ) from error
+
+
+def former_names(**renamed: str) -> Any:
+    """For the body of a record: its fields may also have the names that they had in files of before, old=new."""
+
+    def with_present_names(cls: type[Record], value: Any) -> Any:
+        if not (isinstance(value, dict) and renamed.keys() & value.keys()):
+            return value
+        return {renamed.get(name, name): content for name, content in value.items()}
+
+    return model_validator(mode="before")(classmethod(with_present_names))  # type: ignore[arg-type]
 
 
 def now() -> str:

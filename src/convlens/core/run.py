@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Tag
 
-from convlens.core.records import Record
+from convlens.core.records import Record, former_names
 from convlens.core.target import TargetKind
 
 RUN_FILE = "run.json"
@@ -21,10 +21,10 @@ UNFINISHED = ".unfinished"
 
 
 class Problem(Record):
-    """One thing wrong with one file (or class folder), and whether the picture is used all the same."""
+    """One thing wrong with one file (or class folder), and whether the image is used all the same."""
 
     file: str
-    """Path relative to the folder of pictures."""
+    """Path relative to the folder of images."""
     reason: str
     """One word: unreadable, truncated, not-an-image, too-large, duplicate, two-labels, tiny, animated ..."""
     detail: str
@@ -34,8 +34,8 @@ class Problem(Record):
 class EpochMetrics(Record):
     """One line of metrics.jsonl. Losses are those of the run (`RunRecord.loss`), accuracies lie in 0..1.
 
-    Cross-entropies are in nats; the L2 loss in variances of the training pictures' numbers, and without an accuracy.
-    For several labels the accuracy is the part of all labels of all pictures that is told rightly.
+    Cross-entropies are in nats; the L2 loss in variances of the training images' numbers, and without an accuracy.
+    For several labels the accuracy is the part of all labels of all images that is told rightly.
     """
 
     epoch: int
@@ -48,7 +48,7 @@ class EpochMetrics(Record):
 
 
 class ClassScore(Record):
-    """Precision, recall and F1 of one class; `support` is its number of pictures."""
+    """Precision, recall and F1 of one class; `support` is its number of images."""
 
     name: str
     precision: float
@@ -67,22 +67,24 @@ class Roc(Record):
 
 
 class Evaluation(Record):
-    """How a network did on one set of pictures, each of one class."""
+    """How a network did on one set of images, each of one class."""
+
+    _former = former_names(pictures="images")
 
     target: Literal["class"] = "class"
-    pictures: int
+    images: int
     accuracy: float
     interval: tuple[float, float]
     """95 % Wilson score interval of the accuracy."""
     loss: float
     confusion: list[list[int]]
-    """`confusion[i][j]`: pictures of class i that were taken for class j."""
+    """`confusion[i][j]`: images of class i that were taken for class j."""
     per_class: list[ClassScore]
     roc: Roc | None
 
 
 class LabelScore(Record):
-    """How one label was told, at a probability of a half; `support` is the number of pictures that have it."""
+    """How one label was told, at a probability of a half; `support` is the number of images that have it."""
 
     name: str
     accuracy: float
@@ -90,23 +92,25 @@ class LabelScore(Record):
     recall: float
     f1: float
     average_precision: float | None
-    """The area under precision over recall, for all thresholds; None for a label that no picture has."""
+    """The area under precision over recall, for all thresholds; None for a label that no image has."""
     support: int
 
 
 class LabelsEvaluation(Record):
-    """How a network did on one set of pictures, each of several labels or none."""
+    """How a network did on one set of images, each of several labels or none."""
+
+    _former = former_names(pictures="images")
 
     target: Literal["labels"] = "labels"
-    pictures: int
+    images: int
     accuracy: float
-    """The part of all labels of all pictures that is told rightly."""
+    """The part of all labels of all images that is told rightly."""
     exact_match: float
-    """The part of the pictures of which every label is told rightly."""
+    """The part of the images of which every label is told rightly."""
     interval: tuple[float, float]
     """95 % Wilson score interval of the exact match."""
     mean_average_precision: float | None
-    """Over the labels that some picture has."""
+    """Over the labels that some image has."""
     loss: float
     per_label: list[LabelScore]
 
@@ -121,7 +125,7 @@ class NumberScore(Record):
     """95 % of the root mean squared error, by the normal distribution of the mean of many squares."""
     mean_absolute_error: float
     r2: float | None
-    """The part of the variance that is explained; None where all pictures have the same number."""
+    """The part of the variance that is explained; None where all images have the same number."""
     mean: float
     """Of the true numbers, as is the spread."""
     spread: float
@@ -129,10 +133,12 @@ class NumberScore(Record):
 
 
 class NumbersEvaluation(Record):
-    """How a network did on one set of pictures, each of one number or several."""
+    """How a network did on one set of images, each of one number or several."""
+
+    _former = former_names(pictures="images")
 
     target: Literal["numbers"] = "numbers"
-    pictures: int
+    images: int
     loss: float
     r2: float | None
     """The mean over the numbers that have one."""
@@ -153,7 +159,7 @@ AnyEvaluation = Annotated[
 
 
 class Mistake(Record):
-    """A picture that was told wrongly, with the probability that each of the likeliest classes or labels was given."""
+    """An image that was told wrongly, with the probability that each of the likeliest classes or labels was given."""
 
     file: str
     true: str
@@ -165,7 +171,7 @@ class Mistake(Record):
 
 
 class ImageCounts(Record):
-    """Pictures in use, per side of the split."""
+    """Images in use, per side of the split."""
 
     train: int
     val: int
@@ -182,7 +188,7 @@ class FeatureCounts(Record):
 
 
 class Seconds(Record):
-    """Wall-clock seconds. `decode` is time that the forward pass waited for pictures, a part of `prefix`."""
+    """Wall-clock seconds. `decode` is time that the forward pass waited for images, a part of `prefix`."""
 
     scan: float
     capture: float
@@ -235,7 +241,7 @@ class RunRecord(Record):
     """run.json: everything that a reader of a run needs, and the record that `convlens train --json` prints."""
 
     kind: Literal["convlens.run"] = "convlens.run"
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 2
     run: str
     """Path of the run folder, as it was when the run was made."""
     command: str
@@ -248,7 +254,7 @@ class RunRecord(Record):
     freeze: FreezeOutcome
     target: TargetKind = "class"
     loss: str = "categorical cross-entropy"
-    """The loss that was trained on: it follows from what was learnt."""
+    """The loss that was trained on: it follows from what was learned."""
     classes: list[str]
     """The names of the classes, of the labels, or of the numbers."""
     images: ImageCounts
@@ -258,7 +264,7 @@ class RunRecord(Record):
     features: FeatureCounts
     seconds: Seconds
     accuracy: float | None
-    """On the validation pictures, with the weights of the last epoch; None for numbers."""
+    """On the validation images, with the weights of the last epoch; None for numbers."""
     validation: AnyEvaluation
     test: AnyEvaluation | None
     mistakes: list[Mistake]

@@ -1,6 +1,6 @@
-"""What is learnt of a picture: its class, several labels, or numbers; and how that stands in one line of text.
+"""What is learned of an image: its class, several labels, or numbers; and how that stands in one line of text.
 
-The label of a picture is a text everywhere: the class's name; its labels in the order of the alphabet, "cat|dog", or
+The label of an image is a text everywhere: the class's name; its labels in the order of the alphabet, "cat|dog", or
 "" for none; its numbers, "31.5|1.82".
 """
 
@@ -15,7 +15,7 @@ LOSSES: dict[TargetKind, str] = {
     "labels": "binary cross-entropy",
     "numbers": "L2",
 }
-"""The loss that fits what is learnt."""
+"""The loss that fits what is learned."""
 
 
 def joined(parts: Iterable[str]) -> str:
@@ -29,7 +29,7 @@ def parts_of(label: str) -> list[str]:
 
 
 def strata(kind: TargetKind, label: str) -> tuple[str, ...]:
-    """What a picture is one more of, where pictures are counted or divided: its class, its labels, or nothing."""
+    """What an image is one more of, where images are counted or divided: its class, its labels, or nothing."""
     if kind == "class":
         return (label,)
     return tuple(parts_of(label)) if kind == "labels" else ()

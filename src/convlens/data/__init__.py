@@ -1,1 +1,1 @@
-"""From a folder of pictures to decoded batches: scan, manifest, split, decode, augment."""
+"""From a folder of images to decoded batches: scan, manifest, split, decode, augment."""

@@ -1,4 +1,4 @@
-"""Zip and tar files of pictures: unpacked once, under the hash of the archive, and nothing outside of that folder.
+"""Zip and tar files of images: unpacked once, under the hash of the archive, and nothing outside of that folder.
 
 An archive may come from anybody. Names that lead outside, links, devices and names that stand there twice are refused,
 and limits count the bytes that really come out, not those that the archive announces.
@@ -43,7 +43,7 @@ class Limits(NamedTuple):
     files: int = 2_000_000
     bytes: int = 500 * 2**30
     ratio: float = 100.0
-    """Bytes that come out for every byte of the archive; pictures are compressed already."""
+    """Bytes that come out for every byte of the archive; images are compressed already."""
     slack: int = 64 * 2**20
     """Bytes that may come out whatever the ratio."""
 

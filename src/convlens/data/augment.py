@@ -1,7 +1,7 @@
-"""Fresh augmentation: crops, flips, colours and erased rectangles, drawn anew for every picture of every epoch.
+"""Fresh augmentation: crops, flips, colors and erased rectangles, drawn anew for every image of every epoch.
 
 A whole batch is changed at once by a few tensor operations. torch's global generator on the CPU decides, wherever the
-pixels are, so that a seed means the same pictures on every device.
+pixels are, so that a seed means the same images on every device.
 """
 
 import dataclasses
@@ -22,10 +22,10 @@ _ERASED_RATIO = 10 / 3
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How much pictures are changed. Each call takes 8-bit pixels and gives network input, see `__call__`."""
+    """How much images are changed. Each call takes 8-bit pixels and gives network input, see `__call__`."""
 
     crop_area: float = 0.35
-    """The least part of a picture's area that a crop keeps (Szegedy et al. 2015, section 6)."""
+    """The least part of an image's area that a crop keeps (Szegedy et al. 2015, section 6)."""
     colour: float = 0.2
     """The most by which brightness, contrast and saturation change, as a part of 1."""
     erasing: float = 0.0
@@ -36,8 +36,8 @@ class Augmentation:
         images = pixels.permute(0, 3, 1, 2).float().mul_(1 / 255)
         images = cropped(images, preprocessing.size, self.crop_area)
         if self.colour:
-            images = recoloured(images, self.colour)
-        images = _normalised(images, preprocessing)
+            images = recolored(images, self.colour)
+        images = _normalized(images, preprocessing)
         return erased(images, self.erasing) if self.erasing else images
 
 
@@ -59,22 +59,22 @@ def cropped(images: Tensor, size: int, least_area: float) -> Tensor:
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def recoloured(images: Tensor, most: float) -> Tensor:
+def recolored(images: Tensor, most: float) -> Tensor:
     """RGB images (N, 3, H, W) in 0..1 with other brightness, contrast and saturation, each 1 ± `most` times as much.
 
-    Contrast pulls towards the image's mean grey, saturation every pixel towards its own.
+    Contrast pulls towards the image's mean gray, saturation every pixel towards its own.
     """
     brightness, contrast, saturation = (
         _uniform(len(images), 1 - most, 1 + most).view(-1, 1, 1, 1).to(images.device) for _ in range(3)
     )
-    grey = (images * images.new_tensor(_GREY).view(3, 1, 1)).sum(1, keepdim=True)
+    gray = (images * images.new_tensor(_GREY).view(3, 1, 1)).sum(1, keepdim=True)
     scale = brightness * contrast
-    shift = (1 - contrast) * brightness * grey.mean((2, 3), keepdim=True)
-    return torch.addcmul(grey.mul_(scale * (1 - saturation)).add_(shift), images, scale * saturation).clamp_(0, 1)
+    shift = (1 - contrast) * brightness * gray.mean((2, 3), keepdim=True)
+    return torch.addcmul(gray.mul_(scale * (1 - saturation)).add_(shift), images, scale * saturation).clamp_(0, 1)
 
 
 def erased(images: Tensor, probability: float) -> Tensor:
-    """Normalised images (N, C, H, W) of which some, with this probability, lose a rectangle: 0, the mean, is there.
+    """Normalized images (N, C, H, W) of which some, with this probability, lose a rectangle: 0, the mean, is there.
 
     Its area is uniform between 2 % and a third of the image, its ratio of sides log-uniform between 0.3 and 3.3.
     """
@@ -94,7 +94,7 @@ def _spans(length: int, part: Tensor) -> Tensor:
     return (places >= start) & (places < start + part.unsqueeze(1))
 
 
-def _normalised(images: Tensor, preprocessing: Preprocessing) -> Tensor:
+def _normalized(images: Tensor, preprocessing: Preprocessing) -> Tensor:
     mean, std = (images.new_tensor(values).view(3, 1, 1) for values in (preprocessing.mean, preprocessing.std))
     return images.sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
 

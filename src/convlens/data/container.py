@@ -1,7 +1,7 @@
-"""What a picture file says of itself: its format, and whether it ends too early.
+"""What an image file says of itself: its format, and whether it ends too early.
 
 Read from the bytes, because a decoder's complaint does not tell a file that was cut off from one that was damaged,
-and because a file that was cut off within its header looks to a decoder like no picture at all.
+and because a file that was cut off within its header looks to a decoder like no image at all.
 """
 
 import re

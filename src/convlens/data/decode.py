@@ -1,6 +1,6 @@
 """Decode: from a file's bytes to 8-bit RGB pixels of a stated size, with one definition for every format.
 
-Alpha is shown on white; grey of more than 8 bits is taken for 16 bits and scaled by 1/257; EXIF orientation is
+Alpha is shown on white; gray of more than 8 bits is taken for 16 bits and scaled by 1/257; EXIF orientation is
 applied; of an animation the first frame is used. Only JPEG, PNG, WebP, GIF, BMP and TIFF are parsed.
 """
 
@@ -25,7 +25,7 @@ MOST_PIXELS = 64_000_000
 LEAST_SIDE = 8
 THUMBNAIL_SIDE = 128
 
-# What Pillow warns of is refused below (huge pictures) or does no harm (a malformed EXIF block).
+# What Pillow warns of is refused below (huge images) or does no harm (a malformed EXIF block).
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _ORIENTATION = 0x0112
@@ -39,15 +39,15 @@ _TURNS = {
     7: _Turn.TRANSVERSE,
     8: _Turn.ROTATE_90,
 }
-"""EXIF orientation -> what makes the picture upright."""
+"""EXIF orientation -> what makes the image upright."""
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 Pixels = NDArray[np.uint8]
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
-class BadPicture(Exception):  # noqa: N818  (a verdict on a file, which is listed and not an error of the program)
-    """Why a file gives no picture: one word, and a detail for a person."""
+class BadImage(Exception):  # noqa: N818  (a verdict on a file, which is listed and not an error of the program)
+    """Why a file gives no image: one word, and a detail for a person."""
 
     reason: str
     detail: str
@@ -57,18 +57,18 @@ class BadPicture(Exception):  # noqa: N818  (a verdict on a file, which is liste
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """A picture: RGB pixels of shape (size, size, 3), what is remarkable about the file, and a small JPEG."""
+    """An image: RGB pixels of shape (size, size, 3), what is remarkable about the file, and a small JPEG."""
 
     pixels: Pixels
     remark: tuple[str, str] | None
     """A word and a detail, such as ("animated", "12 frames, the first is used")."""
     thumbnail: bytes
     signature: bytes
-    """By which the same picture is known again, see data.signature."""
+    """By which the same image is known again, see data.signature."""
 
 
 class Opened(NamedTuple):
-    """A whole picture: upright RGB, the picture as its file holds it, and the size that the file says."""
+    """A whole image: upright RGB, the image as its file holds it, and the size that the file says."""
 
     rgb: Image.Image
     source: Image.Image
@@ -76,13 +76,13 @@ class Opened(NamedTuple):
 
 
 def decode(data: bytes, *, resize: int, size: int, interpolation: str = "bilinear") -> Decoded:
-    """The picture in `data`, its shorter side resized to `resize` pixels and the central `size` x `size` cropped.
+    """The image in `data`, its shorter side resized to `resize` pixels and the central `size` x `size` cropped.
 
-    Raises BadPicture with the reason not-an-image, truncated, unreadable, too-large or tiny.
+    Raises BadImage with the reason not-an-image, truncated, unreadable, too-large or tiny.
     """
     rgb, source, _ = opened(data, at_least=max(resize, THUMBNAIL_SIDE))
     return Decoded(
-        pixels=np.array(_resized_centre(rgb, resize, size, interpolation)),
+        pixels=np.array(_resized_center(rgb, resize, size, interpolation)),
         remark=remark_of(source),
         thumbnail=thumbnail_of(rgb),
         signature=signature(rgb),
@@ -90,48 +90,48 @@ def decode(data: bytes, *, resize: int, size: int, interpolation: str = "bilinea
 
 
 def opened(data: bytes, at_least: int) -> Opened:
-    """The whole picture as upright RGB; a JPEG may come reduced to a shorter side of `at_least`. Raises as `decode`."""
+    """The whole image as upright RGB; a JPEG may come reduced to a shorter side of `at_least`. Raises as `decode`."""
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         _refuse_size(image)
         if format_of(data) == "JPEG" and ends_early(data):
-            raise EOFError  # where zeros stand for the rest of the file, libjpeg would show it in grey
+            raise EOFError  # where zeros stand for the rest of the file, libjpeg would show it in gray
         size = image.size
         scale = at_least / min(size)
         image.draft("RGB", (int(image.width * scale), int(image.height * scale)))
         image.load()
         return Opened(_rgb(_upright(image)), image, size)
-    except BadPicture:
+    except BadImage:
         raise
     except MemoryError:
-        raise BadPicture(reason="unreadable", detail="not enough memory to decode it", lasting=False) from None
+        raise BadImage(reason="unreadable", detail="not enough memory to decode it", lasting=False) from None
     except Exception as error:  # on damaged bytes Pillow raises a dozen kinds, struct.error and IndexError among them
         raise _verdict(data, error) from None
 
 
-def _verdict(data: bytes, error: Exception) -> BadPicture:
+def _verdict(data: bytes, error: Exception) -> BadImage:
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
-        return BadPicture(reason="too-large", detail=f"over {MOST_PIXELS // 10**6} megapixels")
+        return BadImage(reason="too-large", detail=f"over {MOST_PIXELS // 10**6} megapixels")
     if not (found := format_of(data)):
         detail = f"begins with {data[:8]!r}, which is none of {', '.join(FORMATS)}"
-        return BadPicture(reason="not-an-image", detail=detail)
+        return BadImage(reason="not-an-image", detail=detail)
     if ends_early(data):
-        return BadPicture(reason="truncated", detail=f"the {found} file ends early, after {len(data)} bytes")
+        return BadImage(reason="truncated", detail=f"the {found} file ends early, after {len(data)} bytes")
     what = "its header cannot be read" if isinstance(error, UnidentifiedImageError) else error
-    return BadPicture(reason="unreadable", detail=f"damaged {found} file: {what}")
+    return BadImage(reason="unreadable", detail=f"damaged {found} file: {what}")
 
 
 def _refuse_size(image: Image.Image) -> None:
     width, height = image.size
     if width * height > MOST_PIXELS:
         megapixels = f"{width}x{height} pixels, over {MOST_PIXELS // 10**6} megapixels"
-        raise BadPicture(reason="too-large", detail=megapixels)
+        raise BadImage(reason="too-large", detail=megapixels)
     if min(width, height) < LEAST_SIDE:
-        raise BadPicture(reason="tiny", detail=f"{width}x{height} pixels; the shorter side needs {LEAST_SIDE}")
+        raise BadImage(reason="tiny", detail=f"{width}x{height} pixels; the shorter side needs {LEAST_SIDE}")
 
 
 def remark_of(image: Image.Image) -> tuple[str, str] | None:
-    """("animated", a detail) for a picture of several frames, else None."""
+    """("animated", a detail) for an image of several frames, else None."""
     if image.format not in ("GIF", "WEBP", "PNG"):
         return None
     try:
@@ -142,7 +142,7 @@ def remark_of(image: Image.Image) -> tuple[str, str] | None:
 
 
 def turned(image: Image.Image) -> int | None:
-    """The EXIF orientation of a picture that has to be turned to be upright."""
+    """The EXIF orientation of an image that has to be turned to be upright."""
     try:
         orientation = image.getexif().get(_ORIENTATION, 1)
         return orientation if orientation in _TURNS else None
@@ -156,19 +156,19 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16-bit grey, which Pillow itself would clip to white
-        grey = (np.asarray(image).clip(0, 65535).astype(np.uint32) + 128) // 257
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+    if image.mode.startswith("I"):  # 16-bit gray, which Pillow itself would clip to white
+        gray = (np.asarray(image).clip(0, 65535).astype(np.uint32) + 128) // 257
+        return Image.fromarray(gray.astype(np.uint8)).convert("RGB")
     if image.mode == "F":
-        raise BadPicture(reason="unreadable", detail="floating-point pixels, which do not say what is black and white")
+        raise BadImage(reason="unreadable", detail="floating-point pixels, which do not say what is black and white")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
     return image.convert("RGB")
 
 
-def _resized_centre(image: Image.Image, resize: int, size: int, interpolation: str) -> Image.Image:
-    """Resize the shorter side and crop the centre: the very pixels that a crop with its margin has there.
+def _resized_center(image: Image.Image, resize: int, size: int, interpolation: str) -> Image.Image:
+    """Resize the shorter side and crop the center: the very pixels that a crop with its margin has there.
 
     To compute no others would take a tenth less time for the whole of decoding, but Pillow holds the edges of what is
     resized in single precision, so that pixels would be off by one where augmentation or training wants the margin.
@@ -182,7 +182,7 @@ def _resized_centre(image: Image.Image, resize: int, size: int, interpolation: s
 
 
 def thumbnail_of(image: Image.Image) -> bytes:
-    """A small JPEG of an RGB picture."""
+    """A small JPEG of an RGB image."""
     small = (
         image
         if max(image.size) <= THUMBNAIL_SIDE

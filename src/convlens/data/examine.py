@@ -1,4 +1,4 @@
-"""Examine: what one file of pictures is, what will be done with it, and whether it shows anything."""
+"""Examine: what one file of images is, what will be done with it, and whether it shows anything."""
 
 from pathlib import PurePath
 from typing import NamedTuple
@@ -28,15 +28,15 @@ _SMALL_SIDE = 32
 _DARK_MEAN = 24.0
 _BLANK_DEVIATION = 3.0
 _BLURRED_RATIO = 0.14
-"""Deviation of the Laplacian over that of the picture, at `_MEASURED_SIDE`. Of 396 sharp photographs none was below
+"""Deviation of the Laplacian over that of the image, at `_MEASURED_SIDE`. Of 396 sharp photographs none was below
 0.20; blurred with a Gaussian of 2 places there, nineteen in twenty were below 0.14."""
 
 Remark = tuple[str, str]
-"""A word and a detail: what is remarkable about a picture that can be used."""
+"""A word and a detail: what is remarkable about an image that can be used."""
 
 
 class Examination(NamedTuple):
-    """What a picture is: its format, size in pixels (width, height), signature, and remarks."""
+    """What an image is: its format, size in pixels (width, height), signature, and remarks."""
 
     format: str
     size: tuple[int, int]
@@ -47,7 +47,7 @@ class Examination(NamedTuple):
 def examine(data: bytes, file: str) -> Examination:
     """The examination of a file's bytes; `file` is its name. A JPEG is decoded at a reduced scale.
 
-    Raises BadPicture where `decode` would.
+    Raises BadImage where `decode` would.
     """
     rgb, source, size = opened(data, at_least=_MEASURED_SIDE)
     name = format_of(data) or str(source.format)
@@ -67,9 +67,9 @@ def _treatment(source: Image.Image) -> list[Remark | None]:
     transparent = source.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in source.info
     turn = turned(source)
     return [
-        ("16-bit", "grey of 16 bits, scaled to 8") if source.mode.startswith("I") else None,
+        ("16-bit", "gray of 16 bits, scaled to 8") if source.mode.startswith("I") else None,
         ("cmyk", "converted to RGB") if source.mode == "CMYK" else None,
-        ("palette", "colours of a palette, converted to RGB") if source.mode in ("P", "PA") else None,
+        ("palette", "colors of a palette, converted to RGB") if source.mode in ("P", "PA") else None,
         ("one-bit", "black and white only") if source.mode == "1" else None,
         ("alpha", "what is transparent is shown on white") if transparent else None,
         ("rotated", f"turned upright, as its EXIF orientation {turn} says") if turn else None,
@@ -78,31 +78,31 @@ def _treatment(source: Image.Image) -> list[Remark | None]:
 
 
 def _measured(rgb: Image.Image) -> NDArray[np.float32]:
-    """Grey values, of a shorter side of `_MEASURED_SIDE` at most."""
-    grey = rgb.convert("L")
-    scale = _MEASURED_SIDE / min(grey.size)
+    """Gray values, of a shorter side of `_MEASURED_SIDE` at most."""
+    gray = rgb.convert("L")
+    scale = _MEASURED_SIDE / min(gray.size)
     if scale < 1:
-        size = max(1, round(grey.width * scale)), max(1, round(grey.height * scale))
-        grey = grey.resize(size, Image.Resampling.BILINEAR)
-    return np.asarray(grey, dtype=np.float32)
+        size = max(1, round(gray.width * scale)), max(1, round(gray.height * scale))
+        gray = gray.resize(size, Image.Resampling.BILINEAR)
+    return np.asarray(gray, dtype=np.float32)
 
 
-def _shown(grey: NDArray[np.float32], shorter_side: int) -> list[Remark | None]:
-    """Whether a picture is too dark, blank, blurred or small to show much."""
-    mean, deviation = float(grey.mean()), float(grey.std())
+def _shown(gray: NDArray[np.float32], shorter_side: int) -> list[Remark | None]:
+    """Whether an image is too dark, blank, blurred or small to show much."""
+    mean, deviation = float(gray.mean()), float(gray.std())
     blank = deviation < _BLANK_DEVIATION
-    sharpness = float(_laplacian(grey).std()) / max(deviation, 1e-6)
+    sharpness = float(_laplacian(gray).std()) / max(deviation, 1e-6)
     return [
         (SMALL, f"the shorter side has {shorter_side} pixels") if shorter_side < _SMALL_SIDE else None,
-        (BLANK, f"nearly one grey: deviation {deviation:.1f} of 255") if blank else None,
+        (BLANK, f"nearly one gray: deviation {deviation:.1f} of 255") if blank else None,
         (DARK, f"mean brightness {mean:.0f} of 255") if mean < _DARK_MEAN else None,
-        (BLURRED, f"few edges: {sharpness:.2f}, sharp pictures have over {_BLURRED_RATIO}")
+        (BLURRED, f"few edges: {sharpness:.2f}, sharp images have over {_BLURRED_RATIO}")
         if not blank and sharpness < _BLURRED_RATIO and shorter_side >= _SMALL_SIDE
         else None,
     ]
 
 
-def _laplacian(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    centre = grey[1:-1, 1:-1]
-    edges: NDArray[np.float32] = 4 * centre - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
+def _laplacian(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+    center = gray[1:-1, 1:-1]
+    edges: NDArray[np.float32] = 4 * center - gray[:-2, 1:-1] - gray[2:, 1:-1] - gray[1:-1, :-2] - gray[1:-1, 2:]
     return edges

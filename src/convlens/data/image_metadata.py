@@ -1,4 +1,4 @@
-"""What decoding found out about each picture, stored by content, so that nothing has to be decoded to say it again."""
+"""What decoding found out about each image, stored by content, so that nothing has to be decoded to say it again."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ _FACTS_VERSION = 3
 
 
 class ImageMetadata(Record):
-    """About one picture: why it cannot be used, or what is remarkable.
+    """About one image: why it cannot be used, or what is remarkable.
 
     `thumbnail` is a JPEG and `signature` that of data.signature; both are empty for a file that cannot be used.
     """
@@ -32,7 +32,7 @@ class ImageMetadata(Record):
 
 
 class ImageMetadataStore:
-    """ImageMetadata by the SHA-256 of the picture's bytes. Thumbnails stay on disk until they are asked for."""
+    """ImageMetadata by the SHA-256 of the image's bytes. Thumbnails stay on disk until they are asked for."""
 
     def __init__(self, root: Path) -> None:
         self.shards = ShardStore(root / "pictures" / f"decoder-{DECODER_VERSION}-facts-{_FACTS_VERSION}")
@@ -53,7 +53,7 @@ class ImageMetadataStore:
             self._index(self.shards.write(_shard(facts)))
 
     def thumbnail(self, sha256: str) -> bytes:
-        """The JPEG of a usable picture."""
+        """The JPEG of a usable image."""
         path, row = self._places[sha256]
         with safe_open(path, framework="numpy") as shard:
             start, end = shard.get_tensor("offsets")[row : row + 2]
@@ -61,7 +61,7 @@ class ImageMetadataStore:
         return pixels
 
     def signatures(self, images: Sequence[str]) -> list[bytes]:
-        """The signatures of pictures, in their order; empty where there is none."""
+        """The signatures of images, in their order; empty where there is none."""
         wanted = set(images)
         found: dict[str, bytes] = {}
         for path in {self._places[sha256][0] for sha256 in wanted}:
@@ -83,7 +83,7 @@ class ImageMetadataStore:
 
 @lru_cache(maxsize=1024)
 def _facts(usable: bool, reason: str, detail: str) -> ImageMetadata:
-    """One object for all pictures of which the same is to be said: of a million, most are simply usable."""
+    """One object for all images of which the same is to be said: of a million, most are simply usable."""
     return ImageMetadata(usable=usable, reason=reason, detail=detail)
 
 

@@ -24,7 +24,7 @@ class Cell(NamedTuple):
 
 
 Columns = Mapping[str, Sequence[Cell]]
-"""The columns that are learnt, by name; all have the same rows."""
+"""The columns that are learned, by name; all have the same rows."""
 
 
 def kind_of(columns: Columns, asked: TargetKind | None) -> TargetKind:
@@ -39,7 +39,7 @@ def kind_of(columns: Columns, asked: TargetKind | None) -> TargetKind:
     """
     if asked == "class" and len(columns) > 1:
         raise UsageError(
-            f"one class for each picture takes one column, and there are {len(columns)}: {', '.join(columns)}. Say "
+            f"one class for each image takes one column, and there are {len(columns)}: {', '.join(columns)}. Say "
             "which with --label-columns."
         )
     if asked is not None:
@@ -96,7 +96,7 @@ def _truth(name: str, cell: Cell) -> bool:
     if cell.text.lower() not in _TRUTHS:
         raise DataError(
             f"line {cell.line}: {cell.text!r} in the column {name!r} is neither 0 nor 1. Where there are several "
-            "columns of labels, each is 1 for pictures that have the label and 0 for others."
+            "columns of labels, each is 1 for images that have the label and 0 for others."
         )
     return _TRUTHS[cell.text.lower()]
 

@@ -1,4 +1,4 @@
-"""A table of labels: a CSV file with a row for each picture, its file, its label or labels, perhaps its side."""
+"""A table of labels: a CSV file with a row for each image, its file, its label or labels, perhaps its side."""
 
 import csv
 import dataclasses
@@ -46,10 +46,10 @@ def read_labels(
     usual_columns: Sequence[str] = (),
     group_column: str = "",
 ) -> LabelTable:
-    """The table of a CSV file with a header, of pictures below `folder`; between cells are commas, semicolons or tabs.
+    """The table of a CSV file with a header, of images below `folder`; between cells are commas, semicolons or tabs.
 
     Files are named from the folder on or by their whole paths, with slashes, or with backslashes where such a file is
-    there. What is learnt stands in `label_columns`; by default in `usual_columns` where all of them are there, or in
+    there. What is learned stands in `label_columns`; by default in `usual_columns` where all of them are there, or in
     the column called label, class, category, labels or tags, or else in all columns but those of file, side and group.
     `learn` says what they hold; by default `kind_of` does.
 
@@ -63,16 +63,16 @@ def read_labels(
         (columns[name] for name in _SIDE_COLUMNS if name in columns and columns[name] != group_column), None
     )
     others = [name for name in columns.values() if name not in (file_column, side_column, group_column)]
-    learnt = _chosen(columns, label_columns, usual_columns, others, path)
+    learned = _chosen(columns, label_columns, usual_columns, others, path)
     rows = _rows(table, path)
     if not rows:
-        raise DataError(f"{path} has a header and no rows. Write a line for each picture.")
+        raise DataError(f"{path} has a header and no rows. Write a line for each image.")
     bases = (folder.absolute(), folder.resolve())
     files = [_file(row, file_column, line, path, bases) for line, row in rows]
-    empty_allowed = learn == "labels" and len(learnt) == 1
+    empty_allowed = learn == "labels" and len(learned) == 1
     if not empty_allowed:
-        _refuse_empty(rows, learnt, path, learn)
-    cells = {name: [Cell(line, (row[name] or "").strip()) for line, row in rows] for name in learnt}
+        _refuse_empty(rows, learned, path, learn)
+    cells = {name: [Cell(line, (row[name] or "").strip()) for line, row in rows] for name in learned}
     try:
         kind = kind_of(cells, learn)
         texts, names = labels_of(kind, cells, learn)
@@ -99,7 +99,7 @@ def read_labels(
 def _chosen(
     columns: Mapping[str, str], asked: Sequence[str], usual: Sequence[str], others: Sequence[str], path: Path
 ) -> list[str]:
-    """The columns that are learnt."""
+    """The columns that are learned."""
     for name in asked:
         if name not in others:
             raise unknown_name(f"column of {path}", name, others)
@@ -112,7 +112,7 @@ def _chosen(
         return [called]
     if not others:
         raise DataError(
-            f"{path} has no column {' or '.join(_LABEL_COLUMNS)}, nor any other to be learnt. Its header is: "
+            f"{path} has no column {' or '.join(_LABEL_COLUMNS)}, nor any other to be learned. Its header is: "
             f"{', '.join(columns)}."
         )
     return list(others)
@@ -155,7 +155,7 @@ def _exists(path: Path) -> bool:
 
 
 def _side(row: Row, column: str, line: int, path: Path) -> Side | None:
-    """The side that a cell names. One that is not understood is never taken for none: it may mean held-out pictures."""
+    """The side that a cell names. One that is not understood is never taken for none: it may mean held-out images."""
     text = (row[column] or "").strip()
     if text and text.lower() not in SIDE_NAMES:
         raise DataError(
@@ -165,13 +165,15 @@ def _side(row: Row, column: str, line: int, path: Path) -> Side | None:
     return SIDE_NAMES[text.lower()] if text else None
 
 
-def _refuse_empty(rows: Sequence[tuple[int, Row]], learnt: Sequence[str], path: Path, learn: TargetKind | None) -> None:
-    """An empty cell may be a label that was forgotten as well as a picture without any: only `learn` can tell."""
-    none = "; or, if pictures may have none of several labels, say --learn labels"
+def _refuse_empty(
+    rows: Sequence[tuple[int, Row]], learned: Sequence[str], path: Path, learn: TargetKind | None
+) -> None:
+    """An empty cell may be a label that was forgotten as well as an image without any: only `learn` can tell."""
+    none = "; or, if images may have none of several labels, say --learn labels"
     for line, row in rows:
-        for name in learnt:
+        for name in learned:
             if not (row[name] or "").strip():
-                raise _lacking(line, path, name, none if learn is None and len(learnt) == 1 else "")
+                raise _lacking(line, path, name, none if learn is None and len(learned) == 1 else "")
 
 
 def _lacking(line: int, path: Path, column: str, otherwise: str = "") -> DataError:

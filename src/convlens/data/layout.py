@@ -1,4 +1,4 @@
-"""How a folder says which class a picture is of, and which pictures belong together."""
+"""How a folder says which class an image is of, and which images belong together."""
 
 import dataclasses
 import re
@@ -13,23 +13,23 @@ from convlens.data.manifest import Manifest
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where classes and groups come from. By default a class is a folder, and every picture is its own group."""
+    """Where classes and groups come from. By default a class is a folder, and every image is its own group."""
 
     labels: str | Path | None = None
-    """A CSV file with a row for each picture: its file below the folder, its label, perhaps its side and its group."""
+    """A CSV file with a row for each image: its file below the folder, its label, perhaps its side and its group."""
     nested: bool = False
-    """Every folder that holds pictures itself is a class, named by its path ("animals/cats")."""
+    """Every folder that holds images itself is a class, named by its path ("animals/cats")."""
     group_by: str = ""
     """A column of `labels`, or a regular expression of which the first group (or all that matches) is the group."""
     learn: TargetKind | None = None
     """What the columns of `labels` hold; None to find out."""
     label_columns: tuple[str, ...] = ()
-    """The columns of `labels` that are learnt; none to find out."""
+    """The columns of `labels` that are learned; none to find out."""
     usual_columns: tuple[str, ...] = ()
-    """Those that are learnt where `label_columns` names none and all of these are there."""
+    """Those that are learned where `label_columns` names none and all of these are there."""
 
     def table(self, folder: Path) -> LabelTable | None:
-        """The table of labels of the pictures below the folder, if there is one. Raises what `read_labels` raises."""
+        """The table of labels of the images below the folder, if there is one. Raises what `read_labels` raises."""
         if not self.labels:
             return None
         path = Path(self.labels).expanduser()
@@ -52,17 +52,17 @@ def columns_named(text: str) -> tuple[str, ...]:
 
 
 def grouped(manifest: Manifest, layout: Layout, table: LabelTable | None) -> Manifest:
-    """The manifest with the group of every picture. Raises UsageError where `group_by` finds no group at all."""
+    """The manifest with the group of every image. Raises UsageError where `group_by` finds no group at all."""
     if not layout.group_by:
         return manifest
     group_of = _group_of(layout.group_by, table)
-    pictures = tuple(dataclasses.replace(one, group=group_of(one.file)) for one in manifest.pictures)
-    if pictures and not any(one.group for one in pictures):
+    images = tuple(dataclasses.replace(one, group=group_of(one.file)) for one in manifest.images)
+    if images and not any(one.group for one in images):
         raise UsageError(
-            f"--group-by {layout.group_by!r} finds no group for any picture, such as {pictures[0].file!r}. Give a "
+            f"--group-by {layout.group_by!r} finds no group for any image, such as {images[0].file!r}. Give a "
             "column of --labels, or a regular expression such as '(video[0-9]+)_'."
         )
-    return dataclasses.replace(manifest, pictures=pictures)
+    return dataclasses.replace(manifest, images=images)
 
 
 def _group_of(group_by: str, table: LabelTable | None) -> Callable[[str], str]:

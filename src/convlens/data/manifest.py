@@ -1,4 +1,4 @@
-"""The manifest: every picture of a folder with its class, its side and the hash of its bytes."""
+"""The manifest: every image of a folder with its class, its side and the hash of its bytes."""
 
 import dataclasses
 from pathlib import Path
@@ -28,7 +28,7 @@ _MOST_NAMED = 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Picture:
+class ImageFile:
     """One file. `side` is None until it is split."""
 
     path: Path
@@ -40,38 +40,38 @@ class Picture:
     sha256: str
     bytes: int
     group: str = ""
-    """Pictures of the same group never stand on both sides of a split; "" for a picture of its own."""
+    """Images of the same group never stand on both sides of a split; "" for an image of its own."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What was found in `folder`: pictures in the order of their names, and what is wrong with others."""
+    """What was found in `folder`: images in the order of their names, and what is wrong with others."""
 
     folder: str
     classes: tuple[str, ...]
     """The names of what a network gives an output for: of classes, of labels, or of numbers."""
-    pictures: tuple[Picture, ...]
+    images: tuple[ImageFile, ...]
     problems: tuple[Problem, ...]
     target: TargetKind = "class"
-    """What the labels of the pictures are."""
+    """What the labels of the images are."""
 
     def without(self, problems: tuple[Problem, ...]) -> "Manifest":
         """The manifest with more problems listed, and the files that they rule out left out."""
         ruled_out = {problem.file for problem in problems if not problem.used}
-        pictures = tuple(picture for picture in self.pictures if picture.file not in ruled_out)
-        return dataclasses.replace(self, pictures=pictures, problems=(*self.problems, *problems))
+        images = tuple(image for image in self.images if image.file not in ruled_out)
+        return dataclasses.replace(self, images=images, problems=(*self.problems, *problems))
 
-    def side(self, side: Side) -> tuple[Picture, ...]:
-        """The pictures on one side of the split."""
-        return tuple(picture for picture in self.pictures if picture.side == side)
+    def side(self, side: Side) -> tuple[ImageFile, ...]:
+        """The images on one side of the split."""
+        return tuple(image for image in self.images if image.side == side)
 
     def with_usable_classes(self) -> "Manifest":
-        """The manifest with the classes that have pictures to train on; the pictures of others become problems.
+        """The manifest with the classes that have images to train on; the images of others become problems.
 
-        Raises DataError when fewer than two classes are left; where no classes are learnt, fewer than two pictures.
+        Raises DataError when fewer than two classes are left; where no classes are learned, fewer than two images.
         """
         if self.target != "class":
-            return self._with_enough_pictures()
+            return self._with_enough_images()
         trainable = self._trainable()
         classes = tuple(name for name in self.classes if name in trainable)
         if len(classes) < 2:
@@ -79,35 +79,35 @@ class Manifest:
         return dataclasses.replace(self.without(self.class_problems()), classes=classes)
 
     def class_problems(self) -> tuple[Problem, ...]:
-        """The pictures of classes without any to train on, and, by their names, the classes without any picture."""
+        """The images of classes without any to train on, and, by their names, the classes without any image."""
         if self.target != "class":
             return ()
-        present, trainable = {picture.label for picture in self.pictures}, self._trainable()
+        present, trainable = {image.label for image in self.images}, self._trainable()
         unknown = [
             Problem(
-                file=picture.file,
+                file=image.file,
                 reason="unknown-class",
-                detail=f"no usable training picture of class {picture.label!r}",
+                detail=f"no usable training image of class {image.label!r}",
                 used=False,
             )
-            for picture in self.pictures
-            if picture.label not in trainable
+            for image in self.images
+            if image.label not in trainable
         ]
         empty = [
-            Problem(file=name, reason=EMPTY_CLASS, detail="no usable picture in this class", used=False)
+            Problem(file=name, reason=EMPTY_CLASS, detail="no usable image in this class", used=False)
             for name in self.classes
             if name not in present
         ]
         return (*unknown, *empty)
 
     def _trainable(self) -> set[str]:
-        return {picture.label for picture in self.pictures if picture.side in ("train", None)}
+        return {image.label for image in self.images if image.side in ("train", None)}
 
-    def _with_enough_pictures(self) -> "Manifest":
-        usable = sum(picture.side in ("train", None) for picture in self.pictures)
+    def _with_enough_images(self) -> "Manifest":
+        usable = sum(image.side in ("train", None) for image in self.images)
         if usable < 2:
             raise DataError(
-                f"{self.folder}: at least two usable pictures to train on are needed, found {usable}. Name the files "
+                f"{self.folder}: at least two usable images to train on are needed, found {usable}. Name the files "
                 f"of the folder in the table of labels.{self._unused()}"
             )
         return self
@@ -115,8 +115,8 @@ class Manifest:
     def _too_few(self, classes: tuple[str, ...]) -> str:
         found = f"only {classes[0]!r}" if classes else "none"
         return (
-            f"{self.folder}: at least two classes with usable pictures to train on are needed, found {found}. "
-            f"Put the pictures of each class into a folder of its own.{self._unused()}"
+            f"{self.folder}: at least two classes with usable images to train on are needed, found {found}. "
+            f"Put the images of each class into a folder of its own.{self._unused()}"
         )
 
     def _unused(self) -> str:

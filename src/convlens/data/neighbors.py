@@ -1,4 +1,4 @@
-"""Neighbours: every pair of many vectors that point the same way, found without comparing all of them."""
+"""Neighbors: every pair of many vectors that point the same way, found without comparing all of them."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -30,7 +30,7 @@ def close_pairs(
     With `wanted` only those of which it says so, asked anew each time.
 
     None is missed: what two unit vectors differ by along some directions is at most what they differ by at all. So only
-    neighbours along the main direction are compared, and these along a few directions first. `_FEW_DIRECTIONS` numbers
+    neighbors along the main direction are compared, and these along a few directions first. `_FEW_DIRECTIONS` numbers
     are held of each item.
     """
     if count < 2:

@@ -1,7 +1,7 @@
-"""Signatures: a few bytes by which the same picture is known again in another size, format or quality.
+"""Signatures: a few bytes by which the same image is known again in another size, format or quality.
 
-A signature is the picture shrunk to 9 x 9 places, as luma and two colour differences. Two pictures are alike when the
-slopes of their luma point the same way and their colours agree; slopes, because brightness says little of what is
+A signature is the image shrunk to 9 x 9 places, as luma and two colour differences. Two images are alike when the
+slopes of their luma point the same way and their colors agree; slopes, because brightness says little of what is
 shown. Of 396 photographs of ants and bees, each against itself at half the size and JPEG quality 40, the cosine between
 slopes was never below 0.994; between different ones never above 0.72.
 """
@@ -27,14 +27,14 @@ Signature = NDArray[np.uint8]
 
 
 def signature(rgb: Image.Image) -> bytes:
-    """The signature of an RGB picture: luma and colour differences of SIDE x SIDE places."""
+    """The signature of an RGB image: luma and colour differences of SIDE x SIDE places."""
     return rgb.resize((SIDE, SIDE), Image.Resampling.BOX).convert("YCbCr").tobytes()
 
 
 def alike(signatures: Sequence[bytes]) -> Iterator[tuple[int, int]]:
     """Pairs (i, j), i < j, of signatures that look alike; empty signatures are like none.
 
-    Not all of them, but enough to connect everything that is connected by such pairs: a thousand pictures of one scene
+    Not all of them, but enough to connect everything that is connected by such pairs: a thousand images of one scene
     make half a million.
     """
     there = np.array([place for place, one in enumerate(signatures) if one], dtype=np.int64)
@@ -42,7 +42,7 @@ def alike(signatures: Sequence[bytes]) -> Iterator[tuple[int, int]]:
     known = np.flatnonzero(_steep(grids))
     groups = Groups(len(known))
     for ones, others in close_pairs(lambda at: _slopes(grids[known[at]]), len(known), LEAST_COSINE, groups.apart):
-        same = _same_colours(grids[known[ones]], grids[known[others]])
+        same = _same_colors(grids[known[ones]], grids[known[others]])
         groups.join(ones[same], others[same])
         pairs = np.sort(np.stack([there[known[ones[same]]], there[known[others[same]]]], axis=1), axis=1)
         yield from map(tuple, pairs.tolist())
@@ -55,7 +55,7 @@ def is_like_one_of(signed: bytes, signatures: Sequence[bytes]) -> bool:
         return False
     others = others[_steep(others)]
     others = others[_slopes(others) @ _slopes(one)[0] >= LEAST_COSINE]
-    return bool(_same_colours(others, one).any())
+    return bool(_same_colors(others, one).any())
 
 
 def _grids(signatures: Sequence[bytes]) -> Signature:
@@ -64,7 +64,7 @@ def _grids(signatures: Sequence[bytes]) -> Signature:
 
 
 def _differences(grids: Signature) -> Vectors:
-    """Of luma, between neighbouring places (N, 144)."""
+    """Of luma, between neighboring places (N, 144)."""
     luma = grids[..., 0].astype(np.float32)
     return np.concatenate([np.diff(luma, axis=axis).reshape(len(luma), SIDE * (SIDE - 1)) for axis in (1, 2)], axis=1)
 
@@ -77,12 +77,12 @@ def _slopes(grids: Signature) -> Vectors:
 
 
 def _steep(grids: Signature) -> NDArray[np.bool_]:
-    """Which pictures have slopes to be known by; some at a time, as the differences take ten times the grids' room."""
+    """Which images have slopes to be known by; some at a time, as the differences take ten times the grids' room."""
     parts = np.split(grids, range(_AT_ONCE, len(grids), _AT_ONCE))
     return np.concatenate([(_differences(part) ** 2).mean(1) >= _LEAST_SLOPE**2 for part in parts])
 
 
-def _same_colours(ones: Signature, others: Signature) -> NDArray[np.bool_]:
+def _same_colors(ones: Signature, others: Signature) -> NDArray[np.bool_]:
     differences = np.abs(ones[..., 1:].astype(np.int16) - others[..., 1:])
     same: NDArray[np.bool_] = differences.mean((1, 2, 3)) <= _MOST_COLOUR_DIFFERENCE
     return same

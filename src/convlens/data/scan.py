@@ -1,4 +1,4 @@
-"""Scan: find the pictures of a folder and their classes, hash them, and find duplicates. Nothing is decoded."""
+"""Scan: find the images of a folder and their classes, hash them, and find duplicates. Nothing is decoded."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ from convlens.data.archive import is_archive, unpacked
 from convlens.data.foreign import DOCUMENT, FOREIGN, is_clutter, is_document, of_convlens
 from convlens.data.label_table import LabelTable
 from convlens.data.layout import BY_FOLDERS, Layout, grouped
-from convlens.data.manifest import SIDE_NAMES, Manifest, Picture, Side
+from convlens.data.manifest import SIDE_NAMES, ImageFile, Manifest, Side
 from convlens.data.walk import files_below, files_in, subfolders, why_left_out
 
 _MOST_BYTES = 512 * 2**20
@@ -31,21 +31,21 @@ _Place = tuple[Path, str, Side | None]
 
 
 def scan(folder: str | Path, progress: Progress = silent, layout: Layout = BY_FOLDERS) -> Manifest:
-    """The manifest of a folder of pictures: one folder per class, or `train/`, `val/`, `test/` holding such.
+    """The manifest of a folder of images: one folder per class, or `train/`, `val/`, `test/` holding such.
 
-    A class is the folder's name, pictures may lie deeper inside; `layout` names other ways to tell classes and groups.
+    A class is the folder's name, images may lie deeper inside; `layout` names other ways to tell classes and groups.
     A zip or tar file of such a folder is unpacked into the cache first. Hidden files are skipped. Problems (not a
-    plain file, not readable, duplicate, the same picture under two labels, outside all classes, a folder that is left
+    plain file, not readable, duplicate, the same image under two labels, outside all classes, a folder that is left
     out because it is a run of ours, an environment or a repository) are listed, never raised. Raises UsageError where
     there is no such folder or it is a run itself, and DataError where it cannot be listed or holds no class folders,
     or one only; IntegrityError for an archive that is not safe to unpack.
     """
-    manifest = labelled_pictures(folder, progress, layout)
-    return manifest.without(duplicates(manifest.pictures)).with_usable_classes()
+    manifest = labeled_images(folder, progress, layout)
+    return manifest.without(duplicates(manifest.images)).with_usable_classes()
 
 
-def labelled_pictures(folder: str | Path, progress: Progress = silent, layout: Layout = BY_FOLDERS) -> Manifest:
-    """All that `scan` finds, duplicates included: for judging on pictures as they are. Raises what `scan` raises."""
+def labeled_images(folder: str | Path, progress: Progress = silent, layout: Layout = BY_FOLDERS) -> Manifest:
+    """All that `scan` finds, duplicates included: for judging on images as they are. Raises what `scan` raises."""
     given = Path(folder).expanduser()
     root = unpacked(given) if is_archive(given) else given
     table = layout.table(root)
@@ -54,13 +54,13 @@ def labelled_pictures(folder: str | Path, progress: Progress = silent, layout: L
         listed, outside = _listed(root, layout, table)
     except OSError as error:
         raise DataError(
-            f"cannot list {error.filename}: {error.strerror}. Give a folder of pictures that you may read."
+            f"cannot list {error.filename}: {error.strerror}. Give a folder of images that you may read."
         ) from error
-    pictures, problems = _found(root, listed, progress)
+    images, problems = _found(root, listed, progress)
     manifest = Manifest(
         folder=shown(given),
         classes=table.names if table else tuple(sorted({label for _, label, _ in listed.places})),
-        pictures=tuple(pictures),
+        images=tuple(images),
         problems=(*problems, *outside),
         target=table.kind if table else "class",
     )
@@ -68,7 +68,7 @@ def labelled_pictures(folder: str | Path, progress: Progress = silent, layout: L
 
 
 class _Listing(NamedTuple):
-    """The class folders (or labelled files), and the files that are to be read, each with label and side."""
+    """The class folders (or labeled files), and the files that are to be read, each with label and side."""
 
     places: list[_Place]
     files: list[_Place]
@@ -76,14 +76,14 @@ class _Listing(NamedTuple):
 
 def _listed(root: Path, layout: Layout, table: LabelTable | None) -> tuple[_Listing, list[Problem]]:
     if table is not None:
-        return _labelled_files(root, table)
+        return _labeled_files(root, table)
     places = _class_folders(root, layout.nested)
     outside = list((_outside_nested if layout.nested else _outside)(root, places))
     below = files_in if layout.nested else files_below
     return _Listing(places, [(file, label, side) for path, label, side in places for file in below(path)]), outside
 
 
-def _labelled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Problem]]:
+def _labeled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Problem]]:
     """The files of the table, and as problems those it names twice and those of the folder that it does not name."""
     files: list[_Place] = []
     problems: list[Problem] = []
@@ -106,9 +106,9 @@ def _labelled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Probl
 
 def _refuse_no_folder(root: Path) -> None:
     if not root.exists():
-        raise UsageError(f"no such folder: {root}. Give a folder with one folder of pictures per class.")
+        raise UsageError(f"no such folder: {root}. Give a folder with one folder of images per class.")
     if not root.is_dir():
-        raise UsageError(f"{root} is a file, not a folder. Give a folder with one folder of pictures per class.")
+        raise UsageError(f"{root} is a file, not a folder. Give a folder with one folder of images per class.")
     if what := of_convlens(root):
         raise UsageError(
             f"{root} is {what}, not a folder of images. Give a folder with one folder of images per class."
@@ -133,9 +133,9 @@ def _class_folders(root: Path, nested: bool) -> list[_Place]:
 
 
 def _as_given(side: Side | None, there: Collection[Side | None]) -> Side | None:
-    """The side of pictures that were given one: where nothing else can be judged, those for training are to be split.
+    """The side of images that were given one: where nothing else can be judged, those for training are to be split.
 
-    A test side stays as it is, and so does a training side beside pictures that have none: these are split.
+    A test side stays as it is, and so does a training side beside images that have none: these are split.
     """
     return None if side == "train" and not {"val", None} & set(there) else side
 
@@ -201,26 +201,26 @@ def _document(path: Path, file: str) -> Problem:
     return _unusable(file, DOCUMENT, f"a file named {path.suffix or path.name}, and no image")
 
 
-def _found(root: Path, listing: _Listing, progress: Progress) -> tuple[list[Picture], list[Problem]]:
+def _found(root: Path, listing: _Listing, progress: Progress) -> tuple[list[ImageFile], list[Problem]]:
     """Every file that is listed, hashed by several threads, in the order of the list."""
     listed = listing.files
     tasks = [listed[start : start + _FILES_PER_TASK] for start in range(0, len(listed), _FILES_PER_TASK)]
-    pictures: list[Picture] = []
+    images: list[ImageFile] = []
     problems: list[Problem] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool, progress("scan", len(listed)) as advance:
         for outcomes in pool.map(lambda files: _outcomes(root, files), tasks):
-            pictures += [outcome for outcome in outcomes if isinstance(outcome, Picture)]
+            images += [outcome for outcome in outcomes if isinstance(outcome, ImageFile)]
             problems += [outcome for outcome in outcomes if isinstance(outcome, Problem)]
             advance(len(outcomes))
-    return pictures, problems
+    return images, problems
 
 
-def _outcomes(root: Path, files: Sequence[_Place]) -> list[Picture | Problem]:
-    return [picture_at(path, shown(path.relative_to(root)), label, side) for path, label, side in files]
+def _outcomes(root: Path, files: Sequence[_Place]) -> list[ImageFile | Problem]:
+    return [image_at(path, shown(path.relative_to(root)), label, side) for path, label, side in files]
 
 
-def picture_at(path: Path, file: str, label: str = "", side: Side | None = None) -> Picture | Problem:
-    """The file as a picture of that label and side, hashed but not decoded; or why it cannot be one."""
+def image_at(path: Path, file: str, label: str = "", side: Side | None = None) -> ImageFile | Problem:
+    """The file as an image of that label and side, hashed but not decoded; or why it cannot be one."""
     try:
         info = path.stat()
         if stat.S_ISDIR(info.st_mode):
@@ -237,7 +237,7 @@ def picture_at(path: Path, file: str, label: str = "", side: Side | None = None)
         digest = _sha256(path, info.st_size)
     except OSError as error:
         return _unusable(file, "unreadable", error.strerror or str(error))
-    return Picture(path=path, file=file, label=label, side=side, sha256=digest, bytes=info.st_size)
+    return ImageFile(path=path, file=file, label=label, side=side, sha256=digest, bytes=info.st_size)
 
 
 def _sha256(path: Path, size: int) -> str:
@@ -250,28 +250,28 @@ def shown(path: Path) -> str:
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
-def duplicates(pictures: tuple[Picture, ...]) -> tuple[Problem, ...]:
+def duplicates(images: tuple[ImageFile, ...]) -> tuple[Problem, ...]:
     """What to leave out so that no bytes stand twice, on two sides, or under two labels."""
-    groups: dict[str, list[Picture]] = {}
-    for picture in pictures:
-        groups.setdefault(picture.sha256, []).append(picture)
+    groups: dict[str, list[ImageFile]] = {}
+    for image in images:
+        groups.setdefault(image.sha256, []).append(image)
     return tuple(problem for group in groups.values() if len(group) > 1 for problem in _duplicate_problems(group))
 
 
-def _duplicate_problems(group: list[Picture]) -> Iterator[Problem]:
-    first_of_label = {picture.label: picture for picture in reversed(group)}
+def _duplicate_problems(group: list[ImageFile]) -> Iterator[Problem]:
+    first_of_label = {image.label: image for image in reversed(group)}
     if len(first_of_label) > 1:
         one, other, *_ = first_of_label.values()
-        for picture in group:
-            twin = other if picture.label == one.label else one
-            yield _unusable(picture.file, "two-labels", f"same bytes as {twin.file}; none of them is used")
+        for image in group:
+            twin = other if image.label == one.label else one
+            yield _unusable(image.file, "two-labels", f"same bytes as {twin.file}; none of them is used")
         return
-    # A picture for judging stays where it is; its copy among the training pictures goes.
+    # An image for judging stays where it is; its copy among the training images goes.
     order: dict[Side | None, Literal[0, 1, 2]] = {"test": 0, "val": 1, "train": 2, None: 2}
-    kept = min(group, key=lambda picture: order[picture.side])
-    for picture in group:
-        if picture is not kept:
-            yield _unusable(picture.file, "duplicate", f"same bytes as {kept.file}")
+    kept = min(group, key=lambda image: order[image.side])
+    for image in group:
+        if image is not kept:
+            yield _unusable(image.file, "duplicate", f"same bytes as {kept.file}")
 
 
 def _unusable(file: str, reason: str, detail: str) -> Problem:

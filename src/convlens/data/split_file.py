@@ -1,4 +1,4 @@
-"""A split as a CSV file: saved with a run, and given back to another one. Pictures are known by their bytes."""
+"""A split as a CSV file: saved with a run, and given back to another one. Images are known by their bytes."""
 
 import csv
 import dataclasses
@@ -13,27 +13,27 @@ _COLUMNS = ("sha256", "side", "label", "file", "group")
 
 
 def split_table(manifest: Manifest) -> str:
-    """The split as CSV: the hash of each picture's bytes, its side, and for people its label, file and group."""
+    """The split as CSV: the hash of each image's bytes, its side, and for people its label, file and group."""
     text = io.StringIO(newline="")
     table = csv.writer(text)
     table.writerow(_COLUMNS)
-    table.writerows((one.sha256, one.side or "", one.label, one.file, one.group) for one in manifest.pictures)
+    table.writerows((one.sha256, one.side or "", one.label, one.file, one.group) for one in manifest.images)
     return text.getvalue()
 
 
 def split_given_back(manifest: Manifest, path: Path) -> Manifest:
-    """The manifest with the sides that the file names, whatever the folders say; no side for pictures it lacks.
+    """The manifest with the sides that the file names, whatever the folders say; no side for images it lacks.
 
-    Raises UsageError where there is no such file, DataError where it is no split or names none of the pictures.
+    Raises UsageError where there is no such file, DataError where it is no split or names none of the images.
     """
     sides = _read(path)
-    pictures = tuple(dataclasses.replace(one, side=sides.get(one.sha256)) for one in manifest.pictures)
-    if not any(one.side for one in pictures):
+    images = tuple(dataclasses.replace(one, side=sides.get(one.sha256)) for one in manifest.images)
+    if not any(one.side for one in images):
         raise DataError(
-            f"{path} names none of the {len(pictures)} pictures of {manifest.folder}. It is the split of other "
-            f"pictures; give the {SPLIT_FILE} of a run on these."
+            f"{path} names none of the {len(images)} images of {manifest.folder}. It is the split of other "
+            f"images; give the {SPLIT_FILE} of a run on these."
         )
-    return dataclasses.replace(manifest, pictures=pictures)
+    return dataclasses.replace(manifest, images=images)
 
 
 def _read(path: Path) -> dict[str, Side]:

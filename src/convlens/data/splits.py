@@ -1,10 +1,10 @@
-"""Which pictures are for training and which for judging, and which belong together and never stand on both sides.
+"""Which images are for training and which for judging, and which belong together and never stand on both sides.
 
-A **unit** is what cannot be divided: pictures of one group (the frames of one video), with the same bytes, or that look
+A **unit** is what cannot be divided: images of one group (the frames of one video), with the same bytes, or that look
 alike, and everything that is connected so. Units are ranked by a hash of the seed and of what they hold, so a split
-depends on neither names nor order, and pictures that are added move only what stands at a border.
+depends on neither names nor order, and images that are added move only what stands at a border.
 
-What is divided evenly are classes; where pictures have several labels each, labels; where they have numbers, pictures.
+What is divided evenly are classes; where images have several labels each, labels; where they have numbers, images.
 """
 
 import dataclasses
@@ -15,15 +15,15 @@ from typing import NamedTuple
 
 from convlens.core.errors import DataError, UsageError
 from convlens.core.target import TargetKind, strata
-from convlens.data.manifest import SIDES, Manifest, Picture, Side
+from convlens.data.manifest import SIDES, ImageFile, Manifest, Side
 from convlens.data.neighbors import connected
 
 Pairs = Sequence[tuple[int, int]]
-"""Pictures that belong together, by their places in the manifest."""
+"""Images that belong together, by their places in the manifest."""
 
 
 class _Unit(NamedTuple):
-    """Pictures that stay together: their rank, their places, and how many different ones of each stratum they are."""
+    """Images that stay together: their rank, their places, and how many different ones of each stratum they are."""
 
     rank: bytes
     places: list[int]
@@ -31,14 +31,14 @@ class _Unit(NamedTuple):
     """By class; by label; or all of them under "", as are those without any label."""
 
 
-def split_pictures(manifest: Manifest, fraction: float, seed: int, alike: Pairs = ()) -> Manifest:
-    """The manifest with a side for every picture that had none: about `fraction` of each class for validation.
+def split_images(manifest: Manifest, fraction: float, seed: int, alike: Pairs = ()) -> Manifest:
+    """The manifest with a side for every image that had none: about `fraction` of each class for validation.
 
-    `alike` are pairs of pictures that must stand on one side; so must those with the same `group` or the same bytes.
-    A picture that belongs to one that has a side takes that side. At least one picture of a class is trained on, and
+    `alike` are pairs of images that must stand on one side; so must those with the same `group` or the same bytes.
+    An image that belongs to one that has a side takes that side. At least one image of a class is trained on, and
     one judged where the class can be divided at all.
     """
-    given: list[Side | None] = [one.side for one in manifest.pictures]
+    given: list[Side | None] = [one.side for one in manifest.images]
     sides: list[Side] = [side or "train" for side in given]
     loose: list[_Unit] = []
     for unit in _units(manifest, seed, alike):
@@ -55,17 +55,17 @@ def split_pictures(manifest: Manifest, fraction: float, seed: int, alike: Pairs 
 def fold(manifest: Manifest, number: int, count: int, seed: int, alike: Pairs = ()) -> Manifest:
     """The manifest with fold `number` (from 1) of `count` for validation and the others for training.
 
-    Over all folds every picture is judged once; pictures for testing stay so, and what belongs to them joins them.
-    Units are as in `split_pictures`. Those of one class are cut into even parts; those of several labels go to the
+    Over all folds every image is judged once; images for testing stay so, and what belongs to them joins them.
+    Units are as in `split_images`. Those of one class are cut into even parts; those of several labels go to the
     folds in turn, the ones with equal labels after each other. Raises UsageError for a fold that there is not,
     DataError for a class that has fewer units than there are folds.
     """
     if not 1 <= number <= count or count < 2:
         raise UsageError(f"fold {number}/{count}: give a number from 1 to the number of folds, of at least two folds.")
-    sides: list[Side | None] = ["train"] * len(manifest.pictures)
+    sides: list[Side | None] = ["train"] * len(manifest.images)
     units = []
     for unit in _units(manifest, seed, alike):
-        if any(manifest.pictures[place].side == "test" for place in unit.places):
+        if any(manifest.images[place].side == "test" for place in unit.places):
             for place in unit.places:
                 sides[place] = "test"
         else:
@@ -78,7 +78,7 @@ def fold(manifest: Manifest, number: int, count: int, seed: int, alike: Pairs = 
 
 
 def _cut_by_class(units: Sequence[_Unit], number: int, count: int) -> Iterator[_Unit]:
-    """The part of each class's units that is this fold; a unit counts for the class of most of its pictures."""
+    """The part of each class's units that is this fold; a unit counts for the class of most of its images."""
     by_class: defaultdict[str, list[_Unit]] = defaultdict(list)
     for unit in units:
         by_class[unit.numbers.most_common(1)[0][0]].append(unit)
@@ -99,21 +99,21 @@ def _dealt(units: Sequence[_Unit], number: int, count: int) -> list[_Unit]:
 
 def _too_few(found: str, count: int) -> DataError:
     return DataError(
-        f"{found} pictures or groups that may part, fewer than {count} folds. Take fewer folds, or add pictures."
+        f"{found} images or groups that may part, fewer than {count} folds. Take fewer folds, or add images."
     )
 
 
 def _with_sides(manifest: Manifest, sides: Sequence[Side | None]) -> Manifest:
-    pictures = tuple(
+    images = tuple(
         one if one.side is not None and one.side == side else dataclasses.replace(one, side=side)
-        for one, side in zip(manifest.pictures, sides, strict=True)
+        for one, side in zip(manifest.images, sides, strict=True)
     )
-    return dataclasses.replace(manifest, pictures=pictures)
+    return dataclasses.replace(manifest, images=images)
 
 
 def _units(manifest: Manifest, seed: int, alike: Pairs) -> list[_Unit]:
     """All units, by rank: the least of the ranks of what they hold."""
-    listed = list(manifest.pictures)
+    listed = list(manifest.images)
     members: defaultdict[int, list[int]] = defaultdict(list)
     for place, root in enumerate(connected(len(listed), [*alike, *_together(listed)])):
         members[root].append(place)
@@ -121,29 +121,29 @@ def _units(manifest: Manifest, seed: int, alike: Pairs) -> list[_Unit]:
     return sorted(_unit([listed[place] for place in places], places, seed, kind) for places in members.values())
 
 
-def _unit(pictures: Sequence[Picture], places: list[int], seed: int, kind: TargetKind) -> _Unit:
-    rank = min(hashlib.sha256(f"{seed}:{one.group or one.sha256}".encode()).digest() for one in pictures)
-    different = {(one.label, one.sha256) for one in pictures}
+def _unit(images: Sequence[ImageFile], places: list[int], seed: int, kind: TargetKind) -> _Unit:
+    rank = min(hashlib.sha256(f"{seed}:{one.group or one.sha256}".encode()).digest() for one in images)
+    different = {(one.label, one.sha256) for one in images}
     return _Unit(rank, places, Counter(name for label, _ in different for name in strata(kind, label) or ("",)))
 
 
-def _together(pictures: Sequence[Picture]) -> Iterator[tuple[int, int]]:
-    """Every picture with the first one of its bytes and of its group."""
+def _together(images: Sequence[ImageFile]) -> Iterator[tuple[int, int]]:
+    """Every image with the first one of its bytes and of its group."""
     first: dict[tuple[str, str], int] = {}
-    for place, one in enumerate(pictures):
+    for place, one in enumerate(images):
         yield place, first.setdefault(("bytes", one.sha256), place)
         if one.group:
             yield place, first.setdefault(("group", one.group), place)
 
 
 def _given_side(unit: _Unit, given: Sequence[Side | None]) -> Side | None:
-    """The side that a member has; of several the one for judging, so that nothing is learnt that is judged."""
+    """The side that a member has; of several the one for judging, so that nothing is learned that is judged."""
     found = {given[place] for place in unit.places}
     return next((side for side in reversed(SIDES) if side in found), None)
 
 
 def _judged(units: Sequence[_Unit], fraction: float) -> Iterator[_Unit]:
-    """By rank, the units that bring the classes nearer to their quotas and leave each a picture to train on."""
+    """By rank, the units that bring the classes nearer to their quotas and leave each an image to train on."""
     totals: Counter[str] = Counter()
     for unit in units:
         totals.update(unit.numbers)

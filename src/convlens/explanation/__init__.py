@@ -1,1 +1,1 @@
-"""What a network does with one input, as a record: values, gradients, receptive fields, pictures. Takes objects."""
+"""What a network does with one input, as a record: values, gradients, receptive fields, images. Takes objects."""

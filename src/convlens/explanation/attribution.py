@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from convlens.explanation.pictures import heat_map
+from convlens.explanation.images import heat_map
 from convlens.gradient.backpropagate import Backpropagation, backpropagate
 from convlens.graph.axis_order import axis_orders
 from convlens.graph.graph import Graph
@@ -19,7 +19,7 @@ _MOST_EFFECTIVE = 8
 
 
 def grad_cam(graph: Graph, result: Backpropagation, last_feature_map: str | None, size: tuple[int, int]) -> str | None:
-    """relu(Σ_k α_k A_k), with α_k the mean of ∂J/∂A_k, over the last feature maps A; as a layer over the picture.
+    """relu(Σ_k α_k A_k), with α_k the mean of ∂J/∂A_k, over the last feature maps A; as a layer over the image.
 
     None where no maps of two axes come before the output, or nothing tells which of their axes are the places.
     Selvaraju et al.: Grad-CAM, ICCV 2017, arXiv:1610.02391, equations 1 and 2.
@@ -37,7 +37,7 @@ def grad_cam(graph: Graph, result: Backpropagation, last_feature_map: str | None
 
 
 def input_gradient(result: Backpropagation) -> str | None:
-    """The largest |∂J/∂x| over the colours at each pixel (Simonyan et al., arXiv:1312.6034, section 3.1)."""
+    """The largest |∂J/∂x| over the colors at each pixel (Simonyan et al., arXiv:1312.6034, section 3.1)."""
     (gradient, *_) = result.inputs
     if gradient is None or gradient.ndim != 4:
         return None

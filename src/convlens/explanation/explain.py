@@ -13,8 +13,8 @@ from convlens.core.explanation import Check, Explanation, Flow, Guess
 from convlens.core.records import now
 from convlens.explanation.attribution import effective_fields, grad_cam, input_gradient
 from convlens.explanation.flow import gradient_flow
+from convlens.explanation.images import input_image, shown_image
 from convlens.explanation.nodes import MOST_UNFOLDED, Work, box_lines, node_lines
-from convlens.explanation.pictures import input_picture, shown_picture
 from convlens.explanation.statistics import rounded
 from convlens.explanation.target import Target, guesses_of, task_of
 from convlens.explanation.untouched import evaluating, untouched
@@ -41,7 +41,7 @@ def explain(
     name: str = "",
     target: int | None = None,
     classes: Sequence[str] = (),
-    picture: Tensor | None = None,
+    image: Tensor | None = None,
     plan: Plan | None = None,
     versus: Flow | None = None,
 ) -> Explanation:
@@ -50,19 +50,19 @@ def explain(
     The module stays as it was: each part in its mode, and every buffer with its values.
 
     The gradients are those of the score of class `target` (the most likely one by default), where the output has shape
-    (1, classes), else of the sum of all outputs. `classes` names them; `picture` is the input before normalisation,
+    (1, classes), else of the sum of all outputs. `classes` names them; `image` is the input before normalization,
     values in 0..1, to be shown in place of the input itself. `versus` is another network's gradient flow, drawn beside
     this one's.
 
     Raises UsageError for more than one example, a class that there is not, another number of names than of classes, a
-    picture that is none, and modules that cannot be captured.
+    image that is none, and modules that cannot be captured.
     """
     if x.ndim < 2 or x.shape[0] != 1:
         raise UsageError(f"explain takes one example, of shape (1, ...); got shape {tuple(x.shape)}.")
-    if picture is not None and (picture.ndim != 3 or len(picture) not in (1, 3)):
-        raise UsageError(f"the picture has shape (1 or 3, height, width), values in 0..1; got {tuple(picture.shape)}.")
+    if image is not None and (image.ndim != 3 or len(image) not in (1, 3)):
+        raise UsageError(f"the image has shape (1 or 3, height, width), values in 0..1; got {tuple(image.shape)}.")
     with evaluating(module), untouched(module):
-        return _explanation(module, x, name or type(module).__name__, target, classes, picture, plan, versus)
+        return _explanation(module, x, name or type(module).__name__, target, classes, image, plan, versus)
 
 
 def flow_of(module: nn.Module, x: Tensor, *, name: str, target: int | None = None) -> Flow:
@@ -80,7 +80,7 @@ def _explanation(
     name: str,
     target: int | None,
     classes: Sequence[str],
-    picture: Tensor | None,
+    image: Tensor | None,
     plan: Plan | None,
     versus: Flow | None,
 ) -> Explanation:
@@ -108,7 +108,7 @@ def _explanation(
         network=name,
         made=now(),
         input_shape=list(x.shape),
-        picture=input_picture(x) if picture is None else shown_picture(picture),
+        image=input_image(x) if image is None else shown_image(image),
         target=told.text,
         guesses=guesses,
         boxes=box_lines(work),

@@ -16,7 +16,7 @@ from convlens.core.explanation import (
     NodeLine,
     ParameterLine,
 )
-from convlens.explanation.pictures import filter_tiles, strongest_maps
+from convlens.explanation.images import filter_tiles, strongest_maps
 from convlens.explanation.statistics import numbers, rounded, statistics
 from convlens.gradient.backpropagate import Backpropagation
 from convlens.graph.cost import Cost
@@ -48,7 +48,7 @@ class Work:
     """Names of the parameters that a run's plan keeps fixed; None where there is no plan."""
     crossings: Collection[str]
     effective: Mapping[str, str]
-    """Pictures of effective receptive fields by node."""
+    """Images of effective receptive fields by node."""
 
 
 def node_lines(work: Work) -> list[NodeLine]:

@@ -80,7 +80,7 @@ def backpropagate(
 
     A value is freed as soon as nothing needs it, in either pass; with `keep` all stay for inspection. Gradients are
     computed for parameters that require them, and for inputs of floating dtype unless `input_gradients` is False, which
-    spares the first layer's gradient with respect to pictures. A parameter under two names (tied weights) appears under
+    spares the first layer's gradient with respect to images. A parameter under two names (tied weights) appears under
     the first, with the sum. A graph captured in training mode updates its running statistics once, as the module would.
 
     Raises UsageError for a wrong number of inputs and an upstream gradient of another shape; and, with its module and

@@ -1,6 +1,6 @@
 """Axis orders: which axis of a node's value is the batch, which the channels, which a place.
 
-Networks that normalise or multiply over the last axis exchange axes on the way, (N, C, H, W) to (N, H, W, C); what
+Networks that normalize or multiply over the last axis exchange axes on the way, (N, C, H, W) to (N, H, W, C); what
 reads a map must know where its channels are.
 """
 

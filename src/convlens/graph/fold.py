@@ -1,4 +1,4 @@
-"""Fold: batch normalisation in evaluation mode becomes part of the convolution before it.
+"""Fold: batch normalization in evaluation mode becomes part of the convolution before it.
 
 With the statistics μ, σ² fixed, γ (w ∗ x + b − μ) / √(σ² + ε) + β is the convolution with the filters w γ / √(σ² + ε)
 and the bias β + (b − μ) γ / √(σ² + ε): one pass over memory less for each.
@@ -31,7 +31,7 @@ def fold_batch_norm(graph: Graph) -> Graph:
         state |= {added[0].state: weight, added[1].state: bias}
         replaced = _with_state(convolution, norm, added)
         del nodes[convolution.name]
-        # Insertion order is the order of execution: state first, the convolution where the normalisation was.
+        # Insertion order is the order of execution: state first, the convolution where the normalization was.
         nodes = {**{node.name: node for node in added}, **nodes, norm.name: replaced}
     return _without_unread_state(Graph(nodes=tuple(nodes.values()), outputs=graph.outputs, state=state))
 
@@ -41,7 +41,7 @@ def _foldable_convolution(graph: Graph, norm: Node, readers: collections.Counter
         return None
     source = graph.by_name[norm.inputs[0]]
     alone = readers[source.name] == 1 and source.name not in graph.outputs
-    # Weights that are computed (standardised, divided by their norm) have values only when the graph runs.
+    # Weights that are computed (standardized, divided by their norm) have values only when the graph runs.
     known = all(graph.by_name[name].state for name in (*source.inputs[1:], *norm.inputs[1:]))
     return source if source.operator == _CONVOLUTION and alone and known else None
 

@@ -248,7 +248,7 @@ def shares_memory(node: Node) -> bool:
 
 
 def _running_statistics(node: Node) -> tuple[str, ...]:
-    """The buffers that a batch or instance normalisation updates when it uses the statistics of its input."""
+    """The buffers that a batch or instance normalization updates when it uses the statistics of its input."""
     if node.operator not in _KEEP_STATISTICS or node.arguments[5] is not True:
         return ()
     return tuple(ref.name for ref in node.arguments[3:5] if isinstance(ref, Ref))

@@ -1,7 +1,7 @@
 """Layout: the children of a box in layers from top to bottom, so that few edges cross.
 
 Sugiyama, Tagawa, Toda: Methods for visual understanding of hierarchical system structures, IEEE SMC 11(2), 1981: layers
-by the longest path, edges over several layers routed through places of their own, order by barycentres. Coordinates are
+by the longest path, edges over several layers routed through places of their own, order by barycenters. Coordinates are
 left to whoever draws, who knows how large each child is at the moment.
 """
 
@@ -55,7 +55,7 @@ def _ranks(box: Box) -> dict[str, int]:
 
 
 def _ordered(layers: list[list[str]], routes: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Each layer by the mean position of its neighbours, swept down and up."""
+    """Each layer by the mean position of its neighbors, swept down and up."""
     above: dict[str, list[str]] = {}
     below: dict[str, list[str]] = {}
     for route in routes:
@@ -64,19 +64,19 @@ def _ordered(layers: list[list[str]], routes: Sequence[Sequence[str]]) -> list[l
             below.setdefault(source, []).append(target)
     for sweep in range(_SWEEPS):
         down = sweep % 2 == 0
-        neighbours = above if down else below
+        neighbors = above if down else below
         order = range(1, len(layers)) if down else range(len(layers) - 2, -1, -1)
         for level in order:
             other = layers[level - 1 if down else level + 1]
-            _sort(layers[level], {name: i for i, name in enumerate(other)}, neighbours)
+            _sort(layers[level], {name: i for i, name in enumerate(other)}, neighbors)
     return layers
 
 
-def _sort(layer: list[str], position: Mapping[str, int], neighbours: Mapping[str, Sequence[str]]) -> None:
+def _sort(layer: list[str], position: Mapping[str, int], neighbors: Mapping[str, Sequence[str]]) -> None:
     own = {name: i for i, name in enumerate(layer)}
 
-    def barycentre(name: str) -> float:
-        found = [position[other] for other in neighbours.get(name, ()) if other in position]
+    def barycenter(name: str) -> float:
+        found = [position[other] for other in neighbors.get(name, ()) if other in position]
         return sum(found) / len(found) if found else own[name]
 
-    layer.sort(key=barycentre)
+    layer.sort(key=barycenter)

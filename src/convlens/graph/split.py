@@ -112,7 +112,7 @@ _VARIES_ONLY_WITH = ("train", "training", "dropout_p")
 
 
 def _varies(node: Node) -> bool:
-    """Whether the operator gives another value on another run: random, or normalising with the batch's statistics."""
+    """Whether the operator gives another value on another run: random, or normalizing with the batch's statistics."""
     if not isinstance(node.target, torch._ops.OpOverload):
         return False
     schema = node.target._schema.arguments

@@ -44,8 +44,8 @@ class AuxiliaryHead(nn.Module):
         return scores
 
 
-class NormalisedAuxiliaryHead(nn.Module):
-    """Inception v3's auxiliary classifier, with batch normalisation (arXiv:1512.00567, figure 8).
+class NormalizedAuxiliaryHead(nn.Module):
+    """Inception v3's auxiliary classifier, with batch normalization (arXiv:1512.00567, figure 8).
 
     Shapes: x is (batch, in_channels, height, width), the result (batch, classes).
     """

@@ -37,7 +37,7 @@ class ConvReLU(nn.Module):
 
 
 class ConvNorm(nn.Module):
-    """relu(batch normalisation(conv(x))).
+    """relu(batch normalization(conv(x))).
 
     The variance is floored by 0.001, as in the weights that Inception networks are published with.
     """

@@ -54,7 +54,7 @@ class GatedResidual(nn.Module):
 def identity_(convolution: nn.Conv2d, maps: int, noise: float = 0.0) -> None:
     """Fill a convolution so that it hands its input on, as the context module starts (Yu & Koltun, equations 4 and 5).
 
-    Its channels, before and after, are `maps` groups in order. The centre tap from channel a to channel b is
+    Its channels, before and after, are `maps` groups in order. The center tap from channel a to channel b is
     maps / out_channels where both are of one group: with the groups' shares added up, nothing is lost or gained from
     layer to layer. All other weights are drawn from N(0, (noise x maps / out_channels)²), biases are 0. With as many
     channels as maps and no noise, that is equation 4.

@@ -15,7 +15,7 @@ Middle = Callable[[int], nn.Module]
 
 
 class Initial(nn.Module):
-    """13 strided 3x3 filters beside a pooling of the 3 colours (figure 2, a): 16 channels of half the size."""
+    """13 strided 3x3 filters beside a pooling of the 3 colors (figure 2, a): 16 channels of half the size."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Initial(nn.Module):
         self.activation = nn.PReLU(16)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The filters' channels, then the colours, normalised and rectified."""
+        """The filters' channels, then the colors, normalized and rectified."""
         x = torch.cat((self.conv(x), self.pool(x)), dim=1)
         out: Tensor = self.activation(self.norm(x))
         return out

@@ -1,4 +1,4 @@
-"""Local response normalisation: a strong response damps those at the same place in the neighbouring channels.
+"""Local response normalization: a strong response damps those at the same place in the neighboring channels.
 
 Krizhevsky, Sutskever, Hinton: ImageNet Classification with Deep Convolutional Neural Networks, NIPS 2012,
 section 3.3.
@@ -20,7 +20,7 @@ class LocalResponseNorm(nn.Module):
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 
     def forward(self, x: Tensor) -> Tensor:
-        """The channels of x, each damped by its neighbours."""
+        """The channels of x, each damped by its neighbors."""
         channels, before = x.shape[1], self.size // 2
         # Not as a pooling over channels: with them as a spatial axis, a place would have no receptive field.
         squares = F.pad(x * x, (0, 0, 0, 0, before, self.size - 1 - before))

@@ -35,7 +35,7 @@ class PaddedIdentity(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """relu(F(x) + shortcut(x)), with batch normalisation behind each convolution; without an option, relu(F(x))."""
+    """relu(F(x) + shortcut(x)), with batch normalization behind each convolution; without an option, relu(F(x))."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class ResidualBlock(nn.Module):
 
 
 class PreActivationBlock(nn.Module):
-    """F(x) + shortcut(x), with batch normalisation and ReLU before each convolution (arXiv:1603.05027, figure 4e).
+    """F(x) + shortcut(x), with batch normalization and ReLU before each convolution (arXiv:1603.05027, figure 4e).
 
     The `first` block of a stage activates before the paths part, so that its shortcut too starts from activated
     values (there, appendix); the others leave x untouched on the way.

@@ -1,4 +1,4 @@
-"""Squeeze-and-excitation: channels weigh themselves by what the whole picture shows.
+"""Squeeze-and-excitation: channels weigh themselves by what the whole image shows.
 
 Hu, Shen, Sun: Squeeze-and-Excitation Networks, CVPR 2018, arXiv:1709.01507.
 """

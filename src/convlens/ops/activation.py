@@ -261,7 +261,7 @@ THRESHOLD = _activation(
 )
 
 
-# PReLU: a slope for each channel, which is learnt
+# PReLU: a slope for each channel, which is learned
 
 
 def _per_channel(weight: Tensor, u: Tensor) -> Tensor:
@@ -289,7 +289,7 @@ PRELU = operator(
     _prelu_gradient,
     _prelu_local_gradient,
     structure="elementwise",
-    formula="y = u where u > 0, else a u, a learnt for each channel;  ∂J/∂u = ∂J/∂y · (1 where u > 0, else a), "
+    formula="y = u where u > 0, else a u, a learned for each channel;  ∂J/∂u = ∂J/∂y · (1 where u > 0, else a), "
     "∂J/∂a = Σ ∂J/∂y · min(u, 0)",
     latex=r"y = \max(u, 0) + a \min(u, 0), \quad \frac{\partial J}{\partial a} = "
     r"\sum \frac{\partial J}{\partial y} \min(u, 0)",

@@ -46,5 +46,5 @@ EMBEDDING = operator(
     formula="y_i = row t_i of the table W;  ∂J/∂W_r = Σ ∂J/∂y_i over the i with t_i = r",
     latex=r"y_i = W_{t_i}, \quad \frac{\partial J}{\partial W_r} = \sum_{i:\ t_i = r} \frac{\partial J}{\partial y_i}",
     reads=reads_inputs(1),
-    window=NoRule("its input is a list of integers, not a picture"),
+    window=NoRule("its input is a list of integers, not an image"),
 )

@@ -1,6 +1,6 @@
-"""Batch, layer, group and instance normalisation, by torch's kernels.
+"""Batch, layer, group and instance normalization, by torch's kernels.
 
-Legend: û = (u - μ) / σ, y = γ û + β. The definition that the kernels must equal stands in normalisation_definition.py.
+Legend: û = (u - μ) / σ, y = γ û + β. The definition that the kernels must equal stands in normalization_definition.py.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from convlens.ops.dense import diagonal, selection_of
-from convlens.ops.normalization_definition import normalise, normalise_tensor
+from convlens.ops.normalization_definition import normalize, normalize_tensor
 from convlens.ops.record import (
     POINTWISE,
     WHOLE_INPUT,
@@ -64,13 +64,13 @@ def _role(wrt: int, *tensors: Tensor | None) -> int:
     return [position for position, tensor in enumerate(tensors) if tensor is not None][wrt]
 
 
-def _affine_tensor(role: int, parameter: Tensor, place: Callable[[Tensor], Tensor], normalised: Tensor) -> Tensor:
+def _affine_tensor(role: int, parameter: Tensor, place: Callable[[Tensor], Tensor], normalized: Tensor) -> Tensor:
     """∂y/∂γ = û where the element uses this γ, ∂y/∂β = 1 there; `place` lays a parameter out over the input."""
     chosen = selection_of(parameter, place)
-    return chosen if role == 2 else normalised.reshape(*normalised.shape, *(1,) * parameter.ndim) * chosen
+    return chosen if role == 2 else normalized.reshape(*normalized.shape, *(1,) * parameter.ndim) * chosen
 
 
-# Batch normalisation: statistics over the batch and all places, for each channel
+# Batch normalization: statistics over the batch and all places, for each channel
 
 
 def _per_channel(u: Tensor) -> Callable[[Tensor], Tensor]:
@@ -136,20 +136,20 @@ def _batch_norm_local_gradient(
     role = _role(local.wrt, u, weight, bias, running_mean, running_var)
     place = _per_channel(u)
     if training:
-        normalised, inverse = normalise(u, [0, *range(2, u.ndim)], eps)
+        normalized, inverse = normalize(u, [0, *range(2, u.ndim)], eps)
     else:
         assert running_mean is not None
         assert running_var is not None
         inverse = place(1 / torch.sqrt(running_var + eps))
-        normalised = (u - place(running_mean)) * inverse
+        normalized = (u - place(running_mean)) * inverse
     scale = torch.ones_like(u) if weight is None else place(weight)
     if role == 0 and training:
-        return normalise_tensor(normalised, inverse, scale, place(torch.arange(u.shape[1])))
+        return normalize_tensor(normalized, inverse, scale, place(torch.arange(u.shape[1])))
     if role == 0:
         return diagonal(scale * inverse)
     parameter = weight if role == 1 else bias
     assert parameter is not None
-    return _affine_tensor(role, parameter, place, normalised)
+    return _affine_tensor(role, parameter, place, normalized)
 
 
 def _batch_norm_window(_output: Shape, *args: Any) -> Seen:
@@ -161,7 +161,7 @@ BATCH_NORM = operator(
     _batch_norm,
     _batch_norm_gradient,
     _batch_norm_local_gradient,
-    structure="normalisation",
+    structure="normalization",
     formula=TRAINING_FORMULA.format(
         statistics="in training with mean μ and variance σ² of the channel over the batch and all places"
     )
@@ -173,7 +173,7 @@ BATCH_NORM = operator(
 )
 
 
-# Layer normalisation: statistics over the last axes, for each sample and place
+# Layer normalization: statistics over the last axes, for each sample and place
 
 
 def _layer_norm(
@@ -213,14 +213,14 @@ def _layer_norm_local_gradient(
     cudnn: bool = True,
 ) -> Tensor:
     role = _role(local.wrt, u, weight, bias)
-    normalised, inverse = normalise(u, [*range(-len(shape), 0)], eps)
+    normalized, inverse = normalize(u, [*range(-len(shape), 0)], eps)
     if role == 0:
         scale = torch.ones_like(u) if weight is None else weight.expand(u.shape)
         blocks = torch.arange(prod(u.shape[: -len(shape)])).reshape(*u.shape[: -len(shape)], *(1,) * len(shape))
-        return normalise_tensor(normalised, inverse.expand(u.shape), scale, blocks.expand(u.shape))
+        return normalize_tensor(normalized, inverse.expand(u.shape), scale, blocks.expand(u.shape))
     parameter = weight if role == 1 else bias
     assert parameter is not None
-    return _affine_tensor(role, parameter, lambda values: values.expand(u.shape), normalised)
+    return _affine_tensor(role, parameter, lambda values: values.expand(u.shape), normalized)
 
 
 LAYER_NORM = operator(
@@ -228,15 +228,15 @@ LAYER_NORM = operator(
     _layer_norm,
     _layer_norm_gradient,
     _layer_norm_local_gradient,
-    structure="normalisation",
+    structure="normalization",
     formula=TRAINING_FORMULA.format(statistics="mean μ and variance σ² of each sample and place over the last axes"),
     latex=TRAINING_LATEX,
     reads=_reads_all,
-    window=NoRule("it normalises the last axes, and leaves open which axes are spatial"),
+    window=NoRule("it normalizes the last axes, and leaves open which axes are spatial"),
 )
 
 
-# Group normalisation: statistics over a group of channels and all places, for each sample
+# Group normalization: statistics over a group of channels and all places, for each sample
 
 
 def _sizes(u: Tensor) -> tuple[int, int, int]:
@@ -295,14 +295,14 @@ def _group_norm_local_gradient(
     role = _role(local.wrt, u, weight, bias)
     place = _per_channel(u)
     grouped = u.reshape(u.shape[0], num_groups, -1)
-    normalised, inverse = (x.expand(grouped.shape).reshape(u.shape) for x in normalise(grouped, [2], eps))
+    normalized, inverse = (x.expand(grouped.shape).reshape(u.shape) for x in normalize(grouped, [2], eps))
     if role == 0:
         scale = torch.ones_like(u) if weight is None else place(weight)
         blocks = torch.arange(u.shape[0] * num_groups).reshape(u.shape[0], num_groups, 1)
-        return normalise_tensor(normalised, inverse, scale, blocks.expand(grouped.shape).reshape(u.shape))
+        return normalize_tensor(normalized, inverse, scale, blocks.expand(grouped.shape).reshape(u.shape))
     parameter = weight if role == 1 else bias
     assert parameter is not None
-    return _affine_tensor(role, parameter, place, normalised)
+    return _affine_tensor(role, parameter, place, normalized)
 
 
 GROUP_NORM = operator(
@@ -310,7 +310,7 @@ GROUP_NORM = operator(
     _group_norm,
     _group_norm_gradient,
     _group_norm_local_gradient,
-    structure="normalisation",
+    structure="normalization",
     formula=TRAINING_FORMULA.format(
         statistics="mean μ and variance σ² of each sample over a group of channels and all places"
     ),
@@ -320,7 +320,7 @@ GROUP_NORM = operator(
 )
 
 
-# Instance normalisation: statistics over the places of each sample and channel, each channel a group of its own
+# Instance normalization: statistics over the places of each sample and channel, each channel a group of its own
 
 
 def _instance_norm(
@@ -387,7 +387,7 @@ INSTANCE_NORM = operator(
     _instance_norm,
     _instance_norm_gradient,
     _instance_norm_local_gradient,
-    structure="normalisation",
+    structure="normalization",
     formula=TRAINING_FORMULA.format(statistics="mean μ and variance σ² of each channel of each sample over all places")
     + ".  Where running statistics are used, these are constants: ∂J/∂u = g / √(σ² + ε)",
     latex=TRAINING_LATEX,

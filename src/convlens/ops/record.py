@@ -23,7 +23,7 @@ Structure: TypeAlias = Literal[
     "sum",
     "matrix",
     "convolution",
-    "normalisation",
+    "normalization",
     "softmax",
     "attention",
     "loss",
@@ -106,7 +106,7 @@ class Operator:
     explicit NoRule. The rules take a context, then the operator's arguments exactly as they stand in the graph:
 
     - `forward(*args)` gives `(value, saved)`; `saved` is what the gradient needs beyond inputs and output, in memory
-      of its own. No argument is changed: batch normalisation in training mode leaves its running statistics alone.
+      of its own. No argument is changed: batch normalization in training mode leaves its running statistics alone.
     - `updating_forward(*args)` is `forward` for an operator that changes state when it runs (running statistics, a
       counter of batches), and changes it as torch does; None for all others.
     - `in_place(*args)` gives the value of `forward`, written over the first argument, which must have the value's shape

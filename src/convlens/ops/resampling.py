@@ -1,4 +1,4 @@
-"""Resampling of pictures: nearest, bilinear and bicubic, each a linear map of the input."""
+"""Resampling of images: nearest, bilinear and bicubic, each a linear map of the input."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def _resampling(kind: str, has_corners: bool, formula: str, latex: str) -> Opera
         formula=f"{formula};  ∂J/∂u_a = Σ_i w_ia ∂J/∂y_i",
         latex=rf"{latex}, \quad "
         rf"\frac{{\partial J}}{{\partial u_a}} = \sum_i w_{{ia}} \frac{{\partial J}}{{\partial y_i}}",
-        window=NoRule("neighbouring output places see the same input places: the stride is below one"),
+        window=NoRule("neighboring output places see the same input places: the stride is below one"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Views: the features of augmented pictures beside those of the plain ones, for the pictures that are trained on."""
+"""Views: the features of augmented images beside those of the plain ones, for the images that are trained on."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ from convlens.transfer.prefix import ExtractedFeatures
 def with_views(
     features: ExtractedFeatures, prepared: Prepared, manifest: Manifest, recipe: Recipe, progress: Progress
 ) -> ExtractedFeatures:
-    """The features with as many views of each training picture as the recipe wants, computed where they are missing."""
+    """The features with as many views of each training image as the recipe wants, computed where they are missing."""
     prefix = prepared.cut.prefix
     if not recipe.views or not prefix.operators:
         return features

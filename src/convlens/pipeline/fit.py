@@ -1,4 +1,4 @@
-"""Fit: from a prepared network and the features of pictures to a trained one, and how well it does."""
+"""Fit: from a prepared network and the features of images to a trained one, and how well it does."""
 
 import dataclasses
 import functools
@@ -16,8 +16,8 @@ from convlens.core.files import disk_errors_named, write_atomically
 from convlens.core.progress import Progress, Say
 from convlens.core.run import METRICS_FILE, EpochMetrics
 from convlens.data.augment import Augmentation
-from convlens.data.batches import centred
-from convlens.data.manifest import Manifest, Picture, Side
+from convlens.data.batches import centered
+from convlens.data.manifest import ImageFile, Manifest, Side
 from convlens.graph.run import run
 from convlens.pipeline.prepare import Prepared
 from convlens.pipeline.validate import CLOSED_FORM, refuse_single_values
@@ -51,7 +51,7 @@ class Fitting:
 
     @functools.cached_property
     def target(self) -> Target:
-        """What is learnt; numbers on the scale of the training pictures."""
+        """What is learned; numbers on the scale of the training images."""
         kind, names = self.manifest.target, self.manifest.classes
         return Regression.measured(names, self._labels("train")) if kind == "numbers" else task_of(kind, names)
 
@@ -81,38 +81,38 @@ class Fitting:
         )
 
     def examples(self, side: Side, *, augment: bool) -> FeatureExamples | PixelExamples:
-        """The pictures of one side: their features, or their pixels where nothing is frozen."""
-        pictures = self.manifest.side(side)
-        rows = self.features.table.rows(picture.sha256 for picture in pictures)
+        """The images of one side: their features, or their pixels where nothing is frozen."""
+        images = self.manifest.side(side)
+        rows = self.features.table.rows(image.sha256 for image in images)
         labels = self.target.encoded(self._labels(side))
-        files = [picture.file for picture in pictures]
+        files = [image.file for image in images]
         if self.prepared.cut.prefix.operators:
             views = self.features.views if augment else ()
-            return FeatureExamples(rows, labels, files, [view.rows(one.sha256 for one in pictures) for view in views])
-        transform = self._augmentation() if augment else centred
+            return FeatureExamples(rows, labels, files, [view.rows(one.sha256 for one in images) for view in views])
+        transform = self._augmentation() if augment else centered
         return PixelExamples(rows, labels, files, self.prepared.preprocessing, transform, self.recipe.device)
 
     def head_examples(self, side: Side) -> HeadExamples:
-        """What the head reads of the pictures of one side, unchanged ones."""
+        """What the head reads of the images of one side, unchanged ones."""
         return HeadExamples(self.prepared.cut, self.examples(side, augment=False))
 
     def growth(self, examples: FeatureExamples | PixelExamples) -> ProgressiveResizing | None:
-        """How the training examples grow, if they do. Raises UsageError where a part is computed once per picture."""
+        """How the training examples grow, if they do. Raises UsageError where a part is computed once per image."""
         if self.recipe.progressive == 1:
             return None
         if isinstance(examples, FeatureExamples):
             raise UsageError(
                 f"--progressive {self.recipe.progressive:g}: {self.recipe.backbone} begins with layers that train "
-                "nothing and are computed once, for one size of pictures. Leave the option out."
+                "nothing and are computed once, for one size of images. Leave the option out."
             )
         return ProgressiveResizing(sides=self.prepared.sides, examples=examples.at)
 
     def key(self) -> str:
         """SHA-256 of all that decides the outcome: a checkpoint with another key belongs to another training."""
-        sides = [[_identity(picture) for picture in self.manifest.side(side)] for side in ("train", "val")]
-        learnt = self.manifest.target, self.manifest.classes
+        sides = [[_identity(image) for image in self.manifest.side(side)] for side in ("train", "val")]
+        learned = self.manifest.target, self.manifest.classes
         began = self.prepared.weights.sha256, self.prepared.frozen_before  # a file may be replaced under its name
-        parts = [self.recipe.model_dump(), *began, *learnt, sides, torch.__version__, self.processes.count]
+        parts = [self.recipe.model_dump(), *began, *learned, sides, torch.__version__, self.processes.count]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def _train_forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -125,7 +125,7 @@ class Fitting:
         return cut.logits(run(cut.evaluation.suffix, *inputs), training=False)
 
     def _labels(self, side: Side) -> list[str]:
-        return [picture.label for picture in self.manifest.side(side)]
+        return [image.label for image in self.manifest.side(side)]
 
     def _rate_factors(self) -> dict[str, float]:
         """Layers that were trained before, and are no part of the head, learn more slowly."""
@@ -192,7 +192,7 @@ def in_stages(
 
 
 def _head_stage(fitting: Fitting, progress: Progress, on_epoch: OnEpoch) -> list[EpochMetrics]:
-    """Train the head alone on what it reads of each picture, which is computed once."""
+    """Train the head alone on what it reads of each image, which is computed once."""
     recipe = fitting.recipe.model_copy(
         update={"epochs": fitting.recipe.head_epochs, "cutmix": 0.0, "early_stopping": 0}
     )
@@ -248,7 +248,7 @@ def judged(fitting: Fitting, model: Model, side: Side) -> Predictions:
     logits = predict_logits(model, examples, fitting.processes)
     return Predictions(
         side=side,
-        pictures=fitting.manifest.side(side),
+        images=fitting.manifest.side(side),
         answers=fitting.target.answers(logits),
         evaluation=fitting.target.evaluate(logits, examples.labels),
     )
@@ -267,5 +267,5 @@ class _MetricsLog:
         self._lines = len(history)
 
 
-def _identity(picture: Picture) -> tuple[str, str]:
-    return picture.sha256, picture.label
+def _identity(image: ImageFile) -> tuple[str, str]:
+    return image.sha256, image.label

@@ -13,7 +13,7 @@ from convlens.transfer.prefix import ExtractedFeatures
 from convlens.zoo import PACKAGE
 
 _MOST_SAID = 20
-_FEW_PICTURES = 5
+_FEW_IMAGES = 5
 
 
 class Warnings:
@@ -49,7 +49,7 @@ def say_start(recipe: Recipe, say: Say) -> None:
 def say_found(manifest: Manifest, say: Say) -> None:
     """Say, before training, what there is to learn from and what is wrong with the rest."""
     sides = ", ".join(f"{len(manifest.side(side))} {side}" for side in SIDES if manifest.side(side))
-    say(f"{len(manifest.pictures)} pictures {_learnt(manifest)}: {sides}")
+    say(f"{len(manifest.images)} images {_learnt(manifest)}: {sides}")
     problems = manifest.problems
     if problems:
         say(f"{len(problems)} remarks on files, all of them in {BAD_FILES_FILE} of the run:")
@@ -62,7 +62,7 @@ def say_found(manifest: Manifest, say: Say) -> None:
 
 def say_loss(manifest: Manifest, say: Say) -> None:
     """Which loss is trained on, and why: a table may be taken for something else than it is."""
-    holds = "one class per picture" if manifest.target == "class" else manifest.target
+    holds = "one class per image" if manifest.target == "class" else manifest.target
     say(f"loss: {LOSSES[manifest.target]}, since the table of labels holds {holds} (if it does not: --learn)")
 
 
@@ -71,23 +71,23 @@ def warn_of_random_weights(recipe: Recipe, warn: Say) -> None:
     if recipe.weights == RANDOM and recipe.freeze != "none":
         trained = "pretrained" if is_of_timm(recipe.backbone) else "FILE"
         warn(
-            f"the frozen layers of {recipe.backbone} have random weights: nothing has been learnt in them. For real "
+            f"the frozen layers of {recipe.backbone} have random weights: nothing has been learned in them. For real "
             f"use give trained ones with --weights {trained}, or take --backbone house, whose weights travel with "
             "convlens."
         )
 
 
 def warn_of_data(manifest: Manifest, features: ExtractedFeatures, warn: Say) -> None:
-    """Warn of damage in the store, and of classes or labels with few pictures."""
+    """Warn of damage in the store, and of classes or labels with few images."""
     for path in (*features.table.shards.set_aside, *features.facts.shards.set_aside):
         warn(f"a damaged file of the feature store was set aside and computed anew: {path.name}")
     if manifest.target == "numbers":
         return
-    numbers = Counter(name for picture in manifest.side("train") for name in strata(manifest.target, picture.label))
-    few = [label for label in manifest.classes if numbers[label] < _FEW_PICTURES]
+    numbers = Counter(name for image in manifest.side("train") for name in strata(manifest.target, image.label))
+    few = [label for label in manifest.classes if numbers[label] < _FEW_IMAGES]
     if few:
         what = "classes" if manifest.target == "class" else "labels"
-        warn(f"fewer than {_FEW_PICTURES} training pictures in: {', '.join(few[:10])}. Expect little of these {what}.")
+        warn(f"fewer than {_FEW_IMAGES} training images in: {', '.join(few[:10])}. Expect little of these {what}.")
 
 
 def _learnt(manifest: Manifest) -> str:

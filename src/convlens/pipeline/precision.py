@@ -47,7 +47,7 @@ def _frozen(recipe: Recipe, prepared: Prepared, manifest: Manifest, cache: Path)
     stored = _stored(prepared, manifest, cache)
     if stored and known not in stored:
         return stored[0]
-    return known or _tried_if_long(contest, len(manifest.pictures) >= _LEAST_IMAGES, cache)
+    return known or _tried_if_long(contest, len(manifest.images) >= _LEAST_IMAGES, cache)
 
 
 def _trained(recipe: Recipe, prepared: Prepared, manifest: Manifest, cache: Path) -> Precision:
@@ -57,7 +57,7 @@ def _trained(recipe: Recipe, prepared: Prepared, manifest: Manifest, cache: Path
         return "fp32"
     if recipe.device == "cuda":
         return "bf16"
-    if len(manifest.pictures) * recipe.epochs / recipe.batch_size < _LEAST_STEPS:
+    if len(manifest.images) * recipe.epochs / recipe.batch_size < _LEAST_STEPS:
         return "fp32"  # never what a longer run has found: the same command would give other weights after it
     contest = trained_contest(suffix, recipe.batch_size)
     return remembered(contest, cache) or tried(contest, cache)
@@ -70,7 +70,7 @@ def _tried_if_long(contest: Contest, is_long: bool, cache: Path) -> Precision:
 def _stored(prepared: Prepared, manifest: Manifest, cache: Path) -> list[Precision]:
     """The formats in which the features of at least half the images are stored, that of the most first."""
     digest = prefix_digest(prepared.cut.prefix)
-    images = [picture.sha256 for picture in manifest.pictures]
+    images = [image.sha256 for image in manifest.images]
     keys = {one: feature_key(prepared.preprocessing, digest, number_format(one)) for one in _BOTH}
     counts = {one: num_stored(cache / "store", key, images) for one, key in keys.items()}
     ranked = sorted(_BOTH, key=lambda precision: -counts[precision])

@@ -38,19 +38,19 @@ class Prepared:
     frozen_before: str
     """Digest of the frozen part, to be compared with the one after training."""
     sides: tuple[int, ...]
-    """Of the training pictures in each epoch."""
+    """Of the training images in each epoch."""
     smaller: Mapping[int, Graph]
-    """The network as it trains on pictures of each side below the whole: a captured graph may hold sizes."""
+    """The network as it trains on images of each side below the whole: a captured graph may hold sizes."""
 
 
 def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepared:
     """The recipe's network for that many classes, ready to train; its weights are downloaded where that is needed.
 
-    Raises UsageError for a network that does not take colour pictures of that size, or gives no score per picture.
+    Raises UsageError for a network that does not take colour images of that size, or gives no score per image.
     """
     make_known(recipe.backbone)
     known = card(recipe.backbone)
-    _must_classify_pictures(known, recipe.size)
+    _must_classify_images(known, recipe.size)
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(recipe.seed, "weights"))
         weights = weights_file(recipe.backbone, recipe.weights, progress)
@@ -85,12 +85,12 @@ def _example(side: int) -> Tensor:
     return torch.zeros(2, 3, side, side)
 
 
-def _must_classify_pictures(known: NetworkCard, size: int) -> None:
+def _must_classify_images(known: NetworkCard, size: int) -> None:
     if known.input_shape[0] != 3 or known.output != "scores":
         shape = "x".join(map(str, known.input_shape))
         raise UsageError(
             f"--backbone {known.name} takes inputs of {shape} and gives {known.output}; training on a folder of "
-            "pictures needs one that takes three colours and gives scores (`convlens zoo` lists them all)."
+            "images needs one that takes three colors and gives scores (`convlens zoo` lists them all)."
         )
     if size < known.least_size:
         raise UsageError(f"--size {size}: the input of {known.name} needs a side of at least {known.least_size}.")

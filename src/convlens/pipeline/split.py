@@ -1,4 +1,4 @@
-"""Divide: which pictures are for training and which for judging, as a recipe says."""
+"""Divide: which images are for training and which for judging, as a recipe says."""
 
 import dataclasses
 from collections import Counter
@@ -14,12 +14,12 @@ from convlens.data.manifest import Manifest
 from convlens.data.neighbors import connected
 from convlens.data.perceptual_hash import alike
 from convlens.data.split_file import split_given_back
-from convlens.data.splits import Pairs, fold, split_pictures
+from convlens.data.splits import Pairs, fold, split_images
 from convlens.pipeline.layout import asked_layout
 from convlens.training.recipe import Recipe
 
 _LEAST_SCENE = 10
-"""Pictures: of few ones half may well be copies."""
+"""Images: of few ones half may well be copies."""
 
 
 def layout_of(recipe: Recipe) -> Layout:
@@ -43,35 +43,35 @@ def with_whole_paths(recipe: Recipe) -> Recipe:
 
 
 def divided(manifest: Manifest, recipe: Recipe, alike_pairs: Callable[[], Pairs]) -> Manifest:
-    """The manifest with a side for every picture. Those that look alike never stand on both sides.
+    """The manifest with a side for every image. Those that look alike never stand on both sides.
 
     `alike_pairs` gives what `likeness` found; it is asked only where something is to be divided. Raises UsageError for
-    a split file or a fold that there is not, DataError for one that does not fit the pictures.
+    a split file or a fold that there is not, DataError for one that does not fit the images.
     """
     if recipe.split:
         manifest = split_given_back(manifest, Path(recipe.split))
-    elif not recipe.fold and all(picture.side for picture in manifest.pictures):
+    elif not recipe.fold and all(image.side for image in manifest.images):
         return manifest
     pairs = alike_pairs()
     if recipe.fold:
         number, count = map(int, recipe.fold.split("/"))
         return fold(manifest, number, count, recipe.seed, pairs)
-    return split_pictures(manifest, recipe.val_fraction, recipe.seed, pairs)
+    return split_images(manifest, recipe.val_fraction, recipe.seed, pairs)
 
 
 def likeness(manifest: Manifest, facts: ImageMetadataStore, warn: Say) -> Pairs:
-    """Pairs of pictures, by their places, that look alike and are to stay on one side.
+    """Pairs of images, by their places, that look alike and are to stay on one side.
 
-    Where over half of all pictures are connected so, they are of one scene (a production line, a camera that does not
+    Where over half of all images are connected so, they are of one scene (a production line, a camera that does not
     move), and looking alike says nothing of them: there are no pairs then, and a warning.
     """
-    pairs = list(alike(facts.signatures([picture.sha256 for picture in manifest.pictures])))
-    groups = Counter(connected(len(manifest.pictures), pairs))
+    pairs = list(alike(facts.signatures([image.sha256 for image in manifest.images])))
+    groups = Counter(connected(len(manifest.images), pairs))
     ((_, largest),) = groups.most_common(1) or [(0, 0)]
-    if largest * 2 <= len(manifest.pictures) or largest < _LEAST_SCENE:
+    if largest * 2 <= len(manifest.images) or largest < _LEAST_SCENE:
         return pairs
     warn(
-        f"{largest} of {len(manifest.pictures)} pictures look alike, as of one scene: they are divided all the same. "
+        f"{largest} of {len(manifest.images)} images look alike, as of one scene: they are divided all the same. "
         "Where some are frames of one video, or copies, say so with --group-by, or a table with a column for groups."
     )
     return ()

@@ -22,7 +22,7 @@ def refuse_contradictions(recipe: Recipe) -> None:
     layout_of(recipe)  # refuses what tells about a table where none is given
     if recipe.batch_norm and recipe.batch_size == 1:
         raise UsageError(
-            "--batch-size 1: a head with --batch-norm needs at least two examples to normalise over. Give --batch-size "
+            "--batch-size 1: a head with --batch-norm needs at least two examples to normalize over. Give --batch-size "
             "2 or more, or leave --batch-norm out."
         )
     if recipe.head_epochs and recipe.freeze == "backbone" and not recipe.reopen and recipe.head != "own":
@@ -32,7 +32,7 @@ def refuse_contradictions(recipe: Recipe) -> None:
         )
     if recipe.views and recipe.freeze == "none":
         raise UsageError(
-            f"--views {recipe.views} keeps features of augmented pictures, and with --freeze none there are no frozen "
+            f"--views {recipe.views} keeps features of augmented images, and with --freeze none there are no frozen "
             "layers; fresh views are drawn every epoch then. Leave --views out."
         )
 
@@ -63,13 +63,13 @@ def refuse_wrong_minutes(checkpoint_minutes: float) -> None:
 
 
 def refuse_unfit_for_features(recipe: Recipe) -> None:
-    """Raises UsageError for what needs fresh pixels, where the features of whole pictures are stored."""
+    """Raises UsageError for what needs fresh pixels, where the features of whole images are stored."""
     _refuse_cutmix_of_features(recipe)
     _refuse_growth_of_features(recipe)
 
 
 def refuse_unfit_for(kind: TargetKind, recipe: Recipe) -> None:
-    """Raises UsageError for what a recipe asks for that makes no sense for what is learnt."""
+    """Raises UsageError for what a recipe asks for that makes no sense for what is learned."""
     if kind == "class":
         return
     classes_only = {"--head logistic": recipe.head == "logistic"}
@@ -80,16 +80,16 @@ def refuse_unfit_for(kind: TargetKind, recipe: Recipe) -> None:
         classes_only["--label-smoothing"] = recipe.label_smoothing > 0
     if asked := [option for option, is_asked in classes_only.items() if is_asked]:
         raise UsageError(
-            f"{asked[0]} goes with classes, and the table of labels holds {kind}, learnt by {LOSSES[kind]} loss. Leave "
-            "it out; or, if these are classes, say --learn class."
+            f"{asked[0]} goes with classes, and the table of labels holds {kind}, learned by {LOSSES[kind]} loss. "
+            "Leave it out; or, if these are classes, say --learn class."
         )
 
 
 def refuse_incomparable(kind: TargetKind) -> None:
-    """Raises UsageError where recipes cannot be held against each other picture by picture."""
+    """Raises UsageError where recipes cannot be held against each other image by image."""
     if kind != "class":
         raise UsageError(
-            f"compare counts the pictures that are classified rightly, and the table of labels holds {kind}. Train one "
+            f"compare counts the images that are classified rightly, and the table of labels holds {kind}. Train one "
             "recipe after the other with `convlens train --recipe`, with the same --seed; or, if these are classes, "
             "say --set learn=class."
         )
@@ -133,8 +133,8 @@ def _refuse_unfit_closed_form(recipe: Recipe) -> None:
 def _refuse_cutmix_of_features(recipe: Recipe) -> None:
     if recipe.cutmix and recipe.freeze != "none":
         raise UsageError(
-            f"--cutmix {recipe.cutmix:g} pastes parts of pictures into each other and needs --freeze none; with "
-            f"--freeze {recipe.freeze} the features of whole pictures are stored. Use --mixup, or --freeze none."
+            f"--cutmix {recipe.cutmix:g} pastes parts of images into each other and needs --freeze none; with "
+            f"--freeze {recipe.freeze} the features of whole images are stored. Use --mixup, or --freeze none."
         )
 
 

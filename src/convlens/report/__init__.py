@@ -1,1 +1,1 @@
-"""Records -> pictures and self-contained HTML. Runs nothing, imports no torch."""
+"""Records -> images and self-contained HTML. Runs nothing, imports no torch."""

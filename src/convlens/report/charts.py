@@ -18,7 +18,7 @@ from convlens.report.svg import FIRST, GRID, SECOND, in_report_style, inline_svg
 MAX_MARKERS = 30
 MAX_POINTS = 2000
 
-# One mid tone each, since a raster picture cannot follow the page from light to dark.
+# One mid tone each, since a raster image cannot follow the page from light to dark.
 _RIGHT_RGB = (0.13, 0.53, 0.85)
 _WRONG_RGB = (0.90, 0.45, 0.0)
 
@@ -83,7 +83,7 @@ def scatter(true: Sequence[float], said: Sequence[float], name: str) -> str:
     axes.set_xlabel("true")
     axes.set_ylabel("predicted")
     description = (
-        f"Predicted over true numbers of {len(true)} pictures; true ones lie between {number(min(true))} and "
+        f"Predicted over true numbers of {len(true)} images; true ones lie between {number(min(true))} and "
         f"{number(max(true))}, predicted ones between {number(min(said))} and {number(max(said))}. The dashed "
         "diagonal is where both are equal."
     )

@@ -41,7 +41,7 @@ class Finding:
     times: int
     used: bool
     advice: str
-    pictured: list[Shown]
+    imaged: list[Shown]
     listed: list[Problem]
 
 
@@ -58,7 +58,7 @@ def write_check_page(
             (one, [Shown(file=file, image=images.get(file)) for file in classes.get(one.name, ())])
             for one in record.classes
         ],
-        most=max((one.pictures for one in record.classes), default=0) or 1,
+        most=max((one.images for one in record.classes), default=0) or 1,
     )
     write_atomically(path, page)
 
@@ -87,7 +87,7 @@ def _findings(record: CheckRecord, images: Mapping[str, str]) -> list[Finding]:
             times=len(some),
             used=all(one.used for one in some),
             advice=ADVICE.get(reason, "nothing to do"),
-            pictured=[
+            imaged=[
                 Shown(
                     file=one.file,
                     image=images[one.file],

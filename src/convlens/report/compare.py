@@ -26,7 +26,7 @@ from convlens.report.pages import PAGES
 from convlens.report.svg import FIRST, GRID, SECOND, TEXT, in_report_style, inline_svg
 
 # Mid tones that hold on light and dark paper (Okabe and Ito); dashes tell lines of one colour apart.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7f00", "#7f7f7f")
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7f00", "#7f7f7f")
 _DASHES = ("-", "--", ":")
 
 
@@ -62,8 +62,8 @@ def _legend(rows: Sequence[ComparedRecipe]) -> list[LegendEntry]:
         LegendEntry(
             number=place,
             name=row.name,
-            colour=_COLOURS[place % len(_COLOURS)],
-            dashes=_DASHES[place // len(_COLOURS) % len(_DASHES)],
+            colour=_COLORS[place % len(_COLORS)],
+            dashes=_DASHES[place // len(_COLORS) % len(_DASHES)],
         )
         for place, row in enumerate(rows)
     ]
@@ -128,14 +128,14 @@ def _cost_chart(rows: Sequence[ComparedRecipe]) -> str:
 @in_report_style
 def _fraction_chart(points: Sequence[FractionPoint]) -> str:
     figure, axes = _figure(width=9.2, height=4.2)
-    pictures = [point.pictures for point in points]
+    images = [point.images for point in points]
     lines = (
         ("transfer", [p.transfer for p in points], [p.transfer_interval for p in points], FIRST, "-", "o"),
         ("from scratch", [p.scratch for p in points], [p.scratch_interval for p in points], SECOND, "--", "s"),
     )
     for name, values, intervals, colour, dashes, marker in lines:
         axes.errorbar(
-            pictures,
+            images,
             values,
             yerr=_reach(values, intervals),
             color=colour,
@@ -145,13 +145,13 @@ def _fraction_chart(points: Sequence[FractionPoint]) -> str:
             elinewidth=0.8,
         )
     axes.set_xscale("log")
-    axes.set_xlabel("training pictures")
+    axes.set_xlabel("training images")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     _accuracy_axis(axes)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     last = points[-1]
     description = (
-        f"Accuracy over the number of training pictures. With {last.pictures} of them transfer reaches "
+        f"Accuracy over the number of training images. With {last.images} of them transfer reaches "
         f"{percent(last.transfer)}, training from scratch {percent(last.scratch)}."
     )
     return inline_svg(figure, name="fractions", description=description)

@@ -17,7 +17,7 @@ from convlens.report.svg import GRID, TEXT, in_report_style, inline_svg, standal
 PAGE_FILE = "complexity.html"
 
 # Mid tones (Okabe and Ito), each with a marker of its own in the table, since colour alone must not tell.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7f00", "#7f7f7f")
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7f00", "#7f7f7f")
 _AREA_PER_PARAMETER = 900 / 144e6
 """Points squared; the largest network, VGG19, gets a circle of 34 points across."""
 _UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -33,8 +33,8 @@ class _Chart:
 
 
 _CHARTS = (
-    _Chart(name="multiply-adds", label="multiply-adds, forward pass of one picture", value=lambda p: p.multiply_adds),
-    _Chart(name="throughput", label="pictures per second, measured here", value=lambda p: p.pictures_per_second),
+    _Chart(name="multiply-adds", label="multiply-adds, forward pass of one image", value=lambda p: p.multiply_adds),
+    _Chart(name="throughput", label="images per second, measured here", value=lambda p: p.images_per_second),
 )
 
 
@@ -48,7 +48,7 @@ def write_complexity_pages(study: ComplexityStudy, folder: Path) -> Path:
         study=study,
         charts=[_inline(study, chart) for chart in charts],
         points=sorted(study.points, key=lambda point: -point.top1),
-        colours=_family_colours(study),
+        colors=_family_colors(study),
     )
     write_atomically(folder / PAGE_FILE, page)
     return folder / PAGE_FILE
@@ -73,16 +73,16 @@ def _standalone(study: ComplexityStudy, chart: _Chart) -> str:
 def _drawn(study: ComplexityStudy, chart: _Chart) -> tuple[Figure, dict[str, list[str]]]:
     figure = Figure(figsize=(9.2, 5.6), layout="constrained")
     axes = figure.add_subplot()
-    colours = _family_colours(study)
+    colors = _family_colors(study)
     drawn = [(point, x) for point in study.points if (x := chart.value(point)) is not None]
     axes.scatter(
         [x for _, x in drawn],
         [point.top1 for point, _ in drawn],
         s=[max(14.0, point.parameters * _AREA_PER_PARAMETER) for point, _ in drawn],
-        c=[colours[point.family] for point, _ in drawn],
+        c=[colors[point.family] for point, _ in drawn],
         alpha=0.55,
         linewidths=0.8,
-        edgecolors=[colours[point.family] for point, _ in drawn],
+        edgecolors=[colors[point.family] for point, _ in drawn],
     )
     _style_axes(axes, chart)
     place_labels(axes, [(x, point.top1, point.name) for point, x in drawn], TEXT)
@@ -113,7 +113,7 @@ def _size_legend(axes: Axes) -> None:
 
 
 def _told(point: ComplexityPoint) -> str:
-    speed = f", {point.pictures_per_second:.1f} pictures/s" if point.pictures_per_second else ""
+    speed = f", {point.images_per_second:.1f} images/s" if point.images_per_second else ""
     return (
         f"{point.name} ({point.year}): {point.top1:.1f} %, {_short(point.multiply_adds)} multiply-adds, "
         f"{_short(point.parameters)} parameters{speed}"
@@ -127,6 +127,6 @@ def _short(value: float) -> str:
     return f"{value:.3g}"
 
 
-def _family_colours(study: ComplexityStudy) -> dict[str, str]:
+def _family_colors(study: ComplexityStudy) -> dict[str, str]:
     families = list(dict.fromkeys(point.family for point in study.points))
-    return {family: _COLOURS[i % len(_COLOURS)] for i, family in enumerate(families)}
+    return {family: _COLORS[i % len(_COLORS)] for i, family in enumerate(families)}

@@ -18,7 +18,7 @@ _MAX_HEAT_MAP_SQUARES = 100
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClassRow:
-    """A class's scores, its number in the run's order (from 1), and its pictures per side of the split."""
+    """A class's scores, its number in the run's order (from 1), and its images per side of the split."""
 
     number: int
     score: ClassScore
@@ -67,9 +67,9 @@ def evaluation_view(
 
 
 def _heat_map(confusion: list[list[int]], block: int, side: str) -> str:
-    square = "one class" if block == 1 else f"{block} neighbouring classes"
+    square = "one class" if block == 1 else f"{block} neighboring classes"
     description = (
-        f"Confusion matrix of the {side} pictures over {counted(len(confusion), 'class', 'classes')}, a row "
+        f"Confusion matrix of the {side} images over {counted(len(confusion), 'class', 'classes')}, a row "
         f"or column for {square}. The most confused pairs and the scores of all classes are in the tables."
     )
     shares = row_shares(pooled(confusion, block))

@@ -15,7 +15,7 @@ def count(value: int) -> str:
 
 
 def counted(value: int, noun: str, plural: str | None = None) -> str:
-    """(1, 'picture') -> '1 picture'; (2, 'picture') -> '2 pictures'."""
+    """(1, 'image') -> '1 image'; (2, 'image') -> '2 images'."""
     return f"{count(value)}{NO_BREAK_SPACE}{noun if value == 1 else plural or noun + 's'}"
 
 

@@ -45,7 +45,7 @@ def read_epochs(run_folder: Path) -> list[EpochMetrics]:
 
 
 def read_numbers(run_folder: Path, names: Sequence[str], side: str) -> list[tuple[list[float], list[float]]]:
-    """The true and the predicted values of each number for the pictures of one side, from predictions.csv.
+    """The true and the predicted values of each number for the images of one side, from predictions.csv.
 
     Empty where that file is missing or another one: the page goes without what it would draw of them.
     """

@@ -32,7 +32,7 @@ MAX_OPEN_ROWS = 20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pictured:
+class ExplainedMistake:
     """A mistake, its thumbnail as a data URI, and the page that explains it; None for files that are not there."""
 
     mistake: Mistake
@@ -68,7 +68,7 @@ def write_run_report(run_folder: Path) -> Path:
     """
     record, epochs = read_run(run_folder), read_epochs(run_folder)
     gallery = [
-        Pictured(
+        ExplainedMistake(
             mistake=mistake,
             image=read_thumbnail(run_folder, mistake.thumbnail),
             explained=_explained(run_folder, mistake),
@@ -90,7 +90,7 @@ def _explained(run_folder: Path, mistake: Mistake) -> str | None:
     return place if (run_folder / place).is_file() else None
 
 
-def _page(run_folder: Path, record: RunRecord, epochs: list[EpochMetrics], gallery: list[Pictured]) -> str:
+def _page(run_folder: Path, record: RunRecord, epochs: list[EpochMetrics], gallery: list[ExplainedMistake]) -> str:
     sides = [("validation", record.validation), ("test", record.test)]
     return PAGES.get_template("run.html.jinja").render(
         record=record,
@@ -137,7 +137,7 @@ def time_parts(seconds: Seconds) -> list[TimePart]:
     parts = {
         "scan the folder": seconds.scan,
         "capture and cut the network": seconds.capture,
-        "frozen part: wait for decoded pictures": seconds.decode,
+        "frozen part: wait for decoded images": seconds.decode,
         "frozen part: forward pass": max(0.0, seconds.prefix - seconds.decode),
         "fit the trained part": seconds.fit,
         "evaluate": seconds.evaluate,

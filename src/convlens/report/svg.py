@@ -1,6 +1,6 @@
-"""A matplotlib figure as inline SVG that follows the page's colours, light and dark.
+"""A matplotlib figure as inline SVG that follows the page's colors, light and dark.
 
-matplotlib writes fixed colours. Each role below is therefore drawn in a colour that nothing else uses, and
+matplotlib writes fixed colors. Each role below is therefore drawn in a colour that nothing else uses, and
 CSS takes its place afterwards. Namespaces go too: SVG inside HTML needs none, so the page names no address.
 """
 
@@ -17,9 +17,9 @@ GRID = "#000002"
 FIRST = "#000003"
 SECOND = "#000004"
 
-_CSS_COLOURS = {TEXT: "currentColor", GRID: "var(--grid)", FIRST: "var(--first)", SECOND: "var(--second)"}
+_CSS_COLORS = {TEXT: "currentColor", GRID: "var(--grid)", FIRST: "var(--first)", SECOND: "var(--second)"}
 
-_PRINTED_COLOURS = {TEXT: "#1b1f24", GRID: "#c3cad2", FIRST: "#0072b2", SECOND: "#c04e00"}
+_PRINTED_COLORS = {TEXT: "#1b1f24", GRID: "#c3cad2", FIRST: "#0072b2", SECOND: "#c04e00"}
 
 _STYLE = {
     "axes.axisbelow": True,
@@ -75,7 +75,7 @@ def standalone_svg(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", facecolor="white", metadata={"Date": None})
     text = buffer.getvalue()
-    for drawn, colour in _PRINTED_COLOURS.items():
+    for drawn, colour in _PRINTED_COLORS.items():
         text = text.replace(drawn, colour)
     return text
 
@@ -99,7 +99,7 @@ def _restyled(key: str, value: str, name: str) -> str:
     if key == "style":
         # The font's family is the page's; only the size is the chart's.
         value = re.sub(r"font-family: [^;]*;?", "", value)
-        for drawn, css in _CSS_COLOURS.items():
+        for drawn, css in _CSS_COLORS.items():
             value = value.replace(drawn, css)
     return value
 

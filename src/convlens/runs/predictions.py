@@ -1,4 +1,4 @@
-"""What a trained network says of pictures, in a table, and where it is most wrong."""
+"""What a trained network says of images, in a table, and where it is most wrong."""
 
 import csv
 import dataclasses
@@ -12,7 +12,7 @@ from convlens.core.files import write_atomically
 from convlens.core.run import THUMBNAILS_FOLDER, AnyEvaluation, Mistake
 from convlens.core.target import parts_of
 from convlens.data.image_metadata import ImageMetadataStore
-from convlens.data.manifest import Picture, Side
+from convlens.data.manifest import ImageFile, Side
 from convlens.training.task import Target
 
 _MOST_MISTAKES = 24
@@ -21,10 +21,10 @@ _LIKELIEST = 5
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """Pictures of one side with what the network says of them, and how well that does."""
+    """Images of one side with what the network says of them, and how well that does."""
 
     side: Side
-    pictures: tuple[Picture, ...]
+    images: tuple[ImageFile, ...]
     answers: Tensor
     """Probabilities, or numbers, of shape (N, classes, labels or numbers)."""
     evaluation: AnyEvaluation
@@ -43,44 +43,44 @@ def predictions_table(judged: Sequence[Predictions], target: Target) -> str:
         columns = ["true", "predicted", *(f"p({name})" for name in target.names)]
     table.writerow(["file", "side", *columns])
     for one in judged:
-        for picture, row in zip(one.pictures, one.answers.tolist(), strict=True):
-            table.writerow([picture.file, one.side, *_cells(picture, row, target)])
+        for image, row in zip(one.images, one.answers.tolist(), strict=True):
+            table.writerow([image.file, one.side, *_cells(image, row, target)])
     return text.getvalue()
 
 
-def _cells(picture: Picture, row: Sequence[float], target: Target) -> list[str]:
+def _cells(image: ImageFile, row: Sequence[float], target: Target) -> list[str]:
     if target.kind == "numbers":
-        pairs = zip(parts_of(picture.label), row, strict=True)
+        pairs = zip(parts_of(image.label), row, strict=True)
         return [cell for true, said in pairs for cell in (f"{float(true):.6g}", f"{said:.6g}")]
-    return [picture.label, target.label(row), *(f"{p:.6f}" for p in row)]
+    return [image.label, target.label(row), *(f"{p:.6f}" for p in row)]
 
 
 def worst_mistakes(folder: Path, judged: Predictions, target: Target, facts: ImageMetadataStore) -> list[Mistake]:
-    """The pictures that were told worst, the worst first, with their thumbnails written below the folder.
+    """The images that were told worst, the worst first, with their thumbnails written below the folder.
 
     Of classes and labels, those where one was told wrongly, by how unlikely the truth was said to be; of numbers, those
     that are farthest off.
     """
-    losses = target.wrongness(judged.answers, target.encoded(picture.label for picture in judged.pictures))
+    losses = target.wrongness(judged.answers, target.encoded(image.label for image in judged.images))
     places = [place for place, loss in enumerate(losses.tolist()) if loss > 0]
-    worst = sorted(places, key=lambda place: (-losses[place].item(), judged.pictures[place].file))
+    worst = sorted(places, key=lambda place: (-losses[place].item(), judged.images[place].file))
     return [
-        _mistake(folder, rank, judged.pictures[place], judged.answers[place].tolist(), target, facts)
+        _mistake(folder, rank, judged.images[place], judged.answers[place].tolist(), target, facts)
         for rank, place in enumerate(worst[:_MOST_MISTAKES])
     ]
 
 
 def _mistake(
-    folder: Path, rank: int, picture: Picture, row: Sequence[float], target: Target, facts: ImageMetadataStore
+    folder: Path, rank: int, image: ImageFile, row: Sequence[float], target: Target, facts: ImageMetadataStore
 ) -> Mistake:
     thumbnail = f"{THUMBNAILS_FOLDER}/{rank:02d}.jpg"
-    write_atomically(folder / thumbnail, facts.thumbnail(picture.sha256))
-    true = [picture.label] if target.kind == "class" else parts_of(picture.label)
+    write_atomically(folder / thumbnail, facts.thumbnail(image.sha256))
+    true = [image.label] if target.kind == "class" else parts_of(image.label)
     likeliest = sorted(range(len(row)), key=lambda i: -row[i])
     shown = [i for i in likeliest if i in likeliest[:_LIKELIEST] or target.names[i] in true]
     return Mistake(
-        file=picture.file,
-        true=target.label([float(part) for part in true]) if target.kind == "numbers" else picture.label,
+        file=image.file,
+        true=target.label([float(part) for part in true]) if target.kind == "numbers" else image.label,
         predicted=target.label(row),
         probabilities={} if target.kind == "numbers" else {target.names[i]: row[i] for i in shown},
         thumbnail=thumbnail,

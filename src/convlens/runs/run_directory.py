@@ -37,7 +37,7 @@ class Begun(Record):
     version: Literal[1] = 1
     created: str
     folder: str
-    """Of the pictures, as an absolute path."""
+    """Of the images, as an absolute path."""
     recipe: Recipe
 
 

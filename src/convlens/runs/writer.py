@@ -123,7 +123,7 @@ def _record(target: Path, result: RunResult, mistakes: list[Mistake]) -> RunReco
         target=result.target.kind,
         loss=LOSSES[result.target.kind],
         classes=list(manifest.classes),
-        images=_counts(Counter(picture.side for picture in manifest.pictures)),
+        images=_counts(Counter(image.side for image in manifest.images)),
         images_per_class=_counts_per_class(manifest),
         bad_files=list(manifest.problems),
         features=result.features,
@@ -148,9 +148,9 @@ def _counts(sides: Counter[Side | None]) -> ImageCounts:
 
 def _counts_per_class(manifest: Manifest) -> dict[str, ImageCounts]:
     sides: dict[str, Counter[Side | None]] = {name: Counter() for name in manifest.classes}
-    for picture in manifest.pictures:
-        for name in strata(manifest.target, picture.label):
-            sides[name][picture.side] += 1
+    for image in manifest.images:
+        for name in strata(manifest.target, image.label):
+            sides[name][image.side] += 1
     return {name: _counts(counter) for name, counter in sides.items()} if manifest.target != "numbers" else {}
 
 

@@ -50,7 +50,7 @@ def study_complexity(
 ) -> ComplexityStudy:
     """The study of these networks; by default all whose accuracy on ImageNet was published.
 
-    With `measure`, each runs on random pictures in float32, channels last, in batches of `batch`: the median over at
+    With `measure`, each runs on random images in float32, channels last, in batches of `batch`: the median over at
     least three passes and half a second. Points that are `kept` are not made again, and others are kept as they come.
     Raises UsageError for a network without published accuracy on ImageNet, before anything is measured.
     """
@@ -91,7 +91,7 @@ def complexity_pages(
 def _chosen(networks: Sequence[str], batch: int) -> Sequence[str]:
     """The networks of the study; what cannot be studied is refused before anything is measured."""
     if batch < 1:
-        raise UsageError(f"--batch {batch}: at least one picture per pass is needed.")
+        raise UsageError(f"--batch {batch}: at least one image per pass is needed.")
     for name in networks:
         if _accuracy(name) is None:
             raise UsageError(
@@ -125,7 +125,7 @@ def _point(name: str, batch: int | None) -> ComplexityPoint:
         multiply_adds=total.multiply_adds,
         activation_bytes=total.activation_bytes,
         size=known.input_shape[-1],
-        pictures_per_second=None if batch is None else _pictures_per_second(module, (batch, *known.input_shape)),
+        images_per_second=None if batch is None else _images_per_second(module, (batch, *known.input_shape)),
     )
 
 
@@ -133,18 +133,18 @@ def _family(name: str) -> str:
     return next((family for start, family in _FAMILIES.items() if name.startswith(start)), name)
 
 
-def _pictures_per_second(blueprint: nn.Module, shape: tuple[int, ...]) -> float:
+def _images_per_second(blueprint: nn.Module, shape: tuple[int, ...]) -> float:
     """The median rate of the forward pass; the weights' values do not matter to it, as long as they are ordinary."""
     module = blueprint.to_empty(device="cpu")
     with torch.inference_mode():
         for tensor in itertools.chain(module.parameters(), module.buffers()):
             tensor.fill_(0.01 if tensor.is_floating_point() else 0)
         module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        pictures = torch.randn(shape).to(memory_format=torch.channels_last)
-        module(pictures)
+        images = torch.randn(shape).to(memory_format=torch.channels_last)
+        module(images)
         seconds: list[float] = []
         while len(seconds) < _LEAST_PASSES or sum(seconds) < _LEAST_SECONDS:
             start = time.perf_counter()
-            module(pictures)
+            module(images)
             seconds.append(time.perf_counter() - start)
     return shape[0] / statistics.median(seconds)

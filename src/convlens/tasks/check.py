@@ -17,13 +17,13 @@ from convlens.core.progress import Progress, silent
 from convlens.core.records import now
 from convlens.core.run import Problem
 from convlens.core.target import strata
-from convlens.data.decode import THUMBNAIL_SIDE, BadPicture, opened, thumbnail_of
+from convlens.data.decode import THUMBNAIL_SIDE, BadImage, opened, thumbnail_of
 from convlens.data.examine import Examination, examine
 from convlens.data.foreign import DOCUMENT, FOREIGN
-from convlens.data.manifest import EMPTY_CLASS, Manifest, Picture
+from convlens.data.manifest import EMPTY_CLASS, ImageFile, Manifest
 from convlens.data.neighbors import connected
 from convlens.data.perceptual_hash import alike
-from convlens.data.scan import duplicates, labelled_pictures
+from convlens.data.scan import duplicates, labeled_images
 from convlens.pipeline.layout import asked_layout
 from convlens.report.check_page import PAGE_THUMBNAILS, THUMBNAILS_PER_REASON, write_check_page
 
@@ -34,7 +34,7 @@ _OF_NO_IMAGE = {EMPTY_CLASS, FOREIGN, DOCUMENT}
 _LEAST_PER_CLASS, _MOST_PER_CLASS = 1, 12
 
 
-def check_pictures(
+def check_images(
     folder: str | Path,
     *,
     labels: str | Path | None = None,
@@ -46,7 +46,7 @@ def check_pictures(
     fix_list: str | Path | None = None,
     progress: Progress = silent,
 ) -> CheckRecord:
-    """What is in a folder of pictures and what is wrong with it, file by file; nothing in it is ever changed.
+    """What is in a folder of images and what is wrong with it, file by file; nothing in it is ever changed.
 
     `folder`, `labels`, `nested`, `learn` and `label_columns` are as in `train`. `most_bad` is the part of files that
     may be unusable before `too_bad` holds. `html` is a page to be written, with thumbnails class by class; `fix_list` a
@@ -60,12 +60,12 @@ def check_pictures(
     _refuse_folder("--fix-list", fix_list, "check.csv")
     start = time.perf_counter()
     layout = asked_layout(labels, nested=nested, learn=learn, label_columns=label_columns)
-    manifest = labelled_pictures(folder, progress, layout)
-    examined, bad, remarks = _examined(manifest.pictures, progress)
-    usable = [picture for picture in manifest.pictures if picture.file in examined]
+    manifest = labeled_images(folder, progress, layout)
+    examined, bad, remarks = _examined(manifest.images, progress)
+    usable = [image for image in manifest.images if image.file in examined]
     twice = _named_by_side(duplicates(tuple(usable)), manifest)
     copies = {one.file for one in twice}
-    single = [picture for picture in usable if picture.file not in copies]
+    single = [image for image in usable if image.file not in copies]
     likes = _likes(single, examined)
     similar = [_likeness(one, like) for one, like in likes]
     problems = [*manifest.problems, *bad, *twice, *similar, *remarks]
@@ -83,71 +83,71 @@ def _refuse_folder(option: str, path: str | Path | None, name: str) -> None:
         raise UsageError(f"{option} {path} is a folder. Give the name of a file, such as {folder / name}.")
 
 
-_Outcome = tuple[Picture, Examination | BadPicture]
+_Outcome = tuple[ImageFile, Examination | BadImage]
 _Examined = dict[str, Examination]
 
 
-def _examined(pictures: Sequence[Picture], progress: Progress) -> tuple[_Examined, list[Problem], list[Problem]]:
-    """Examinations by file, files that give no picture, and remarks on those that do."""
-    groups = [pictures[start : start + _FILES_PER_TASK] for start in range(0, len(pictures), _FILES_PER_TASK)]
+def _examined(images: Sequence[ImageFile], progress: Progress) -> tuple[_Examined, list[Problem], list[Problem]]:
+    """Examinations by file, files that give no image, and remarks on those that do."""
+    groups = [images[start : start + _FILES_PER_TASK] for start in range(0, len(images), _FILES_PER_TASK)]
     examined: _Examined = {}
     bad: list[Problem] = []
     remarks: list[Problem] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool, progress("check", len(pictures)) as advance:
+    with ThreadPoolExecutor(os.cpu_count()) as pool, progress("check", len(images)) as advance:
         for outcomes in pool.map(_outcomes, groups):
-            for picture, outcome in outcomes:
-                if isinstance(outcome, BadPicture):
-                    bad.append(_problem(picture, outcome.reason, outcome.detail, used=False))
+            for image, outcome in outcomes:
+                if isinstance(outcome, BadImage):
+                    bad.append(_problem(image, outcome.reason, outcome.detail, used=False))
                 else:
-                    examined[picture.file] = outcome._replace(remarks=())
-                    remarks += [_problem(picture, *remark) for remark in outcome.remarks]
+                    examined[image.file] = outcome._replace(remarks=())
+                    remarks += [_problem(image, *remark) for remark in outcome.remarks]
             advance(len(outcomes))
     return examined, bad, remarks
 
 
-def _outcomes(pictures: Sequence[Picture]) -> list[_Outcome]:
-    return [(picture, _outcome(picture)) for picture in pictures]
+def _outcomes(images: Sequence[ImageFile]) -> list[_Outcome]:
+    return [(image, _outcome(image)) for image in images]
 
 
-def _outcome(picture: Picture) -> Examination | BadPicture:
+def _outcome(image: ImageFile) -> Examination | BadImage:
     try:
-        return examine(picture.path.read_bytes(), picture.file)
-    except BadPicture as bad:
+        return examine(image.path.read_bytes(), image.file)
+    except BadImage as bad:
         return bad
     except OSError as error:
-        return BadPicture(reason="unreadable", detail=error.strerror or str(error), lasting=False)
+        return BadImage(reason="unreadable", detail=error.strerror or str(error), lasting=False)
 
 
-def _problem(picture: Picture, reason: str, detail: str, used: bool = True) -> Problem:
-    return Problem(file=picture.file, reason=reason, detail=detail, used=used)
+def _problem(image: ImageFile, reason: str, detail: str, used: bool = True) -> Problem:
+    return Problem(file=image.file, reason=reason, detail=detail, used=used)
 
 
 def _named_by_side(problems: Sequence[Problem], manifest: Manifest) -> list[Problem]:
     """Duplicates, those over two sides of a split under a name of their own."""
     copies = {one.file for one in problems}
-    hashes = {picture.sha256 for picture in manifest.pictures if picture.file in copies}
+    hashes = {image.sha256 for image in manifest.images if image.file in copies}
     sides: defaultdict[str, set[str | None]] = defaultdict(set)
-    for picture in manifest.pictures:
-        if picture.sha256 in hashes:
-            sides[picture.sha256].add(picture.side)
-    over = {picture.file for picture in manifest.pictures if len(sides.get(picture.sha256, ())) > 1}
+    for image in manifest.images:
+        if image.sha256 in hashes:
+            sides[image.sha256].add(image.side)
+    over = {image.file for image in manifest.images if len(sides.get(image.sha256, ())) > 1}
     return [
         one.model_copy(update={"reason": "two-sides"}) if one.reason == "duplicate" and one.file in over else one
         for one in problems
     ]
 
 
-def _likes(pictures: Sequence[Picture], examined: _Examined) -> list[tuple[Picture, Picture]]:
+def _likes(images: Sequence[ImageFile], examined: _Examined) -> list[tuple[ImageFile, ImageFile]]:
     """All images that look like another one, but the first of each such group, each with one that it looks like."""
-    pairs = list(alike([examined[picture.file].signature for picture in pictures]))
+    pairs = list(alike([examined[image.file].signature for image in images]))
     likes: dict[int, int] = {}
     for one, other in [*pairs, *((other, one) for one, other in pairs)]:
         likes[one] = min(other, likes.get(one, other))
-    groups = connected(len(pictures), pairs)
-    return [(pictures[place], pictures[likes[place]]) for place in sorted(likes) if groups[place] != place]
+    groups = connected(len(images), pairs)
+    return [(images[place], images[likes[place]]) for place in sorted(likes) if groups[place] != place]
 
 
-def _likeness(one: Picture, first: Picture) -> Problem:
+def _likeness(one: ImageFile, first: ImageFile) -> Problem:
     if one.label != first.label:
         return _problem(one, "alike-two-labels", f"looks like {first.file}, which is {first.label!r}")
     if one.side != first.side:
@@ -159,15 +159,15 @@ def _record(
     manifest: Manifest,
     examined: _Examined,
     problems: list[Problem],
-    likes: list[tuple[Picture, Picture]],
+    likes: list[tuple[ImageFile, ImageFile]],
     most_bad: float,
     seconds: float,
 ) -> CheckRecord:
     of_files = [one for one in problems if one.reason not in _OF_NO_IMAGE]
     ruled_out = {one.file for one in of_files if not one.used}
-    files = len({picture.file for picture in manifest.pictures} | {one.file for one in of_files})
+    files = len({image.file for image in manifest.images} | {one.file for one in of_files})
     classes = _class_counts(manifest, ruled_out)
-    least = min((one.pictures for one in classes), default=0)
+    least = min((one.images for one in classes), default=0)
     sides = [min(one.size) for one in examined.values()]
     return CheckRecord(
         folder=manifest.folder,
@@ -175,7 +175,7 @@ def _record(
         files=files,
         usable=files - len(ruled_out),
         classes=classes,
-        imbalance=max(one.pictures for one in classes) / least if least else None,
+        imbalance=max(one.images for one in classes) / least if least else None,
         formats=dict(Counter(one.format for one in examined.values()).most_common()),
         shorter_side=(min(sides), round(statistics.median(sides)), max(sides)) if sides else None,
         reasons=dict(Counter(one.reason for one in problems).most_common()),
@@ -184,7 +184,7 @@ def _record(
         bad_share=len(ruled_out) / files if files else 0.0,
         most_bad=most_bad,
         seconds=seconds,
-        pictures_per_second=len(manifest.pictures) / seconds,
+        images_per_second=len(manifest.images) / seconds,
     )
 
 
@@ -192,9 +192,9 @@ def _class_counts(manifest: Manifest, ruled_out: set[str]) -> list[ClassCount]:
     if manifest.target == "numbers":
         return []
     counts: dict[str, Counter[str]] = {name: Counter() for name in manifest.classes}
-    for picture in manifest.pictures:
-        for name in strata(manifest.target, picture.label):
-            counts[name]["not_used" if picture.file in ruled_out else picture.side or "unsplit"] += 1
+    for image in manifest.images:
+        for name in strata(manifest.target, image.label):
+            counts[name]["not_used" if image.file in ruled_out else image.side or "unsplit"] += 1
     keys = ("train", "val", "test", "unsplit", "not_used")
     return [ClassCount(name=name, **{key: count[key] for key in keys}) for name, count in counts.items()]
 
@@ -213,20 +213,20 @@ def _thumbnails(manifest: Manifest, record: CheckRecord) -> tuple[dict[str, list
     """The files to be shown of each class, and the thumbnails of these and of the first ones of each reason."""
     ruled_out = {one.file for one in record.problems if not one.used}
     each = max(_LEAST_PER_CLASS, min(_MOST_PER_CLASS, PAGE_THUMBNAILS // max(1, len(manifest.classes))))
-    by_class: dict[str, list[Picture]] = {name: [] for name in manifest.classes}
-    for picture in manifest.pictures:
-        for name in strata(manifest.target, picture.label) if picture.file not in ruled_out else ():
-            by_class[name].append(picture)
+    by_class: dict[str, list[ImageFile]] = {name: [] for name in manifest.classes}
+    for image in manifest.images:
+        for name in strata(manifest.target, image.label) if image.file not in ruled_out else ():
+            by_class[name].append(image)
     # By hash: some of all, and the same ones each time.
     shown = {name: sorted(some, key=lambda one: one.sha256)[:each] for name, some in by_class.items()}
     of_reasons = set(_of_each_reason(record.problems))
     likes = {record.likes[file] for file in of_reasons if file in record.likes}
-    wanted = {picture.file for some in shown.values() for picture in some} | of_reasons | likes
-    chosen = [picture for picture in manifest.pictures if picture.file in wanted]
+    wanted = {image.file for some in shown.values() for image in some} | of_reasons | likes
+    chosen = [image for image in manifest.images if image.file in wanted]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         drawn = zip(chosen, pool.map(_thumbnail, chosen), strict=True)
-        thumbnails = {picture.file: thumbnail for picture, thumbnail in drawn if thumbnail}
-    return {name: [picture.file for picture in some] for name, some in shown.items()}, thumbnails
+        thumbnails = {image.file: thumbnail for image, thumbnail in drawn if thumbnail}
+    return {name: [image.file for image in some] for name, some in shown.items()}, thumbnails
 
 
 def _of_each_reason(problems: Iterable[Problem]) -> Iterator[str]:
@@ -237,8 +237,8 @@ def _of_each_reason(problems: Iterable[Problem]) -> Iterator[str]:
             yield one.file
 
 
-def _thumbnail(picture: Picture) -> bytes:
+def _thumbnail(image: ImageFile) -> bytes:
     try:
-        return thumbnail_of(opened(picture.path.read_bytes(), at_least=THUMBNAIL_SIDE).rgb)
-    except (BadPicture, OSError):
+        return thumbnail_of(opened(image.path.read_bytes(), at_least=THUMBNAIL_SIDE).rgb)
+    except (BadImage, OSError):
         return b""

@@ -1,4 +1,4 @@
-"""Collect: a data set from keywords, one class folder per word, with whose every picture is."""
+"""Collect: a data set from keywords, one class folder per word, with whose every image is."""
 
 import contextlib
 import time
@@ -40,10 +40,10 @@ def collect(
     progress: Progress = silent,
     say: Say = unsaid,
 ) -> CollectionRecord:
-    """The record of a collection: for every word a class folder in `out` with up to `count` pictures.
+    """The record of a collection: for every word a class folder in `out` with up to `count` images.
 
     A word is a query, or "class=query". `provider` names one of `providers`; by default all that can be used are
-    asked, one after another. `licence` is any, cc, commercial or public-domain. Pictures with a longer side than
+    asked, one after another. `licence` is any, cc, commercial or public-domain. Images with a longer side than
     `max_side` are made smaller. Beside the class folders stand attribution.jsonl and CREDITS.html. Called again, only
     what is missing is fetched. `rules` are for the network, see data.collect.network.
 
@@ -56,7 +56,7 @@ def collect(
     licences = allowed_licences(licence)
     asked = _usable(providers, provider, say)
     folder = Path(out).expanduser()
-    with disk_errors_named(folder / "pictures"):
+    with disk_errors_named(folder / "images"):
         folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
         network = Network(rules)
@@ -77,7 +77,7 @@ def collect(
         finally:
             network.close()
         to.ledger.tidy()
-        write_credits(to.ledger.pictures, folder)
+        write_credits(to.ledger.images, folder)
     if search.trouble is not None and not any(one.present for one in classes):
         raise search.trouble
     return CollectionRecord(
@@ -126,12 +126,12 @@ def _wanted(word: str, count: int) -> Wanted:
 
 def _refuse_wrong_use(wanted: Sequence[Wanted], count: int, max_side: int | None) -> None:
     if not wanted:
-        raise UsageError("no words to collect pictures for. Give one per class, such as ants bees.")
+        raise UsageError("no words to collect images for. Give one per class, such as ants bees.")
     names = [one.name.casefold() for one in wanted]
     if twice := next((one.name for one in wanted if names.count(one.name.casefold()) > 1), None):
         raise UsageError(f"class {twice!r} stands there twice. Join the queries, or name the classes with class=query.")
     if count < 1:
-        raise UsageError(f"--count {count}: give how many pictures each class should have, at least 1.")
+        raise UsageError(f"--count {count}: give how many images each class should have, at least 1.")
     if max_side is not None and max_side < 32:
         raise UsageError(f"--max-side {max_side}: give at least 32 pixels.")
 

@@ -1,4 +1,4 @@
-"""Compare: a base recipe and tricks side by side, on the same splits and seeds, from one pass over the pictures."""
+"""Compare: a base recipe and tricks side by side, on the same splits and seeds, from one pass over the images."""
 
 import contextlib
 import math
@@ -64,15 +64,15 @@ def compare(
 
     `tricks` None means a choice of eight, or none where `fractions` or `backbones` say what to compare. The base is
     `recipe` (a record or a TOML file) or plain gradient descent, with `changes` to its fields (backbone, epochs,
-    learning_rate, ...). Every recipe is trained with `seeds` seeds; each seed splits the pictures anew where there is
-    no val/, and with `folds` every seed judges each picture once. The frozen part runs once per picture. `backbones`
+    learning_rate, ...). Every recipe is trained with `seeds` seeds; each seed splits the images anew where there is
+    no val/, and with `folds` every seed judges each image once. The frozen part runs once per image. `backbones`
     are names, each with its usual weights or "NAME=FILE". `budget` is in seconds: tricks, further seeds and fractions
     that do not fit are left out, and said; how long all of it will take is said after the first training. `fractions`
-    of the training pictures are tried with the base and from scratch. `lr_find` takes the base's learning rate from a
+    of the training images are tried with the base and from scratch. `lr_find` takes the base's learning rate from a
     range test. What is called best was shown to be better than the base; ties go to the cheaper recipe.
 
     The folder `out` gets the page, the record and the best recipe. Raises UsageError for unknown names and values out
-    of range, DataError for unusable pictures.
+    of range, DataError for unusable images.
     """
     start = time.perf_counter()
     base = _base(recipe, changes)
@@ -88,7 +88,7 @@ def compare(
     manifest = scan(folder, progress, layout_of(base))
     refuse_incomparable(manifest.target)
     bench = SharedTraining(manifest, progress, say)
-    say(f"{len(manifest.pictures)} pictures of {len(manifest.classes)} classes, {len(contestants)} recipes")
+    say(f"{len(manifest.images)} images of {len(manifest.classes)} classes, {len(contestants)} recipes")
     found = None
     if lr_find:
         found = _found_rate(bench, base, rounds[0])
@@ -105,7 +105,7 @@ def compare(
     split = bench.divided(rounds[0].seeded(base))
     record = Comparison(
         folder=str(target),
-        pictures_folder=manifest.folder,
+        images_folder=manifest.folder,
         command=_command(manifest.folder, base, tricks, seeds, folds, budget, fractions, backbones),
         created=now(),
         versions=Versions(

@@ -1,4 +1,4 @@
-"""Demo: transfer learning on scikit-learn's handwritten digits, the same way as anybody's pictures."""
+"""Demo: transfer learning on scikit-learn's handwritten digits, the same way as anybody's images."""
 
 import tempfile
 from pathlib import Path
@@ -29,11 +29,11 @@ def demo(
     Digits are no photographs: the last stage is trained, too, and as fast as the head.
     """
     root = Path(out)
-    pictures = write_digits(root / "digits")
-    say(f"1797 handwritten digits as PNG files: {pictures}")
+    images = write_digits(root / "digits")
+    say(f"1797 handwritten digits as PNG files: {images}")
     target = unused_run_name(root / "runs", "digits-house")
     return train(
-        pictures,
+        images,
         size=32,
         freeze="layer3",
         epochs=epochs,
@@ -60,10 +60,10 @@ def write_digits(folder: Path) -> Path:
             for number, (image, label) in enumerate(zip(digits.images, digits.target, strict=True)):
                 path = beside / str(label) / f"{number:04d}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                _picture(image).save(path)
+                _image(image).save(path)
             beside.rename(folder)
     return folder
 
 
-def _picture(image: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Image.Image:
+def _image(image: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Image.Image:
     return Image.fromarray((image * (255 / _BRIGHTEST)).astype(np.uint8))

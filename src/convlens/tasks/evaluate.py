@@ -1,4 +1,4 @@
-"""Evaluate: how a network of the zoo, or a trained run, does on a folder of labelled pictures."""
+"""Evaluate: how a network of the zoo, or a trained run, does on a folder of labeled images."""
 
 import dataclasses
 import time
@@ -18,10 +18,10 @@ from convlens.core.judgement import ClassAccuracy, Judgement
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, silent
 from convlens.core.run import LabelsEvaluation, Problem
-from convlens.data.batches import decoded_batches, normalised
+from convlens.data.batches import decoded_batches, normalized
 from convlens.data.layout import Layout
-from convlens.data.manifest import Manifest, Picture
-from convlens.data.scan import labelled_pictures
+from convlens.data.manifest import ImageFile, Manifest
+from convlens.data.scan import labeled_images
 from convlens.pipeline.layout import asked_layout
 from convlens.pipeline.trained import load_run
 from convlens.training.metrics import wilson_interval
@@ -49,7 +49,7 @@ class _Subject:
     published: float | None
     is_run: bool
     target: Target | None = None
-    """What a run has learnt, where that is not a class."""
+    """What a run has learned, where that is not a class."""
 
 
 def evaluate(
@@ -64,12 +64,12 @@ def evaluate(
     side: SideAsked | None = None,
     progress: Progress = silent,
 ) -> Judgement:
-    """How a network of the zoo, or a run folder, classifies the pictures of a folder.
+    """How a network of the zoo, or a run folder, classifies the images of a folder.
 
-    `folder` holds one folder of pictures per class, named as the classes of the network are (ImageNet: by synset
+    `folder` holds one folder of images per class, named as the classes of the network are (ImageNet: by synset
     number or by any of its names), or train/, val/, test/ holding such: then `side` says which (default: val). Every
-    picture counts, duplicates too, as in published numbers. `labels` is a CSV file that says the labels instead, as in
-    `train`; runs on several labels or numbers need one, and take the columns of the names that they have learnt.
+    image counts, duplicates too, as in published numbers. `labels` is a CSV file that says the labels instead, as in
+    `train`; runs on several labels or numbers need one, and take the columns of the names that they have learned.
     `label_columns`, `nested` and `weights` are as in `train`; `size` is the input's side in pixels, by default what the
     weights were made for.
 
@@ -80,27 +80,27 @@ def evaluate(
         if not LEAST_SIZE <= size <= MOST_SIZE:
             raise UsageError(f"--size {size}: give the side of the input in pixels, {LEAST_SIZE} to {MOST_SIZE}.")
         subject = dataclasses.replace(subject, preprocessing=subject.preprocessing.at(size))
-    manifest = labelled_pictures(
+    manifest = labeled_images(
         folder, progress, _layout(asked_layout(labels, nested=nested, label_columns=label_columns), subject)
     )
-    side, pictures = _side(manifest, side)
+    side, images = _side(manifest, side)
     encoded = _encoding(manifest, subject)
     start = time.perf_counter()
-    logits, seen, problems = _logits(subject, pictures, progress)
+    logits, seen, problems = _logits(subject, images, progress)
     seconds = time.perf_counter() - start
     if not seen:
-        raise DataError(f"{folder}: none of {len(pictures)} files gives a picture; the first: {problems[0].detail}.")
+        raise DataError(f"{folder}: none of {len(images)} files gives an image; the first: {problems[0].detail}.")
     return Judgement(
         network=subject.name,
         weights=subject.weights,
         folder=str(folder),
         side=side,
         preprocessing=subject.preprocessing,
-        pictures=len(seen),
+        images=len(seen),
         published_accuracy=subject.published,
-        pictures_per_second=len(seen) / seconds,
+        images_per_second=len(seen) / seconds,
         bad_files=[*manifest.problems, *problems],
-        **_verdict(subject, logits, encoded([picture.label for picture in seen])),
+        **_verdict(subject, logits, encoded([image.label for image in seen])),
     )
 
 
@@ -128,7 +128,7 @@ def _verdict(subject: _Subject, logits: Tensor, targets: Tensor) -> dict[str, An
 
 
 def _layout(asked: Layout, subject: _Subject) -> Layout:
-    """Where the labels come from, read as what the subject has learnt."""
+    """Where the labels come from, read as what the subject has learned."""
     if subject.target is None:
         return dataclasses.replace(asked, learn="class" if asked.labels else None)
     if not asked.labels:
@@ -140,8 +140,8 @@ def _layout(asked: Layout, subject: _Subject) -> Layout:
     words = learn == "labels" and len(asked.label_columns) == 1 and asked.label_columns[0] not in names
     if asked.label_columns and not words and {*asked.label_columns} != {*names}:
         raise UsageError(
-            f"--label-columns {','.join(asked.label_columns)}: {subject.name} has learnt {', '.join(names)}. Name just "
-            "these columns, or leave the option out."
+            f"--label-columns {','.join(asked.label_columns)}: {subject.name} has learned {', '.join(names)}. Name "
+            "just these columns, or leave the option out."
         )
     if learn == "numbers":
         return dataclasses.replace(asked, learn=learn, label_columns=names)
@@ -156,7 +156,7 @@ def _encoding(manifest: Manifest, subject: _Subject) -> Callable[[Sequence[str]]
     if strange := [name for name in manifest.classes if name not in subject.target.names]:
         raise DataError(
             f"the table of labels has {', '.join(map(repr, strange[:_NAMED]))}, which {subject.name} has not "
-            f"learnt. It tells: {', '.join(subject.target.names)}."
+            f"learned. It tells: {', '.join(subject.target.names)}."
         )
     return subject.target.encoded
 
@@ -205,7 +205,7 @@ def _network(name: str, weights: str | Path | None, progress: Progress) -> _Subj
     published = weight_cards(name).get(chosen)
     data = published.data if published else known.data
     if data is None or known.output != "scores":
-        raise UsageError(f"{name} does not classify whole pictures, or its classes have no names; it cannot be judged.")
+        raise UsageError(f"{name} does not classify whole images, or its classes have no names; it cannot be judged.")
     module = network(name, weights=chosen, progress=progress)
     return _Subject(
         name=name,
@@ -219,32 +219,32 @@ def _network(name: str, weights: str | Path | None, progress: Progress) -> _Subj
     )
 
 
-def _side(manifest: Manifest, asked: SideAsked | None) -> tuple[SideAsked, tuple[Picture, ...]]:
-    """The pictures of the side that was asked for; by default those of val/, or all where there are no sides."""
-    there = {picture.side for picture in manifest.pictures}
+def _side(manifest: Manifest, asked: SideAsked | None) -> tuple[SideAsked, tuple[ImageFile, ...]]:
+    """The images of the side that was asked for; by default those of val/, or all where there are no sides."""
+    there = {image.side for image in manifest.images}
     side = asked or ("val" if "val" in there else "all")
-    pictures = manifest.pictures if side == "all" else manifest.side(side)
-    if not pictures:
+    images = manifest.images if side == "all" else manifest.side(side)
+    if not images:
         held = ", ".join(sorted(name for name in there if name)) or "no sides, only class folders (--side all)"
-        raise UsageError(f"--side {side}: {manifest.folder} has no pictures there; it has {held}.")
-    return side, pictures
+        raise UsageError(f"--side {side}: {manifest.folder} has no images there; it has {held}.")
+    return side, images
 
 
 def _logits(
-    subject: _Subject, pictures: Sequence[Picture], progress: Progress
-) -> tuple[Tensor, list[Picture], list[Problem]]:
+    subject: _Subject, images: Sequence[ImageFile], progress: Progress
+) -> tuple[Tensor, list[ImageFile], list[Problem]]:
     module = subject.module.eval().to(subject.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     logits: list[Tensor] = []
-    seen: list[Picture] = []
+    seen: list[ImageFile] = []
     problems: list[Problem] = []
-    with torch.inference_mode(), progress("predict", len(pictures)) as advance:
-        for batch in decoded_batches(pictures, subject.preprocessing, _BATCH_SIZE):
-            if batch.pictures:
-                inputs = normalised(batch.pixels, subject.preprocessing).to(subject.dtype)
+    with torch.inference_mode(), progress("predict", len(images)) as advance:
+        for batch in decoded_batches(images, subject.preprocessing, _BATCH_SIZE):
+            if batch.images:
+                inputs = normalized(batch.pixels, subject.preprocessing).to(subject.dtype)
                 logits.append(module(inputs).float())
-            seen += batch.pictures
+            seen += batch.images
             problems += batch.problems
-            advance(len(batch.pictures) + len(batch.problems))
+            advance(len(batch.images) + len(batch.problems))
     return torch.cat(logits) if logits else torch.empty(0, len(subject.classes)), seen, problems
 
 
@@ -253,10 +253,10 @@ def _top5(logits: Tensor, labels: Tensor) -> float:
 
 
 def _per_class(right: Tensor, labels: Tensor, classes: Sequence[tuple[str, ...]]) -> list[ClassAccuracy]:
-    pictures = labels.bincount(minlength=len(classes)).tolist()
+    images = labels.bincount(minlength=len(classes)).tolist()
     hits = labels[right].bincount(minlength=len(classes)).tolist()
     return [
-        ClassAccuracy(key=aliases[0], name=aliases[1] if len(aliases) > 1 else aliases[0], pictures=n, accuracy=k / n)
-        for aliases, n, k in zip(classes, pictures, hits, strict=True)
+        ClassAccuracy(key=aliases[0], name=aliases[1] if len(aliases) > 1 else aliases[0], images=n, accuracy=k / n)
+        for aliases, n, k in zip(classes, images, hits, strict=True)
         if n
     ]

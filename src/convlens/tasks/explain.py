@@ -15,11 +15,11 @@ from convlens.core.explanation import Explanation, Flow
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, silent
 from convlens.core.run import RUN_FILE, RunRecord
-from convlens.data.batches import normalised, read_and_decode
-from convlens.data.decode import BadPicture
+from convlens.data.batches import normalized, read_and_decode
+from convlens.data.decode import BadImage
 from convlens.explanation.explain import Plan, flow_of
 from convlens.explanation.explain import explain as explain_module
-from convlens.explanation.sample import sample_picture
+from convlens.explanation.sample import sample_image
 from convlens.graph.capture import capture
 from convlens.graph.split import same_place, split
 from convlens.pipeline.trained import load_run
@@ -68,21 +68,21 @@ def explain(
     size: int | None = None,
     versus: str | None = None,
     classes: Sequence[str] = (),
-    picture: Tensor | None = None,
+    shown_image: Tensor | None = None,
     progress: Progress = silent,
 ) -> ExplanationPage:
     """A network at work on one input: graph, values, gradients, receptive fields, why this class; as a page.
 
     `network` is a name of the zoo, a run folder, or any module (taken in evaluation mode; it stays as it was); `image`
-    a picture file, or a tensor of shape (1, ...) as the network takes it; without one, a drawn picture. `target` is a
+    an image file, or a tensor of shape (1, ...) as the network takes it; without one, a drawn image. `target` is a
     class, by name or number, by default the most likely one. `versus` names another network of the zoo whose gradient
     flow is drawn beside. `weights` and `size` as in `train`, for networks of the zoo.
 
-    A module brings no names: `classes` are those of its outputs, and `picture`, of shape (1 or 3, height, width) and
-    values in 0..1, is what the page shows in place of its input, whose values are stretched from black to white.
+    A module brings no names: `classes` are those of its outputs, and `shown_image`, of shape (1 or 3, height, width)
+    and values in 0..1, is what the page shows in place of its input, whose values are stretched from black to white.
 
     Raises UsageError for unknown names and classes, and for what belongs to the other kind of network, and DataError
-    for a file that gives no picture.
+    for a file that gives no image.
     """
     if isinstance(network, nn.Module):
         if not isinstance(image, Tensor):
@@ -95,12 +95,12 @@ def explain(
                 image,
                 target=_number(target, classes),
                 classes=classes,
-                picture=picture,
+                image=shown_image,
                 versus=_versus(versus, image, progress) if versus else None,
             )
         )
-    if classes or picture is not None:
-        raise UsageError(f"classes and picture are for a module of your own; {network} brings its own.")
+    if classes or shown_image is not None:
+        raise UsageError(f"classes and shown_image are for a module of your own; {network} brings its own.")
     subject = _subject(network, weights, size, progress)
     x, shown = _input(subject, image)
     explanation = explain_module(
@@ -109,7 +109,7 @@ def explain(
         name=subject.name,
         target=_number(target, subject.classes),
         classes=subject.classes,
-        picture=shown,
+        image=shown,
         plan=subject.plan,
         versus=_versus(versus, image, progress) if versus else None,
     )
@@ -120,7 +120,7 @@ def explain_mistakes(run: str | Path, count: int, progress: Progress = silent) -
     """The pages of a run's worst mistakes, at most `count` of them, in its folder; its report then links to them.
 
     Each is explained from the class that the network wrongly said. Raises UsageError for what is no run folder, and
-    for pictures that are no longer where they were.
+    for images that are no longer where they were.
     """
     folder = Path(run).expanduser()
     subject = _run(folder)
@@ -128,7 +128,7 @@ def explain_mistakes(run: str | Path, count: int, progress: Progress = silent) -
     pages = []
     with progress("explain", min(count, len(record.mistakes))) as advance:
         for mistake in record.mistakes[:count]:
-            x, picture = _input(subject, Path(record.folder) / mistake.file)
+            x, shown_image = _input(subject, Path(record.folder) / mistake.file)
             target = subject.classes.index(mistake.predicted)
             explanation = explain_module(
                 subject.module,
@@ -136,7 +136,7 @@ def explain_mistakes(run: str | Path, count: int, progress: Progress = silent) -
                 name=subject.name,
                 target=target,
                 classes=subject.classes,
-                picture=picture,
+                image=shown_image,
                 plan=subject.plan,
             )
             note = f"{mistake.file} is {mistake.true}; the network says {mistake.predicted}."
@@ -166,7 +166,7 @@ def _subject(name: str | Path, weights: str | Path | None, size: int | None, pro
         classes=[one.names[0] for one in class_names(known.data)] if known.data else (),
         input_shape=(channels, *(size or side for side in sides)),
         preprocessing=preprocessing_for(known.name, chosen).at(size or sides[-1]),
-        notes=("Its weights are random: it has learnt nothing. Trained ones: --weights.",) if chosen == RANDOM else (),
+        notes=("Its weights are random: it has learned nothing. Trained ones: --weights.",) if chosen == RANDOM else (),
     )
 
 
@@ -196,28 +196,30 @@ def _run(folder: Path) -> _Subject:
 
 
 def _input(subject: _Subject, image: str | Path | Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """The network's input, and the picture in 0..1 where it is one."""
+    """The network's input, and the image in 0..1 where it is one."""
     if isinstance(image, Tensor):
         return image, None
     channels, *sides = subject.input_shape
     if channels not in (1, 3) or len(sides) != 2:
         if image is not None:
-            raise UsageError(f"{subject.name} takes input of shape {subject.input_shape}, not pictures; leave it out.")
+            raise UsageError(f"{subject.name} takes input of shape {subject.input_shape}, not images; leave it out.")
         return torch.randn(1, *subject.input_shape, generator=torch.Generator().manual_seed(0)), None
-    picture = sample_picture(sides[0]) if image is None else _decoded(Path(image).expanduser(), subject.preprocessing)
+    shown_image = sample_image(sides[0]) if image is None else _decoded(Path(image).expanduser(), subject.preprocessing)
     if channels == 1:
-        grey = picture.mean(0, keepdim=True)
-        return grey[None], grey
-    return normalised((picture * 255).round().to(torch.uint8).permute(1, 2, 0)[None], subject.preprocessing), picture
+        gray = shown_image.mean(0, keepdim=True)
+        return gray[None], gray
+    return normalized(
+        (shown_image * 255).round().to(torch.uint8).permute(1, 2, 0)[None], subject.preprocessing
+    ), shown_image
 
 
 def _decoded(path: Path, preprocessing: Preprocessing) -> Tensor:
     """RGB values in 0..1 of shape (3, size, size)."""
     if not path.is_file():
-        raise UsageError(f"no such picture: {path}.")
+        raise UsageError(f"no such image: {path}.")
     outcome = read_and_decode(path, preprocessing)
-    if isinstance(outcome, BadPicture):
-        raise DataError(f"{path} gives no picture: {outcome.reason}, {outcome.detail}.")
+    if isinstance(outcome, BadImage):
+        raise DataError(f"{path} gives no image: {outcome.reason}, {outcome.detail}.")
     return torch.from_numpy(outcome.pixels).permute(2, 0, 1).float() / 255
 
 

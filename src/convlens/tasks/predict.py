@@ -1,4 +1,4 @@
-"""Predict: class, labels or numbers of pictures, by a trained run."""
+"""Predict: class, labels or numbers of images, by a trained run."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,10 +9,10 @@ from convlens.core.errors import UsageError
 from convlens.core.prediction import Prediction, PredictionRecord
 from convlens.core.progress import Progress, silent
 from convlens.core.run import Problem
-from convlens.data.batches import decoded_batches, normalised
+from convlens.data.batches import decoded_batches, normalized
 from convlens.data.foreign import of_convlens
-from convlens.data.manifest import Picture
-from convlens.data.scan import picture_at, shown
+from convlens.data.manifest import ImageFile
+from convlens.data.scan import image_at, shown
 from convlens.data.walk import files_below
 from convlens.pipeline.trained import load_run
 from convlens.training.task import Target, task_of
@@ -22,52 +22,52 @@ _BATCH_SIZE = 32
 
 
 def predict(run: str | Path, *images: str | Path, progress: Progress = silent) -> PredictionRecord:
-    """What a run says of each picture: its class or labels with all probabilities, or its numbers.
+    """What a run says of each image: its class or labels with all probabilities, or its numbers.
 
-    `images` are files, or folders that are searched for pictures; runs of convlens in them are left out.
+    `images` are files, or folders that are searched for images; runs of convlens in them are left out.
 
-    A file that gives no picture is listed in `bad_files` and the rest go on. Raises UsageError where `run` is no run
-    folder or a named picture does not exist, IntegrityError where the weights are not those of the run.
+    A file that gives no image is listed in `bad_files` and the rest go on. Raises UsageError where `run` is no run
+    folder or a named image does not exist, IntegrityError where the weights are not those of the run.
     """
     folder = Path(run).expanduser()
     bundle, module = load_run(folder)
     target = task_of(bundle.target, bundle.classes, bundle.scale)
-    pictures, problems = _found(images)
+    files, problems = _found(images)
     dtype = number_format(bundle.precision)
     module = module.eval().to(dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     predictions: list[Prediction] = []
-    with torch.inference_mode(), progress("predict", len(pictures)) as advance:
-        for batch in decoded_batches(pictures, bundle.preprocessing, _BATCH_SIZE):
-            if batch.pictures:
-                inputs = normalised(batch.pixels, bundle.preprocessing).to(dtype)
+    with torch.inference_mode(), progress("predict", len(files)) as advance:
+        for batch in decoded_batches(files, bundle.preprocessing, _BATCH_SIZE):
+            if batch.images:
+                inputs = normalized(batch.pixels, bundle.preprocessing).to(dtype)
                 answers = target.answers(module(inputs).float()).tolist()
-                predictions += [_prediction(one, row, target) for one, row in zip(batch.pictures, answers, strict=True)]
+                predictions += [_prediction(one, row, target) for one, row in zip(batch.images, answers, strict=True)]
             problems += batch.problems
-            advance(len(batch.pictures) + len(batch.problems))
+            advance(len(batch.images) + len(batch.problems))
     return PredictionRecord(run=str(folder), target=bundle.target, predictions=predictions, bad_files=problems)
 
 
-def _prediction(picture: Picture, answer: Sequence[float], target: Target) -> Prediction:
+def _prediction(image: ImageFile, answer: Sequence[float], target: Target) -> Prediction:
     named = dict(zip(target.names, answer, strict=True))
     numbers = target.kind == "numbers"
     return Prediction(
-        file=picture.file,
+        file=image.file,
         predicted=target.label(answer),
         probabilities={} if numbers else named,
         numbers=named if numbers else {},
     )
 
 
-def _found(images: tuple[str | Path, ...]) -> tuple[list[Picture], list[Problem]]:
-    pictures: list[Picture] = []
+def _found(images: tuple[str | Path, ...]) -> tuple[list[ImageFile], list[Problem]]:
+    files: list[ImageFile] = []
     problems: list[Problem] = []
     for path in _expanded(images):
-        one = picture_at(path, shown(path))
-        if isinstance(one, Picture):
-            pictures.append(one)
+        one = image_at(path, shown(path))
+        if isinstance(one, ImageFile):
+            files.append(one)
         else:
             problems.append(one)
-    return pictures, problems
+    return files, problems
 
 
 def _expanded(images: tuple[str | Path, ...]) -> Iterator[Path]:
@@ -78,4 +78,4 @@ def _expanded(images: tuple[str | Path, ...]) -> Iterator[Path]:
         elif path.exists():
             yield path
         else:
-            raise UsageError(f"no such picture: {path}. Give picture files, or folders of pictures.")
+            raise UsageError(f"no such image: {path}. Give image files, or folders of images.")

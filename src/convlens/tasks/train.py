@@ -1,4 +1,4 @@
-"""Train: from a folder of pictures to a run folder."""
+"""Train: from a folder of images to a run folder."""
 
 import contextlib
 from pathlib import Path
@@ -65,10 +65,10 @@ def train(
     say: Say = unsaid,
     **more: float | bool | str,
 ) -> RunRecord:
-    """The record of a run: a network trained on a folder of pictures, by transfer learning or from scratch.
+    """The record of a run: a network trained on a folder of images, by transfer learning or from scratch.
 
-    `folder` holds one folder of pictures per class, or train/ and val/ (and test/) holding them, or is a zip or tar
-    file of such; it is never written to. With `labels`, a CSV file, pictures may have a class, several labels each, or
+    `folder` holds one folder of images per class, or train/ and val/ (and test/) holding them, or is a zip or tar
+    file of such; it is never written to. With `labels`, a CSV file, images may have a class, several labels each, or
     numbers (see data.label_columns.kind_of); the loss is the one that fits. `backbone` is a name of the zoo,
     "timm:NAME", or any module of one's own, which is copied (see `adopt`). `weights` is "package" (those that travel
     with the house network, its default), "random" (default of the others), a published set ("imagenet"), "pretrained"
@@ -76,13 +76,13 @@ def train(
     transfer.freeze.freeze_plan). `device` is "cpu", "cuda", or "auto": a GPU where there is one. The frozen part runs
     once per image; its features are kept and reused. `more` are other fields of training.recipe.Recipe: momentum,
     warm_up, label_smoothing, ema, mixup, labels, learn, group_by, split and so on. `out` is the run folder to be made,
-    by default one under runs/. `say` is told warnings and what is wrong with the pictures.
+    by default one under runs/. `say` is told warnings and what is wrong with the images.
 
     A checkpoint is written every `checkpoint_minutes` and, with freeze "none", after every epoch. The same call with
     the same `out`, or `resume`, goes on from the newest one, to the same weights bit for bit. Where `torchrun` started
     several processes, each takes its part of every minibatch; the first one writes, and all return the record.
 
-    Raises UsageError for wrong arguments, DataError for unusable pictures or weights, MachineError for a full disk.
+    Raises UsageError for wrong arguments, DataError for unusable images or weights, MachineError for a full disk.
     """
     device = resolve_device(device)
     if isinstance(backbone, nn.Module):
@@ -132,7 +132,7 @@ def resume(
 ) -> RunRecord:
     """The record of an unfinished run, `run`, after it has gone on from its newest checkpoint to its end.
 
-    Raises UsageError where there is no such run or it is finished, DataError when the pictures have changed,
+    Raises UsageError where there is no such run or it is finished, DataError when the images have changed,
     MachineError where it was begun on a GPU and there is none.
     """
     directory = Path(run).expanduser()
@@ -211,7 +211,7 @@ def _trained(
 def _found(
     recipe: Recipe, folder: str | Path, stopwatch: Stopwatch, progress: Progress, warnings: Warnings
 ) -> tuple[Manifest, Prepared]:
-    """The pictures, and the network for their classes."""
+    """The images, and the network for their classes."""
     with stopwatch("scan"):
         manifest = scan(folder, progress, layout_of(recipe))
     refuse_unfit_for(manifest.target, recipe)
@@ -219,7 +219,7 @@ def _found(
         rehearse(recipe.backbone, len(manifest.classes), recipe.size, warnings)
         prepared = prepare(recipe, len(manifest.classes), progress)
     refuse_unfit_head(manifest.target, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
-    refuse_single_values(recipe, prepared, len(manifest.pictures))
+    refuse_single_values(recipe, prepared, len(manifest.images))
     return manifest, prepared
 
 
@@ -239,7 +239,7 @@ def _made_ready(
     say: Say,
     warnings: Warnings,
 ) -> tuple[Prepared, ExtractedFeatures, Manifest]:
-    """The network, the features of the pictures, and the pictures, divided."""
+    """The network, the features of the images, and the images, divided."""
     with stopwatch("prefix"):
         features = extract_features(
             prepared.cut.prefix,
@@ -258,7 +258,7 @@ def _made_ready(
         say_loss(manifest, say)
     warn_of_data(manifest, features, warnings)
     if len(manifest.classes) != prepared.classes:
-        # Undecodable pictures emptied a class: the head must fit those that are left.
+        # Undecodable images emptied a class: the head must fit those that are left.
         prepared = prepare(recipe, len(manifest.classes), progress)
     with stopwatch("prefix"):
         features = with_views(features, prepared, manifest, recipe, progress)
@@ -278,17 +278,17 @@ def _refuse_missing_gpu(begun: Begun, run: Path) -> None:
 def _refuse_nothing_to_judge(manifest: Manifest) -> None:
     if not manifest.side("val"):
         raise DataError(
-            f"{manifest.folder}: no usable validation picture. Put some into its val/ folder or, in a table of "
+            f"{manifest.folder}: no usable validation image. Put some into its val/ folder or, in a table of "
             "labels, give some the side val. Where there is no such folder or side at all, a part of the training "
-            "pictures is used."
+            "images is used."
         )
 
 
 def _feature_counts(features: ExtractedFeatures, manifest: Manifest) -> FeatureCounts:
-    rows = features.table.rows([manifest.pictures[0].sha256])
+    rows = features.table.rows([manifest.images[0].sha256])
     return FeatureCounts(
         computed=features.computed,
-        reused=len(manifest.pictures) - features.computed,
+        reused=len(manifest.images) - features.computed,
         decoded=features.decoded,
         bytes_per_image=rows.bytes_per_image,
     )

@@ -3,7 +3,7 @@
 A checkpoint is a folder that appears by one rename when all of it is there:
 
     step-0000001200-epoch-00003/
-        state.safetensors    weights, optimiser state, average, random number generator
+        state.safetensors    weights, optimizer state, average, random number generator
         course.json          epoch, step and sums of the epoch, metrics of the epochs before
         manifest.json        SHA-256 of the other two; written last
 """
@@ -134,7 +134,7 @@ class Checkpoints:
                 raise _DamagedError(f"{name} is damaged, its SHA-256 is another one than in {_MANIFEST}")
         if manifest.key != self._key:
             raise DataError(
-                f"{path} belongs to another training: the pictures, their classes or their split, the recipe, the "
+                f"{path} belongs to another training: the images, their classes or their split, the recipe, the "
                 "weights, the number of processes or the version of torch are not those that it was begun with. Put "
                 "them back, or begin anew with another --out."
             )

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class Examples(Protocol):
-    """Labelled examples, read in batches by their numbers."""
+    """Labeled examples, read in batches by their numbers."""
 
     @property
     def labels(self) -> Tensor:

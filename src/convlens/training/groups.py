@@ -1,4 +1,4 @@
-"""Parameters that an optimiser moves alike: with one weight decay, and at one part of the learning rate."""
+"""Parameters that an optimizer moves alike: with one weight decay, and at one part of the learning rate."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class Group(NamedTuple):
 def parameter_groups(
     parameters: Mapping[str, nn.Parameter], weight_decay: float, factors: Mapping[str, float]
 ) -> list[Group]:
-    """The parameters in groups. Biases and parameters of normalisation do not decay; a factor not given is 1."""
+    """The parameters in groups. Biases and parameters of normalization do not decay; a factor not given is 1."""
     groups: dict[tuple[float, float], list[str]] = {}
     for name, parameter in parameters.items():
         decay = weight_decay if parameter.ndim > 1 else 0.0

@@ -1,4 +1,4 @@
-"""How well several labels per picture were told: per label, for whole pictures, and over all thresholds.
+"""How well several labels per image were told: per label, for whole images, and over all thresholds.
 
 Tested against scikit-learn's.
 """
@@ -21,7 +21,7 @@ def evaluate_labels(logits: Tensor, targets: Tensor, names: Sequence[str]) -> La
     scores = [_score(name, logits[:, n], said[:, n], true[:, n]) for n, name in enumerate(names)]
     precisions = [score.average_precision for score in scores if score.average_precision is not None]
     return LabelsEvaluation(
-        pictures=len(targets),
+        images=len(targets),
         accuracy=(said == true).double().mean().item(),
         exact_match=exact / len(targets),
         interval=wilson_interval(exact, len(targets)),

@@ -31,7 +31,7 @@ class Model:
     eval_forward: Forward
     parameters: Mapping[str, nn.Parameter]
     buffers: Mapping[str, Tensor] = dataclasses.field(default_factory=dict)
-    """What the forward pass for training changes: means and variances of batch normalisation."""
+    """What the forward pass for training changes: means and variances of batch normalization."""
     factors: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """Parts of the learning rate, by the parameter's name; 1 for those that are not here."""
     objective: Objective = dataclasses.field(default_factory=CategoricalCrossEntropy)
@@ -173,7 +173,7 @@ def _all_finite(gradients: Sequence[Tensor]) -> bool:
 
 
 def _descent(model: Model, recipe: Recipe) -> StochasticGradientDescent | Adam:
-    """The optimiser that the recipe names."""
+    """The optimizer that the recipe names."""
     common = {"weight_decay": recipe.weight_decay, "clip": recipe.clip}
     if recipe.optimizer == "sgd":
         return StochasticGradientDescent(

@@ -106,19 +106,19 @@ class _Training:
 
     @property
     def worth_left(self) -> int:
-        """What is to be done yet, in whole pictures."""
+        """What is to be done yet, in whole images."""
         epochs = range(self.course.epoch, self._recipe.epochs)
         return sum(self._worth(epoch, len(self._train.labels)) for epoch in epochs) - self._worth_done
 
     @property
     def _worth_done(self) -> int:
-        """What was done in the epoch under way, in whole pictures."""
+        """What was done in the epoch under way, in whole images."""
         whole = self.course.step == self._steps
-        pictures = len(self._train.labels) if whole else self.course.step * self._recipe.batch_size
-        return self._worth(self.course.epoch, pictures) if pictures else 0
+        images = len(self._train.labels) if whole else self.course.step * self._recipe.batch_size
+        return self._worth(self.course.epoch, images) if images else 0
 
-    def _worth(self, epoch: int, pictures: int) -> int:
-        return self._growth.worth(epoch, pictures) if self._growth else pictures
+    def _worth(self, epoch: int, images: int) -> int:
+        return self._growth.worth(epoch, images) if self._growth else images
 
     @property
     def stalled(self) -> bool:

@@ -19,7 +19,7 @@ def evaluate(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> Evalua
     confusion = confusion_matrix(labels, predicted, len(classes))
     correct = int(confusion.diagonal().sum())
     return Evaluation(
-        pictures=len(labels),
+        images=len(labels),
         accuracy=correct / len(labels),
         interval=wilson_interval(correct, len(labels)),
         loss=F.cross_entropy(logits, labels).item(),
@@ -48,13 +48,13 @@ def _class_scores(confusion: Tensor, classes: tuple[str, ...]) -> list[ClassScor
 
 
 def wilson_interval(correct: float, total: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval for a proportion (Wilson 1927): it stays within 0..1 and is right for few pictures."""
+    """Wilson's score interval for a proportion (Wilson 1927): it stays within 0..1 and is right for few images."""
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     p = correct / total
-    centre = p + z * z / (2 * total)
+    center = p + z * z / (2 * total)
     half = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
     scale = 1 + z * z / total
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+    return max(0.0, (center - half) / scale), min(1.0, (center + half) / scale)
 
 
 def _roc(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> Roc | None:

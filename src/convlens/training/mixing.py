@@ -10,7 +10,7 @@ from convlens.training.objective import Objective
 
 
 class Mixed(NamedTuple):
-    """A minibatch of which each example is `share` of one picture and 1 - `share` of another, with both labels."""
+    """A minibatch of which each example is `share` of one image and 1 - `share` of another, with both labels."""
 
     inputs: tuple[Tensor, ...]
     labels: Tensor
@@ -61,9 +61,9 @@ def _pasted(images: Tensor, partner: Tensor, share: float) -> tuple[Tensor, floa
 
 
 def _span(length: int, part: float) -> tuple[int, int]:
-    """Start and end of a span around a uniform centre, `part` of `length` long, cut off at the border."""
-    centre, half = torch.rand(()).item() * length, part * length / 2
-    return max(0, round(centre - half)), min(length, round(centre + half))
+    """Start and end of a span around a uniform center, `part` of `length` long, cut off at the border."""
+    center, half = torch.rand(()).item() * length, part * length / 2
+    return max(0, round(center - half)), min(length, round(center + half))
 
 
 def _beta(alpha: float) -> float:

@@ -71,7 +71,7 @@ class CategoricalCrossEntropy:
 class BinaryCrossEntropy:
     """−y log p − (1 − y) log(1 − p) for every label, with p the sigmoid of its logit; targets y (N, labels) are 0 or 1.
 
-    `positive_weights`, of shape (labels,), say how much a picture that has the label counts.
+    `positive_weights`, of shape (labels,), say how much an image that has the label counts.
     """
 
     positive_weights: Tensor | None = None
@@ -86,14 +86,14 @@ class BinaryCrossEntropy:
         return ((outputs > 0) == (targets > 0.5)).float().mean(1).sum().item()
 
     def standing(self, outputs: Tensor, targets: Tensor) -> Standing:
-        """Mean loss in nats, and the part of all labels of all pictures that is told rightly."""
+        """Mean loss in nats, and the part of all labels of all images that is told rightly."""
         loss = F.binary_cross_entropy_with_logits(outputs, targets).item()
         return Standing(loss, self.hits(outputs, targets) / len(targets))
 
 
 @dataclasses.dataclass(frozen=True)
 class L2:
-    """The squared error, for numbers, mean 0 and variance 1 on the training pictures; targets of shape (N, numbers)."""
+    """The squared error, for numbers, mean 0 and variance 1 on the training images; targets of shape (N, numbers)."""
 
     def loss(self, outputs: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """The mean over batch and numbers; there are no labels to be smoothed."""

@@ -18,7 +18,7 @@ def steps_in_epoch(examples: int, batch_size: int) -> int:
 def minibatches(order: Tensor, batch_size: int) -> tuple[Tensor, ...]:
     """An epoch's order in minibatches.
 
-    A single example that is left over joins the minibatch before it: batch normalisation needs two.
+    A single example that is left over joins the minibatch before it: batch normalization needs two.
     """
     steps = steps_in_epoch(len(order), batch_size)
     return order.tensor_split([batch_size * step for step in range(1, steps)])

@@ -23,7 +23,7 @@ from convlens.core.torchrun import left_behind, started_by_torchrun
 from convlens.training.rendezvous import Meeting, rendezvous
 
 _LEAST_EXAMPLES = 2
-"""In a part of a minibatch: batch normalisation needs two values."""
+"""In a part of a minibatch: batch normalization needs two values."""
 _PATIENCE = datetime.timedelta(minutes=10)
 """How long an exchange may take, which begins when all processes are there or between two steps."""
 

@@ -15,7 +15,7 @@ LEAST_SIZE, MOST_SIZE = 16, 2048
 
 
 class Recipe(Record):
-    """A frozen record; two runs with equal recipes on equal pictures and weights give equal results."""
+    """A frozen record; two runs with equal recipes on equal images and weights give equal results."""
 
     model_config = ConfigDict(allow_inf_nan=False)
 
@@ -48,7 +48,7 @@ class Recipe(Record):
     momentum: float = Field(default=0.9, ge=0, lt=1)
     nesterov: bool = False
     weight_decay: float = Field(default=1e-4, ge=0, le=1000)
-    """Of matrices and filters; biases and normalisation parameters do not decay."""
+    """Of matrices and filters; biases and normalization parameters do not decay."""
     clip: float = Field(default=0.0, ge=0, le=1e6)
     """The most that the gradient's norm may be; a longer one is shortened. 0 for no limit."""
     ema: float = Field(default=0.0, ge=0, lt=1)
@@ -61,29 +61,29 @@ class Recipe(Record):
     mixup: float = Field(default=0.0, ge=0, le=1000)
     cutmix: float = Field(default=0.0, ge=0, le=1000)
     views: int = Field(default=0, ge=0, le=64)
-    """Augmented views of each training picture whose features are kept, too, where a part of the network is frozen."""
+    """Augmented views of each training image whose features are kept, too, where a part of the network is frozen."""
     augment: bool = True
-    """Fresh random crops, flips and colours every epoch; used where no part of the network is frozen."""
+    """Fresh random crops, flips and colors every epoch; used where no part of the network is frozen."""
     progressive: float = Field(default=1.0, ge=0.25, le=1)
-    """The part of its side at which a training picture begins; it grows to the whole over the epochs. 1 to not grow."""
+    """The part of its side at which a training image begins; it grows to the whole over the epochs. 1 to not grow."""
     crop_area: float = Field(default=0.35, gt=0, le=1)
-    """The least part of a picture's area that a random crop keeps."""
+    """The least part of an image's area that a random crop keeps."""
     colour: float = Field(default=0.2, ge=0, lt=1)
     """The most by which brightness, contrast and saturation are changed."""
     erasing: float = Field(default=0.0, ge=0, le=1)
-    """The probability that a rectangle of a picture is erased."""
+    """The probability that a rectangle of an image is erased."""
     val_fraction: float = Field(default=0.2, gt=0, lt=1)
     """Part of each class that is judged, where the folder has no val/."""
     labels: str = ""
-    """A CSV file that says the label of each picture; "" where folders say it."""
+    """A CSV file that says the label of each image; "" where folders say it."""
     learn: Literal["auto", "class", "labels", "numbers"] = "auto"
     """What the columns of `labels` hold; "auto" to find out."""
     label_columns: str = ""
-    """The columns of `labels` that are learnt, with commas between them; "" to find out."""
+    """The columns of `labels` that are learned, with commas between them; "" to find out."""
     nested: bool = False
-    """Whether every folder that holds pictures is a class, named by its path."""
+    """Whether every folder that holds images is a class, named by its path."""
     group_by: str = ""
-    """A column of `labels`, or a regular expression on file names: pictures of one group stand on one side."""
+    """A column of `labels`, or a regular expression on file names: images of one group stand on one side."""
     split: str = ""
     """A split.csv whose sides are taken."""
     fold: str = Field(default="", pattern=r"^(\d{1,6}/\d{1,6})?$")

@@ -1,4 +1,4 @@
-"""Targets: what is learnt of a picture, what the network's outputs mean then, and the loss that fits."""
+"""Targets: what is learned of an image, what the network's outputs mean then, and the loss that fits."""
 
 import abc
 import dataclasses
@@ -20,18 +20,18 @@ from convlens.training.objective import L2, BinaryCrossEntropy, CategoricalCross
 
 @dataclasses.dataclass(frozen=True)
 class Target(abc.ABC):
-    """What is learnt of a picture; `names` are those of the network's outputs."""
+    """What is learned of an image; `names` are those of the network's outputs."""
 
     kind: ClassVar[TargetKind]
     names: tuple[str, ...]
 
     @abc.abstractmethod
     def encoded(self, labels: Iterable[str]) -> Tensor:
-        """What outputs are held against, one row for each picture's label (see `core.target`)."""
+        """What outputs are held against, one row for each image's label (see `core.target`)."""
 
     @abc.abstractmethod
     def objective(self, weighted: Tensor | None = None) -> Objective:
-        """The loss. With the encoded labels of all training pictures, rare ones count as much as frequent ones."""
+        """The loss. With the encoded labels of all training images, rare ones count as much as frequent ones."""
 
     @abc.abstractmethod
     def answers(self, outputs: Tensor) -> Tensor:
@@ -61,11 +61,11 @@ class Classification(Target):
         return torch.tensor([numbers[label] for label in labels], dtype=torch.int64)
 
     def objective(self, weighted: Tensor | None = None) -> CategoricalCrossEntropy:
-        """With weights N / (classes x pictures of the class)."""
+        """With weights N / (classes x images of the class)."""
         if weighted is None:
             return CategoricalCrossEntropy()
-        pictures = weighted.bincount(minlength=len(self.names)).float()
-        return CategoricalCrossEntropy(len(weighted) / (len(self.names) * pictures))
+        images = weighted.bincount(minlength=len(self.names)).float()
+        return CategoricalCrossEntropy(len(weighted) / (len(self.names) * images))
 
     def answers(self, outputs: Tensor) -> Tensor:
         """Probabilities: the softmax."""
@@ -86,17 +86,17 @@ class Classification(Target):
 
 
 class Multilabel(Target):
-    """Several labels, or none; 1 for those that a picture has and 0 for others, float32, of shape (N, labels)."""
+    """Several labels, or none; 1 for those that an image has and 0 for others, float32, of shape (N, labels)."""
 
     kind = "labels"
 
     def encoded(self, labels: Iterable[str]) -> Tensor:
-        """A row of 0 and 1 for each picture."""
+        """A row of 0 and 1 for each image."""
         rows = [[float(name in parts) for name in self.names] for parts in map(parts_of, labels)]
         return torch.tensor(rows, dtype=torch.float32).view(-1, len(self.names))
 
     def objective(self, weighted: Tensor | None = None) -> BinaryCrossEntropy:
-        """With weights by which the pictures that have a label count as much as those that do not."""
+        """With weights by which the images that have a label count as much as those that do not."""
         if weighted is None:
             return BinaryCrossEntropy()
         having = weighted.sum(0).clamp(min=1)
@@ -122,21 +122,21 @@ class Multilabel(Target):
 
 @dataclasses.dataclass(frozen=True)
 class Regression(Target):
-    """One number or several, free of their mean and spread over the training pictures: float32, (N, numbers)."""
+    """One number or several, free of their mean and spread over the training images: float32, (N, numbers)."""
 
     kind = "numbers"
     scale: Scale
 
     @classmethod
     def measured(cls, names: Sequence[str], labels: Iterable[str]) -> "Regression":
-        """The target whose scale is that of these training pictures. Raises DataError where a number never changes."""
+        """The target whose scale is that of these training images. Raises DataError where a number never changes."""
         numbers = _numbers(labels, len(names))
         mean, spread = numbers.mean(0), numbers.std(0, correction=0)
         for name, one in zip(names, spread.tolist(), strict=True):
             if not 0 < one < float("inf"):
                 raise DataError(
                     f"the column {name!r} has {'the same number' if one == 0 else 'numbers too large to be squared'} "
-                    f"in all {len(numbers)} training pictures. Leave it out with --label-columns, or add others."
+                    f"in all {len(numbers)} training images. Leave it out with --label-columns, or add others."
                 )
         return cls(tuple(names), Scale(mean=mean.tolist(), spread=spread.tolist()))
 
@@ -178,7 +178,7 @@ def task_of(kind: TargetKind, names: Sequence[str], scale: Scale | None = None) 
     """The target of that kind; numbers need their scale."""
     if kind == "numbers":
         if scale is None:
-            raise DataError("numbers were learnt, and the file does not say on which scale. Train the run again.")
+            raise DataError("numbers were learned, and the file does not say on which scale. Train the run again.")
         return Regression(tuple(names), scale)
     return (Classification if kind == "class" else Multilabel)(tuple(names))
 

@@ -1,4 +1,4 @@
-"""Views: features of randomly changed pictures, drawn once and kept beside those of the plain ones."""
+"""Views: features of randomly changed images, drawn once and kept beside those of the plain ones."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from convlens.core.progress import Progress
 from convlens.core.seeds import derived_seed
 from convlens.data.augment import Augmentation
 from convlens.data.batches import decoded_batches
-from convlens.data.manifest import Picture
+from convlens.data.manifest import ImageFile
 from convlens.graph.graph import Graph
 from convlens.transfer.features import FeatureTable, feature_key
 from convlens.transfer.networks import prefix_digest
@@ -23,7 +23,7 @@ from convlens.transfer.prefix import BATCH_SIZE, FastPrefix
 
 def extract_augmented_copies(
     prefix: Graph,
-    pictures: Sequence[Picture],
+    images: Sequence[ImageFile],
     preprocessing: Preprocessing,
     precision: str,
     augmentation: Augmentation,
@@ -32,29 +32,29 @@ def extract_augmented_copies(
     root: Path,
     progress: Progress,
 ) -> tuple[FeatureTable, ...]:
-    """One table for each of `count` views, with every picture's features; those that the store at `root` has stay.
+    """One table for each of `count` views, with every image's features; those that the store at `root` has stay.
 
-    A picture's view follows from its bytes and the view's number alone, so that other pictures that come or go change
-    nothing, and all seeds of a comparison share it; the seed of a run decides which view is learnt from when. A picture
+    An image's view follows from its bytes and the view's number alone, so that other images that come or go change
+    nothing, and all seeds of a comparison share it; the seed of a run decides which view is learned from when. An image
     is decoded once for all of its views.
     """
     dtype, digest = number_format(precision), prefix_digest(prefix)
     keys = [feature_key(preprocessing, digest, dtype, _name(k, augmentation)) for k in range(1, count + 1)]
     tables = tuple(FeatureTable(root, key) for key in keys)
-    missing = [picture for picture in pictures if any(picture.sha256 not in table for table in tables)]
+    missing = [image for image in images if any(image.sha256 not in table for table in tables)]
     if not missing:
         return tables
     fast = FastPrefix(prefix, dtype)
     whole = preprocessing.model_copy(update={"size": preprocessing.resize})
     with torch.inference_mode(), missing_kernels_named(precision), progress("views", len(missing) * count) as advance:
         for batch in decoded_batches(missing, whole, BATCH_SIZE):
-            images = [picture.sha256 for picture in batch.pictures]
+            hashes = [image.sha256 for image in batch.images]
             for number, table in enumerate(tables, start=1):
-                if new := [row for row, sha256 in enumerate(images) if sha256 not in table]:
-                    chosen = [images[row] for row in new]
+                if new := [row for row, sha256 in enumerate(hashes) if sha256 not in table]:
+                    chosen = [hashes[row] for row in new]
                     inputs = _drawn(batch.pixels[new], chosen, number, augmentation, preprocessing)
                     table.add(chosen, fast(inputs))
-                advance(len(images))
+                advance(len(hashes))
     return tables
 
 
@@ -64,15 +64,15 @@ def _name(number: int, augmentation: Augmentation) -> str:
 
 def _drawn(
     pixels: Tensor,
-    images: Sequence[str],
+    hashes: Sequence[str],
     number: int,
     augmentation: Augmentation,
     preprocessing: Preprocessing,
 ) -> Tensor:
-    """Network input (N, 3, size, size) of one view, each picture from a seed of its own."""
+    """Network input (N, 3, size, size) of one view, each image from a seed of its own."""
     drawn = []
     with torch.random.fork_rng():
-        for row, sha256 in enumerate(images):
+        for row, sha256 in enumerate(hashes):
             torch.manual_seed(derived_seed(number, f"view of {sha256}"))
             drawn.append(augmentation(pixels[row : row + 1], preprocessing))
     return torch.cat(drawn).contiguous(memory_format=torch.channels_last)

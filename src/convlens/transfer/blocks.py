@@ -13,7 +13,7 @@ def blocks(module: nn.Module, graph: Graph, head: str) -> list[str]:
     """Paths of the network's blocks in the order in which they run, `head` and what runs after it left out.
 
     A block is a module with parameters that is no mere sequence of modules: a residual block, an inception module, a
-    layer of a dense block; in a plain network each convolution and each fully connected layer. A normalisation that
+    layer of a dense block; in a plain network each convolution and each fully connected layer. A normalization that
     stands alone belongs to the block before it.
     """
     candidates = [path for path in _blocks_below(module, "") if not inside(path, head) and not inside(head, path)]

@@ -1,4 +1,4 @@
-"""Labelled examples for the loop: stored features, or stored pixels that are augmented afresh."""
+"""Labeled examples for the loop: stored features, or stored pixels that are augmented afresh."""
 
 from collections.abc import Callable, Sequence
 from typing import Self
@@ -16,7 +16,7 @@ Transform = Callable[[Tensor, Preprocessing], Tensor]
 class FeatureExamples:
     """Rows of the feature store as float32, with their encoded labels (see `training.target`).
 
-    With `views`, rows of augmented views of the same pictures, each access takes one of them or the plain one, as
+    With `views`, rows of augmented views of the same images, each access takes one of them or the plain one, as
     torch's global generator decides.
     """
 
@@ -73,6 +73,6 @@ class PixelExamples:
         return (self._transform(pixels.to(self._device), self._preprocessing),)
 
     def at(self, size: int) -> Self:
-        """The same pictures for another input size, from the same stored pixels."""
+        """The same images for another input size, from the same stored pixels."""
         preprocessing = self._preprocessing.model_copy(update={"size": size})
         return type(self)(self._rows, self.labels, self.files, preprocessing, self._transform, self._device)

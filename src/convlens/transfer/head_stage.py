@@ -1,4 +1,4 @@
-"""The head by itself: what it reads, computed once for every picture, and the model that it is then."""
+"""The head by itself: what it reads, computed once for every image, and the model that it is then."""
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +14,11 @@ from convlens.transfer.networks import CutNetwork
 
 _BATCH_SIZE = 256
 _CONVOLVING_BATCH_SIZE = 32
-"""Where layers that convolve come before the head: the outputs of one for 256 pictures may not fit into a GPU."""
+"""Where layers that convolve come before the head: the outputs of one for 256 images may not fit into a GPU."""
 
 
 class HeadExamples:
-    """What the head reads of labelled pictures, in memory."""
+    """What the head reads of labeled images, in memory."""
 
     def __init__(self, cut: CutNetwork, examples: Examples) -> None:
         """Runs the network, as it is used, up to its head on all `examples`."""

@@ -1,4 +1,4 @@
-"""Heads: the new last layers for the classes of one's own pictures."""
+"""Heads: the new last layers for the classes of one's own images."""
 
 import torch
 from torch import nn
@@ -35,7 +35,7 @@ def _features(old: nn.Module, head: str) -> int:
     if isinstance(old, nn.Linear):
         return old.in_features
     raise UsageError(
-        f"the head {head!r} of this network is a {type(old).__name__}: a hidden layer, dropout and batch normalisation "
+        f"the head {head!r} of this network is a {type(old).__name__}: a hidden layer, dropout and batch normalization "
         "go with a linear head. Use --head linear without --dropout and --batch-norm, or another --backbone."
     )
 

@@ -18,7 +18,7 @@ def logistic(inputs: Tensor, labels: Tensor, classes: int, weight_decay: float) 
     strength = (2 if classes == 2 else 1) / (weight_decay * len(inputs))
     model = LogisticRegression(C=strength, max_iter=_MOST_ITERATIONS, tol=1e-6)
     x = inputs.double()
-    # Centred inputs and one common scale change nothing but the number of iterations.
+    # Centered inputs and one common scale change nothing but the number of iterations.
     mean, spread = x.mean(0), (x - x.mean(0)).square().mean().sqrt().clamp(min=1e-12)
     model.set_params(C=strength * spread.square().item())
     model.fit(((x - mean) / spread).numpy(), labels.numpy())

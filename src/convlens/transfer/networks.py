@@ -49,7 +49,7 @@ class CutNetwork:
 
     @property
     def changing_buffers(self) -> dict[str, Tensor]:
-        """The buffers that the training suffix writes to, by name: statistics of batch normalisation."""
+        """The buffers that the training suffix writes to, by name: statistics of batch normalization."""
         mutated = _mutated(self.training.suffix)
         names = {node.state for node in self.training.suffix.nodes if node.name in mutated}
         if self.new_head is not None:

@@ -13,9 +13,9 @@ from convlens.core.errors import MachineError
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress
 from convlens.core.run import Problem
-from convlens.data.batches import PixelBatch, decoded_batches, normalised
+from convlens.data.batches import PixelBatch, decoded_batches, normalized
 from convlens.data.image_metadata import ImageMetadata, ImageMetadataStore
-from convlens.data.manifest import Manifest, Picture
+from convlens.data.manifest import ImageFile, Manifest
 from convlens.graph.fold import fold_batch_norm
 from convlens.graph.fuse import fuse_relu
 from convlens.graph.graph import Graph
@@ -41,9 +41,9 @@ class ExtractedFeatures:
     computed: int
     decoded: int
     decode_seconds: float
-    """Time for which the forward pass had to wait for decoded pictures."""
+    """Time for which the forward pass had to wait for decoded images."""
     views: tuple[FeatureTable, ...] = ()
-    """Features of augmented views of the training pictures."""
+    """Features of augmented views of the training images."""
 
 
 def extract_features(
@@ -54,7 +54,7 @@ def extract_features(
     root: Path,
     progress: Progress,
 ) -> ExtractedFeatures:
-    """Features of every picture of the manifest, computed for those that the store at `root` does not have yet.
+    """Features of every image of the manifest, computed for those that the store at `root` does not have yet.
 
     A prefix that computes nothing (all layers are trained) stores the pixels themselves, 8 bits each, with the margin
     of `preprocessing`, so that augmentation has something to crop from. What a killed run has finished is kept.
@@ -64,7 +64,7 @@ def extract_features(
     dtype = torch.uint8 if identity else number_format(precision)
     table = FeatureTable(root, feature_key(decoding, _PIXELS_KEY if identity else prefix_digest(prefix), dtype))
     facts = ImageMetadataStore(root)
-    missing = [picture for picture in manifest.pictures if _is_missing(picture, table, facts)]
+    missing = [image for image in manifest.images if _is_missing(image, table, facts)]
     _refuse_full_disk(_stored_values(prefix, decoding), missing, dtype, root)
     batches = _Timed(decoded_batches(missing, decoding, BATCH_SIZE))
     writer = _Writer(table, facts)
@@ -74,18 +74,18 @@ def extract_features(
     stage = "decode" if identity else "prefix"
     with torch.inference_mode(), missing_kernels_named(precision), progress(stage, len(missing)) as advance:
         for batch in batches:
-            if batch.pictures:
+            if batch.images:
                 writer.add(batch, fast.features_of(batch.pixels, preprocessing) if fast else (batch.pixels,))
             else:
                 writer.add(batch, ())
-            computed += len(batch.pictures)
+            computed += len(batch.images)
             failures += batch.failures
             advance(len(batch.facts) + len(batch.failures))
         writer.flush()
     return ExtractedFeatures(
         table=table,
         facts=facts,
-        problems=(*failures, *_problems(manifest.pictures, facts)),
+        problems=(*failures, *_problems(manifest.images, facts)),
         computed=computed,
         decoded=len(missing),
         decode_seconds=batches.seconds,
@@ -103,33 +103,33 @@ class FastPrefix:
 
     def features_of(self, pixels: Tensor, preprocessing: Preprocessing) -> tuple[Tensor, ...]:
         """The crossing tensors of 8-bit pixels of shape (N, size, size, 3), on the processor."""
-        return self(normalised(pixels.to(self._device), preprocessing))
+        return self(normalized(pixels.to(self._device), preprocessing))
 
     def __call__(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """The crossing tensors of network input (N, 3, size, size), on the processor."""
         return tuple(one.cpu() for one in run(self._graph, inputs.to(self._device, self._dtype), state=self._state))
 
 
-def _is_missing(picture: Picture, table: FeatureTable, facts: ImageMetadataStore) -> bool:
-    known = picture.sha256 in facts
-    return not known or (facts[picture.sha256].usable and picture.sha256 not in table)
+def _is_missing(image: ImageFile, table: FeatureTable, facts: ImageMetadataStore) -> bool:
+    known = image.sha256 in facts
+    return not known or (facts[image.sha256].usable and image.sha256 not in table)
 
 
-def _problems(pictures: Sequence[Picture], facts: ImageMetadataStore) -> Iterator[Problem]:
-    for picture in pictures:
-        if picture.sha256 in facts and (fact := facts[picture.sha256]).reason:
-            yield Problem(file=picture.file, reason=fact.reason, detail=fact.detail, used=fact.usable)
+def _problems(images: Sequence[ImageFile], facts: ImageMetadataStore) -> Iterator[Problem]:
+    for image in images:
+        if image.sha256 in facts and (fact := facts[image.sha256]).reason:
+            yield Problem(file=image.file, reason=fact.reason, detail=fact.detail, used=fact.usable)
 
 
 def _stored_values(prefix: Graph, decoding: Preprocessing) -> int:
-    """How many numbers are kept of each picture: its pixels where the prefix is empty, else what crosses the cut."""
+    """How many numbers are kept of each image: its pixels where the prefix is empty, else what crosses the cut."""
     if not prefix.operators:
         return 3 * decoding.size**2
     shapes = [prefix.by_name[name].shape or () for name in prefix.outputs]
     return sum(torch.Size([n for n in shape[1:] if isinstance(n, int)]).numel() for shape in shapes)
 
 
-def _refuse_full_disk(values: int, missing: list[Picture], dtype: torch.dtype, root: Path) -> None:
+def _refuse_full_disk(values: int, missing: list[ImageFile], dtype: torch.dtype, root: Path) -> None:
     """Refuse before the work begins what would not fit on the disk after it."""
     root.mkdir(parents=True, exist_ok=True)
     needed = len(missing) * values * dtype.itemsize
@@ -159,7 +159,7 @@ class _Writer:
 
     def add(self, batch: PixelBatch, columns: tuple[Tensor, ...]) -> None:
         """Take a batch; its rows may reach the disk now or with a later one."""
-        self._images += [picture.sha256 for picture in batch.pictures]
+        self._images += [image.sha256 for image in batch.images]
         if columns:
             self._columns.append(columns)
         self._facts |= batch.facts

@@ -2,7 +2,7 @@
 
 Krizhevsky: One weird trick for parallelizing convolutional neural networks, 2014, arXiv:1404.5997. It differs
 from the network of 2012 (Krizhevsky, Sutskever, Hinton, NIPS 2012): fewer filters, no groups, no local
-response normalisation. Names and shapes are torchvision's.
+response normalization. Names and shapes are torchvision's.
 """
 
 import torch
@@ -22,7 +22,7 @@ CARD = NetworkCard(
 
 
 class AlexNet(nn.Module):
-    """Class scores (batch, classes) of pictures (batch, 3, height, width), of at least 63 pixels."""
+    """Class scores (batch, classes) of images (batch, 3, height, width), of at least 63 pixels."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()

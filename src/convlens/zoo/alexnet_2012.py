@@ -1,4 +1,4 @@
-"""AlexNet as it won in 2012: two groups that two GPUs held, local response normalisation, overlapping pooling.
+"""AlexNet as it won in 2012: two groups that two GPUs held, local response normalization, overlapping pooling.
 
 Krizhevsky, Sutskever, Hinton: ImageNet Classification with Deep Convolutional Neural Networks, NIPS 2012,
 doi:10.1145/3065386. The paper says 224 pixels, but its 55x55 maps need the 227 that everyone uses.
@@ -26,7 +26,7 @@ CARD = NetworkCard(
 
 
 class AlexNet2012(nn.Module):
-    """Class scores (batch, classes) of pictures (batch, 3, height, width), of at least 67 pixels.
+    """Class scores (batch, classes) of images (batch, 3, height, width), of at least 67 pixels.
 
     Convolutions 2, 4 and 5 have two groups: a half of the filters sees the half of the channels on its own GPU.
     """

@@ -32,7 +32,7 @@ def network(name: str, *, classes: int | None = None, weights: str | Path | None
     """The network `name`, in training mode.
 
     `classes` None means as many as the weights have, or as the card says. `weights` None means the paper's
-    random initialisation, drawn from torch's global generator; "package" means the weights that travel in the
+    random initialization, drawn from torch's global generator; "package" means the weights that travel in the
     package; all else is the path of a file.
 
     Raises UsageError for an unknown name, a number of classes below 1 or a missing file, DataError when the

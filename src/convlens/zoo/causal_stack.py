@@ -1,10 +1,10 @@
 """A stack of dilated causal convolutions over time, the network of WaveNet.
 
 Van den Oord, Dieleman, Zen, Simonyan, Vinyals, Graves, Kalchbrenner, Senior, Kavukcuoglu: WaveNet: A Generative Model
-for Raw Audio, 2016, arXiv:1609.03499. Sound at 16 kHz, quantised to 256 values by the μ-law and one-hot (section 2.2),
+for Raw Audio, 2016, arXiv:1609.03499. Sound at 16 kHz, quantized to 256 values by the μ-law and one-hot (section 2.2),
 comes in; for every time step, scores of the 256 values that the next sample may have go out. The paper does not give
 the numbers of channels: 64 in the layers and 256 in the skip connections are our choice, and so is Glorot's
-initialisation, made for the tanh. The first convolution is 1x1, so that one stack sees exactly 1024 time steps.
+initialization, made for the tanh. The first convolution is 1x1, so that one stack sees exactly 1024 time steps.
 """
 
 from torch import Tensor, nn

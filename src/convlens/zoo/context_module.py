@@ -56,9 +56,9 @@ class ContextModule(nn.Module):
             in_channels = width * MAPS
         self.layers = nn.Sequential(OrderedDict(layers))
         self.final = nn.Conv2d(in_channels, classes, kernel_size=1)
-        self._initialise(classes, noise)
+        self._initialize(classes, noise)
 
-    def _initialise(self, classes: int, noise: float) -> None:
+    def _initialize(self, classes: int, noise: float) -> None:
         he_normal(self, "fan_in")
         zero_biases(self)
         for layer in self.modules():

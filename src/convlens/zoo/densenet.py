@@ -26,7 +26,7 @@ CARD = NetworkCard(
 
 
 class DenseNet(nn.Module):
-    """Class scores (batch, classes) of pictures (batch, 3, height, width), of at least 29 pixels.
+    """Class scores (batch, classes) of images (batch, 3, height, width), of at least 29 pixels.
 
     `depths` are the numbers of layers in the blocks.
     """

@@ -1,4 +1,4 @@
-"""DenseNet for the pictures of CIFAR, 32 x 32 pixels: three dense blocks at full, half and quarter resolution.
+"""DenseNet for the images of CIFAR, 32 x 32 pixels: three dense blocks at full, half and quarter resolution.
 
 Huang, Liu, van der Maaten, Weinberger: Densely Connected Convolutional Networks, CVPR 2017, arXiv:1608.06993, section 3
 ("Implementation Details"). The dropout of 0.2 that the paper uses where it does not augment is left out. Names are
@@ -35,7 +35,7 @@ _STEM_AND_TRANSITIONS = 4
 
 
 class CifarDenseNet(nn.Module):
-    """Class scores (batch, classes) of pictures (batch, 3, height, width), of at least 4 pixels.
+    """Class scores (batch, classes) of images (batch, 3, height, width), of at least 4 pixels.
 
     With a bottleneck (DenseNet-BC) the transitions keep half of the channels and the first convolution gives twice the
     growth rate; without one, all are kept and it gives 16.

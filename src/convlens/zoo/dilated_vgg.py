@@ -2,8 +2,8 @@
 
 Yu, Koltun: Multi-Scale Context Aggregation by Dilated Convolutions, ICLR 2016, arXiv:1511.07122, section 4. Where a
 pooling is gone, all later layers are dilated twice as much, so that their weights see the places that they saw before.
-The paper also takes away the padding of the convolutions and surrounds the picture with its mirror image; here every
-convolution keeps VGG16's zeros, so that any picture gives maps of an eighth of its size. The paper starts from VGG16's
+The paper also takes away the padding of the convolutions and surrounds the image with its mirror image; here every
+convolution keeps VGG16's zeros, so that any image gives maps of an eighth of its size. The paper starts from VGG16's
 weights; without them, training starts as He et al. draw theirs.
 """
 
@@ -34,9 +34,9 @@ _KERNELS = {"classifier.0": (7, 7), "classifier.3": (1, 1), "classifier.6": (1, 
 
 
 class DilatedVGG(nn.Module):
-    """Maps of class scores (batch, classes, height // 8, width // 8) of pictures (batch, 3, height, width).
+    """Maps of class scores (batch, classes, height // 8, width // 8) of images (batch, 3, height, width).
 
-    Pictures have at least 8 pixels a side. `hidden` are the channels of the layers before the last. Names are those of
+    Images have at least 8 pixels a side. `hidden` are the channels of the layers before the last. Names are those of
     torchvision's VGG16, see `state_from_vgg16`.
     """
 

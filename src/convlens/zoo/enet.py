@@ -2,7 +2,7 @@
 
 Paszke, Chaurasia, Kim, Culurciello: ENet: A Deep Neural Network Architecture for Real-Time Semantic Segmentation,
 2016, arXiv:1606.02147, table 1. The paper trains the encoder to classify the regions of a scene of 512 pixels; here one
-linear layer classifies the mean of all regions, for pictures of 224 pixels as its neighbours in the zoo take.
+linear layer classifies the mean of all regions, for images of 224 pixels as its neighbors in the zoo take.
 """
 
 import torch
@@ -28,7 +28,7 @@ _CONTEXT = (regular, dilated(2), asymmetric, dilated(4), regular, dilated(8), as
 
 
 class ENet(nn.Module):
-    """Class scores (batch, classes) of pictures (batch, 3, height, width), of at least 7 pixels."""
+    """Class scores (batch, classes) of images (batch, 3, height, width), of at least 7 pixels."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ from torch import nn
 from convlens.zoo.card import NetworkCard
 
 Build = Callable[[int], nn.Module]
-"""Number of classes in, network with its paper's initialisation out."""
+"""Number of classes in, network with its paper's initialization out."""
 
 
 class Entry(NamedTuple):

@@ -1,7 +1,7 @@
 """GoogLeNet: nine Inception modules, and no linear layer but the last.
 
 Szegedy, Liu, Jia et al.: Going deeper with convolutions, CVPR 2015, arXiv:1409.4842, table 1. Two forms: `googlenet`
-is the one that torchvision's weights fit, with names and shapes as there; it has batch normalisation, and 3x3 where
+is the one that torchvision's weights fit, with names and shapes as there; it has batch normalization, and 3x3 where
 the paper has 5x5. `googlenet_paper` is the paper's.
 """
 
@@ -33,7 +33,7 @@ CARD = PAPER_CARD.model_copy(
     update={
         "name": "googlenet",
         "least_size": 15,
-        # The weights are TensorFlow's, which had pictures in -1..1; torchvision shifts them within the network.
+        # The weights are TensorFlow's, which had images in -1..1; torchvision shifts them within the network.
         "preprocessing": Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
         # Published with the weights, but never trained.
         "dropped_weights": ("aux1.", "aux2."),
@@ -45,7 +45,7 @@ class Form(NamedTuple):
     """In what the two forms differ."""
 
     convolution: Convolution
-    normalisation: Callable[[], nn.Module]
+    normalization: Callable[[], nn.Module]
     large_kernel: int
     last_pooling: int
     auxiliary_pooling: Callable[[], nn.Module]
@@ -53,7 +53,7 @@ class Form(NamedTuple):
 
 
 def _as_the_papers_pooling() -> nn.Module:
-    """5x5 of stride 3 makes 4x4 of the 14x14 places of a picture of 224 pixels; other sizes are brought to 4x4."""
+    """5x5 of stride 3 makes 4x4 of the 14x14 places of an image of 224 pixels; other sizes are brought to 4x4."""
     return nn.Sequential(nn.AvgPool2d(kernel_size=5, stride=3), nn.AdaptiveAvgPool2d(4))
 
 
@@ -62,10 +62,10 @@ TORCHVISION = Form(ConvNorm, nn.Identity, 3, 2, lambda: nn.AdaptiveAvgPool2d(4),
 
 
 class GoogLeNet(nn.Module):
-    """Class scores (batch, classes) of pictures (batch, 3, height, width), of at least 15 pixels.
+    """Class scores (batch, classes) of images (batch, 3, height, width), of at least 15 pixels.
 
     In training mode, and with its auxiliary heads, it gives ScoresWithAuxiliary, and the paper's form then takes
-    pictures of at least 79 pixels.
+    images of at least 79 pixels.
     """
 
     def __init__(self, form: Form, classes: int, *, auxiliary_heads: bool) -> None:
@@ -76,10 +76,10 @@ class GoogLeNet(nn.Module):
 
         self.conv1 = form.convolution(3, 64, kernel_size=7, stride=2, padding=3)
         self.maxpool1 = _pooling(3)
-        self.norm1 = form.normalisation()
+        self.norm1 = form.normalization()
         self.conv2 = form.convolution(64, 64, kernel_size=1)
         self.conv3 = form.convolution(64, 192, kernel_size=3, padding=1)
-        self.norm2 = form.normalisation()
+        self.norm2 = form.normalization()
         self.maxpool2 = _pooling(3)
         self.inception3a = inception(192, 64, 96, 128, 16, 32, 32)
         self.inception3b = inception(256, 128, 128, 192, 32, 96, 64)

@@ -1,8 +1,8 @@
-"""The house network: small enough to travel in the package, for pictures of 64 pixels.
+"""The house network: small enough to travel in the package, for images of 64 pixels.
 
 Basic residual blocks (He et al., arXiv:1512.03385) with squeeze-and-excitation (Hu et al., arXiv:1709.01507)
 and shortcuts that average before they project (He et al., arXiv:1812.01187). The stem has no pooling: the
-pictures are small.
+images are small.
 """
 
 import torch
@@ -55,7 +55,7 @@ class SqueezeExciteBlock(nn.Module):
 
 
 class House(nn.Module):
-    """Class scores (batch, classes) of pictures (batch, 3, height, width), of at least 32 pixels."""
+    """Class scores (batch, classes) of images (batch, 3, height, width), of at least 32 pixels."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Inception v3: factorised windows, three grids, batch normalisation everywhere.
+"""Inception v3: factorised windows, three grids, batch normalization everywhere.
 
 Szegedy, Vanhoucke, Ioffe, Shlens, Wojna: Rethinking the Inception Architecture for Computer Vision, CVPR 2016,
 arXiv:1512.00567, section 6. Names and shapes are torchvision's.
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from convlens.core.preprocessing import Preprocessing
-from convlens.layers.auxiliary import NormalisedAuxiliaryHead, ScoresWithAuxiliary
+from convlens.layers.auxiliary import NormalizedAuxiliaryHead, ScoresWithAuxiliary
 from convlens.layers.convolution import ConvNorm
 from convlens.layers.inception_v3 import InceptionA, InceptionB, InceptionC, ReductionA, ReductionB
 from convlens.zoo.card import NetworkCard
@@ -23,7 +23,7 @@ CARD = NetworkCard(
     head="fc",
     input_shape=(3, 299, 299),
     least_size=75,
-    # The weights are TensorFlow's, which had pictures in -1..1; torchvision shifts them within the network.
+    # The weights are TensorFlow's, which had images in -1..1; torchvision shifts them within the network.
     preprocessing=Preprocessing(size=299, resize=342, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
     # The paper gives none; the authors' own training code has 0.4.
     auxiliary_weight=0.4,
@@ -31,7 +31,7 @@ CARD = NetworkCard(
 
 
 class InceptionV3(nn.Module):
-    """Class scores (batch, classes) of pictures (batch, 3, height, width), of at least 75 pixels.
+    """Class scores (batch, classes) of images (batch, 3, height, width), of at least 75 pixels.
 
     In training mode it gives ScoresWithAuxiliary.
     """
@@ -53,7 +53,7 @@ class InceptionV3(nn.Module):
         self.Mixed_6c = InceptionB(768, width=160)
         self.Mixed_6d = InceptionB(768, width=160)
         self.Mixed_6e = InceptionB(768, width=192)
-        self.AuxLogits = NormalisedAuxiliaryHead(768, classes)
+        self.AuxLogits = NormalizedAuxiliaryHead(768, classes)
         self.Mixed_7a = ReductionB(768)
         self.Mixed_7b = InceptionC(1280)
         self.Mixed_7c = InceptionC(2048)

@@ -26,7 +26,7 @@ CARD = NetworkCard(
 
 
 class InceptionV4(nn.Module):
-    """Class scores (batch, classes) of pictures (batch, 3, height, width), of at least 75 pixels."""
+    """Class scores (batch, classes) of images (batch, 3, height, width), of at least 75 pixels."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""LeNet-5, as its paper has it: squashed sums, learnt subsampling, a table of connections.
+"""LeNet-5, as its paper has it: squashed sums, learned subsampling, a table of connections.
 
 LeCun, Bottou, Bengio, Haffner: Gradient-Based Learning Applied to Document Recognition, Proceedings of the IEEE 86,
 1998, section II.B, doi:10.1109/5.726791. All 60,000 trained parameters of the paper are here. One thing differs: its
@@ -45,7 +45,7 @@ class Squash(nn.Module):
 
 
 class Subsampling(nn.Module):
-    """The sum of 2x2 places times a coefficient plus a bias, both learnt, one of each a channel.
+    """The sum of 2x2 places times a coefficient plus a bias, both learned, one of each a channel.
 
     Shapes: x is (batch, channels, height, width), the result (batch, channels, height / 2, width / 2).
     """
@@ -81,7 +81,7 @@ class PartialConvolution(nn.Module):
 
 
 class LeNet5(nn.Module):
-    """Class scores (batch, classes) of grey pictures (batch, 1, 32, 32)."""
+    """Class scores (batch, classes) of gray images (batch, 1, 32, 32)."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class LeNet5(nn.Module):
         self.f6 = nn.Linear(120, 84)
         self.output = nn.Linear(84, classes)
         self.squash = Squash()
-        _initialise(self)
+        _initialize(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Class scores before the softmax."""
@@ -104,7 +104,7 @@ class LeNet5(nn.Module):
         return scores
 
 
-def _initialise(network: LeNet5) -> None:
+def _initialize(network: LeNet5) -> None:
     """Weights uniform within 2.4 / fan-in of 0 (section II.B, appendix A), biases 0; a coefficient's fan-in is 4."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):

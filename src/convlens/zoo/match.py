@@ -12,7 +12,7 @@ State = Mapping[str, Tensor]
 """Dotted name -> parameter or buffer."""
 
 COUNTER = "num_batches_tracked"
-"""Files from before torch 0.4.1 lack this buffer of batch normalisation, which matters to no network here."""
+"""Files from before torch 0.4.1 lack this buffer of batch normalization, which matters to no network here."""
 
 _NAMES_SHOWN = 3
 

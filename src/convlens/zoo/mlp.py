@@ -31,7 +31,7 @@ _PIXELS = 28 * 28
 
 
 class MLP(nn.Module):
-    """Class scores (batch, classes) of grey pictures (batch, 1, 28, 28), or of anything with 784 numbers."""
+    """Class scores (batch, classes) of gray images (batch, 1, 28, 28), or of anything with 784 numbers."""
 
     def __init__(self, hidden: int, classes: int) -> None:
         super().__init__()

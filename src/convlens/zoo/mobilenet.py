@@ -34,7 +34,7 @@ _STAGES = (
 
 
 class MobileNetV2(nn.Module):
-    """Class scores (batch, classes) of pictures (batch, 3, height, width), of any size."""
+    """Class scores (batch, classes) of images (batch, 3, height, width), of any size."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ CARD = NetworkCard(
 
 
 class NIN(nn.Module):
-    """Class scores (batch, classes) of pictures (batch, 3, height, width), of at least 39 pixels."""
+    """Class scores (batch, classes) of images (batch, 3, height, width), of at least 39 pixels."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()

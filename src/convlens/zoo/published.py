@@ -32,7 +32,7 @@ class WeightCard(Record):
     preprocessing: Preprocessing
     top1: float
     top5: float | None
-    """Accuracy in percent, as published, on the data's validation (CIFAR-10: test) pictures."""
+    """Accuracy in percent, as published, on the data's validation (CIFAR-10: test) images."""
 
     @property
     def file(self) -> str:
@@ -48,7 +48,7 @@ class Accuracy(Record):
     top5: float | None
     source: str
     note: str | None
-    """How it was measured, where that was not on one centre crop of every validation (or test) picture."""
+    """How it was measured, where that was not on one center crop of every validation (or test) image."""
 
 
 class ClassName(NamedTuple):

@@ -24,7 +24,7 @@ Block = type[BasicBlock] | type[Bottleneck]
 
 
 class ResNet(nn.Module):
-    """Class scores (batch, classes) of pictures (batch, 3, height, width), of any size.
+    """Class scores (batch, classes) of images (batch, 3, height, width), of any size.
 
     `depths` are the numbers of blocks in the stages.
     """

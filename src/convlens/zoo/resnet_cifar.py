@@ -1,4 +1,4 @@
-"""ResNet for the pictures of CIFAR, 32 x 32 pixels, and the networks that it is compared with.
+"""ResNet for the images of CIFAR, 32 x 32 pixels, and the networks that it is compared with.
 
 Three stages of 16, 32 and 64 channels, at full, half and quarter resolution; the depth counts the convolutions and the
 last layer. What varies is the shortcut (three options, or none: the plain networks), how many convolutions it spans,
@@ -64,10 +64,10 @@ class _Form(NamedTuple):
 
 
 class CifarResNet(nn.Module):
-    """Class scores (batch, classes) of pictures (batch, 3, height, width), of any size.
+    """Class scores (batch, classes) of images (batch, 3, height, width), of any size.
 
     `shortcut` is the option of section 3.3, None for a plain network; `span` how many 3x3 convolutions a shortcut
-    passes by, unless blocks are bottlenecks of 1x1, 3x3 and 1x1. With `pre_activation`, blocks normalise and activate
+    passes by, unless blocks are bottlenecks of 1x1, 3x3 and 1x1. With `pre_activation`, blocks normalize and activate
     before each convolution, and the network once more at its end.
 
     Raises UsageError when `depth` - 2 is not 3 stages of whole blocks.

@@ -82,7 +82,7 @@ def _projection(in_channels: int, out_channels: int, stride: int, kernel: int) -
 
 
 class SENet(nn.Module):
-    """Class scores (batch, classes) of pictures (batch, 3, height, width), of at least 3 pixels.
+    """Class scores (batch, classes) of images (batch, 3, height, width), of at least 3 pixels.
 
     `depths` are the numbers of blocks in the stages. With `wide_stem`, three 3x3 convolutions stand in place of the
     first 7x7, and the shortcuts between stages look at 3x3 pixels in place of one in four.

@@ -27,7 +27,7 @@ CARD = NetworkCard(
 
 
 class SmallConvNet(nn.Module):
-    """Class scores (batch, classes) of grey pictures (batch, 1, 28, 28)."""
+    """Class scores (batch, classes) of gray images (batch, 1, 28, 28)."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()

@@ -24,7 +24,7 @@ CARD = NetworkCard(
 
 
 class SqueezeNet(nn.Module):
-    """Class scores (batch, classes) of pictures (batch, 3, height, width), of at least 17 pixels: version 1.1."""
+    """Class scores (batch, classes) of images (batch, 3, height, width), of at least 17 pixels: version 1.1."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()

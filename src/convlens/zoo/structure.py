@@ -13,11 +13,11 @@ _RANDOM = (Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_, n
 
 def structure(build: Callable[[int], nn.Module], classes: int) -> nn.Module:
     """The network that `build(classes)` makes, on the meta device: no memory, no random number is used."""
-    with torch.device("meta"), _NoInitialisation():
+    with torch.device("meta"), _NoInitialization():
         return build(classes).to("meta")  # a copy of a module that has values already keeps them until here
 
 
-class _NoInitialisation(TorchFunctionMode):
+class _NoInitialization(TorchFunctionMode):
     """Leaves random filling out: there is nothing to fill, and normal_ on meta takes 2 s to import sympy."""
 
     def __torch_function__(

@@ -1,7 +1,7 @@
 """VGG: 3x3 convolutions all the way, in five stages that each end in a pooling.
 
 Simonyan, Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition, ICLR 2015,
-arXiv:1409.1556. Batch normalisation came later (Ioffe, Szegedy, ICML 2015, arXiv:1502.03167). Names and
+arXiv:1409.1556. Batch normalization came later (Ioffe, Szegedy, ICML 2015, arXiv:1502.03167). Names and
 shapes are torchvision's.
 """
 
@@ -30,7 +30,7 @@ _E = (2, 2, 4, 4, 4)
 
 
 class VGG(nn.Module):
-    """Class scores (batch, classes) of pictures (batch, 3, height, width), of at least 32 pixels."""
+    """Class scores (batch, classes) of images (batch, 3, height, width), of at least 32 pixels."""
 
     def __init__(self, depths: tuple[int, ...], classes: int, *, batch_norm: bool = False) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ def vgg11(classes: int = 1000) -> VGG:
 
 
 def vgg11_bn(classes: int = 1000) -> VGG:
-    """VGG with 11 layers, configuration A of arXiv:1409.1556, and batch normalisation."""
+    """VGG with 11 layers, configuration A of arXiv:1409.1556, and batch normalization."""
     return VGG(_A, classes, batch_norm=True)
 
 
@@ -84,7 +84,7 @@ def vgg13(classes: int = 1000) -> VGG:
 
 
 def vgg13_bn(classes: int = 1000) -> VGG:
-    """VGG with 13 layers, configuration B of arXiv:1409.1556, and batch normalisation."""
+    """VGG with 13 layers, configuration B of arXiv:1409.1556, and batch normalization."""
     return VGG(_B, classes, batch_norm=True)
 
 
@@ -94,7 +94,7 @@ def vgg16(classes: int = 1000) -> VGG:
 
 
 def vgg16_bn(classes: int = 1000) -> VGG:
-    """VGG with 16 layers, configuration D of arXiv:1409.1556, and batch normalisation."""
+    """VGG with 16 layers, configuration D of arXiv:1409.1556, and batch normalization."""
     return VGG(_D, classes, batch_norm=True)
 
 
@@ -104,7 +104,7 @@ def vgg19(classes: int = 1000) -> VGG:
 
 
 def vgg19_bn(classes: int = 1000) -> VGG:
-    """VGG with 19 layers, configuration E of arXiv:1409.1556, and batch normalisation."""
+    """VGG with 19 layers, configuration E of arXiv:1409.1556, and batch normalization."""
     return VGG(_E, classes, batch_norm=True)
 
 

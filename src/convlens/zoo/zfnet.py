@@ -1,7 +1,7 @@
-"""ZFNet: AlexNet with a finer look at the picture, found by looking at what AlexNet's layers had learnt.
+"""ZFNet: AlexNet with a finer look at the image, found by looking at what AlexNet's layers had learned.
 
 Zeiler, Fergus: Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv:1311.2901, figure 3. The maps
-are normalised across channels after the pooling; the paper gives no settings for that, and AlexNet's are taken.
+are normalized across channels after the pooling; the paper gives no settings for that, and AlexNet's are taken.
 """
 
 import torch
@@ -22,7 +22,7 @@ CARD = NetworkCard(
 
 
 class ZFNet(nn.Module):
-    """Class scores (batch, classes) of pictures (batch, 3, height, width), of at least 47 pixels."""
+    """Class scores (batch, classes) of images (batch, 3, height, width), of at least 47 pixels."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()

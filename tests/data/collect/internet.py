@@ -86,21 +86,21 @@ def rude_server(
         thread.join()
 
 
-def picture(number: int) -> bytes:
+def image(number: int) -> bytes:
     """A JPEG of its own for every number."""
     return encoded(photograph(number, (96, 72)), "JPEG", quality=90)
 
 
 @dataclasses.dataclass
 class Openverse:
-    """The documented JSON of Openverse for `count` pictures, and the pictures."""
+    """The documented JSON of Openverse for `count` images, and the images."""
 
     count: int
     per_page: int = 20
     asked: list[str] = dataclasses.field(default_factory=list)
-    """Picture numbers, as they were asked for."""
+    """ImageFile numbers, as they were asked for."""
     pages: list[Mapping[str, str]] = dataclasses.field(default_factory=list)
-    content: Callable[[int], Response] = lambda number: Response(picture(number), mimetype="image/jpeg")
+    content: Callable[[int], Response] = lambda number: Response(image(number), mimetype="image/jpeg")
 
     def __call__(self, request: Request) -> Response:
         if request.path.startswith("/p/"):
@@ -124,7 +124,7 @@ class Openverse:
             "id": f"id-{number}",
             "title": f"Title {number}",
             "foreign_landing_url": f"https://pages.test/{number}",
-            "url": f"http://pictures.test/p/{number}.jpg",
+            "url": f"http://images.test/p/{number}.jpg",
             "creator": f"Author {number}",
             "license": "by",
             "license_version": "4.0",

@@ -24,7 +24,7 @@ from tests.data.collect.internet import PUBLIC, Rerouted, rude_server, rules
 BODY = bytes(range(256)) * 100
 
 
-def save(port: int, target: Path, url: str = "http://pictures.test/a.jpg", **changes: Any) -> str:
+def save(port: int, target: Path, url: str = "http://images.test/a.jpg", **changes: Any) -> str:
     network = Network(rules(port, **changes))
     try:
         return network.save(url, target)
@@ -32,7 +32,7 @@ def save(port: int, target: Path, url: str = "http://pictures.test/a.jpg", **cha
         network.close()
 
 
-def rejected(port: int, target: Path, url: str = "http://pictures.test/a.jpg", **changes: Any) -> str:
+def rejected(port: int, target: Path, url: str = "http://images.test/a.jpg", **changes: Any) -> str:
     with pytest.raises(RejectedError) as error:
         save(port, target, url, **changes)
     return error.value.reason
@@ -41,7 +41,7 @@ def rejected(port: int, target: Path, url: str = "http://pictures.test/a.jpg", *
 class TestAnswers:
     def test_the_body_comes_whole(self, httpserver: HTTPServer, tmp_path: Path) -> None:
         httpserver.expect_request("/a.jpg").respond_with_data(BODY)
-        assert save(httpserver.port, tmp_path / "a") == "http://pictures.test/a.jpg"
+        assert save(httpserver.port, tmp_path / "a") == "http://images.test/a.jpg"
         assert (tmp_path / "a").read_bytes() == BODY
 
     @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
@@ -199,13 +199,13 @@ class TestAddresses:
     @pytest.mark.parametrize(
         "url",
         [
-            "https://pictures.test/",
-            "ftp://pictures.test/",
+            "https://images.test/",
+            "ftp://images.test/",
             "file:///etc/passwd",
             "http://",
             "//x",
             "",
-            "http://u:p@pictures.test/",
+            "http://u:p@images.test/",
             "http://[::1",
             "data:image/png;base64,xx",
         ],
@@ -262,13 +262,13 @@ class TestRedirects:
         if reason:
             assert rejected(httpserver.port, tmp_path / "a") == reason
         else:
-            assert save(httpserver.port, tmp_path / "a") == f"http://pictures.test/a.jpg?n={steps}"
+            assert save(httpserver.port, tmp_path / "a") == f"http://images.test/a.jpg?n={steps}"
 
     def test_nothing_is_told_to_the_next_host(self, httpserver: HTTPServer, tmp_path: Path) -> None:
         headers = {"Location": "http://other.test/b.jpg", "Set-Cookie": "secret=1; Path=/"}
         httpserver.expect_request("/a.jpg").respond_with_response(Response(status=302, headers=headers))
         httpserver.expect_request("/b.jpg").respond_with_response(
-            Response(status=302, headers={"Location": "http://pictures.test/c.jpg"})
+            Response(status=302, headers={"Location": "http://images.test/c.jpg"})
         )
         httpserver.expect_request("/c.jpg").respond_with_data(BODY)
         save(httpserver.port, tmp_path / "a")
@@ -279,11 +279,11 @@ class TestRedirects:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate of pictures.test, and its key, in one file."""
+    """A certificate of images.test, and its key, in one file."""
     if shutil.which("openssl") is None:
         pytest.skip("no openssl here")
     path = tmp_path_factory.mktemp("tls") / "both.pem"
-    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -addext subjectAltName=DNS:pictures.test"
+    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -addext subjectAltName=DNS:images.test"
     done = subprocess.run(["openssl", *words.split(), "-keyout", f"{path}.key"], capture_output=True, check=True)
     path.write_bytes(done.stdout + Path(f"{path}.key").read_bytes())
     return path
@@ -292,7 +292,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class TestEncrypted:
     """The name is what the certificate must be of, though the address is what is connected to."""
 
-    @pytest.mark.parametrize(("url", "reason"), [("https://pictures.test/a", None), ("https://other.test/a", "broken")])
+    @pytest.mark.parametrize(("url", "reason"), [("https://images.test/a", None), ("https://other.test/a", "broken")])
     def test_the_certificate_is_checked(
         self, certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, reason: str | None
     ) -> None:
@@ -321,7 +321,7 @@ class TestEncrypted:
 
         with rude_server(stall, wrap=secured) as port:
             schemes = frozenset({"https"})
-            assert rejected(port, tmp_path / "a", "https://pictures.test/a", schemes=schemes) == "broken"
+            assert rejected(port, tmp_path / "a", "https://images.test/a", schemes=schemes) == "broken"
 
 
 def test_the_limits_that_hold_outside_of_tests() -> None:

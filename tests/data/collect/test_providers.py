@@ -259,7 +259,7 @@ class TestWikimedia:
         with pytest.raises(NetworkError, match="maxlag: Waiting for a server"):
             served("wikimedia").found({"error": {"code": "maxlag", "info": "Waiting for a server"}})
 
-    def test_a_page_without_a_picture_and_one_without_a_scaled_copy(self, served: Callable[[str], Served]) -> None:
+    def test_a_page_without_a_image_and_one_without_a_scaled_copy(self, served: Callable[[str], Served]) -> None:
         bare, whole = commons_page(1), commons_page(2)
         del bare["imageinfo"], whole["imageinfo"][0]["thumburl"]
         (one,) = served("wikimedia").found(commons([bare, whole]))

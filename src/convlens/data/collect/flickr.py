@@ -70,7 +70,7 @@ class Flickr:
     """Flickr asks for no more than 3600 an hour."""
     downloads_per_second: float = 8.0
     api: str = "https://api.flickr.com/services/rest/"
-    pictures: str = "https://live.staticflickr.com"
+    images: str = "https://live.staticflickr.com"
 
     def unusable(self) -> str | None:
         """Why not: no key."""
@@ -115,7 +115,7 @@ class Flickr:
             licence=licence,
             licence_url=licence_url,
             page=f"https://www.flickr.com/photos/{photo.owner}/{photo.id}",
-            url=photo.url_l or f"{self.pictures}/{photo.server}/{photo.id}_{photo.secret}_b.jpg",
+            url=photo.url_l or f"{self.images}/{photo.server}/{photo.id}_{photo.secret}_b.jpg",
         )
 
 

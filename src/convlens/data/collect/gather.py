@@ -1,4 +1,4 @@
-"""Gather: candidates become pictures of one class, by a pool of downloads, until there are enough."""
+"""Gather: candidates become images of one class, by a pool of downloads, until there are enough."""
 
 import contextlib
 import dataclasses
@@ -20,7 +20,7 @@ from convlens.data.collect.ledger import Ledger, file_name
 from convlens.data.collect.network import Network, RejectedError
 from convlens.data.collect.provider import Candidate, Pace
 from convlens.data.container import format_of
-from convlens.data.decode import BadPicture, Opened, opened
+from convlens.data.decode import BadImage, Opened, opened
 from convlens.data.perceptual_hash import signature
 
 _AT_ONCE = 8
@@ -28,14 +28,14 @@ _MOST_PENDING = 4 * _AT_ONCE
 _LEAST_SIDE_DECODED = 128
 _BLANK_DEVIATION = 2.0
 _PLACEHOLDERS = ("photo_unavailable", "image_not_found", "imagenotfound", "image-not-found", "no_image", "placeholder")
-"""Words in the address of a picture that says that there is none, as redirects end at it."""
+"""Words in the address of an image that says that there is none, as redirects end at it."""
 _EXTENSIONS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
 _JPEG_QUALITY = 92
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A class: its name, what to ask the providers for, how many pictures there should be."""
+    """A class: its name, what to ask the providers for, how many images there should be."""
 
     name: str
     query: str
@@ -57,7 +57,7 @@ class Gathering:
 
 
 def gather(wanted: Wanted, candidates: Iterator[Candidate], to: Gathering) -> ClassCollected:
-    """What became of the candidates that were looked at, until the class had `wanted.count` pictures.
+    """What became of the candidates that were looked at, until the class had `wanted.count` images.
 
     No more are asked for than may still be needed. When it is stopped, connections are broken and what is half there
     is removed.
@@ -135,42 +135,42 @@ def _kept(label: str, candidate: Candidate, temporary: Path, to: Gathering) -> s
     if any(word in address.lower() for word in _PLACEHOLDERS):
         raise RejectedError("placeholder", f"came from {address}")
     data = temporary.read_bytes()
-    picture = _decoded(data, max(to.max_side or 0, _LEAST_SIDE_DECODED))
-    resized = to.max_side is not None and max(picture.size) > to.max_side
+    image = _decoded(data, max(to.max_side or 0, _LEAST_SIDE_DECODED))
+    resized = to.max_side is not None and max(image.size) > to.max_side
     if resized:
-        picture, data = _resized(picture, to.max_side or 0)
+        image, data = _resized(image, to.max_side or 0)
         temporary.write_bytes(data)
     attribution = Attribution(
         file=f"{label}/{file_name(candidate, _EXTENSIONS[format_of(data) or 'JPEG'])}",
         label=label,
         sha256=hashlib.sha256(data).hexdigest(),
-        width=picture.size[0],
-        height=picture.size[1],
+        width=image.size[0],
+        height=image.size[1],
         bytes=len(data),
         resized=resized,
         fetched=now(),
         **candidate.model_dump(),
     )
-    return to.ledger.keep(attribution, temporary, signature(picture.rgb))
+    return to.ledger.keep(attribution, temporary, signature(image.rgb))
 
 
 def _decoded(data: bytes, at_least: int) -> Opened:
-    """The whole picture. Raises RejectedError for what is none, or shows nothing."""
+    """The whole image. Raises RejectedError for what is none, or shows nothing."""
     try:
-        picture = opened(data, at_least)
-    except BadPicture as bad:
+        image = opened(data, at_least)
+    except BadImage as bad:
         raise RejectedError(bad.reason, bad.detail) from bad
-    low, high = picture.rgb.convert("L").getextrema()
+    low, high = image.rgb.convert("L").getextrema()
     if float(high) - float(low) < _BLANK_DEVIATION:  # type: ignore[arg-type]
-        raise RejectedError("placeholder", "a picture of one colour")
-    return picture
+        raise RejectedError("placeholder", "an image of one colour")
+    return image
 
 
-def _resized(picture: Opened, max_side: int) -> tuple[Opened, bytes]:
-    """The picture, upright, with a longer side of `max_side`, and its bytes as JPEG."""
-    scale = max_side / max(picture.rgb.size)
-    size = max(1, round(picture.rgb.width * scale)), max(1, round(picture.rgb.height * scale))
-    small = picture.rgb.resize(size, Image.Resampling.LANCZOS) if scale < 1 else picture.rgb
+def _resized(image: Opened, max_side: int) -> tuple[Opened, bytes]:
+    """The image, upright, with a longer side of `max_side`, and its bytes as JPEG."""
+    scale = max_side / max(image.rgb.size)
+    size = max(1, round(image.rgb.width * scale)), max(1, round(image.rgb.height * scale))
+    small = image.rgb.resize(size, Image.Resampling.LANCZOS) if scale < 1 else image.rgb
     file = io.BytesIO()
     small.save(file, "JPEG", quality=_JPEG_QUALITY)
     return Opened(small, small, small.size), file.getvalue()

@@ -1,10 +1,10 @@
-"""The ledger of a collection: which pictures are there, which were dropped, and whether one is there already.
+"""The ledger of a collection: which images are there, which were dropped, and whether one is there already.
 
-attribution.jsonl   a line for each picture, written before the picture gets its name
+attribution.jsonl   a line for each image, written before the image gets its name
 .dropped.jsonl      a line for each that will never be wanted, so that it is not asked for again
 
-A picture that a person moved to another class, or renamed, is found again, and its line says where it is now. A line
-without a picture anywhere below is of one that a person took away, which is not fetched again; but for the last one:
+An image that a person moved to another class, or renamed, is found again, and its line says where it is now. A line
+without an image anywhere below is of one that a person took away, which is not fetched again; but for the last one:
 that may be what a killed process left, and counts for nothing.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from convlens.core.collection import ATTRIBUTION_FILE, Attribution
 from convlens.core.files import TEMPORARY_PREFIX, sha256_of, write_atomically
 from convlens.data.collect.provider import Candidate
-from convlens.data.decode import BadPicture, opened
+from convlens.data.decode import BadImage, opened
 from convlens.data.manifest import SIDE_NAMES
 from convlens.data.perceptual_hash import is_like_one_of, signature
 from convlens.data.scan import shown
@@ -39,38 +39,38 @@ class Ledger:
         self._remove_leftovers()
         written = _written(folder)
         there = _still_there(folder, written)
-        self.pictures = list(there.values())
+        self.images = list(there.values())
         self._dropped = set(_dropped(folder / _DROPPED_FILE))
         for one in written[:-1]:
             if one.file not in there:
                 self.drop(one, "taken-away")
-        self._kept = {(one.provider, one.id) for one in self.pictures}
-        self._hashes = {one.sha256 for one in self.pictures}
-        self._signatures = [_signature_of(folder / one.file) for one in self.pictures]
+        self._kept = {(one.provider, one.id) for one in self.images}
+        self._hashes = {one.sha256 for one in self.images}
+        self._signatures = [_signature_of(folder / one.file) for one in self.images]
         self.tidy()
 
     @property
     def counts(self) -> Counter[str]:
-        """Pictures that are there, by class."""
-        return Counter(one.label for one in self.pictures)
+        """Images that are there, by class."""
+        return Counter(one.label for one in self.images)
 
     def knows(self, candidate: Candidate) -> bool:
         """Whether this id was kept, or dropped for good."""
         key = (candidate.provider, candidate.id)
         return key in self._kept or key in self._dropped
 
-    def keep(self, picture: Attribution, temporary: Path, signed: bytes) -> str:
-        """ "kept", and the picture stands under its name; or "duplicate" or "near-duplicate" of one that does."""
+    def keep(self, image: Attribution, temporary: Path, signed: bytes) -> str:
+        """ "kept", and the image stands under its name; or "duplicate" or "near-duplicate" of one that does."""
         with self._lock:
-            if picture.sha256 in self._hashes:
+            if image.sha256 in self._hashes:
                 return "duplicate"
             if is_like_one_of(signed, self._signatures):
                 return "near-duplicate"
-            _append(self._folder / ATTRIBUTION_FILE, picture.model_dump_json(ensure_ascii=True))
-            temporary.replace(self._folder / picture.file)
-            self.pictures.append(picture)
-            self._kept.add((picture.provider, picture.id))
-            self._hashes.add(picture.sha256)
+            _append(self._folder / ATTRIBUTION_FILE, image.model_dump_json(ensure_ascii=True))
+            temporary.replace(self._folder / image.file)
+            self.images.append(image)
+            self._kept.add((image.provider, image.id))
+            self._hashes.add(image.sha256)
             self._signatures.append(signed)
             return "kept"
 
@@ -82,9 +82,9 @@ class Ledger:
             _append(self._folder / _DROPPED_FILE, json.dumps(line))
 
     def tidy(self) -> None:
-        """Write attribution.jsonl anew, without lines that have no picture."""
-        if self.pictures or (self._folder / ATTRIBUTION_FILE).exists():
-            lines = "".join(f"{one.model_dump_json(ensure_ascii=True)}\n" for one in self.pictures)
+        """Write attribution.jsonl anew, without lines that have no image."""
+        if self.images or (self._folder / ATTRIBUTION_FILE).exists():
+            lines = "".join(f"{one.model_dump_json(ensure_ascii=True)}\n" for one in self.images)
             write_atomically(self._folder / ATTRIBUTION_FILE, lines)
 
     def _remove_leftovers(self) -> None:
@@ -101,11 +101,11 @@ def file_name(candidate: Candidate, extension: str) -> str:
 def _written(folder: Path) -> list[Attribution]:
     path = folder / ATTRIBUTION_FILE
     lines = (Attribution.from_json(line, str(path)) for line in _whole_lines(path))
-    return list({picture.file: picture for picture in lines}.values())
+    return list({image.file: image for image in lines}.values())
 
 
 def _still_there(folder: Path, written: Sequence[Attribution]) -> dict[str, Attribution]:
-    """The pictures that are there, as they are now, by the places where they were written."""
+    """The images that are there, as they are now, by the places where they were written."""
     there = {one.file: one for one in written if (folder / one.file).is_file()}
     if lost := [one for one in written if one.file not in there]:
         strays = [path for path in files_below(folder) if shown(path.relative_to(folder)) not in there]
@@ -114,7 +114,7 @@ def _still_there(folder: Path, written: Sequence[Attribution]) -> dict[str, Attr
 
 
 def _found_again(lost: Sequence[Attribution], strays: Sequence[Path]) -> Iterator[tuple[Attribution, Path]]:
-    """Pictures and where they are now: under the same name, which no other has, or with the same bytes."""
+    """Images and where they are now: under the same name, which no other has, or with the same bytes."""
     files = [path for path in strays if path.is_file()]
     by_name = {path.name: path for path in reversed(files)}
     by_size: defaultdict[int, list[Path]] = defaultdict(list)
@@ -126,13 +126,13 @@ def _found_again(lost: Sequence[Attribution], strays: Sequence[Path]) -> Iterato
             yield one, place
 
 
-def _moved(picture: Attribution, folder: Path, path: Path) -> Attribution:
-    """The picture at its new place; its class is the outermost folder there, within a side as `scan` knows them."""
+def _moved(image: Attribution, folder: Path, path: Path) -> Attribution:
+    """The image at its new place; its class is the outermost folder there, within a side as `scan` knows them."""
     place = path.relative_to(folder)
     classes = [shown(Path(part)) for part in place.parts[:-1]]
     if len(classes) > 1 and classes[0].lower() in SIDE_NAMES:
         del classes[0]
-    return picture.model_copy(update={"file": shown(place), "label": classes[0] if classes else picture.label})
+    return image.model_copy(update={"file": shown(place), "label": classes[0] if classes else image.label})
 
 
 def _dropped(path: Path) -> Iterable[tuple[str, str]]:
@@ -161,6 +161,6 @@ def _append(path: Path, line: str) -> None:
 
 
 def _signature_of(path: Path) -> bytes:
-    with contextlib.suppress(BadPicture, OSError):
+    with contextlib.suppress(BadImage, OSError):
         return signature(opened(path.read_bytes(), at_least=_SIGNED_SIDE).rgb)
     return b""

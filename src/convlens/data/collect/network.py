@@ -23,14 +23,14 @@ import httpx2
 from convlens.core.http import TIMEOUT, PassingError, patiently, refuse_passing
 
 MOST_REDIRECTS = 5
-_USER_AGENT = f"convlens/{version('convlens')} (collects pictures for one person's image classifier)"
+_USER_AGENT = f"convlens/{version('convlens')} (collects images for one person's image classifier)"
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _COMPATIBLE = ipaddress.ip_network("::/96")
 _deadline: ContextVar[float] = ContextVar("deadline", default=float("inf"))
 
 
 class RejectedError(Exception):
-    """Why an address gives no picture: one word, and a detail for a person."""
+    """Why an address gives no image: one word, and a detail for a person."""
 
     def __init__(self, reason: str, detail: str, *, lasting: bool = True) -> None:
         super().__init__(detail)

@@ -1,4 +1,4 @@
-"""Openverse, https://api.openverse.org/v1/: openly licensed pictures of many collections. Needs no key."""
+"""Openverse, https://api.openverse.org/v1/: openly licensed images of many collections. Needs no key."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ class _Found(Answer):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Openverse:
-    """Pictures that Openverse knows, most relevant first; they lie on servers of others."""
+    """Images that Openverse knows, most relevant first; they lie on servers of others."""
 
     name: str = "openverse"
     requests_per_second: float = 0.3

@@ -1,4 +1,4 @@
-"""What a provider of pictures is: one small class that turns a query into candidates."""
+"""What a provider of images is: one small class that turns a query into candidates."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ from convlens.data.collect.network import Network, RejectedError
 
 
 class Candidate(Record):
-    """A picture that a provider offers. Nothing in it is trusted."""
+    """An image that a provider offers. Nothing in it is trusted."""
 
     provider: str
     id: str
@@ -26,11 +26,11 @@ class Candidate(Record):
     licence_url: str
     page: str
     url: str
-    """Of the picture itself."""
+    """Of the image itself."""
 
 
 class Provider(Protocol):
-    """Asks one service for pictures."""
+    """Asks one service for images."""
 
     @property
     def name(self) -> str:
@@ -44,7 +44,7 @@ class Provider(Protocol):
 
     @property
     def downloads_per_second(self) -> float:
-        """How many pictures may be fetched."""
+        """How many images may be fetched."""
         ...
 
     def unusable(self) -> str | None:

@@ -58,26 +58,26 @@ function measured(id) {
   const before = new Map();
   for (const route of box.routes)
     for (let i = 1; i < route.length; i++) before.set(route[i], [...(before.get(route[i]) || []), route[i - 1]]);
-  const centre = new Map();
+  const center = new Map();
   for (const layer of layers) {
     let free = -Infinity, shift = 0, placed = 0;
     for (const item of layer) {
-      const above = (before.get(item.id) || []).filter((name) => centre.has(name)).map((name) => centre.get(name));
+      const above = (before.get(item.id) || []).filter((name) => center.has(name)).map((name) => center.get(name));
       const wanted = above.length ? above.reduce((a, b) => a + b) / above.length : free === -Infinity ? 0 : free;
       const x = Math.max(wanted, free + item.width / 2);
       shift += x - wanted; placed += 1;
-      centre.set(item.id, x);
+      center.set(item.id, x);
       free = x + item.width / 2 + GAP.x;
     }
-    for (const item of layer) centre.set(item.id, centre.get(item.id) - shift / Math.max(1, placed));
+    for (const item of layer) center.set(item.id, center.get(item.id) - shift / Math.max(1, placed));
   }
   const items = layers.flat();
-  const left = Math.min(0, ...items.map((item) => centre.get(item.id) - item.width / 2));
+  const left = Math.min(0, ...items.map((item) => center.get(item.id) - item.width / 2));
   let y = HEAD + PAD, right = NODE.width;
   for (const layer of layers) {
     const height = Math.max(...layer.map((item) => item.height));
     for (const item of layer) {
-      item.x = centre.get(item.id) - left + PAD - item.width / 2;
+      item.x = center.get(item.id) - left + PAD - item.width / 2;
       item.y = y + (height - item.height) / 2;
       item.above = y;
       item.below = y + height;
@@ -151,12 +151,12 @@ function drawRoute(route, at, box, x, y, parent) {
     const item = at.get(name);
     if (item) {
       const middle = x + item.x + item.width / 2;
-      // straight down to where the layer ends, so that a curve never runs behind its neighbours
+      // straight down to where the layer ends, so that a curve never runs behind its neighbors
       if (i > 0) points.push([middle, y + item.above], [middle, y + item.y]);
       if (i < route.length - 1) points.push([middle, y + item.y + item.height], [middle, y + item.below]);
     } else {
-      const neighbour = at.get(route[name === "^" ? 1 : route.length - 2]);
-      const middle = x + neighbour.x + neighbour.width / 2;
+      const neighbor = at.get(route[name === "^" ? 1 : route.length - 2]);
+      const middle = x + neighbor.x + neighbor.width / 2;
       points.push([middle, name === "^" ? y + HEAD : y + box.height]);
     }
   });
@@ -207,7 +207,7 @@ function fit() {
   moveView();
 }
 
-function centre(id) {
+function center(id) {
   const item = shownItems.get(id);
   if (!item) return;
   view.x = canvas.clientWidth / 2 - (item.x + NODE.width / 2) * view.scale;
@@ -220,7 +220,7 @@ function toggle(id) {
   if (unfolded.has(id)) unfolded.delete(id); else unfolded.add(id);
   draw();
   const selected = visible(state.selected);
-  if (!before && selected) centre(selected);
+  if (!before && selected) center(selected);
 }
 
 function reveal(id) {
@@ -240,7 +240,7 @@ function markSelected() {
 
 function select(id, { show = false } = {}) {
   state.selected = id;
-  if (show) { reveal(id); draw(); centre(id); }
+  if (show) { reveal(id); draw(); center(id); }
   markSelected();
   panel();
 }
@@ -260,7 +260,7 @@ function panel() {
   }
   const focused = document.activeElement?.closest("#panel");
   const part = document.activeElement?.dataset.part;
-  const content = { node: nodePanel, picture: picturePanel, flow: flowPanel, about: aboutPanel }[state.tab]();
+  const content = { node: nodePanel, image: imagePanel, flow: flowPanel, about: aboutPanel }[state.tab]();
   panelElement.replaceChildren(...content);
   // what had the focus was made anew
   if (focused) (panelElement.querySelector(`[data-part="${part}"]`) || panelElement).focus({ preventScroll: true });
@@ -285,7 +285,7 @@ function nodePanel() {
     ...fact("memory of the output", `${short(cost.activation_bytes)}B`),
     ...(node.field ? fact("receptive field", fieldText(node.field)) : []),
     ...(cost.state ? fact("state", cost.state) : []),
-    ...(node.cut ? fact("cut", "this value is stored; what leads to it ran once per picture") : []),
+    ...(node.cut ? fact("cut", "this value is stored; what leads to it ran once per image") : []),
     ...(node.module ? fact("module", node.module) : [])));
   if (phase !== "backward") content.push(...forwardPart(node));
   if (phase !== "forward") content.push(...backwardPart(node));
@@ -297,9 +297,9 @@ function forwardPart(node) {
   const content = [element("h3", {}, "Forward")];
   if (node.formula) content.push(element("p", { class: "formula" }, node.formula));
   if (node.arguments.length) content.push(element("ul", { class: "arguments" }, ...node.arguments.map((text) => element("li", {}, text))));
-  if (node.filters) content.push(...picture("Filters", node.filters, `the first filters of ${node.title}`));
+  if (node.filters) content.push(...image("Filters", node.filters, `the first filters of ${node.title}`));
   content.push(...spread(node.value, "value"));
-  if (node.maps) content.push(...picture("Feature maps", node.maps, `the strongest feature maps of ${node.title}`));
+  if (node.maps) content.push(...image("Feature maps", node.maps, `the strongest feature maps of ${node.title}`));
   if (node.numbers !== null) content.push(...tensorTable("Value", node.numbers, node.shape));
   return content;
 }
@@ -308,7 +308,7 @@ function backwardPart(node) {
   const content = [element("h3", {}, `Backward, from ${record.target}`)];
   if (!node.upstream) return [...content, element("p", {}, "No gradient reaches this node.")];
   content.push(...spread(node.upstream, "upstream gradient"));
-  if (node.upstream_maps) content.push(...picture("Upstream gradient", node.upstream_maps, `the upstream gradient of ${node.title}`));
+  if (node.upstream_maps) content.push(...image("Upstream gradient", node.upstream_maps, `the upstream gradient of ${node.title}`));
   if (node.upstream_numbers !== null) content.push(...tensorTable("Upstream gradient", node.upstream_numbers, node.shape));
   if (node.contributions.length) {
     const most = Math.max(...node.contributions.map((one) => one.norm), 1e-30);
@@ -333,7 +333,7 @@ function backwardPart(node) {
 
 const bar = (share) => element("span", { class: "fill", style: `width:${(100 * share).toFixed(1)}%` });
 
-function picture(title, maps, alternative) {
+function image(title, maps, alternative) {
   const channels = maps.channels.length > 1 ? `channels ${maps.channels.join(", ")}` : "";
   return [element("h4", {}, title), element("img", { class: "maps", src: maps.image, alt: `${alternative}, ${channels}` }),
     element("p", { class: "soft" }, `${channels}${maps.signed ? "; blue is negative, orange positive" : ""}`)];
@@ -361,24 +361,24 @@ function localTable(local, output) {
     element("tr", {}, ...flat.slice(i * columns, (i + 1) * columns).map((value) => element("td", { class: value === 0 ? "n zero" : "n" }, short(value)))))));
 }
 
-function picturePanel() {
-  if (!record.picture) return [element("h2", {}, "Picture"), element("p", {}, "The input is not a picture.")];
+function imagePanel() {
+  if (!record.image) return [element("h2", {}, "Image"), element("p", {}, "The input is not an image.")];
   const node = chosen(), [height, width] = record.input_shape.slice(2);
-  const layers = { field: "receptive field", effective: "effective receptive field", cam: "Grad-CAM", gradient: "input gradient", none: "picture alone" };
+  const layers = { field: "receptive field", effective: "effective receptive field", cam: "Grad-CAM", gradient: "input gradient", none: "image alone" };
   const choose = element("fieldset", {}, element("legend", {}, "Show"), ...Object.entries(layers).map(([key, name]) => {
     const input = element("input", { type: "radio", name: "overlay", value: key, "data-part": key, on: { change: () => { state.overlay = key; panel(); } } });
     input.checked = state.overlay === key;
     return element("label", {}, input, ` ${name}`);
   }));
-  const drawing = drawn("svg", { class: "picture", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `the picture with ${layers[state.overlay]}` },
-    drawn("image", { href: record.picture, width, height }));
+  const drawing = drawn("svg", { class: "image", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `the image with ${layers[state.overlay]}` },
+    drawn("image", { href: record.image, width, height }));
   const text = overlay(node, drawing, width, height);
   drawing.addEventListener("click", (event) => {
     const area = drawing.getBoundingClientRect();
     state.place = [((event.clientY - area.top) / area.height) * height, ((event.clientX - area.left) / area.width) * width];
     panel();
   });
-  return [element("h2", {}, "Picture"), choose, drawing, element("p", {}, text)];
+  return [element("h2", {}, "Image"), choose, drawing, element("p", {}, text)];
 }
 
 function overlay(node, drawing, width, height) {
@@ -398,7 +398,7 @@ function overlay(node, drawing, width, height) {
   }
   drawing.append(drawn("rect", { class: "field", x: left, y: top, width: node.field[1].size, height: node.field[0].size }));
   const moved = state.overlay === "effective" ? " Computed at the middle place, and moved to this one." : "";
-  return `${node.title}, place ${place[0]}, ${place[1]} of ${shape(sizes)}, sees ${fieldText(node.field)}. Click on the picture for another place.${moved}`;
+  return `${node.title}, place ${place[0]}, ${place[1]} of ${shape(sizes)}, sees ${fieldText(node.field)}. Click on the image for another place.${moved}`;
 }
 
 function flowPanel() {
@@ -520,12 +520,12 @@ canvas.addEventListener("pointermove", (event) => {
 });
 for (const name of ["pointerup", "pointercancel", "pointerleave"]) canvas.addEventListener(name, (event) => pointers.delete(event.pointerId));
 
-function neighbour(by) {
+function neighbor(by) {
   const order = [...shownItems].sort(([, a], [, b]) => a.y - b.y || a.x - b.x).map(([id]) => id);
   const at = order.indexOf(visible(state.selected));
   const next = order[Math.min(order.length - 1, Math.max(0, at + by))];
   select(next);
-  centre(next);
+  center(next);
   if (document.activeElement?.closest("#graph")) refocus(next);
 }
 
@@ -542,7 +542,7 @@ function press(event) {
 document.addEventListener("keydown", (event) => {
   if (event.target.matches("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
   const actions = {
-    ArrowDown: () => neighbour(1), ArrowUp: () => neighbour(-1), "+": () => zoom(1.25), "-": () => zoom(0.8), 0: fit,
+    ArrowDown: () => neighbor(1), ArrowUp: () => neighbor(-1), "+": () => zoom(1.25), "-": () => zoom(0.8), 0: fit,
     "/": () => document.getElementById("search").focus(), f: () => step(1), b: () => step(-1),
     Enter: () => press(event), " ": () => press(event),
   };

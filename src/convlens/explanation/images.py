@@ -1,4 +1,4 @@
-"""Tensors as pictures: feature maps in tiles, heat maps over an input, filters; all as PNG data URIs."""
+"""Tensors as images: feature maps in tiles, heat maps over an input, filters; all as PNG data URIs."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ from convlens.core.explanation import Maps
 _NEGATIVE, _POSITIVE = (0, 90, 181), (220, 90, 0)
 """A blue and an orange that colour-blind people tell apart."""
 _LEVELS = 32
-"""Steps of grey, and of each colour: fewer compress better, more are not seen at this size."""
+"""Steps of gray, and of each colour: fewer compress better, more are not seen at this size."""
 
 
 def strongest_maps(value: Tensor, count: int, side: int) -> Maps | None:
@@ -30,7 +30,7 @@ def strongest_maps(value: Tensor, count: int, side: int) -> Maps | None:
 
 
 def tiles(maps: Tensor, channels: Sequence[int], side: int) -> Maps:
-    """Maps of shape (N, height, width) as one picture. Each is scaled on its own; signed ones keep zero white."""
+    """Maps of shape (N, height, width) as one image. Each is scaled on its own; signed ones keep zero white."""
     signed = bool((maps < 0).any())
     columns = min(len(maps), 8 if len(maps) > 4 else 4)
     rows = -(-len(maps) // columns)
@@ -40,12 +40,12 @@ def tiles(maps: Tensor, channels: Sequence[int], side: int) -> Maps:
     for i, one in enumerate(shrunk):
         top, left = (i // columns) * (height + 1), (i % columns) * (width + 1)
         sheet[top : top + height, left : left + width] = _scaled(one, signed)
-    picture = _signed_colours(sheet) if signed else _grey(sheet)
-    return Maps(image=data_uri(picture), channels=list(channels), columns=columns, rows=rows, signed=signed)
+    image = _signed_colors(sheet) if signed else _gray(sheet)
+    return Maps(image=data_uri(image), channels=list(channels), columns=columns, rows=rows, signed=signed)
 
 
 def filter_tiles(weight: Tensor, count: int, side: int) -> Maps | None:
-    """The first filters of a layer on colours, (filters, 3, height, width), in colour; None for other layers."""
+    """The first filters of a layer on colors, (filters, 3, height, width), in colour; None for other layers."""
     if weight.ndim != 4 or weight.shape[1] != 3 or weight.shape[-1] < 3:
         return None
     chosen = weight[:count].float()
@@ -62,18 +62,18 @@ def filter_tiles(weight: Tensor, count: int, side: int) -> Maps | None:
     )
 
 
-def shown_picture(pixels: Tensor) -> str:
-    """A picture of values in 0..1, shape (1 or 3, height, width)."""
-    return data_uri(_colour(pixels.clamp(0, 1)) if len(pixels) == 3 else _grey(pixels[0].clamp(0, 1)))
+def shown_image(pixels: Tensor) -> str:
+    """An image of values in 0..1, shape (1 or 3, height, width)."""
+    return data_uri(_colour(pixels.clamp(0, 1)) if len(pixels) == 3 else _gray(pixels[0].clamp(0, 1)))
 
 
-def input_picture(x: Tensor) -> str | None:
+def input_image(x: Tensor) -> str | None:
     """A network's input of shape (1, 1 or 3, height, width), its least value black and its largest white; else None."""
     if x.ndim != 4 or x.shape[1] not in (1, 3):
         return None
     pixels = x[0].detach().float()
     low, high = pixels.aminmax()
-    return shown_picture((pixels - low) / (high - low).clamp(min=1e-12))
+    return shown_image((pixels - low) / (high - low).clamp(min=1e-12))
 
 
 def heat_map(strength: Tensor, size: tuple[int, int]) -> str:
@@ -86,10 +86,10 @@ def heat_map(strength: Tensor, size: tuple[int, int]) -> str:
     return data_uri(image)
 
 
-def data_uri(picture: Image.Image) -> str:
-    """The picture as a PNG file within an address."""
+def data_uri(image: Image.Image) -> str:
+    """The image as a PNG file within an address."""
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
+    image.save(buffer, format="PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
@@ -110,7 +110,7 @@ def _scaled(one: Tensor, signed: bool) -> Tensor:
     return one / one.max().clamp(min=1e-12)
 
 
-def _grey(values: Tensor) -> Image.Image:
+def _gray(values: Tensor) -> Image.Image:
     steps = (values * (_LEVELS - 1)).round() * (255 / (_LEVELS - 1))
     return Image.fromarray(steps.to(torch.uint8).numpy(), "L")
 
@@ -119,7 +119,7 @@ def _colour(pixels: Tensor) -> Image.Image:
     return Image.fromarray((pixels * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy(), "RGB")
 
 
-def _signed_colours(values: Tensor) -> Image.Image:
+def _signed_colors(values: Tensor) -> Image.Image:
     """White at zero, blue for negative and orange for positive values, of -1..1."""
     image = Image.fromarray(((values + 1) * _LEVELS).round().to(torch.uint8).numpy(), "P")
     image.putpalette(_PALETTE)

@@ -67,7 +67,7 @@ def timed_comparison(folder: Path, backbone: str, weights: str, views: int) -> t
     with tempfile.TemporaryDirectory() as place:
         words = [sys.executable, "-m", "convlens", "compare", str(folder), "--json", "--quiet", "--seeds", "1"]
         words += ["--backbone", backbone, "--weights", weights, "--epochs", str(EPOCHS), "--tricks", TRICKS]
-        words += ["--set", f"views={views}", "--out", f"{place}/compared"]
+        words += ["--set", f"augmented_copies={views}", "--out", f"{place}/compared"]
         environment = {**os.environ, "CONVLENS_CACHE": f"{place}/cache"}
         start = time.perf_counter()
         done = subprocess.run(words, cwd=place, env=environment, stdout=subprocess.PIPE, check=True)

@@ -1,4 +1,4 @@
-"""The last stage of ResNet-18 reopened: an epoch of convlens against plain PyTorch with the same layers frozen.
+"""The last stage of ResNet-18 unfrozen: an epoch of convlens against plain PyTorch with the same layers frozen.
 
     python benchmarks/finetune_last_block.py ../shared/data/hymenoptera --epochs 3
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         size=224,
         epochs=chosen.epochs,
         learning_rate=0.001,
-        reopened_lr=1.0,
+        backbone_lr=1.0,
         schedule="constant",
         weight_decay=0.0,
         augment=False,

@@ -91,10 +91,10 @@ def trained(folder: Path, module: nn.Module, out: Path) -> RunRecord:
         warm_up=1,
         nesterov=True,
         weight_decay=5e-4,
-        reopened_lr=1.0,  # a module that is given counts as trained before
+        backbone_lr=1.0,  # a module that is given counts as trained before
         label_smoothing=0.1,
         ema=0.99,
-        progressive=0.5,
+        progressive_resizing=0.5,
     )
 
 

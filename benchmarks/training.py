@@ -12,8 +12,8 @@ In turn, in every round, over the same images:
 - channels last: the same with the network's and the images' channels last in memory;
 - bfloat16: the same under autocast, where the processor computes in it;
 - convlens: what `convlens train --freeze none` runs, with all that this machine has;
-- growing images: the same with `--progressive 0.5`, a fifth of the images at each of its five sizes, which is what
-  they take on average over a training.
+- growing images: the same with `--progressive-resizing 0.5`, a fifth of the images at each of its five sizes,
+  which is what they take on average over a training.
 
 Prints the median of each, and the gain over the line before it. The time to decode once is a line of its own.
 """
@@ -111,11 +111,11 @@ def _photograph(name: str, generator: np.random.Generator) -> Image.Image:
     draw = ImageDraw.Draw(image)
     for _ in range(6):
         x, y, length = (int(v) for v in generator.uniform((0, 0, 30), (450, 330, 90)))
-        colour = tuple(int(v) for v in generator.integers(0, 256, 3))
+        color = tuple(int(v) for v in generator.integers(0, 256, 3))
         if name == "discs":
-            draw.ellipse((x, y, x + length, y + length), fill=colour)
+            draw.ellipse((x, y, x + length, y + length), fill=color)
         else:
-            draw.rectangle((x, y, x + length, y + length // 4), fill=colour)
+            draw.rectangle((x, y, x + length, y + length // 4), fill=color)
     grain = generator.normal(0, 20, (375, 500, 3))
     grained = np.asarray(image.filter(ImageFilter.GaussianBlur(1)), np.float32) + grain
     return Image.fromarray(grained.clip(0, 255).astype(np.uint8))
@@ -186,8 +186,8 @@ def _plain_epoch(batches: Batches, layout: torch.memory_format, autocast: torch.
 
 
 def _learner(precision: str) -> tuple[Learner, tuple[int, ...]]:
-    """The house network as `convlens train --freeze none --progressive 0.5` trains it, and the sides that takes."""
-    recipe = Recipe.of(weights="random", freeze="none", precision=precision, progressive=0.5, epochs=5)
+    """The house network with `--freeze none --progressive-resizing 0.5`, and the sides of its images."""
+    recipe = Recipe.of(weights="random", freeze="none", precision=precision, progressive_resizing=0.5, epochs=5)
     prepared = prepare(recipe, len(CLASSES), silent)
     cut = prepared.cut
     graphs = {**prepared.smaller, recipe.size: cut.training.suffix}

@@ -28,7 +28,7 @@ def made(tmp_path_factory, module_cache):
     """A folder with images of which one class and one file have names in no code page, and a run on them."""
     folder = tmp_path_factory.mktemp("streams")
     draw_images(folder / "images", 8)
-    (folder / "images" / "green").rename(folder / "pictures" / FOREIGN)
+    (folder / "images" / "green").rename(folder / "images" / FOREIGN)
     (folder / "images" / FOREIGN / f"{FOREIGN}.png").write_bytes(b"no image")
     done = process.run("train", folder / "images", *TINY_OPTIONS, "--out", folder / "run")
     assert done.returncode == 0, done.stderr

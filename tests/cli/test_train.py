@@ -140,7 +140,7 @@ def test_a_training_that_diverges_tells_where_and_on_what(convlens, tmp_path):
     ("options", "told"),
     [
         ((), "starts from the package's weights, at 0.1 times the learning rate below the head; --weights random"),
-        (("--depth-lr", "0.5"), "starts from the package's weights, at 0.5 times the learning rate for each block"),
+        (("--layer-decay", "0.5"), "starts from the package's weights, at 0.5 times the learning rate for each block"),
         (("--weights", "random"), None),
         (("--freeze", "backbone"), None),
     ],

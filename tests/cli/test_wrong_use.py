@@ -63,9 +63,15 @@ def test_words_that_are_no_command(convlens, words, parts):
         (["--weight-decay", "inf"], ["--weight-decay inf", "finite"]),
         (["--mixup", "nan"], ["--mixup nan", "finite"]),
         (["--checkpoint-minutes", "nan"], ["--checkpoint-minutes nan", "0 or more"]),
-        (["--progressive", "0.1"], ["--progressive 0.1", "0.25"]),
-        (["--progressive", "0.5"], ["--progressive 0.5", "needs --freeze none", "not --freeze backbone"]),
-        (["--progressive", "0.5", "--freeze", "none", "--no-augment"], ["--progressive 0.5", "not --no-augment"]),
+        (["--progressive-resizing", "0.1"], ["--progressive-resizing 0.1", "0.25"]),
+        (
+            ["--progressive-resizing", "0.5"],
+            ["--progressive-resizing 0.5", "needs --freeze none", "not --freeze backbone"],
+        ),
+        (
+            ["--progressive-resizing", "0.5", "--freeze", "none", "--no-augment"],
+            ["--progressive-resizing 0.5", "not --no-augment"],
+        ),
     ],
 )
 def test_values_that_are_not_accepted(convlens, images, tmp_path, options, parts):

@@ -70,7 +70,7 @@ def alone(recipe: Recipe, train: Features, val: Features) -> TrainedHead:
 
 
 def test_the_family_of_a_recipe() -> None:
-    others = {"dropout", "batch-norm", "mixup", "wide-head", "augment", "reopen", "tenth-rate"}
+    others = {"dropout", "batch-norm", "mixup", "wide-head", "augment", "unfreeze", "tenth-rate"}
     assert siblings_of(BASE).keys() == TRICKS.keys() - others | {"base", "adam with decay", "many"}
     assert family(BASE) != family(BASE.model_copy(update={"seed": 1}))
 

@@ -19,7 +19,12 @@ def test_every_trick_makes_another_recipe_of_the_base_and_says_what_it_does(name
 def test_a_trick_is_the_same_twice_unless_it_adds_something(name: str) -> None:
     once = trick(name).apply(BASE)
     twice = trick(name).apply(once)
-    added = {"reopen": {"reopen"}, "tenth-rate": {"reopen"}, "adam": {"learning_rate"}, "adamw": {"learning_rate"}}
+    added = {
+        "unfreeze": {"unfreeze"},
+        "tenth-rate": {"unfreeze"},
+        "adam": {"learning_rate"},
+        "adamw": {"learning_rate"},
+    }
     different = {field for field in Recipe.model_fields if getattr(once, field) != getattr(twice, field)}
     assert different == added.get(name, set())
 
@@ -34,8 +39,8 @@ def test_together_the_last_of_those_that_exclude_each_other_counts() -> None:
 
 def test_reopening_leaves_other_freeze_plans_as_they_are() -> None:
     unfrozen = BASE.model_copy(update={"freeze": "layer3"})
-    assert trick("tenth-rate").apply(unfrozen).reopen == 0
-    assert trick("tenth-rate").apply(unfrozen).reopened_lr == 0.1
+    assert trick("tenth-rate").apply(unfrozen).unfreeze == 0
+    assert trick("tenth-rate").apply(unfrozen).backbone_lr == 0.1
 
 
 def test_unknown_tricks_are_refused_with_the_nearest() -> None:

@@ -117,6 +117,6 @@ def test_erased_rectangles() -> None:
 
 
 def test_nothing_is_changed_where_nothing_is_asked_for() -> None:
-    plain = Augmentation(crop_area=1.0, colour=0.0)
+    plain = Augmentation(crop_area=1.0, color=0.0)
     gray = torch.full((4, 32, 32, 3), 128, dtype=torch.uint8)
     torch.testing.assert_close(plain(gray, PREPROCESSING), normalized(gray, PREPROCESSING)[:, :, :24, :24])

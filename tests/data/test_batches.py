@@ -74,7 +74,7 @@ class TestBatches:
         put(tmp_path / "0.jpg", whole)
         put(tmp_path / "1.jpg", whole[: len(whole) // 2])
         put(tmp_path / "2.jpg", "a text")
-        moving = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
+        moving = [Image.new("RGB", (32, 32), color) for color in ("red", "blue")]
         put(tmp_path / "3.jpg", encoded(moving[0], "GIF", save_all=True, append_images=moving[1:]))
         images = [image_of(tmp_path / f"{number}.jpg") for number in range(4)]
         (batch,) = decoded_batches(images, PREPROCESSING, 8)

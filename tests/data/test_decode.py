@@ -25,7 +25,7 @@ pillow_warns = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
 WHOLE = {
     "jpeg": encoded(noise(), "JPEG"),
-    "progressive": encoded(noise(), "JPEG", progressive=True),
+    "progressive_resizing": encoded(noise(), "JPEG", progressive_resizing=True),
     "jpeg-with-thumbnail": encoded(noise(), "JPEG", exif=b"Exif\0\0" + encoded(slopes(), "JPEG")),
     "png": encoded(noise(), "PNG"),
     "webp": encoded(noise(), "WEBP"),
@@ -112,7 +112,7 @@ class TestPixels:
         assert np.array_equal(decoded(data + b"junk" * 99).pixels, decoded(data).pixels)
 
     def test_progressive_jpeg(self) -> None:
-        plain, progressive = (decoded(encoded(slopes(), "JPEG", progressive=p)).pixels for p in (False, True))
+        plain, progressive = (decoded(encoded(slopes(), "JPEG", progressive_resizing=p)).pixels for p in (False, True))
         assert difference(plain, progressive).max() <= 1
 
 
@@ -260,7 +260,7 @@ class TestColors:
 
 
 class TestAnimations:
-    FRAMES = [Image.new("RGB", (64, 64), colour) for colour in ((200, 0, 0), (0, 200, 0), (0, 0, 200))]  # noqa: RUF012
+    FRAMES = [Image.new("RGB", (64, 64), color) for color in ((200, 0, 0), (0, 200, 0), (0, 0, 200))]  # noqa: RUF012
 
     @pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG"])
     def test_the_first_frame_is_used_and_it_is_said(self, format: str) -> None:  # noqa: A002

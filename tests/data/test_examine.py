@@ -63,9 +63,9 @@ class TestShown:
     def test_dark(self) -> None:
         assert words(encoded(Image.eval(busy(), lambda value: value // 6), "PNG"), "a.png") == ["dark"]
 
-    @pytest.mark.parametrize("colour", ["white", (130, 120, 110)])
-    def test_blank(self, colour: str) -> None:
-        assert words(encoded(Image.new("RGB", (300, 200), colour), "JPEG")) == ["blank"]
+    @pytest.mark.parametrize("color", ["white", (130, 120, 110)])
+    def test_blank(self, color: str) -> None:
+        assert words(encoded(Image.new("RGB", (300, 200), color), "JPEG")) == ["blank"]
 
     def test_blurred(self) -> None:
         cells = noise(16, 12).resize((320, 240), Image.Resampling.NEAREST)

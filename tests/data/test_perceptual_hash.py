@@ -70,9 +70,9 @@ def test_another_image_is_not(other: str) -> None:
     assert list(alike([signature(image), signature(OTHERS[other](image))])) == []
 
 
-@pytest.mark.parametrize("colour", ["black", "white", (10, 200, 30)])
-def test_blank_images_are_like_none(colour: object) -> None:
-    blank = signature(Image.new("RGB", (50, 40), colour))  # type: ignore[arg-type]
+@pytest.mark.parametrize("color", ["black", "white", (10, 200, 30)])
+def test_blank_images_are_like_none(color: object) -> None:
+    blank = signature(Image.new("RGB", (50, 40), color))  # type: ignore[arg-type]
     assert len(blank) == SIGNATURE_BYTES
     assert list(alike([blank, blank])) == []
 

@@ -247,7 +247,7 @@ def test_no_grad_cam_where_places_became_tokens():
 
 
 def test_grad_cam_of_a_network_whose_last_map_is_one_place(request):
-    """LeNet-5 ends in a convolution over all of S4: an image of C5 would be one colour."""
+    """LeNet-5 ends in a convolution over all of S4: an image of C5 would be one color."""
     request.getfixturevalue("cache")
     cam = pixels(convlens.explain("lenet5", target=0).explanation.grad_cam)[..., 3]
     assert cam.min() < cam.max()

@@ -21,7 +21,7 @@ FILE = Path(__file__).with_name("losses.txt")
 _SMALL = {"size": 32, "precision": "fp32", "seed": 3}
 _RUNS = {
     "frozen": {"backbone": "house", "epochs": 4, "dropout": 0.2, "mixup": 0.2, "label_smoothing": 0.1},
-    "unfrozen": {"backbone": "house", "epochs": 3, "reopen": 1, "ema": 0.9, "head": "hidden", "head_width": 16},
+    "unfrozen": {"backbone": "house", "epochs": 3, "unfreeze": 1, "ema": 0.9, "head": "hidden", "head_width": 16},
     "scratch": {
         "backbone": "resnet20",
         "weights": "random",

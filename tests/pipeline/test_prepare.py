@@ -34,7 +34,7 @@ def test_a_size_below_the_networks_least_is_refused() -> None:
     ],
 )
 def test_growing_images_go_through_the_same_network(backbone: str, sides: tuple[int, ...]) -> None:
-    recipe = Recipe(backbone=backbone, weights="random", freeze="none", size=64, epochs=5, progressive=0.5)
+    recipe = Recipe(backbone=backbone, weights="random", freeze="none", size=64, epochs=5, progressive_resizing=0.5)
     prepared = prepare(recipe, classes=2)
     assert prepared.sides == sides
     assert prepared.smaller.keys() == {*sides} - {64}

@@ -91,10 +91,10 @@ def test_the_same_again_is_the_same_and_decodes_nothing(images, tmp_path, monkey
     assert [two.train_loss, two.val_loss] == pytest.approx([one.train_loss, one.val_loss], rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["base", "dropout", "reopen", "batch-norm"])
+@pytest.mark.parametrize("name", ["base", "dropout", "unfreeze", "batch-norm"])
 def test_a_row_is_what_training_alone_gives(images, tmp_path, monkeypatch, name):
     monkeypatch.setattr(writer, "write_run_report", lambda run: None)
-    tricks = ["batch-norm", "dropout", "reopen"]
+    tricks = ["batch-norm", "dropout", "unfreeze"]
     record = compare(images, tricks=tricks, seeds=2, out=tmp_path / "compared", **SMALL)
     row = next(row for row in record.rows if row.name == name)
     lines = trained_alone(images, row, tmp_path)
@@ -108,7 +108,7 @@ def test_heads_that_train_at_once_are_what_training_alone_gives(images, tmp_path
     monkeypatch.setattr(writer, "write_run_report", lambda run: None)
     monkeypatch.setattr(shared_training, "in_stages", lambda *_: pytest.fail("a head was trained alone"))
     tricks = ["adam", "ema", "class-weights", "label-smoothing"]
-    record = compare(images, tricks=tricks, seeds=2, out=tmp_path / "compared", views=views, **SMALL)
+    record = compare(images, tricks=tricks, seeds=2, out=tmp_path / "compared", augmented_copies=views, **SMALL)
     for row in record.rows:
         lines = trained_alone(images, row, tmp_path / row.name)
         epochs = [epoch.model_dump() for epoch in row.runs[1].epochs]

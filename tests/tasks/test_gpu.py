@@ -32,7 +32,7 @@ def test_a_training(module_cache, tmp_path, freeze):
 def test_views_and_a_hidden_head(module_cache, tmp_path):
     images = draw_images(tmp_path / "images", 16)
     run = convlens.train(
-        images, size=32, epochs=3, head="hidden", dropout=0.2, views=1, head_epochs=1, out=tmp_path / "run"
+        images, size=32, epochs=3, head="hidden", dropout=0.2, augmented_copies=1, head_epochs=1, out=tmp_path / "run"
     )
     assert run.recipe["device"] == "cuda"
     assert run.freeze.frozen_unchanged

@@ -34,11 +34,11 @@ def probabilities(run):
     [
         {"head": "hidden", "head_width": 7, "dropout": 0.3, "batch_norm": True},
         {"dropout": 0.5},
-        {"batch_norm": True, "views": 2, "optimizer": "adamw"},
+        {"batch_norm": True, "augmented_copies": 2, "optimizer": "adamw"},
         {"head": "ridge"},
         {"head": "logistic"},
-        {"reopen": 1, "head_epochs": 2, "class_weights": True, "early_stopping": 5, "schedule": "step"},
-        {"freeze": "none", "head": "hidden", "progressive": 0.5, "head_epochs": 1},
+        {"unfreeze": 1, "head_epochs": 2, "class_weights": True, "early_stopping": 5, "schedule": "step"},
+        {"freeze": "none", "head": "hidden", "progressive_resizing": 0.5, "head_epochs": 1},
     ],
 )
 def test_a_run_is_judged_as_it_predicts(images, tmp_path, options):
@@ -68,13 +68,13 @@ def test_own_head_retrains_the_fully_connected_layers(images, tmp_path):
 
 def test_head_epochs_come_first(images, tmp_path):
     lines = []
-    train(images, out=tmp_path / "run", reopen=1, head_epochs=3, schedule="constant", **TINY)
+    train(images, out=tmp_path / "run", unfreeze=1, head_epochs=3, schedule="constant", **TINY)
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == [f'{{"epoch":{n}' for n in range(1, 6)]
 
 
 def test_an_inspection_marks_what_the_run_trained(images, tmp_path):
-    run = train(images, out=tmp_path / "run", reopen=1, **TINY)
+    run = train(images, out=tmp_path / "run", unfreeze=1, **TINY)
     lines = inspect(str(tmp_path / "run"), depth=9).modules
     assert sum(line.parameters for line in lines if line.state == "trained") == run.freeze.trained_parameters
     (head,) = (line for line in inspect(str(tmp_path / "run"), freeze="backbone").modules if line.state == "trained")
@@ -94,7 +94,7 @@ def test_views_are_computed_once_for_each_training_image(images, tmp_path):
         def __exit__(self, *error):
             return None
 
-    options = {**TINY, "progress": Counting, "views": 3}
+    options = {**TINY, "progress": Counting, "augmented_copies": 3}
     record = train(images, out=tmp_path / "one", **options)
     assert ("views", 3 * record.images.train) in seen
     seen.clear()
@@ -102,7 +102,7 @@ def test_views_are_computed_once_for_each_training_image(images, tmp_path):
     assert "views" not in {stage for stage, _ in seen}
     one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
     assert one == two
-    plain = train(images, out=tmp_path / "plain", **{**options, "views": 0})
+    plain = train(images, out=tmp_path / "plain", **{**options, "augmented_copies": 0})
     assert plain.validation.images == record.validation.images
     assert (tmp_path / "plain" / "model.safetensors").read_bytes() != one
 
@@ -112,10 +112,10 @@ def test_views_are_computed_once_for_each_training_image(images, tmp_path):
     [
         ({"head": "ridge", "freeze": "layer3"}, "--head ridge solves for one linear layer"),
         ({"head": "logistic", "weight_decay": 0.0}, "needs a --weight-decay above 0"),
-        ({"head": "own", "reopen": 1}, "--head own retrains"),
+        ({"head": "own", "unfreeze": 1}, "--head own retrains"),
         ({"head_epochs": 2}, "all other layers are frozen"),
-        ({"freeze": "none", "views": 2}, "Leave --views out"),
-        ({"reopen": 40}, "--reopen 40 leaves nothing frozen"),
+        ({"freeze": "none", "augmented_copies": 2}, "Leave --augmented-copies out"),
+        ({"unfreeze": 40}, "--unfreeze 40 leaves nothing frozen"),
         ({"backbone": "squeezenet1_1", "dropout": 0.5, "size": 64}, "go with a linear head"),
         ({"optimizer": "adm"}, "--optimizer adm"),
     ],

@@ -41,7 +41,7 @@ def formats(record) -> tuple[str, str]:
 
 
 def test_each_part_is_tried_once_and_the_recipe_says_what_was_found(images, trials, tmp_path):
-    options = {**TINY, "reopen": 1}
+    options = {**TINY, "unfreeze": 1}
     first = train(images, out=tmp_path / "a", **options)
     assert formats(first) == ("bf16", "bf16")
     assert len(trials) == 2
@@ -56,7 +56,7 @@ def test_each_part_is_tried_once_and_the_recipe_says_what_was_found(images, tria
 def test_little_work_is_not_tried(images, trials, monkeypatch, tmp_path):
     monkeypatch.setattr(settling, "_LEAST_IMAGES", 17)
     monkeypatch.setattr(settling, "_LEAST_STEPS", 100)
-    assert formats(train(images, out=tmp_path / "a", reopen=1, **TINY)) == ("fp32", "fp32")
+    assert formats(train(images, out=tmp_path / "a", unfreeze=1, **TINY)) == ("fp32", "fp32")
     assert not trials
 
 
@@ -66,7 +66,7 @@ def test_a_head_alone_trains_in_float32_and_no_format_is_tried_without_instructi
     assert formats(train(images, out=tmp_path / "a", **TINY)) == ("bf16", "fp32")
     assert len(trials) == 1
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    assert formats(train(images, out=tmp_path / "b", reopen=1, **TINY)) == ("fp32", "fp32")
+    assert formats(train(images, out=tmp_path / "b", unfreeze=1, **TINY)) == ("fp32", "fp32")
     assert len(trials) == 1
 
 
@@ -80,7 +80,7 @@ def test_features_that_are_stored_decide_over_a_trial(images, trials, tmp_path):
 
 def test_what_is_asked_for_holds_for_both_parts_or_for_each(images, trials, tmp_path):
     assert formats(train(images, out=tmp_path / "a", precision="bf16", **TINY)) == ("bf16", "bf16")
-    mixed = train(images, out=tmp_path / "b", precision="bf16", training_precision="fp32", reopen=1, **TINY)
+    mixed = train(images, out=tmp_path / "b", precision="bf16", training_precision="fp32", unfreeze=1, **TINY)
     assert formats(mixed) == ("bf16", "fp32")
     assert not trials
     with pytest.raises(UsageError, match=r"'fp16'.*Accepted: auto, fp32, bf16"):
@@ -110,11 +110,11 @@ def _interrupt(*_):
 
 
 def test_a_comparison_settles_each_recipe_and_writes_the_formats_of_the_best(images, trials, tmp_path):
-    convlens.compare(images, tricks=["reopen"], weights="random", size=32, epochs=2, seeds=1, out=tmp_path / "c")
+    convlens.compare(images, tricks=["unfreeze"], weights="random", size=32, epochs=2, seeds=1, out=tmp_path / "c")
     best = next((tmp_path / "c").glob("*.toml")).read_text()
     assert 'precision = "bf16"' in best
     assert '"auto"' not in best.replace('learn = "auto"', "")
-    assert len(trials) == 3, "the frozen parts of two plans, and what the reopened one trains"
+    assert len(trials) == 3, "the frozen parts of two plans, and what the unfrozen one trains"
 
 
 def test_bfloat16_is_fast_only_with_instructions_for_it(monkeypatch):

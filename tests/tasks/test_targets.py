@@ -125,8 +125,14 @@ class TestNumbers:
         assert record.validation.r2 > 0.8
 
     def test_mixup_early_stopping_and_views_go_with_numbers(self, images, tmp_path):
-        options = {**SMALL, "labels": str(images / "numbers.csv"), "mixup": 0.2, "early_stopping": 2, "views": 1}
-        record = train(images / "p", out=tmp_path / "run", **options, ema=0.9, head="hidden", reopen=1)
+        options = {
+            **SMALL,
+            "labels": str(images / "numbers.csv"),
+            "mixup": 0.2,
+            "early_stopping": 2,
+            "augmented_copies": 1,
+        }
+        record = train(images / "p", out=tmp_path / "run", **options, ema=0.9, head="hidden", unfreeze=1)
         assert isinstance(record.validation, NumbersEvaluation)
         assert math.isfinite(record.validation.loss)
 

@@ -13,7 +13,7 @@ from convlens.training.loop import fit
 from convlens.training.progressive_resizing import ProgressiveResizing, growing_sides
 from convlens.training.recipe import Recipe
 
-RECIPE = Recipe(size=32, epochs=5, batch_size=8, progressive=0.5, learning_rate=0.1, freeze="none", ema=0.9)
+RECIPE = Recipe(size=32, epochs=5, batch_size=8, progressive_resizing=0.5, learning_rate=0.1, freeze="none", ema=0.9)
 SIDES = growing_sides(RECIPE, 1)
 
 
@@ -63,15 +63,15 @@ def model() -> Model:
     ],
 )
 def test_the_rule(epochs: int, sides: list[int]) -> None:
-    assert list(growing_sides(Recipe(size=64, epochs=epochs, progressive=0.5), 1)) == sides
+    assert list(growing_sides(Recipe(size=64, epochs=epochs, progressive_resizing=0.5), 1)) == sides
 
 
 def test_sides_are_multiples_of_eight_and_suit_the_network() -> None:
-    recipe = Recipe(size=100, epochs=5, progressive=0.3)
+    recipe = Recipe(size=100, epochs=5, progressive_resizing=0.3)
     assert growing_sides(recipe, 1) == (24, 40, 64, 80, 100)
     assert growing_sides(recipe, 75) == (75, 75, 75, 80, 100)
     assert growing_sides(recipe, 100) == (100,) * 5
-    assert growing_sides(recipe.model_copy(update={"progressive": 1.0}), 1) == (100,) * 5
+    assert growing_sides(recipe.model_copy(update={"progressive_resizing": 1.0}), 1) == (100,) * 5
 
 
 def test_training_images_grow_and_judged_ones_are_whole() -> None:

@@ -33,7 +33,7 @@ def compare(
         typer.Option(
             metavar="A,B,...",
             help="dropout, batch-norm, weight-decay, label-smoothing, mixup, momentum, nesterov, adam, adamw, step, "
-            "cosine, warm-up, tenth-rate, class-weights, early-stopping, ema, wide-head, augment, reopen. Default: "
+            "cosine, warm-up, tenth-rate, class-weights, early-stopping, ema, wide-head, augment, unfreeze. Default: "
             "eight of these, or none beside --backbones or --fractions.",
             rich_help_panel=_WHAT,
         ),

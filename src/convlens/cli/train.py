@@ -47,7 +47,7 @@ def train(
             rich_help_panel=_NETWORK,
         ),
     ] = "backbone",
-    reopen: Annotated[
+    unfreeze: Annotated[
         int, typer.Option(help="Train the last blocks, too: as many as this.", rich_help_panel=_NETWORK)
     ] = 0,
     head: Annotated[
@@ -104,13 +104,13 @@ def train(
             rich_help_panel=_STEPS,
         ),
     ] = "cosine",
-    reopened_lr: Annotated[
+    backbone_lr: Annotated[
         float,
         typer.Option(
             help="Learning rate of pretrained layers that are trained, as a part of the head's.", rich_help_panel=_STEPS
         ),
     ] = 0.1,
-    depth_lr: Annotated[
+    layer_decay: Annotated[
         float,
         typer.Option(
             help="Instead: this factor for every block on the way from the head, such as 0.5.", rich_help_panel=_STEPS
@@ -155,7 +155,7 @@ def train(
             rich_help_panel=_IMAGES,
         ),
     ] = False,
-    views: Annotated[
+    augmented_copies: Annotated[
         int,
         typer.Option(
             help="Augmented views of each training image that go through the frozen layers, too, once for all.",
@@ -182,7 +182,7 @@ def train(
             help="With --freeze none: fresh random crops, flips and colors every epoch.", rich_help_panel=_IMAGES
         ),
     ] = True,
-    progressive: Annotated[
+    progressive_resizing: Annotated[
         float,
         typer.Option(
             help="With --freeze none: images begin at this part of their side, such as 0.5, and grow to the whole, "
@@ -193,7 +193,7 @@ def train(
     crop_area: Annotated[
         float, typer.Option(help="Least part of an image that a random crop keeps.", rich_help_panel=_IMAGES)
     ] = 0.35,
-    colour: Annotated[
+    color: Annotated[
         float,
         typer.Option(help="Most by which brightness, contrast and saturation change.", rich_help_panel=_IMAGES),
     ] = 0.2,

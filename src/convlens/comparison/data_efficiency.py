@@ -64,7 +64,14 @@ def _fraction_point(
     bench: SharedTraining, base: Recipe, rounds: Sequence[Trial], fraction: float, advance: Advance
 ) -> FractionPoint:
     scratch = changed_recipe(
-        base, freeze="none", weights="random", reopen=0, head="linear", views=0, momentum=0.9, schedule="cosine"
+        base,
+        freeze="none",
+        weights="random",
+        unfreeze=0,
+        head="linear",
+        augmented_copies=0,
+        momentum=0.9,
+        schedule="cosine",
     )
     hits: dict[str, list[dict[str, bool]]] = {"transfer": [], "scratch": []}
     images = 0

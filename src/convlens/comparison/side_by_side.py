@@ -39,7 +39,9 @@ def linear_head(cut: CutNetwork, recipe: Recipe) -> nn.Linear | None:
     """The layer that is trained, where it is all that the suffix consists of, and trained by steps on the CPU."""
     head = cut.module.get_submodule(cut.head)
     suffixes = [[node.operator for node in both.suffix.operators] for both in (cut.training, cut.evaluation)]
-    usual = recipe.head == "linear" and not recipe.cutmix and recipe.progressive == 1 and recipe.device == "cpu"
+    usual = (
+        recipe.head == "linear" and not recipe.cutmix and recipe.progressive_resizing == 1 and recipe.device == "cpu"
+    )
     if usual and isinstance(head, nn.Linear) and cut.new_head is None and suffixes == [["aten.linear.default"]] * 2:
         return head
     return None

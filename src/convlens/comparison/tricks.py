@@ -11,7 +11,7 @@ PLAIN = {
     "momentum": 0.0,
     "schedule": "constant",
     "weight_decay": 0.0,
-    "reopened_lr": 1.0,
+    "backbone_lr": 1.0,
 }
 """Where a comparison begins: stochastic gradient descent with none of the tricks."""
 
@@ -62,9 +62,9 @@ def _warm_up(recipe: Recipe) -> Recipe:
     return _setting(warm_up=max(1.0, recipe.epochs / 10))(recipe)
 
 
-def _reopen(factor: float) -> Callable[[Recipe], Recipe]:
+def _unfreeze(factor: float) -> Callable[[Recipe], Recipe]:
     return lambda recipe: _setting(
-        reopened_lr=factor, **({"reopen": recipe.reopen + 1} if recipe.freeze == "backbone" else {})
+        backbone_lr=factor, **({"unfreeze": recipe.unfreeze + 1} if recipe.freeze == "backbone" else {})
     )(recipe)
 
 
@@ -98,8 +98,8 @@ _ALL = (
     Trick(
         name="tenth-rate",
         does="one more block is trained, at a tenth of the rate",
-        apply=_reopen(0.1),
-        group="reopened",
+        apply=_unfreeze(0.1),
+        group="unfrozen",
     ),
     Trick(name="class-weights", does="rare classes count as much as frequent ones", apply=_setting(class_weights=True)),
     Trick(
@@ -113,7 +113,9 @@ _ALL = (
         does="a hidden layer of 1024 units in the head",
         apply=_setting(head="hidden", head_width=1024),
     ),
-    Trick(name="augment", does="three augmented views of each training image", apply=_setting(views=3)),
-    Trick(name="reopen", does="one more block is trained, at the head's rate", apply=_reopen(1.0), group="reopened"),
+    Trick(name="augment", does="three augmented views of each training image", apply=_setting(augmented_copies=3)),
+    Trick(
+        name="unfreeze", does="one more block is trained, at the head's rate", apply=_unfreeze(1.0), group="unfrozen"
+    ),
 )
 TRICKS = {one.name: one for one in _ALL}

@@ -26,7 +26,7 @@ class Augmentation:
 
     crop_area: float = 0.35
     """The least part of an image's area that a crop keeps (Szegedy et al. 2015, section 6)."""
-    colour: float = 0.2
+    color: float = 0.2
     """The most by which brightness, contrast and saturation change, as a part of 1."""
     erasing: float = 0.0
     """The probability that a rectangle is erased (Zhong et al., arXiv:1708.04896)."""
@@ -35,8 +35,8 @@ class Augmentation:
         """Network input of shape (N, 3, size, size) from 8-bit pixels (N, H, W, 3), randomly changed."""
         images = pixels.permute(0, 3, 1, 2).float().mul_(1 / 255)
         images = cropped(images, preprocessing.size, self.crop_area)
-        if self.colour:
-            images = recolored(images, self.colour)
+        if self.color:
+            images = recolored(images, self.color)
         images = _normalized(images, preprocessing)
         return erased(images, self.erasing) if self.erasing else images
 

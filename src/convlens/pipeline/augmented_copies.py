@@ -17,16 +17,16 @@ def with_views(
 ) -> ExtractedFeatures:
     """The features with as many views of each training image as the recipe wants, computed where they are missing."""
     prefix = prepared.cut.prefix
-    if not recipe.views or not prefix.operators:
+    if not recipe.augmented_copies or not prefix.operators:
         return features
     views = extract_augmented_copies(
         prefix,
         manifest.side("train"),
         prepared.preprocessing,
         recipe.precision,
-        Augmentation(crop_area=recipe.crop_area, colour=recipe.colour, erasing=recipe.erasing),
-        count=recipe.views,
+        Augmentation(crop_area=recipe.crop_area, color=recipe.color, erasing=recipe.erasing),
+        count=recipe.augmented_copies,
         root=cache_folder() / "store",
         progress=progress,
     )
-    return dataclasses.replace(features, views=views)
+    return dataclasses.replace(features, augmented_copies=views)

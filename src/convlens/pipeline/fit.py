@@ -87,7 +87,7 @@ class Fitting:
         labels = self.target.encoded(self._labels(side))
         files = [image.file for image in images]
         if self.prepared.cut.prefix.operators:
-            views = self.features.views if augment else ()
+            views = self.features.augmented_copies if augment else ()
             return FeatureExamples(rows, labels, files, [view.rows(one.sha256 for one in images) for view in views])
         transform = self._augmentation() if augment else centered
         return PixelExamples(rows, labels, files, self.prepared.preprocessing, transform, self.recipe.device)
@@ -98,12 +98,12 @@ class Fitting:
 
     def growth(self, examples: FeatureExamples | PixelExamples) -> ProgressiveResizing | None:
         """How the training examples grow, if they do. Raises UsageError where a part is computed once per image."""
-        if self.recipe.progressive == 1:
+        if self.recipe.progressive_resizing == 1:
             return None
         if isinstance(examples, FeatureExamples):
             raise UsageError(
-                f"--progressive {self.recipe.progressive:g}: {self.recipe.backbone} begins with layers that train "
-                "nothing and are computed once, for one size of images. Leave the option out."
+                f"--progressive-resizing {self.recipe.progressive_resizing:g}: {self.recipe.backbone} begins with layers "
+                "that train nothing and are computed once, for one size of images. Leave the option out."
             )
         return ProgressiveResizing(sides=self.prepared.sides, examples=examples.at)
 
@@ -112,7 +112,7 @@ class Fitting:
         sides = [[_identity(image) for image in self.manifest.side(side)] for side in ("train", "val")]
         learned = self.manifest.target, self.manifest.classes
         began = self.prepared.weights.sha256, self.prepared.frozen_before  # a file may be replaced under its name
-        parts = [self.recipe.model_dump(), *began, *learned, sides, torch.__version__, self.processes.count]
+        parts = [self.recipe.identity(), *began, *learned, sides, torch.__version__, self.processes.count]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def _train_forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -131,7 +131,7 @@ class Fitting:
         """Layers that were trained before, and are no part of the head, learn more slowly."""
         if self.recipe.weights == RANDOM or self.recipe.head == "own":
             return {}
-        return rate_factors(self.prepared.cut, reopened=self.recipe.reopened_lr, per_block=self.recipe.depth_lr)
+        return rate_factors(self.prepared.cut, unfrozen=self.recipe.backbone_lr, per_block=self.recipe.layer_decay)
 
     def _auxiliary_weight(self) -> float:
         """0 where something is frozen: auxiliary heads that stay random have nothing to teach."""
@@ -140,7 +140,7 @@ class Fitting:
 
     def _augmentation(self) -> Augmentation:
         recipe = self.recipe
-        return Augmentation(crop_area=recipe.crop_area, colour=recipe.colour, erasing=recipe.erasing)
+        return Augmentation(crop_area=recipe.crop_area, color=recipe.color, erasing=recipe.erasing)
 
 
 def fitted(

@@ -36,9 +36,9 @@ def say_start(recipe: Recipe, say: Say) -> None:
     own = recipe.weights == GIVEN
     known = {PACKAGE: "the package's weights", GIVEN: "the module's own weights"}
     rate = (
-        f"at {recipe.depth_lr:g} times the learning rate for each block below the head"
-        if recipe.depth_lr
-        else f"at {recipe.reopened_lr:g} times the learning rate below the head"
+        f"at {recipe.layer_decay:g} times the learning rate for each block below the head"
+        if recipe.layer_decay
+        else f"at {recipe.backbone_lr:g} times the learning rate below the head"
     )
     say(
         f"starts from {known.get(recipe.weights, f'the weights {recipe.weights}')}, {rate}"

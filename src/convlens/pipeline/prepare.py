@@ -46,7 +46,7 @@ class Prepared:
 def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepared:
     """The recipe's network for that many classes, ready to train; its weights are downloaded where that is needed.
 
-    Raises UsageError for a network that does not take colour images of that size, or gives no score per image.
+    Raises UsageError for a network that does not take color images of that size, or gives no score per image.
     """
     make_known(recipe.backbone)
     known = card(recipe.backbone)
@@ -59,7 +59,7 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepar
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     capture = cached_capture(recipe.backbone, classes)
     plan = "conv" if recipe.head == "own" else recipe.freeze
-    cut = cut_network(module, plan, known.head, _example(recipe.size), capture, recipe.reopen)
+    cut = cut_network(module, plan, known.head, _example(recipe.size), capture, recipe.unfreeze)
     sides = growing_sides(recipe, known.least_size)
     smaller = {side: with_safe_inputs(capture(module, _example(side))) for side in sorted({*sides} - {recipe.size})}
     if not recipe.head_form.plain:

@@ -25,15 +25,15 @@ def refuse_contradictions(recipe: Recipe) -> None:
             "--batch-size 1: a head with --batch-norm needs at least two examples to normalize over. Give --batch-size "
             "2 or more, or leave --batch-norm out."
         )
-    if recipe.head_epochs and recipe.freeze == "backbone" and not recipe.reopen and recipe.head != "own":
+    if recipe.head_epochs and recipe.freeze == "backbone" and not recipe.unfreeze and recipe.head != "own":
         raise UsageError(
             f"--head-epochs {recipe.head_epochs} trains the head before other layers, but all other layers are frozen. "
-            "Reopen some with --reopen, --freeze MODULE or --freeze none, or say --epochs alone."
+            "Unfreeze some with --unfreeze, --freeze MODULE or --freeze none, or say --epochs alone."
         )
-    if recipe.views and recipe.freeze == "none":
+    if recipe.augmented_copies and recipe.freeze == "none":
         raise UsageError(
-            f"--views {recipe.views} keeps features of augmented images, and with --freeze none there are no frozen "
-            "layers; fresh views are drawn every epoch then. Leave --views out."
+            f"--augmented-copies {recipe.augmented_copies} keeps features of augmented images, and with --freeze none "
+            "there are no frozen layers; fresh views are drawn every epoch then. Leave --augmented-copies out."
         )
 
 
@@ -106,10 +106,11 @@ def refuse_unfit_head(kind: TargetKind, head: nn.Module, backbone: str) -> None:
 
 
 def _refuse_unfit_own_head(recipe: Recipe) -> None:
-    if recipe.head == "own" and (recipe.freeze not in ("backbone", "conv") or recipe.reopen):
+    if recipe.head == "own" and (recipe.freeze not in ("backbone", "conv") or recipe.unfreeze):
         raise UsageError(
             "--head own retrains the network's own fully connected layers and fixes all convolutions: it goes with "
-            f"--freeze backbone or conv, not with --freeze {recipe.freeze}" + (" --reopen." if recipe.reopen else ".")
+            f"--freeze backbone or conv, not with --freeze {recipe.freeze}"
+            + (" --unfreeze." if recipe.unfreeze else ".")
         )
     if recipe.head == "own" and not recipe.head_form.plain:
         raise UsageError("--head own leaves the layers as they are: leave --dropout and --batch-norm out.")
@@ -118,10 +119,10 @@ def _refuse_unfit_own_head(recipe: Recipe) -> None:
 def _refuse_unfit_closed_form(recipe: Recipe) -> None:
     if recipe.head not in CLOSED_FORM:
         return
-    if recipe.freeze != "backbone" or recipe.reopen or recipe.views or not recipe.head_form.plain:
+    if recipe.freeze != "backbone" or recipe.unfreeze or recipe.augmented_copies or not recipe.head_form.plain:
         raise UsageError(
             f"--head {recipe.head} solves for one linear layer on the features of the frozen network: it goes with "
-            "--freeze backbone, and without --reopen, --views, --dropout and --batch-norm."
+            "--freeze backbone, and without --unfreeze, --augmented-copies, --dropout and --batch-norm."
         )
     if recipe.head == "logistic" and not recipe.weight_decay:
         raise UsageError(
@@ -139,9 +140,9 @@ def _refuse_cutmix_of_features(recipe: Recipe) -> None:
 
 
 def _refuse_growth_of_features(recipe: Recipe) -> None:
-    if recipe.progressive < 1 and (recipe.freeze != "none" or not recipe.augment):
+    if recipe.progressive_resizing < 1 and (recipe.freeze != "none" or not recipe.augment):
         given = f"--freeze {recipe.freeze}" if recipe.freeze != "none" else "--no-augment"
         raise UsageError(
-            f"--progressive {recipe.progressive:g} resizes fresh random crops and needs --freeze none and --augment, "
-            f"not {given}."
+            f"--progressive-resizing {recipe.progressive_resizing:g} resizes fresh random crops and needs "
+            f"--freeze none and --augment, not {given}."
         )

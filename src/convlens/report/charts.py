@@ -94,7 +94,7 @@ def scatter(true: Sequence[float], said: Sequence[float], name: str) -> str:
 def heat_map(shares: Sequence[Sequence[float]], num_classes: int, name: str, description: str) -> str:
     """A confusion matrix without numbers; `shares[i][j]` of true block i were taken for block j.
 
-    Blue on the diagonal, orange beside it, and the larger the share the stronger the colour.
+    Blue on the diagonal, orange beside it, and the larger the share the stronger the color.
     """
     pixels = [
         [(*(_RIGHT_RGB if i == j else _WRONG_RGB), _opacity(share)) for j, share in enumerate(row)]
@@ -128,14 +128,14 @@ def _draw_curves(
     """Draw both curves; the result gives the hover texts of each line of markers by its gid."""
     hover = {}
     sides = (("train", train, SECOND, "--", "o"), ("validation", val, FIRST, "-", "s"))
-    for label, values, colour, dashes, marker in sides:
+    for label, values, color, dashes, marker in sides:
         finite = [value if math.isfinite(value) else math.nan for value in values]
-        axes.plot(epochs, finite, color=colour, linestyle=dashes, linewidth=1.6)
+        axes.plot(epochs, finite, color=color, linestyle=dashes, linewidth=1.6)
         points = _marked([(x, y) for x, y in zip(epochs, finite, strict=True) if not math.isnan(y)])
         hover[label] = [f"epoch {x}, {label}: {written(y)}" for x, y in points]
         xs, ys = [x for x, _ in points], [y for _, y in points]
-        axes.plot(xs, ys, color=colour, linestyle="none", marker=marker, markersize=4.5, gid=label)
-        axes.plot([], [], color=colour, linestyle=dashes, marker=marker, markersize=4.5, label=label)
+        axes.plot(xs, ys, color=color, linestyle="none", marker=marker, markersize=4.5, gid=label)
+        axes.plot([], [], color=color, linestyle=dashes, marker=marker, markersize=4.5, label=label)
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)

@@ -25,7 +25,7 @@ from convlens.report.labels import place_labels
 from convlens.report.pages import PAGES
 from convlens.report.svg import FIRST, GRID, SECOND, TEXT, in_report_style, inline_svg
 
-# Mid tones that hold on light and dark paper (Okabe and Ito); dashes tell lines of one colour apart.
+# Mid tones that hold on light and dark paper (Okabe and Ito); dashes tell lines of one color apart.
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7f00", "#7f7f7f")
 _DASHES = ("-", "--", ":")
 
@@ -36,7 +36,7 @@ class LegendEntry:
 
     number: int
     name: str
-    colour: str
+    color: str
     dashes: str
 
 
@@ -62,7 +62,7 @@ def _legend(rows: Sequence[ComparedRecipe]) -> list[LegendEntry]:
         LegendEntry(
             number=place,
             name=row.name,
-            colour=_COLORS[place % len(_COLORS)],
+            color=_COLORS[place % len(_COLORS)],
             dashes=_DASHES[place // len(_COLORS) % len(_DASHES)],
         )
         for place, row in enumerate(rows)
@@ -83,7 +83,7 @@ def _curve_chart(rows: Sequence[ComparedRecipe], name: str, label: str, value: C
     figure, axes = _figure()
     for entry, row in zip(_legend(rows), rows, strict=True):
         epochs, means = mean_curve(row, value)
-        axes.plot(epochs, means, color=entry.colour, linestyle=entry.dashes, linewidth=1.6, gid=f"line{entry.number}")
+        axes.plot(epochs, means, color=entry.color, linestyle=entry.dashes, linewidth=1.6, gid=f"line{entry.number}")
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -111,7 +111,7 @@ def _cost_chart(rows: Sequence[ComparedRecipe]) -> str:
             row.seconds,
             row.accuracy,
             yerr=_reach([row.accuracy], [row.interval]),
-            color=entry.colour,
+            color=entry.color,
             fmt="o",
             markersize=5,
             elinewidth=0.8,
@@ -133,12 +133,12 @@ def _fraction_chart(points: Sequence[FractionPoint]) -> str:
         ("transfer", [p.transfer for p in points], [p.transfer_interval for p in points], FIRST, "-", "o"),
         ("from scratch", [p.scratch for p in points], [p.scratch_interval for p in points], SECOND, "--", "s"),
     )
-    for name, values, intervals, colour, dashes, marker in lines:
+    for name, values, intervals, color, dashes, marker in lines:
         axes.errorbar(
             images,
             values,
             yerr=_reach(values, intervals),
-            color=colour,
+            color=color,
             linestyle=dashes,
             marker=marker,
             label=name,

@@ -10,7 +10,7 @@ _DISTANCES = (5.0, 9.0, 14.0, 20.0, 28.0)
 _DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 
 
-def place_labels(axes: Axes, points: Sequence[tuple[float, float, str]], colour: str) -> None:
+def place_labels(axes: Axes, points: Sequence[tuple[float, float, str]], color: str) -> None:
     """Write each point's text near it, at the nearest of some places where it covers no other label.
 
     `points` are x, y and text in the data's coordinates, on axes whose limits are final. Where no place is free the
@@ -34,11 +34,11 @@ def place_labels(axes: Axes, points: Sequence[tuple[float, float, str]], colour:
             (x, y),
             (dx, dy),
             textcoords="offset points",
-            color=colour,
+            color=color,
             fontsize=_FONT_SIZE,
             ha={1: "left", 0: "center", -1: "right"}[_sign(dx)],
             va={1: "bottom", 0: "center", -1: "top"}[_sign(dy)],
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4} if max(abs(dx), abs(dy)) > 9 else None,
+            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.4} if max(abs(dx), abs(dy)) > 9 else None,
         )
 
 

@@ -1,6 +1,6 @@
 """A matplotlib figure as inline SVG that follows the page's colors, light and dark.
 
-matplotlib writes fixed colors. Each role below is therefore drawn in a colour that nothing else uses, and
+matplotlib writes fixed colors. Each role below is therefore drawn in a color that nothing else uses, and
 CSS takes its place afterwards. Namespaces go too: SVG inside HTML needs none, so the page names no address.
 """
 
@@ -75,8 +75,8 @@ def standalone_svg(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", facecolor="white", metadata={"Date": None})
     text = buffer.getvalue()
-    for drawn, colour in _PRINTED_COLORS.items():
-        text = text.replace(drawn, colour)
+    for drawn, color in _PRINTED_COLORS.items():
+        text = text.replace(drawn, color)
     return text
 
 

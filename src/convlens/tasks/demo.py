@@ -38,7 +38,7 @@ def demo(
         freeze="layer3",
         epochs=epochs,
         learning_rate=0.03,
-        reopened_lr=1.0,
+        backbone_lr=1.0,
         seed=seed,
         out=target,
         progress=progress,

@@ -25,6 +25,7 @@ from convlens.graph.split import same_place, split
 from convlens.pipeline.trained import load_run
 from convlens.report.explain import explanation_page, write_explanation_page
 from convlens.report.run_report import explained_page, write_run_report
+from convlens.training.recipe import Recipe
 from convlens.transfer.freeze import freeze_plan
 from convlens.zoo import card, class_names, names
 
@@ -182,7 +183,7 @@ def _run(folder: Path) -> _Subject:
     side = bundle.preprocessing.size
     example = torch.zeros(1, 3, side, side)
     graph = capture(module, example, compare=False)  # asked for places alone; explain captures what it computes with
-    plan = freeze_plan(module, graph, run.freeze.plan, card(bundle.backbone).head, int(run.recipe.get("reopen", 0)))
+    plan = freeze_plan(module, graph, run.freeze.plan, card(bundle.backbone).head, Recipe.of(**run.recipe).unfreeze)
     crossings = [node.name for node in split(graph, plan.frozen).crossings]
     of_one = capture(module, example, free_batch=False, compare=False)
     return _Subject(

@@ -16,6 +16,7 @@ from convlens.graph.cost import Cost, cost
 from convlens.graph.graph import Graph, Node
 from convlens.graph.receptive_field import ReceptiveField, ReceptiveFields, receptive_field
 from convlens.graph.split import split
+from convlens.training.recipe import Recipe
 from convlens.transfer.freeze import FreezePlan, freeze_plan
 from convlens.zoo import NetworkCard, blueprint, card, names
 
@@ -32,16 +33,16 @@ def inspect(network: str, *, size: int | None = None, freeze: str | None = None,
     if network not in names() and (Path(network) / BUNDLE_FILE).is_file():
         run = RunRecord.from_json((Path(network) / RUN_FILE).read_bytes(), network)
         backbone, classes, size = run.backbone, len(run.classes), size or int(run.recipe["size"])
-        reopen = 0 if freeze else int(run.recipe.get("reopen", 0))
+        unfreeze = 0 if freeze else Recipe.of(**run.recipe).unfreeze
         freeze = freeze or run.freeze.plan
     else:
-        backbone, classes, reopen = network, None, 0
+        backbone, classes, unfreeze = network, None, 0
     make_known(backbone)
     known = card(backbone)
     module = blueprint(backbone, classes).eval()
     example = torch.zeros(2, *_input_shape(known, size), device="meta")
     graph = cached_capture(backbone, known.classes if classes is None else classes)(module, example)
-    plan = freeze_plan(module, graph, freeze, known.head, reopen) if freeze is not None else None
+    plan = freeze_plan(module, graph, freeze, known.head, unfreeze) if freeze is not None else None
     return inspection_of(network, module, graph, plan, depth)
 
 

@@ -17,8 +17,8 @@ _MULTIPLE = 8
 def growing_sides(recipe: Recipe, least: int) -> tuple[int, ...]:
     """The side of the training images in each epoch, in pixels, for a network that needs at least `least`.
 
-    The epochs fall into five equal stages. The side grows in equal steps from `recipe.progressive` of the whole in the
-    first stage to the whole in the fifth; below the whole it is rounded down to a multiple of 8. The last epoch has
+    The epochs fall into five equal stages. The side grows in equal steps from `recipe.progressive_resizing` of the whole
+    in the first stage to the whole in the fifth; below the whole it is rounded down to a multiple of 8. The last epoch has
     whole images, however few epochs there are.
     """
     return tuple(_side(recipe, epoch, least) for epoch in range(recipe.epochs))
@@ -26,9 +26,9 @@ def growing_sides(recipe: Recipe, least: int) -> tuple[int, ...]:
 
 def _side(recipe: Recipe, epoch: int, least: int) -> int:
     stage = epoch * _STAGES // recipe.epochs
-    if recipe.progressive == 1 or stage == _STAGES - 1 or epoch == recipe.epochs - 1:
+    if recipe.progressive_resizing == 1 or stage == _STAGES - 1 or epoch == recipe.epochs - 1:
         return recipe.size
-    part = recipe.progressive + (1 - recipe.progressive) * stage / (_STAGES - 1)
+    part = recipe.progressive_resizing + (1 - recipe.progressive_resizing) * stage / (_STAGES - 1)
     return max(int(part * recipe.size) // _MULTIPLE * _MULTIPLE, _MULTIPLE, least)
 
 

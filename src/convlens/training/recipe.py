@@ -8,26 +8,38 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from convlens.core.bundle import HeadForm
 from convlens.core.errors import UsageError
-from convlens.core.records import Record
+from convlens.core.records import Record, former_names
 
 LEAST_SIZE, MOST_SIZE = 16, 2048
 """Of the network's input, in pixels a side."""
+
+
+FORMER_NAMES = {
+    "reopen": "unfreeze",
+    "reopened_lr": "backbone_lr",
+    "depth_lr": "layer_decay",
+    "views": "augmented_copies",
+    "progressive": "progressive_resizing",
+    "colour": "color",
+}
+"""Fields as recipes of convlens 0.1.0 call them, and as they are called now."""
 
 
 class Recipe(Record):
     """A frozen record; two runs with equal recipes on equal images and weights give equal results."""
 
     model_config = ConfigDict(allow_inf_nan=False)
+    _former = former_names(**FORMER_NAMES)
 
     backbone: str = "house"
     weights: str = "package"
     freeze: str = "backbone"
-    reopen: int = Field(default=0, ge=0, le=100_000)
+    unfreeze: int = Field(default=0, ge=0, le=100_000)
     """The last blocks before the head that are trained, too, where `freeze` is "backbone"."""
-    reopened_lr: float = Field(default=0.1, ge=0, le=100)
+    backbone_lr: float = Field(default=0.1, ge=0, le=100)
     """Learning rate of pretrained layers that are trained, as a part of the new head's."""
-    depth_lr: float = Field(default=0.0, ge=0, le=1)
-    """In place of `reopened_lr`: one such factor for every block between a layer and the head. 0 for no."""
+    layer_decay: float = Field(default=0.0, ge=0, le=1)
+    """In place of `backbone_lr`: one such factor for every block between a layer and the head. 0 for no."""
     head_epochs: int = Field(default=0, ge=0, le=100_000)
     """Epochs in which the new head is trained alone, before all others."""
     head: Literal["linear", "hidden", "own", "ridge", "logistic"] = "linear"
@@ -60,15 +72,15 @@ class Recipe(Record):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     mixup: float = Field(default=0.0, ge=0, le=1000)
     cutmix: float = Field(default=0.0, ge=0, le=1000)
-    views: int = Field(default=0, ge=0, le=64)
+    augmented_copies: int = Field(default=0, ge=0, le=64)
     """Augmented views of each training image whose features are kept, too, where a part of the network is frozen."""
     augment: bool = True
     """Fresh random crops, flips and colors every epoch; used where no part of the network is frozen."""
-    progressive: float = Field(default=1.0, ge=0.25, le=1)
+    progressive_resizing: float = Field(default=1.0, ge=0.25, le=1)
     """The part of its side at which a training image begins; it grows to the whole over the epochs. 1 to not grow."""
     crop_area: float = Field(default=0.35, gt=0, le=1)
     """The least part of an image's area that a random crop keeps."""
-    colour: float = Field(default=0.2, ge=0, lt=1)
+    color: float = Field(default=0.2, ge=0, lt=1)
     """The most by which brightness, contrast and saturation are changed."""
     erasing: float = Field(default=0.0, ge=0, le=1)
     """The probability that a rectangle of an image is erased."""
@@ -111,6 +123,11 @@ class Recipe(Record):
         return HeadForm(
             hidden=self.head_width if self.head == "hidden" else 0, dropout=self.dropout, batch_norm=self.batch_norm
         )
+
+    def identity(self) -> dict[str, object]:
+        """What identifies the recipe in the key of a checkpoint: fields by their first names, whatever they are now."""
+        first_names = {name: former for former, name in FORMER_NAMES.items()}
+        return {first_names.get(name, name): value for name, value in self.model_dump().items()}
 
     def to_toml(self) -> str:
         """The recipe as TOML."""

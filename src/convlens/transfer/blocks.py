@@ -1,4 +1,4 @@
-"""Blocks: the parts of a network that are reopened one by one, from the head backwards."""
+"""Blocks: the parts of a network that are unfrozen one by one, from the head backwards."""
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm

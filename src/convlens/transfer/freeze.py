@@ -30,15 +30,17 @@ class FreezePlan:
             parameter.requires_grad_(name not in self.frozen)
 
 
-def freeze_plan(module: nn.Module, graph: Graph, name: str, head: str, reopen: int = 0) -> FreezePlan:
+def freeze_plan(module: nn.Module, graph: Graph, name: str, head: str, unfreeze: int = 0) -> FreezePlan:
     """The plan that a person names: "backbone" (all but the last layer, `head`), "conv", a module's path, "none".
 
     "conv" fixes everything up to the last convolution, so that the fully connected layers are trained; a module's
-    path fixes everything that runs up to and including it. With "backbone", `reopen` > 0 trains as many of the last
+    path fixes everything that runs up to and including it. With "backbone", `unfreeze` > 0 trains as many of the last
     blocks (see `blocks`), too. `graph` is the module captured in evaluation mode.
     Raises UsageError for a name that does not exist, or a plan that would leave nothing fixed or nothing to train.
     """
-    last_fixed = _last_before_reopened(module, graph, name, head, reopen) if reopen else _last_fixed(graph, name, head)
+    last_fixed = (
+        _last_before_unfrozen(module, graph, name, head, unfreeze) if unfreeze else _last_fixed(graph, name, head)
+    )
     operators = graph.operators
     early = {state for node in operators[: last_fixed + 1] for state in _parameters_read(graph, node)}
     everything = {parameter for parameter, _ in module.named_parameters()}
@@ -78,20 +80,20 @@ def _last_fixed(graph: Graph, name: str, head: str) -> int:
     return within[-1]
 
 
-def _last_before_reopened(module: nn.Module, graph: Graph, name: str, head: str, reopen: int) -> int:
-    """Position of the operator before the first of the last `reopen` blocks."""
+def _last_before_unfrozen(module: nn.Module, graph: Graph, name: str, head: str, unfreeze: int) -> int:
+    """Position of the operator before the first of the last `unfreeze` blocks."""
     if name != "backbone":
         raise UsageError(
-            f"--reopen {reopen} counts blocks from the head backwards and goes with --freeze backbone, not with "
+            f"--unfreeze {unfreeze} counts blocks from the head backwards and goes with --freeze backbone, not with "
             f"--freeze {name}. Leave one of the two out."
         )
     found = blocks(module, graph, head)
-    if reopen >= len(found):
+    if unfreeze >= len(found):
         raise UsageError(
-            f"--reopen {reopen} leaves nothing frozen: this network has {len(found)} blocks before its head, the last "
-            f"of them {', '.join(found[-3:])}. Reopen fewer, or say --freeze none."
+            f"--unfreeze {unfreeze} leaves nothing frozen: this network has {len(found)} blocks before its head, the "
+            f"last of them {', '.join(found[-3:])}. Unfreeze fewer, or say --freeze none."
         )
-    opened = found[-reopen:]
+    opened = found[-unfreeze:]
     return next(i for i, node in enumerate(graph.operators) if any(inside(node.module, path) for path in opened)) - 1
 
 

@@ -125,7 +125,7 @@ Capture = Callable[[nn.Module, Tensor], Graph]
 
 
 def cut_network(
-    module: nn.Module, plan: str, head: str, example: Tensor, capture: Capture = capture, reopen: int = 0
+    module: nn.Module, plan: str, head: str, example: Tensor, capture: Capture = capture, unfreeze: int = 0
 ) -> CutNetwork:
     """The network captured in both modes and cut at the plan (see `freeze_plan`); sets modes and `requires_grad`.
 
@@ -133,7 +133,7 @@ def cut_network(
     """
     module.eval()
     graph = capture(module, example)
-    chosen = freeze_plan(module, graph, plan, head, reopen)
+    chosen = freeze_plan(module, graph, plan, head, unfreeze)
     chosen.apply(module)
     found = tuple(blocks(module, graph, head))
     if all(isinstance(module.get_submodule(path), _SAME_IN_BOTH_MODES) for path in chosen.training):

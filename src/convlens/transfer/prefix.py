@@ -42,7 +42,7 @@ class ExtractedFeatures:
     decoded: int
     decode_seconds: float
     """Time for which the forward pass had to wait for decoded images."""
-    views: tuple[FeatureTable, ...] = ()
+    augmented_copies: tuple[FeatureTable, ...] = ()
     """Features of augmented views of the training images."""
 
 

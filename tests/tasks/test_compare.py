@@ -163,12 +163,12 @@ def test_folds_judge_every_image_once(images, tmp_path):
 def test_a_recipe_that_diverges_is_left_out_and_the_others_are_compared(images, tmp_path, monkeypatch):
     run = shared_training.SharedTraining.run
 
-    def diverging(bench, recipe, manifest):
+    def diverging(shared, recipe, manifest):
         if recipe.optimizer == "adam" and recipe.seed == 1:
             raise DivergedError("the loss became nan")
-        return run(bench, recipe, manifest)
+        return run(shared, recipe, manifest)
 
-    monkeypatch.setattr(shared_training.SharedTraining, "run_at_once", lambda bench, recipes: [None] * len(recipes))
+    monkeypatch.setattr(shared_training.SharedTraining, "run_at_once", lambda shared, recipes: [None] * len(recipes))
     monkeypatch.setattr(shared_training.SharedTraining, "run", diverging)
     record = compare(images, tricks=["adam", "cosine"], seeds=3, out=tmp_path / "table", **SMALL)
     assert [row.name for row in record.rows] == ["base", "cosine"]

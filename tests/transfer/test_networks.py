@@ -5,7 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from convlens.core.errors import UsageError
-from convlens.transfer.networks import cut_network, digest_of, prefix_digest
+from convlens.graph.identity import digest_of, prefix_digest
+from convlens.transfer.networks import cut_network
 from convlens.zoo import network
 
 

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from convlens.core.preprocessing import Preprocessing
-from convlens.transfer.networks import cut_network, digest_of
+from convlens.graph.identity import digest_of
+from convlens.transfer.networks import cut_network
 from convlens.transfer.precision_trial import (
     TRIALS_FOLDER,
     Contest,

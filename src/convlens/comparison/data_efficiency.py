@@ -27,7 +27,7 @@ def refuse_wrong_fractions(fractions: Sequence[float], base: Recipe) -> None:
 
 
 def fraction_points(
-    bench: SharedTraining,
+    shared: SharedTraining,
     base: Recipe,
     rounds: Sequence[Trial],
     fractions: Sequence[float],
@@ -48,7 +48,7 @@ def fraction_points(
                 left_out.append(f"{fraction:g} of the images: the budget was used up")
                 continue
             try:
-                points.append(_fraction_point(bench, base, rounds, fraction, advance))
+                points.append(_fraction_point(shared, base, rounds, fraction, advance))
             except DivergedError as error:
                 left_out.append(f"{fraction:g} of the images: {error}")
             if not number and len(fractions) > 1:
@@ -61,7 +61,7 @@ def fraction_points(
 
 
 def _fraction_point(
-    bench: SharedTraining, base: Recipe, rounds: Sequence[Trial], fraction: float, advance: Advance
+    shared: SharedTraining, base: Recipe, rounds: Sequence[Trial], fraction: float, advance: Advance
 ) -> FractionPoint:
     scratch = changed_recipe(
         base,
@@ -78,8 +78,8 @@ def _fraction_point(
     for trial in rounds:
         for name, recipe in (("transfer", base), ("scratch", scratch)):
             seeded = trial.seeded(recipe)
-            part = _part(bench.divided(seeded), fraction, trial.seed)
-            hits[name].append(bench.run(seeded, part).hits)
+            part = _part(shared.divided(seeded), fraction, trial.seed)
+            hits[name].append(shared.run(seeded, part).hits)
             images = len(part.side("train"))
             advance(1, f"{fraction:g} of the images, {name}")
     (transfer, transfer_interval), (from_scratch, scratch_interval) = map(mean_accuracy, hits.values())

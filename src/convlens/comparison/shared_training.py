@@ -1,11 +1,8 @@
-"""The workbench: many short trainings on the same images, which share networks, features and captured graphs."""
+"""Shared training: many short trainings on the same images, which share networks, features and captured graphs."""
 
 import dataclasses
 import time
 from collections.abc import Sequence
-
-import torch
-from torch import Tensor, nn
 
 from convlens.backbones.rehearse import rehearse
 from convlens.backbones.resolve import RANDOM
@@ -22,42 +19,27 @@ from convlens.pipeline.augmented_copies import with_views
 from convlens.pipeline.fit import Fitting, in_stages
 from convlens.pipeline.precision import settled
 from convlens.pipeline.prepare import Prepared, prepare
-from convlens.pipeline.split import divided, likeness
+from convlens.pipeline.split import divided, likeness, usable_images
 from convlens.training.loop import predict_logits
 from convlens.training.recipe import Recipe
-from convlens.transfer.heads import new_head
 from convlens.transfer.prefix import ExtractedFeatures, extract_features
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Stand:
-    """A network with its features, as it was before any training."""
+class _Foundation:
+    """A network with its features, which is never trained itself."""
 
     prepared: Prepared
     features: ExtractedFeatures
-    head: nn.Module
-    before: dict[str, Tensor]
     precision: str
     """Number format of the features."""
 
-    def fresh(self, recipe: Recipe) -> Prepared:
-        """The network as `prepare` would give it for the recipe: old weights, and a head drawn anew from its seed."""
-        cut, classes = self.prepared.cut, self.prepared.classes
-        seed = derived_seed(recipe.seed, "head")
-        _put(cut.module, cut.head, self.head)
-        with torch.no_grad():
-            for name, tensor in cut.module.state_dict().items():
-                if name in self.before:
-                    tensor.copy_(self.before[name])
-            for name, tensor in new_head(self.head, cut.head, classes, seed, Recipe().head_form).state_dict().items():
-                self.head.state_dict()[name].copy_(tensor)
-        if recipe.head_form.plain:
-            return self.prepared
-        return dataclasses.replace(self.prepared, cut=cut.with_head(recipe.head_form, classes, seed))
+    def prepared_for(self, recipe: Recipe) -> Prepared:
+        """The network as `prepare` would give it for the recipe, with trained parameters of its own."""
+        return self.prepared.copied().with_head(recipe.head_form, derived_seed(recipe.seed, "head"))
 
     def unchanged(self) -> bool:
         """Whether all that is frozen is as it was."""
-        _put(self.prepared.module, self.prepared.cut.head, self.head)
         return self.prepared.cut.frozen_digest() == self.prepared.frozen_before
 
 
@@ -68,7 +50,7 @@ class SharedTraining:
         self._manifest = manifest
         self._progress, self._say = progress, say
         self._pairs: dict[tuple[str, ...], Pairs] = {}
-        self._stands: dict[tuple[object, ...], _Stand] = {}
+        self._foundations: dict[tuple[object, ...], _Foundation] = {}
         self._divided: dict[tuple[object, ...], Manifest] = {}
         self._settled: dict[tuple[object, ...], dict[str, str]] = {}
 
@@ -80,8 +62,8 @@ class SharedTraining:
         """
         key = (*_what_decides(recipe), recipe.seed, recipe.fold, recipe.split, recipe.val_fraction)
         if key not in self._divided:
-            features = self._stand(recipe).features
-            usable = self._manifest.without(features.problems).with_usable_classes()
+            features = self._foundation(recipe).features
+            usable = usable_images(self._manifest, features)
             self._divided[key] = divided(usable, recipe, lambda: self._alike(usable, features))
         if not self._divided[key].side("val"):
             raise DataError(f"{self._manifest.folder}: no usable validation image to judge. Put some into val/.")
@@ -96,11 +78,11 @@ class SharedTraining:
 
     def settled(self, recipe: Recipe) -> Recipe:
         """The recipe with the number formats in which it trains here."""
-        stand = self._stand(recipe)
+        foundation = self._foundation(recipe)
         key = (*_what_decides(recipe), recipe.training_precision, recipe.epochs, recipe.batch_size)
         if key not in self._settled:
-            found = settled(recipe, stand.prepared, self._manifest, cache_folder())
-            self._settled[key] = {"precision": stand.precision, "training_precision": found.training_precision}
+            found = settled(recipe, foundation.prepared, self._manifest, cache_folder())
+            self._settled[key] = {"precision": foundation.precision, "training_precision": found.training_precision}
         return recipe.model_copy(update=self._settled[key])
 
     def run(self, recipe: Recipe, manifest: Manifest) -> Outcome:
@@ -129,16 +111,16 @@ class SharedTraining:
 
     def fitting(self, recipe: Recipe, manifest: Manifest) -> Fitting:
         """Everything that training by the recipe starts from."""
-        stand = self._stand(recipe)
+        foundation = self._foundation(recipe)
         recipe = self.settled(recipe)
-        prepared = stand.fresh(recipe)
-        features = with_views(stand.features, prepared, manifest, recipe, self._progress)
+        prepared = foundation.prepared_for(recipe)
+        features = with_views(foundation.features, prepared, manifest, recipe, self._progress)
         return Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe)
 
     @property
     def counts(self) -> FeatureCounts:
         """What the frozen layers of all networks had to do, views apart."""
-        passes = [stand.features for stand in self._stands.values()]
+        passes = [foundation.features for foundation in self._foundations.values()]
         images = [one.sha256 for one in self._manifest.without(passes[0].problems).images]
         computed = sum(one.computed for one in passes)
         return FeatureCounts(
@@ -151,15 +133,15 @@ class SharedTraining:
     @property
     def frozen_unchanged(self) -> bool:
         """Whether every frozen parameter and buffer of every network is bit-equal to what it was."""
-        return all(stand.unchanged() for stand in self._stands.values())
+        return all(foundation.unchanged() for foundation in self._foundations.values())
 
-    def _stand(self, recipe: Recipe) -> _Stand:
+    def _foundation(self, recipe: Recipe) -> _Foundation:
         key = _what_decides(recipe)
-        if key not in self._stands:
-            self._stands[key] = self._built(recipe)
-        return self._stands[key]
+        if key not in self._foundations:
+            self._foundations[key] = self._built(recipe)
+        return self._foundations[key]
 
-    def _built(self, recipe: Recipe) -> _Stand:
+    def _built(self, recipe: Recipe) -> _Foundation:
         plain = recipe.model_copy(update={"dropout": 0.0, "batch_norm": False})
         plain = plain.model_copy(update={"head": "own" if recipe.head == "own" else "linear"})
         rehearse(recipe.backbone, len(self._manifest.classes), recipe.size, self._say)
@@ -169,17 +151,9 @@ class SharedTraining:
         features = extract_features(
             prepared.cut.prefix, self._manifest, prepared.preprocessing, precision, store, self._progress
         )
-        usable = self._manifest.without(features.problems).with_usable_classes()
-        if len(usable.classes) != prepared.classes:
-            prepared = prepare(plain, len(usable.classes), self._progress)
-        cut = prepared.cut
-        changing = {**cut.trained_parameters, **cut.changing_buffers}
-        return _Stand(
-            prepared=prepared,
-            features=features,
-            head=prepared.module.get_submodule(cut.head),
-            before={name: tensor.detach().clone() for name, tensor in changing.items()},
-            precision=precision,
+        usable = usable_images(self._manifest, features)
+        return _Foundation(
+            prepared=prepared.for_classes(len(usable.classes), plain), features=features, precision=precision
         )
 
 
@@ -199,8 +173,3 @@ def _what_decides(recipe: Recipe) -> tuple[object, ...]:
         own,
         *seed,
     )
-
-
-def _put(module: nn.Module, path: str, part: nn.Module) -> None:
-    parent, _, name = path.rpartition(".")
-    setattr(module.get_submodule(parent), name, part)

@@ -102,8 +102,8 @@ class Fitting:
             return None
         if isinstance(examples, FeatureExamples):
             raise UsageError(
-                f"--progressive-resizing {self.recipe.progressive_resizing:g}: {self.recipe.backbone} begins with layers "
-                "that train nothing and are computed once, for one size of images. Leave the option out."
+                f"--progressive-resizing {self.recipe.progressive_resizing:g}: {self.recipe.backbone} begins with "
+                "layers that train nothing and are computed once, for one size of images. Leave the option out."
             )
         return ProgressiveResizing(sides=self.prepared.sides, examples=examples.at)
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from convlens.data.manifest import Manifest
+from convlens.graph.identity import prefix_digest
 from convlens.pipeline.prepare import Prepared
 from convlens.training.recipe import Recipe
 from convlens.transfer.feature_index import num_stored
 from convlens.transfer.features import feature_key
-from convlens.transfer.networks import prefix_digest
 from convlens.transfer.precision import Precision, computes_in_bfloat16, number_format
 from convlens.transfer.precision_trial import Contest, frozen_contest, remembered, trained_contest, tried
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from convlens.backbones.external import GIVEN, PRETRAINED, make_known
 from convlens.backbones.graph_cache import cached_capture
 from convlens.backbones.resolve import network, preprocessing_for, weights_file
+from convlens.core.bundle import HeadForm
 from convlens.core.errors import UsageError
 from convlens.core.files import sha256_of
 from convlens.core.preprocessing import Preprocessing
@@ -22,7 +23,7 @@ from convlens.training.recipe import Recipe
 from convlens.transfer.device import on_device
 from convlens.transfer.heads import replace_head
 from convlens.transfer.kernels import with_safe_inputs
-from convlens.transfer.networks import CutNetwork, cut_network
+from convlens.transfer.networks import CutNetwork, bound_to, cut_network
 from convlens.zoo import PACKAGE, NetworkCard, card, weight_cards
 
 
@@ -42,6 +43,25 @@ class Prepared:
     smaller: Mapping[int, Graph]
     """The network as it trains on images of each side below the whole: a captured graph may hold sizes."""
 
+    def for_classes(self, classes: int, recipe: Recipe) -> "Prepared":
+        """The same network with a head for that many classes; its weights are not loaded again."""
+        return self if classes == self.classes else _headed(self.module, self.weights, recipe, classes)
+
+    def copied(self) -> "Prepared":
+        """The same network with trained parameters and changing buffers of its own; it shares all that is frozen."""
+        cut = self.cut.copied()
+        smaller = {side: bound_to(cut.module, graph) for side, graph in self.smaller.items()}
+        return dataclasses.replace(self, module=cut.module, cut=cut, smaller=smaller)
+
+    def with_head(self, form: HeadForm, seed: int) -> "Prepared":
+        """The same network with last layers of that form, drawn anew; its module is changed."""
+        if form.plain:
+            self.cut.draw_head(seed)
+            return self
+        cut = self.cut.with_head(form, self.classes, seed)
+        smaller = {side: cut.without_head(graph) for side, graph in self.smaller.items()}
+        return dataclasses.replace(self, cut=cut, smaller=smaller)
+
 
 def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepared:
     """The recipe's network for that many classes, ready to train; its weights are downloaded where that is needed.
@@ -49,13 +69,19 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepar
     Raises UsageError for a network that does not take color images of that size, or gives no score per image.
     """
     make_known(recipe.backbone)
-    known = card(recipe.backbone)
-    _must_classify_images(known, recipe.size)
+    _must_classify_images(card(recipe.backbone), recipe.size)
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(recipe.seed, "weights"))
         weights = weights_file(recipe.backbone, recipe.weights, progress)
         module = network(recipe.backbone, weights=weights or recipe.weights)
-    replace_head(module, known.head, classes, derived_seed(recipe.seed, "head"))
+    return _headed(module, _weights_used(recipe, weights), recipe, classes)
+
+
+def _headed(module: nn.Module, weights: WeightsUsed, recipe: Recipe, classes: int) -> Prepared:
+    """The loaded network with a new head, captured and cut."""
+    known, seed = card(recipe.backbone), derived_seed(recipe.seed, "head")
+    module.to("cpu")
+    replace_head(module, known.head, classes, seed)
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     capture = cached_capture(recipe.backbone, classes)
     plan = "conv" if recipe.head == "own" else recipe.freeze
@@ -63,7 +89,7 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepar
     sides = growing_sides(recipe, known.least_size)
     smaller = {side: with_safe_inputs(capture(module, _example(side))) for side in sorted({*sides} - {recipe.size})}
     if not recipe.head_form.plain:
-        cut = cut.with_head(recipe.head_form, classes, derived_seed(recipe.seed, "head"))
+        cut = cut.with_head(recipe.head_form, classes, seed)
         smaller = {side: cut.without_head(graph) for side, graph in smaller.items()}
     frozen_before = cut.frozen_digest()
     if recipe.device != "cpu":
@@ -72,7 +98,7 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepar
     return Prepared(
         module=module,
         cut=cut,
-        weights=_weights_used(recipe, weights),
+        weights=weights,
         preprocessing=preprocessing_for(recipe.backbone, recipe.weights).at(recipe.size),
         classes=classes,
         frozen_before=frozen_before,

@@ -17,6 +17,7 @@ from convlens.data.split_file import split_given_back
 from convlens.data.splits import Pairs, fold, split_images
 from convlens.pipeline.layout import asked_layout
 from convlens.training.recipe import Recipe
+from convlens.transfer.prefix import ExtractedFeatures
 
 _LEAST_SCENE = 10
 """Images: of few ones half may well be copies."""
@@ -40,6 +41,11 @@ def with_whole_paths(recipe: Recipe) -> Recipe:
     files = {name: getattr(recipe, name) for name in ("labels", "split")}
     whole = {name: str(Path(file).expanduser().absolute()) for name, file in files.items() if file}
     return recipe.model_copy(update={**whole, "weights": whole_name(recipe.weights)})
+
+
+def usable_images(manifest: Manifest, features: ExtractedFeatures) -> Manifest:
+    """The images that could be decoded, of the classes that have some left."""
+    return manifest.without(features.problems).with_usable_classes()
 
 
 def divided(manifest: Manifest, recipe: Recipe, alike_pairs: Callable[[], Pairs]) -> Manifest:

@@ -87,22 +87,22 @@ def compare(
     target = _target(out, folder)
     manifest = scan(folder, progress, layout_of(base))
     refuse_incomparable(manifest.target)
-    bench = SharedTraining(manifest, progress, say)
+    shared = SharedTraining(manifest, progress, say)
     say(f"{len(manifest.images)} images of {len(manifest.classes)} classes, {len(contestants)} recipes")
     found = None
     if lr_find:
-        found = _found_rate(bench, base, rounds[0])
+        found = _found_rate(shared, base, rounds[0])
         say(f"range test: learning rate {found.proposed:g}")
         base = base.model_copy(update={"learning_rate": found.proposed})
         contestants = _contestants(base, tricks, backbones)
-    bench.divided(rounds[0].seeded(base))  # the frozen layers run now, so that the first training's time is its own
+    shared.divided(rounds[0].seeded(base))  # the frozen layers run now, so that the first training's time is its own
     end = None if budget is None else start + budget
-    left_out = _race(bench, contestants, rounds, end, progress, say)
+    left_out = _race(shared, contestants, rounds, end, progress, say)
     contestants = [one for one in contestants if one.outcomes]
-    points, without = fraction_points(bench, base, rounds, fractions, end, progress, say) if fractions else ([], [])
+    points, without = fraction_points(shared, base, rounds, fractions, end, progress, say) if fractions else ([], [])
     rows = standings(contestants, [(one.seed, one.fold) for one in rounds])
     best = recommended(contestants, rows)
-    split = bench.divided(rounds[0].seeded(base))
+    split = shared.divided(rounds[0].seeded(base))
     record = Comparison(
         folder=str(target),
         images_folder=manifest.folder,
@@ -121,15 +121,15 @@ def compare(
         rows=rows,
         best=best.name,
         best_because=best.reason,
-        features=bench.counts,
-        frozen_unchanged=bench.frozen_unchanged,
+        features=shared.counts,
+        frozen_unchanged=shared.frozen_unchanged,
         fractions=points,
         range_test=found,
         left_out=left_out + without,
         seconds=time.perf_counter() - start,
     )
     chosen = next(one for one in contestants if one.name == best.name)
-    best_recipe = bench.settled(chosen.recipe.model_copy(update={"seed": rounds[0].seed}))
+    best_recipe = shared.settled(chosen.recipe.model_copy(update={"seed": rounds[0].seed}))
     write_comparison(target, record, best_recipe.to_toml())
     return record
 
@@ -170,7 +170,7 @@ def _contestants(base: Recipe, tricks: Sequence[str], backbones: Sequence[str]) 
 
 
 def _race(
-    bench: SharedTraining,
+    shared: SharedTraining,
     contestants: Sequence[Contestant],
     rounds: Sequence[Trial],
     end: float | None,
@@ -193,7 +193,7 @@ def _race(
                 if limit is not None and group[0] is not contestants[0] and time.perf_counter() > limit:
                     left_out.append(f"{group[0].name}: the budget was used up")
                 else:
-                    left_out += _train(bench, group, trial, advance)
+                    left_out += _train(shared, group, trial, advance)
                 if not number and group[0] is contestants[0]:
                     _say_pace(say, len(group), total, time.perf_counter() - begun)
             if number:
@@ -222,7 +222,7 @@ def _families(contestants: Sequence[Contestant]) -> list[list[Contestant]]:
     return list(families.values())
 
 
-def _train(bench: SharedTraining, group: Sequence[Contestant], trial: Trial, advance: Advance) -> list[str]:
+def _train(shared: SharedTraining, group: Sequence[Contestant], trial: Trial, advance: Advance) -> list[str]:
     """Train contestants of one family, at once where that is faster, else one after another.
 
     One that diverges is out, with all its runs, and said; without the base there is nothing to compare with.
@@ -230,11 +230,11 @@ def _train(bench: SharedTraining, group: Sequence[Contestant], trial: Trial, adv
     left_out = []
     recipes = [trial.seeded(one.recipe) for one in group]
     with _named(group[0]):
-        outcomes = bench.run_at_once(recipes)
+        outcomes = shared.run_at_once(recipes)
     for contestant, recipe, outcome in zip(group, recipes, outcomes, strict=True):
         try:
             with _named(contestant):
-                contestant.outcomes.append(outcome or bench.run(recipe, bench.divided(recipe)))
+                contestant.outcomes.append(outcome or shared.run(recipe, shared.divided(recipe)))
         except DivergedError as error:
             if contestant.name == _BASE:
                 raise
@@ -253,8 +253,8 @@ def _named(contestant: Contestant) -> Iterator[None]:
         raise type(error)(f"recipe {contestant.name!r}: {error}") from error
 
 
-def _found_rate(bench: SharedTraining, base: Recipe, trial: Trial) -> RangeTest:
-    fitting = bench.fitting(base, bench.divided(trial.seeded(base)))
+def _found_rate(shared: SharedTraining, base: Recipe, trial: Trial) -> RangeTest:
+    fitting = shared.fitting(base, shared.divided(trial.seeded(base)))
     return range_test(fitting.model(), fitting.examples("train", augment=base.augment), base)
 
 

@@ -21,7 +21,7 @@ from convlens.pipeline.notices import Warnings, say_found, say_loss, say_start, 
 from convlens.pipeline.precision import settled
 from convlens.pipeline.prepare import Prepared, freeze_outcome, prepare
 from convlens.pipeline.resolve import changed_recipe, suited_to
-from convlens.pipeline.split import divided, layout_of, likeness, with_whole_paths
+from convlens.pipeline.split import divided, layout_of, likeness, usable_images, with_whole_paths
 from convlens.pipeline.validate import (
     refuse_contradictions,
     refuse_single_values,
@@ -250,16 +250,14 @@ def _made_ready(
             progress,
         )
     stopwatch.add("decode", features.decode_seconds)
-    usable = manifest.without(features.problems).with_usable_classes()
+    usable = usable_images(manifest, features)
     manifest = divided(usable, recipe, lambda: likeness(usable, features.facts, warnings))
     _refuse_nothing_to_judge(manifest)
     say_found(manifest, say)
     if recipe.labels:
         say_loss(manifest, say)
     warn_of_data(manifest, features, warnings)
-    if len(manifest.classes) != prepared.classes:
-        # Undecodable images emptied a class: the head must fit those that are left.
-        prepared = prepare(recipe, len(manifest.classes), progress)
+    prepared = prepared.for_classes(len(manifest.classes), recipe)  # images that could not be decoded may empty a class
     with stopwatch("prefix"):
         features = with_views(features, prepared, manifest, recipe, progress)
     return prepared, features, manifest

@@ -17,9 +17,9 @@ _MULTIPLE = 8
 def growing_sides(recipe: Recipe, least: int) -> tuple[int, ...]:
     """The side of the training images in each epoch, in pixels, for a network that needs at least `least`.
 
-    The epochs fall into five equal stages. The side grows in equal steps from `recipe.progressive_resizing` of the whole
-    in the first stage to the whole in the fifth; below the whole it is rounded down to a multiple of 8. The last epoch has
-    whole images, however few epochs there are.
+    The epochs fall into five equal stages. The side grows in equal steps from `recipe.progressive_resizing` of the
+    whole in the first stage to the whole in the fifth; below the whole it is rounded down to a multiple of 8. The last
+    epoch has whole images, however few epochs there are.
     """
     return tuple(_side(recipe, epoch, least) for epoch in range(recipe.epochs))
 

@@ -15,8 +15,8 @@ from convlens.data.augment import Augmentation
 from convlens.data.batches import decoded_batches
 from convlens.data.manifest import ImageFile
 from convlens.graph.graph import Graph
+from convlens.graph.identity import prefix_digest
 from convlens.transfer.features import FeatureTable, feature_key
-from convlens.transfer.networks import prefix_digest
 from convlens.transfer.precision import missing_kernels_named, number_format
 from convlens.transfer.prefix import BATCH_SIZE, FastPrefix
 

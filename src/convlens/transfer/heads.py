@@ -12,8 +12,9 @@ Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
 def replace_head(module: nn.Module, head: str, classes: int, seed: int, form: HeadForm = PLAIN_HEAD) -> None:
     """Put new last layers of this form for `classes` classes in the place of the layer at the dotted name `head`.
 
-    In the plain form a linear layer becomes a linear one, and a convolution one of the same kernel, so that a network
-    whose last layer gives a map of scores keeps giving one. Other forms are a sequence in the place of a linear layer.
+    In the plain form a linear layer, or a sequence that replaced one, becomes a linear one, and a convolution one of
+    the same kernel, so that a network whose last layer gives a map of scores keeps giving one. Other forms are a
+    sequence in the place of a linear layer.
     Raises UsageError for any other layer.
     """
     new = new_head(module.get_submodule(head), head, classes, seed, form)
@@ -55,8 +56,8 @@ def _sequence(features: int, classes: int, form: HeadForm) -> nn.Sequential:
 
 def _like(old: nn.Module, head: str, classes: int) -> nn.Module:
     """A fresh layer that reads what `old` reads and gives one channel (or number) per class."""
-    if isinstance(old, nn.Linear):
-        return nn.Linear(old.in_features, classes)
+    if isinstance(old, nn.Linear | nn.Sequential):
+        return nn.Linear(_features(old, head), classes)
     if isinstance(old, Convolution) and old.groups == 1:
         geometry = {"stride": old.stride, "padding": old.padding, "dilation": old.dilation}
         return type(old)(old.in_channels, classes, old.kernel_size, **geometry)  # type: ignore[arg-type]

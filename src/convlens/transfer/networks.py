@@ -1,22 +1,23 @@
 """The two graphs of one network, for training and for evaluation, cut at the same place."""
 
+import copy
 import dataclasses
-import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from convlens.core.bundle import HeadForm
+from convlens.core.bundle import PLAIN_HEAD, HeadForm
 from convlens.core.errors import UsageError
-from convlens.graph.capture import capture
-from convlens.graph.graph import Graph, Ref, replace_references
+from convlens.graph.capture import capture, module_state
+from convlens.graph.graph import Graph
+from convlens.graph.identity import digest_of
 from convlens.graph.own_backward import refuse_lost_backward
 from convlens.graph.split import Split, same_place, split, split_at, until
 from convlens.transfer.blocks import blocks, inside
 from convlens.transfer.device import on_device
 from convlens.transfer.freeze import FreezePlan, freeze_plan
-from convlens.transfer.heads import replace_head
+from convlens.transfer.heads import new_head, replace_head
 from convlens.transfer.kernels import with_safe_inputs
 
 _SAME_IN_BOTH_MODES = (nn.Linear, nn.Conv2d, nn.ReLU, nn.Flatten, nn.Identity)
@@ -65,6 +66,32 @@ class CutNetwork:
         )
         return dataclasses.replace(self, training=training, evaluation=evaluation)
 
+    def copied(self) -> "CutNetwork":
+        """The same network with trained parameters and changing buffers of its own; it shares all that is frozen."""
+        own = self.trained_parameters.keys() | self.changing_buffers.keys()
+        frozen = {id(tensor): tensor for name, tensor in module_state(self.module).items() if name not in own}
+        module = copy.deepcopy(self.module, dict[int, object](frozen))
+        training, evaluation = (
+            Split(prefix=bound_to(module, both.prefix), suffix=bound_to(module, both.suffix))
+            for both in (self.training, self.evaluation)
+        )
+        return dataclasses.replace(
+            self,
+            module=module,
+            training=training,
+            evaluation=evaluation,
+            new_head=None if self.new_head is None else module.get_submodule(self.head),
+        )
+
+    def draw_head(self, seed: int) -> None:
+        """Draw the last layer anew, where it is one layer alone."""
+        old = self.module.get_submodule(self.head)
+        classes = len(self.module.get_parameter(f"{self.head}.weight"))
+        drawn = new_head(old, self.head, classes, seed, PLAIN_HEAD).state_dict()
+        with torch.no_grad():
+            for name, tensor in old.state_dict().items():
+                tensor.copy_(drawn[name])
+
     def with_head(self, form: HeadForm, classes: int, seed: int) -> "CutNetwork":
         """The same network with last layers of that form, drawn anew, that run as a module after the graphs.
 
@@ -76,8 +103,9 @@ class CutNetwork:
             dataclasses.replace(both, suffix=self.without_head(both.suffix))
             for both in (self.training, self.evaluation)
         )
-        new_head = self.module.get_submodule(self.head)
-        return dataclasses.replace(self, training=training, evaluation=evaluation, new_head=new_head)
+        return dataclasses.replace(
+            self, training=training, evaluation=evaluation, new_head=self.module.get_submodule(self.head)
+        )
 
     def _refuse_what_follows_the_head(self) -> None:
         """Last layers that run after the graphs take the place of all that came after the old ones."""
@@ -158,38 +186,14 @@ def cut_network(
     )
 
 
+def bound_to(module: nn.Module, graph: Graph) -> Graph:
+    """The graph of a module of the same structure, reading the tensors of this one."""
+    owned = module_state(module)
+    return dataclasses.replace(graph, state={name: owned.get(name, tensor) for name, tensor in graph.state.items()})
+
+
 def _trainable(both: Split) -> Split:
     return Split(prefix=both.prefix, suffix=with_safe_inputs(both.suffix))
-
-
-def structure_of(graph: Graph) -> str:
-    """A text that is equal for graphs that compute the same from the same state: operators, arguments, wiring."""
-    position = {node.name: i for i, node in enumerate(graph.nodes)}
-
-    def numbered(ref: Ref) -> str:
-        return f"%{position[ref.name]}"
-
-    lines = [
-        f"{node.operator} {replace_references(node.arguments, numbered)!r} "
-        f"{ {key: replace_references(value, numbered) for key, value in sorted(node.keywords.items())}!r}"
-        for node in graph.nodes
-    ]
-    return "\n".join([*lines, f"out {[position[name] for name in graph.outputs]}"])
-
-
-def digest_of(tensors: Iterable[Tensor]) -> str:
-    """SHA-256 over the tensors' shapes, number formats and values, whatever their order in memory."""
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(f"{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def prefix_digest(graph: Graph) -> str:
-    """SHA-256 of a prefix: its structure, and the values of all that it reads."""
-    values = digest_of(graph.state[node.state] for node in graph.nodes if node.state)
-    return hashlib.sha256(f"{structure_of(graph)}\n{values}".encode()).hexdigest()
 
 
 def _mutated(graph: Graph) -> set[str]:

@@ -16,9 +16,9 @@ from convlens.core.files import write_atomically
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.records import Record
 from convlens.graph.graph import Graph
+from convlens.graph.identity import structure_of
 from convlens.graph.run import run
 from convlens.transfer.device import device_of
-from convlens.transfer.networks import structure_of
 from convlens.transfer.precision import Precision, number_format
 from convlens.transfer.prefix import FastPrefix
 

@@ -19,10 +19,10 @@ from convlens.data.manifest import ImageFile, Manifest
 from convlens.graph.fold import fold_batch_norm
 from convlens.graph.fuse import fuse_relu
 from convlens.graph.graph import Graph
+from convlens.graph.identity import prefix_digest
 from convlens.graph.run import run
 from convlens.transfer.device import device_of
 from convlens.transfer.features import FeatureTable, feature_key
-from convlens.transfer.networks import prefix_digest
 from convlens.transfer.precision import missing_kernels_named, number_format, state_in
 
 BATCH_SIZE = 32

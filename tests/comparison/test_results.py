@@ -15,7 +15,7 @@ def contestant(name, right, seconds=1.0):
         epoch=1, learning_rate=0.1, train_loss=1, train_accuracy=0.5, val_loss=1, val_accuracy=0.5, seconds=1
     )
     outcome = Outcome(history=[epoch], hits=hits, seconds=seconds, trained_parameters=10)
-    return Contestant(name=name, does="something", recipe=Recipe(), outcomes=[outcome])
+    return Contestant(name=name, does="something", recipe=Recipe(), outcomes=(outcome,))
 
 
 def test_a_difference_that_counts_alone_but_not_among_many():

@@ -1,6 +1,6 @@
 import pytest
 
-from convlens.core.errors import unknown_name
+from convlens.core.errors import DivergedError, unknown_name
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,10 @@ def test_unknown_name(name, hint):
 def test_long_lists_are_shortened():
     error = unknown_name("module", "x", (f"layer{number}" for number in range(25)))
     assert str(error).endswith("layer19 and 5 more.")
+
+
+def test_an_error_within_something_keeps_what_it_carries():
+    error = DivergedError("the loss became nan.", ["a.png", "b.png"]).within("recipe 'adam'")
+    assert isinstance(error, DivergedError)
+    assert str(error) == "recipe 'adam': the loss became nan."
+    assert error.files == ("a.png", "b.png")

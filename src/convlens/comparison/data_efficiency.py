@@ -29,7 +29,7 @@ def refuse_wrong_fractions(fractions: Sequence[float], base: Recipe) -> None:
 def fraction_points(
     shared: SharedTraining,
     base: Recipe,
-    rounds: Sequence[Trial],
+    trials: Sequence[Trial],
     fractions: Sequence[float],
     end: float | None,
     progress: Progress,
@@ -41,14 +41,14 @@ def fraction_points(
     smallest fraction comes first, and tells how long the others will take.
     """
     points, left_out = [], []
-    with progress("compare", 2 * len(fractions) * len(rounds)) as advance:
+    with progress("compare", 2 * len(fractions) * len(trials)) as advance:
         for number, fraction in enumerate(sorted(fractions)):
             begun = time.perf_counter()
             if end is not None and begun > end:
                 left_out.append(f"{fraction:g} of the images: the budget was used up")
                 continue
             try:
-                points.append(_fraction_point(shared, base, rounds, fraction, advance))
+                points.append(_fraction_point(shared, base, trials, fraction, advance))
             except DivergedError as error:
                 left_out.append(f"{fraction:g} of the images: {error}")
             if not number and len(fractions) > 1:
@@ -61,7 +61,7 @@ def fraction_points(
 
 
 def _fraction_point(
-    shared: SharedTraining, base: Recipe, rounds: Sequence[Trial], fraction: float, advance: Advance
+    shared: SharedTraining, base: Recipe, trials: Sequence[Trial], fraction: float, advance: Advance
 ) -> FractionPoint:
     scratch = changed_recipe(
         base,
@@ -75,7 +75,7 @@ def _fraction_point(
     )
     hits: dict[str, list[dict[str, bool]]] = {"transfer": [], "scratch": []}
     images = 0
-    for trial in rounds:
+    for trial in trials:
         for name, recipe in (("transfer", base), ("scratch", scratch)):
             seeded = trial.seeded(recipe)
             part = _part(shared.divided(seeded), fraction, trial.seed)

@@ -17,16 +17,16 @@ _AS_CHEAP = 2.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Contestant:
-    """A recipe, and how it did in each round so far."""
+    """A recipe, and how it did in each trial so far."""
 
     name: str
     does: str
     recipe: Recipe
-    outcomes: list[Outcome] = dataclasses.field(default_factory=list)
+    outcomes: tuple[Outcome, ...] = ()
 
 
-def standings(contestants: Sequence[Contestant], rounds: Sequence[tuple[int, int]]) -> list[ComparedRecipe]:
-    """The lines of the table, the base (the first one) on top; `rounds` are seed and fold of each outcome.
+def standings(contestants: Sequence[Contestant], trials: Sequence[tuple[int, int]]) -> list[ComparedRecipe]:
+    """The lines of the table, the base (the first one) on top; `trials` are seed and fold of each outcome.
 
     A recipe helps or harms where its difference to the base is significant at 5 % after correction for the number of
     recipes; else no difference was shown.
@@ -37,9 +37,9 @@ def standings(contestants: Sequence[Contestant], rounds: Sequence[tuple[int, int
     corrected = holm([difference.p_value for difference in differences])
     same = Difference(0.0, (0.0, 0.0), 1.0)
     return [
-        _row(base, same, 1.0, "base", rounds),
+        _row(base, same, 1.0, "base", trials),
         *(
-            _row(one, difference, p_value, _verdict(difference, p_value), rounds)
+            _row(one, difference, p_value, _verdict(difference, p_value), trials)
             for one, difference, p_value in zip(others, differences, corrected, strict=True)
         ),
     ]
@@ -97,7 +97,7 @@ def _verdict(difference: Difference, p_value: float) -> Verdict:
 
 
 def _row(
-    one: Contestant, difference: Difference, p_value: float, verdict: Verdict, rounds: Sequence[tuple[int, int]]
+    one: Contestant, difference: Difference, p_value: float, verdict: Verdict, trials: Sequence[tuple[int, int]]
 ) -> ComparedRecipe:
     runs = [
         ComparedRun(
@@ -109,7 +109,7 @@ def _row(
             seconds=outcome.seconds,
             epochs=outcome.history,
         )
-        for outcome, (seed, fold) in zip(one.outcomes, rounds, strict=False)
+        for outcome, (seed, fold) in zip(one.outcomes, trials, strict=False)
     ]
     accuracy, interval = mean_accuracy([outcome.hits for outcome in one.outcomes])
     return ComparedRecipe(

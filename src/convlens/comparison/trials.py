@@ -1,4 +1,4 @@
-"""Rounds: the splits and seeds on which recipes are held against each other."""
+"""Trials: the splits and seeds on which recipes are held against each other."""
 
 import dataclasses
 
@@ -15,13 +15,13 @@ class Trial:
     folds: int
 
     def seeded(self, recipe: Recipe) -> Recipe:
-        """The recipe with this round's seed and fold."""
+        """The recipe with this trial's seed and fold."""
         fold = {"fold": f"{self.fold}/{self.folds}"} if self.folds else {}
         return recipe.model_copy(update={"seed": self.seed, **fold})
 
 
 def trials_of(base: Recipe, seeds: int, folds: int) -> list[Trial]:
-    """A round for every seed, or for every seed and fold. Raises UsageError for numbers that make none."""
+    """A trial for every seed, or for every seed and fold. Raises UsageError for numbers that make none."""
     if folds and (base.split or base.fold):
         raise UsageError(f"--folds {folds} divides the images itself; leave split and fold out of the recipe.")
     if seeds < 1 or folds < 0 or folds == 1:

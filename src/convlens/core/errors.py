@@ -10,14 +10,22 @@ ConvlensError
 Every message states what was wrong, the value received, what is accepted, and the next step.
 """
 
+import copy
 import difflib
 from collections.abc import Iterable
+from typing import Self
 
 
 class ConvlensError(Exception):
     """Base of all errors that convlens raises on purpose; its text is meant for a person."""
 
     exit_code = 1
+
+    def within(self, place: str) -> Self:
+        """The same error, with all that it carries, whose text begins with where it came up."""
+        error = copy.copy(self)
+        error.args = (f"{place}: {self}",)
+        return error
 
 
 class UsageError(ConvlensError):

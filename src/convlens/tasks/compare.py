@@ -1,12 +1,11 @@
 """Compare: a base recipe and tricks side by side, on the same splits and seeds, from one pass over the images."""
 
-import contextlib
 import math
 import platform
 import shlex
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,16 +14,15 @@ import torch
 from convlens.backbones.resolve import whole_name
 from convlens.comparison.data_efficiency import fraction_points, refuse_wrong_fractions
 from convlens.comparison.lr_finder import range_test
+from convlens.comparison.race import race
 from convlens.comparison.results import Contestant, recommended, standings
 from convlens.comparison.shared_training import SharedTraining
-from convlens.comparison.siblings import family
 from convlens.comparison.trials import Trial, trials_of
 from convlens.comparison.tricks import PLAIN, TRICKS, together, trick
 from convlens.core.comparison import Comparison, RangeTest
-from convlens.core.durations import duration
-from convlens.core.errors import ConvlensError, DivergedError, UsageError
+from convlens.core.errors import UsageError
 from convlens.core.files import disk_errors_named
-from convlens.core.progress import Advance, Progress, Say, silent, unsaid
+from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.records import now
 from convlens.core.run import Versions
 from convlens.data.scan import scan
@@ -80,7 +78,7 @@ def compare(
         tricks = () if fractions or backbones else DEFAULT_TRICKS
     backbones = [_with_whole_path(one) for one in backbones]
     contestants = _contestants(base, tricks, backbones)
-    rounds = trials_of(base, seeds, folds)
+    trials = trials_of(base, seeds, folds)
     refuse_wrong_fractions(fractions, base)
     if budget is not None and not 0 <= budget < math.inf:
         raise UsageError(f"--budget {budget:g}s: give a time, such as 90s, 2m or 1h.")
@@ -91,18 +89,17 @@ def compare(
     say(f"{len(manifest.images)} images of {len(manifest.classes)} classes, {len(contestants)} recipes")
     found = None
     if lr_find:
-        found = _found_rate(shared, base, rounds[0])
+        found = _found_rate(shared, base, trials[0])
         say(f"range test: learning rate {found.proposed:g}")
         base = base.model_copy(update={"learning_rate": found.proposed})
         contestants = _contestants(base, tricks, backbones)
-    shared.divided(rounds[0].seeded(base))  # the frozen layers run now, so that the first training's time is its own
+    shared.divided(trials[0].seeded(base))  # the frozen layers run now, so that the first training's time is its own
     end = None if budget is None else start + budget
-    left_out = _race(shared, contestants, rounds, end, progress, say)
-    contestants = [one for one in contestants if one.outcomes]
-    points, without = fraction_points(shared, base, rounds, fractions, end, progress, say) if fractions else ([], [])
-    rows = standings(contestants, [(one.seed, one.fold) for one in rounds])
+    contestants, left_out = race(shared, contestants, trials, end=end, progress=progress, say=say)
+    points, without = fraction_points(shared, base, trials, fractions, end, progress, say) if fractions else ([], [])
+    rows = standings(contestants, [(one.seed, one.fold) for one in trials])
     best = recommended(contestants, rows)
-    split = shared.divided(rounds[0].seeded(base))
+    split = shared.divided(trials[0].seeded(base))
     record = Comparison(
         folder=str(target),
         images_folder=manifest.folder,
@@ -129,7 +126,7 @@ def compare(
         seconds=time.perf_counter() - start,
     )
     chosen = next(one for one in contestants if one.name == best.name)
-    best_recipe = shared.settled(chosen.recipe.model_copy(update={"seed": rounds[0].seed}))
+    best_recipe = shared.settled(chosen.recipe.model_copy(update={"seed": trials[0].seed}))
     write_comparison(target, record, best_recipe.to_toml())
     return record
 
@@ -167,90 +164,6 @@ def _contestants(base: Recipe, tricks: Sequence[str], backbones: Sequence[str]) 
     for one in found:
         refuse_contradictions(one.recipe)
     return found
-
-
-def _race(
-    shared: SharedTraining,
-    contestants: Sequence[Contestant],
-    rounds: Sequence[Trial],
-    end: float | None,
-    progress: Progress,
-    say: Say,
-) -> list[str]:
-    """Train every recipe in every round that the budget allows; what is left out is given back, with the reason."""
-    left_out: list[str] = []
-    longest = 0.0
-    total = len(contestants) * len(rounds)
-    with progress("compare", total) as advance:
-        for number, trial in enumerate(rounds):
-            begun = time.perf_counter()
-            if end is not None and number and begun + longest > end:
-                left_out.append(f"{len(rounds) - number} of {len(rounds)} runs of each recipe: the budget was used up")
-                break
-            racing = [one for one in contestants if one.outcomes or not number]
-            limit = None if number else end  # in the first round the clock is asked before each recipe
-            for group in _families(racing) if limit is None else [[one] for one in racing]:
-                if limit is not None and group[0] is not contestants[0] and time.perf_counter() > limit:
-                    left_out.append(f"{group[0].name}: the budget was used up")
-                else:
-                    left_out += _train(shared, group, trial, advance)
-                if not number and group[0] is contestants[0]:
-                    _say_pace(say, len(group), total, time.perf_counter() - begun)
-            if number:
-                longest = max(longest, time.perf_counter() - begun)
-            elif len(rounds) > 1:
-                took, others = time.perf_counter() - begun, len(rounds) - 1
-                say(f"one training of each recipe took {duration(took)}; the rest, about {duration(took * others)}")
-    return left_out
-
-
-def _say_pace(say: Say, done: int, total: int, seconds: float) -> None:
-    """What is to be expected, after the first trainings: those of the base, and of all that trained with it at once."""
-    if total > done:
-        first = "the first training" if done == 1 else f"the first {done} trainings"
-        say(
-            f"{first} took {duration(seconds)}; {total} of that kind, about {duration(seconds * total / done)}. "
-            "Recipes that train more layers take longer"
-        )
-
-
-def _families(contestants: Sequence[Contestant]) -> list[list[Contestant]]:
-    """Those whose heads see the same minibatches, and may train at once."""
-    families: dict[Recipe, list[Contestant]] = {}
-    for one in contestants:
-        families.setdefault(family(one.recipe), []).append(one)
-    return list(families.values())
-
-
-def _train(shared: SharedTraining, group: Sequence[Contestant], trial: Trial, advance: Advance) -> list[str]:
-    """Train contestants of one family, at once where that is faster, else one after another.
-
-    One that diverges is out, with all its runs, and said; without the base there is nothing to compare with.
-    """
-    left_out = []
-    recipes = [trial.seeded(one.recipe) for one in group]
-    with _named(group[0]):
-        outcomes = shared.run_at_once(recipes)
-    for contestant, recipe, outcome in zip(group, recipes, outcomes, strict=True):
-        try:
-            with _named(contestant):
-                contestant.outcomes.append(outcome or shared.run(recipe, shared.divided(recipe)))
-        except DivergedError as error:
-            if contestant.name == _BASE:
-                raise
-            contestant.outcomes.clear()
-            left_out.append(f"with seed {recipe.seed}, {error}")
-        advance(1, contestant.name)
-    return left_out
-
-
-@contextlib.contextmanager
-def _named(contestant: Contestant) -> Iterator[None]:
-    """An error inside says whose it is."""
-    try:
-        yield
-    except ConvlensError as error:
-        raise type(error)(f"recipe {contestant.name!r}: {error}") from error
 
 
 def _found_rate(shared: SharedTraining, base: Recipe, trial: Trial) -> RangeTest:

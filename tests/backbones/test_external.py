@@ -15,6 +15,7 @@ from convlens.core.errors import MachineError, NetworkError, UsageError
 from convlens.core.preprocessing import Preprocessing
 from convlens.pipeline.trained import load_run
 from convlens.tasks.train import resume, train_by_recipe
+from convlens.training.recipe import Recipe
 from convlens.zoo import card, registry
 from tests.images import TINY, draw_images
 from tests.tasks.test_resume import stopped
@@ -59,6 +60,16 @@ def test_a_module_is_trained_used_and_left_as_it_was(tmp_path):
     assert set(prediction.probabilities) == {"blue", "green"}
     trained = load_run(tmp_path / "run")[1].state_dict()
     assert torch.equal(trained["body.0.weight"], before["body.0.weight"])
+
+
+def test_a_module_goes_wherever_a_name_goes(tmp_path):
+    """In compare, as a change of a recipe, and in train: one way resolves what a backbone is."""
+    folder = draw_images(tmp_path / "images")
+    options = {**TINY, "weights": None}
+    record = convlens.compare(folder, backbone=Own(), tricks=["cosine"], seeds=1, out=tmp_path / "table", **options)
+    assert [row.recipe["backbone"] for row in record.rows] == ["module:Own"] * 2
+    again = train_by_recipe(folder, Recipe(size=32, epochs=1), backbone=Own(), out=tmp_path / "run")
+    assert (again.backbone, again.weights.source) == ("module:Own", "module")
 
 
 def test_in_another_process_it_must_be_adopted_again(tmp_path, monkeypatch):

@@ -17,7 +17,9 @@ RECIPE = Recipe(epochs=5, batch_size=16, learning_rate=0.5)
 
 def test_it_learns_and_reports_every_epoch() -> None:
     seen = []
-    history = fit(model(), Points(200, 0), Points(100, 1), RECIPE, silent, lambda epochs: seen.append(epochs[-1]))
+    history = fit(
+        model(), Points(200, 0), Points(100, 1), RECIPE, silent, on_epoch=lambda epochs: seen.append(epochs[-1])
+    )
     assert seen == history
     assert [metrics.epoch for metrics in history] == [1, 2, 3, 4, 5]
     assert history[-1].val_accuracy > 0.95

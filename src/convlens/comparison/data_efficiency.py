@@ -31,6 +31,7 @@ def fraction_points(
     base: Recipe,
     trials: Sequence[Trial],
     fractions: Sequence[float],
+    *,
     end: float | None,
     progress: Progress,
     say: Say,
@@ -40,7 +41,10 @@ def fraction_points(
     A fraction on which one of them diverges, or that begins after `end`, is left out, and said in the second list. The
     smallest fraction comes first, and tells how long the others will take.
     """
-    points, left_out = [], []
+    points: list[FractionPoint] = []
+    left_out: list[str] = []
+    if not fractions:
+        return [], []
     with progress("compare", 2 * len(fractions) * len(trials)) as advance:
         for number, fraction in enumerate(sorted(fractions)):
             begun = time.perf_counter()

@@ -54,7 +54,7 @@ def explain(
     values in 0..1, to be shown in place of the input itself. `versus` is another network's gradient flow, drawn beside
     this one's.
 
-    Raises UsageError for more than one example, a class that there is not, another number of names than of classes, a
+    Raises UsageError for more than one example, a class that there is not, another number of names than of classes, an
     image that is none, and modules that cannot be captured.
     """
     if x.ndim < 2 or x.shape[0] != 1:
@@ -62,7 +62,16 @@ def explain(
     if image is not None and (image.ndim != 3 or len(image) not in (1, 3)):
         raise UsageError(f"the image has shape (1 or 3, height, width), values in 0..1; got {tuple(image.shape)}.")
     with evaluating(module), untouched(module):
-        return _explanation(module, x, name or type(module).__name__, target, classes, image, plan, versus)
+        return _explanation(
+            module,
+            x,
+            name=name or type(module).__name__,
+            target=target,
+            classes=classes,
+            image=image,
+            plan=plan,
+            versus=versus,
+        )
 
 
 def flow_of(module: nn.Module, x: Tensor, *, name: str, target: int | None = None) -> Flow:
@@ -77,6 +86,7 @@ def flow_of(module: nn.Module, x: Tensor, *, name: str, target: int | None = Non
 def _explanation(
     module: nn.Module,
     x: Tensor,
+    *,
     name: str,
     target: int | None,
     classes: Sequence[str],

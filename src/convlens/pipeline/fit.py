@@ -187,7 +187,17 @@ def in_stages(
         on_epoch([*earlier, *_after(earlier, history)])
 
     growth = fitting.growth(train)
-    history = fit(model, train, val, recipe, progress, on_later_epoch, checkpoints, growth, fitting.processes)
+    history = fit(
+        model,
+        train,
+        val,
+        recipe,
+        progress,
+        on_epoch=on_later_epoch,
+        checkpoints=checkpoints,
+        growth=growth,
+        processes=fitting.processes,
+    )
     return model, [*earlier, *_after(earlier, history)]
 
 
@@ -198,7 +208,7 @@ def _head_stage(fitting: Fitting, progress: Progress, on_epoch: OnEpoch) -> list
     )
     model = head_model(fitting.prepared.cut, fitting.objective)
     train, val = fitting.head_examples("train"), fitting.head_examples("val")
-    return fit(model, train, val, recipe, progress, on_epoch, processes=fitting.processes)
+    return fit(model, train, val, recipe, progress, on_epoch=on_epoch, processes=fitting.processes)
 
 
 def _after(earlier: Sequence[EpochMetrics], history: Sequence[EpochMetrics]) -> list[EpochMetrics]:

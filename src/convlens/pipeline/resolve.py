@@ -3,6 +3,9 @@
 import tomllib
 from pathlib import Path
 
+from torch import nn
+
+from convlens.backbones.external import adopt
 from convlens.backbones.resolve import weights_named
 from convlens.core.errors import DataError, UsageError, unknown_name
 from convlens.core.target import TargetKind
@@ -17,9 +20,13 @@ _LIMIT = 1.0
 def changed_recipe(recipe: Recipe | str | Path, **changes: object) -> Recipe:
     """The recipe, or the one in a TOML file, with other values in some fields; names are resolved as in `train`.
 
-    Another backbone brings its own weights and input size unless they are given, too. Raises UsageError where there is
+    A backbone may be any module of one's own, which is then known by its name (see `adopt`). Another backbone brings
+    its own weights and input size unless they are given, too. Raises UsageError where there is
     no such file or a value is out of range, DataError where the file is no recipe.
     """
+    if isinstance(module := changes.get("backbone"), nn.Module):
+        size = changes.get("size")
+        changes["backbone"] = adopt(module, size=None if size is None else int(str(size)))
     if unknown := sorted(changes.keys() - Recipe.model_fields.keys()):
         raise unknown_name("field of the recipe", unknown[0], Recipe.model_fields)
     base = recipe if isinstance(recipe, Recipe) else read_recipe(Path(recipe).expanduser())

@@ -96,14 +96,23 @@ def compare(
     shared.divided(trials[0].seeded(base))  # the frozen layers run now, so that the first training's time is its own
     end = None if budget is None else start + budget
     contestants, left_out = race(shared, contestants, trials, end=end, progress=progress, say=say)
-    points, without = fraction_points(shared, base, trials, fractions, end, progress, say) if fractions else ([], [])
+    points, without = fraction_points(shared, base, trials, fractions, end=end, progress=progress, say=say)
     rows = standings(contestants, [(one.seed, one.fold) for one in trials])
     best = recommended(contestants, rows)
     split = shared.divided(trials[0].seeded(base))
     record = Comparison(
         folder=str(target),
         images_folder=manifest.folder,
-        command=_command(manifest.folder, base, tricks, seeds, folds, budget, fractions, backbones),
+        command=_command(
+            manifest.folder,
+            base,
+            tricks=tricks,
+            seeds=seeds,
+            folds=folds,
+            budget=budget,
+            fractions=fractions,
+            backbones=backbones,
+        ),
         created=now(),
         versions=Versions(
             convlens=version("convlens"),
@@ -187,6 +196,7 @@ def _target(out: str | Path | None, folder: str | Path) -> Path:
 def _command(
     folder: str,
     base: Recipe,
+    *,
     tricks: Sequence[str],
     seeds: int,
     folds: int,

@@ -1,5 +1,6 @@
 """Inspect: what every module of a network, or of a trained run, costs and sees."""
 
+import dataclasses
 from pathlib import Path
 from typing import Literal
 
@@ -58,6 +59,7 @@ def inspection_of(name: str, module: nn.Module, graph: Graph, plan: FreezePlan |
     """The record for any captured module; every module is marked trained when there is no plan."""
     costs, fields = cost(graph), receptive_field(graph)
     crossing = {node.name for node in split(graph, plan.frozen).crossings} if plan else set()
+    inspected = _Inspected(module=module, graph=graph, costs=costs, fields=fields, plan=plan, crossing=crossing)
     groups: dict[str, list[Node]] = {}
     for node in graph.operators:
         groups.setdefault(".".join(node.module.split(".")[:depth]), []).append(node)
@@ -66,7 +68,7 @@ def inspection_of(name: str, module: nn.Module, graph: Graph, plan: FreezePlan |
         name=name,
         input_shape=list(graph.inputs[0].shape or ()),
         freeze=plan.name if plan else None,
-        modules=[_line(path, nodes, module, graph, costs, fields, plan, crossing) for path, nodes in groups.items()],
+        modules=[inspected.line(path, nodes) for path, nodes in groups.items()],
         parameters=sum(parameter.numel() for parameter in module.parameters()),
         multiply_adds=total.multiply_adds,
         backward_multiply_adds=total.backward_multiply_adds,
@@ -77,29 +79,32 @@ def inspection_of(name: str, module: nn.Module, graph: Graph, plan: FreezePlan |
     )
 
 
-def _line(
-    path: str,
-    nodes: list[Node],
-    module: nn.Module,
-    graph: Graph,
-    costs: Cost,
-    fields: ReceptiveFields,
-    plan: FreezePlan | None,
-    crossing: set[str],
-) -> ModuleLine:
-    amounts = [costs.nodes[node.name] for node in nodes]
-    last = nodes[-1]
-    return ModuleLine(
-        module=path,
-        kind=type(module.get_submodule(path)).__name__,
-        output_shape=list(last.shape) if last.shape is not None else None,
-        parameters=sum(amount.parameters for amount in amounts),
-        multiply_adds=sum(amount.multiply_adds for amount in amounts),
-        activation_bytes=sum(amount.activation_bytes for amount in amounts),
-        receptive_field=_pixels(fields.nodes[last.name]) if last.name in fields.nodes else None,
-        state=_state(nodes, graph, plan),
-        crosses=any(node.name in crossing for node in nodes),
-    )
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Inspected:
+    """A module with what the passes found."""
+
+    module: nn.Module
+    graph: Graph
+    costs: Cost
+    fields: ReceptiveFields
+    plan: FreezePlan | None
+    crossing: set[str]
+
+    def line(self, path: str, nodes: list[Node]) -> ModuleLine:
+        """The line of one module, which ran these nodes."""
+        amounts = [self.costs.nodes[node.name] for node in nodes]
+        last = nodes[-1]
+        return ModuleLine(
+            module=path,
+            kind=type(self.module.get_submodule(path)).__name__,
+            output_shape=list(last.shape) if last.shape is not None else None,
+            parameters=sum(amount.parameters for amount in amounts),
+            multiply_adds=sum(amount.multiply_adds for amount in amounts),
+            activation_bytes=sum(amount.activation_bytes for amount in amounts),
+            receptive_field=_pixels(self.fields.nodes[last.name]) if last.name in self.fields.nodes else None,
+            state=_state(nodes, self.graph, self.plan),
+            crosses=any(node.name in self.crossing for node in nodes),
+        )
 
 
 def _state(nodes: list[Node], graph: Graph, plan: FreezePlan | None) -> State:

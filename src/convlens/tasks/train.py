@@ -1,6 +1,7 @@
 """Train: from a folder of images to a run folder."""
 
 import contextlib
+import dataclasses
 from pathlib import Path
 
 from torch import nn
@@ -160,107 +161,108 @@ def _run(
         recipe = processes.broadcast(
             lambda: read_begun(directory.target).recipe
         )  # with the number formats of an earlier part
-        result = _trained(folder, recipe, directory, checkpoint_minutes * 60, stopwatch, progress, say, processes)
+        training = _Training(
+            directory=directory,
+            checkpoint_seconds=checkpoint_minutes * 60,
+            stopwatch=stopwatch,
+            progress=progress,
+            say=say,
+            warnings=Warnings(say),
+            processes=processes,
+        )
+        result = training.run(folder, recipe)
         return processes.broadcast(lambda: write_run_folder(directory, result))
 
 
-def _trained(
-    folder: str | Path,
-    recipe: Recipe,
-    directory: RunDirectory,
-    checkpoint_seconds: float,
-    stopwatch: Stopwatch,
-    progress: Progress,
-    say: Say,
-    processes: Processes,
-) -> RunResult:
-    """Scan, prepare, run the prefix, split, fit, judge."""
-    warnings = Warnings(say)
-    warn_of_random_weights(recipe, warnings)
-    say_start(recipe, say)
-    with processes.main_process_first():
-        manifest, prepared = _found(recipe, folder, stopwatch, progress, warnings)
-    with stopwatch("capture"):
-        recipe = processes.broadcast(lambda: _settled(recipe, prepared, manifest, directory))
-    with processes.main_process_first():
-        prepared, features, manifest = _made_ready(recipe, prepared, manifest, stopwatch, progress, say, warnings)
-    recipe = suited_to(recipe, manifest.target)
-    fitting = Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe, processes=processes)
-    with stopwatch("fit"):
-        model, history = fitted(fitting, directory, checkpoint_seconds, progress, say)
-    stopwatch.add_earlier("fit", max(0.0, sum(metrics.seconds for metrics in history) - stopwatch.seconds["fit"]))
-    with stopwatch("evaluate"):
-        outcomes = [judged(fitting, model, side) for side in ("val", "test") if manifest.side(side)]
-    return RunResult(
-        recipe=recipe,
-        manifest=manifest,
-        target=fitting.target,
-        module=prepared.module,
-        preprocessing=prepared.preprocessing,
-        weights=prepared.weights,
-        freeze=freeze_outcome(prepared),
-        features=_feature_counts(features, manifest),
-        history=history,
-        judged=outcomes,
-        facts=features.facts,
-        warnings=warnings.kept,
-        stopwatch=stopwatch,
-    )
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Training:
+    """The way from a recipe to a result, with what accompanies all of its steps."""
 
+    directory: RunDirectory
+    checkpoint_seconds: float
+    stopwatch: Stopwatch
+    progress: Progress
+    say: Say
+    warnings: Warnings
+    processes: Processes
 
-def _found(
-    recipe: Recipe, folder: str | Path, stopwatch: Stopwatch, progress: Progress, warnings: Warnings
-) -> tuple[Manifest, Prepared]:
-    """The images, and the network for their classes."""
-    with stopwatch("scan"):
-        manifest = scan(folder, progress, layout_of(recipe))
-    refuse_unfit_for(manifest.target, recipe)
-    with stopwatch("capture"):
-        rehearse(recipe.backbone, len(manifest.classes), recipe.size, warnings)
-        prepared = prepare(recipe, len(manifest.classes), progress)
-    refuse_unfit_head(manifest.target, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
-    refuse_single_values(recipe, prepared, len(manifest.images))
-    return manifest, prepared
-
-
-def _settled(recipe: Recipe, prepared: Prepared, manifest: Manifest, directory: RunDirectory) -> Recipe:
-    """The recipe with its number formats, which the unfinished run remembers."""
-    recipe = settled(recipe, prepared, manifest, cache_folder())
-    directory.note(recipe)
-    return recipe
-
-
-def _made_ready(
-    recipe: Recipe,
-    prepared: Prepared,
-    manifest: Manifest,
-    stopwatch: Stopwatch,
-    progress: Progress,
-    say: Say,
-    warnings: Warnings,
-) -> tuple[Prepared, ExtractedFeatures, Manifest]:
-    """The network, the features of the images, and the images, divided."""
-    with stopwatch("prefix"):
-        features = extract_features(
-            prepared.cut.prefix,
-            manifest,
-            prepared.preprocessing,
-            recipe.precision,
-            cache_folder() / "store",
-            progress,
+    def run(self, folder: str | Path, recipe: Recipe) -> RunResult:
+        """Scan, prepare, extract features, split, fit, evaluate."""
+        warn_of_random_weights(recipe, self.warnings)
+        say_start(recipe, self.say)
+        with self.processes.main_process_first():
+            manifest, prepared = self._scan_and_prepare(folder, recipe)
+        with self.stopwatch("capture"):
+            recipe = self.processes.broadcast(lambda: self._settle(recipe, prepared, manifest))
+        with self.processes.main_process_first():
+            features, manifest = self._extract_and_split(recipe, prepared, manifest)
+            prepared = prepared.for_classes(len(manifest.classes), recipe)  # undecodable images may empty a class
+            with self.stopwatch("prefix"):
+                features = with_views(features, prepared, manifest, recipe, self.progress)
+        recipe = suited_to(recipe, manifest.target)
+        return self._fit_and_evaluate(
+            Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe, processes=self.processes)
         )
-    stopwatch.add("decode", features.decode_seconds)
-    usable = usable_images(manifest, features)
-    manifest = divided(usable, recipe, lambda: likeness(usable, features.facts, warnings))
-    _refuse_nothing_to_judge(manifest)
-    say_found(manifest, say)
-    if recipe.labels:
-        say_loss(manifest, say)
-    warn_of_data(manifest, features, warnings)
-    prepared = prepared.for_classes(len(manifest.classes), recipe)  # images that could not be decoded may empty a class
-    with stopwatch("prefix"):
-        features = with_views(features, prepared, manifest, recipe, progress)
-    return prepared, features, manifest
+
+    def _scan_and_prepare(self, folder: str | Path, recipe: Recipe) -> tuple[Manifest, Prepared]:
+        """The images, and the network for their classes."""
+        with self.stopwatch("scan"):
+            manifest = scan(folder, self.progress, layout_of(recipe))
+        refuse_unfit_for(manifest.target, recipe)
+        with self.stopwatch("capture"):
+            rehearse(recipe.backbone, len(manifest.classes), recipe.size, self.warnings)
+            prepared = prepare(recipe, len(manifest.classes), self.progress)
+        refuse_unfit_head(manifest.target, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
+        refuse_single_values(recipe, prepared, len(manifest.images))
+        return manifest, prepared
+
+    def _settle(self, recipe: Recipe, prepared: Prepared, manifest: Manifest) -> Recipe:
+        """The recipe with its number formats, which the unfinished run remembers."""
+        recipe = settled(recipe, prepared, manifest, cache_folder())
+        self.directory.note(recipe)
+        return recipe
+
+    def _extract_and_split(
+        self, recipe: Recipe, prepared: Prepared, manifest: Manifest
+    ) -> tuple[ExtractedFeatures, Manifest]:
+        """The features of the images, and those of them that can be used, with a side for each."""
+        store = cache_folder() / "store"
+        with self.stopwatch("prefix"):
+            features = extract_features(
+                prepared.cut.prefix, manifest, prepared.preprocessing, recipe.precision, store, self.progress
+            )
+        self.stopwatch.add("decode", features.decode_seconds)
+        usable = usable_images(manifest, features)
+        manifest = divided(usable, recipe, lambda: likeness(usable, features.facts, self.warnings))
+        _refuse_nothing_to_judge(manifest)
+        say_found(manifest, self.say)
+        if recipe.labels:
+            say_loss(manifest, self.say)
+        warn_of_data(manifest, features, self.warnings)
+        return features, manifest
+
+    def _fit_and_evaluate(self, fitting: Fitting) -> RunResult:
+        prepared, manifest, stopwatch = fitting.prepared, fitting.manifest, self.stopwatch
+        with stopwatch("fit"):
+            model, history = fitted(fitting, self.directory, self.checkpoint_seconds, self.progress, self.say)
+        stopwatch.add_earlier("fit", max(0.0, sum(metrics.seconds for metrics in history) - stopwatch.seconds["fit"]))
+        with stopwatch("evaluate"):
+            outcomes = [judged(fitting, model, side) for side in ("val", "test") if manifest.side(side)]
+        return RunResult(
+            recipe=fitting.recipe,
+            manifest=manifest,
+            target=fitting.target,
+            module=prepared.module,
+            preprocessing=prepared.preprocessing,
+            weights=prepared.weights,
+            freeze=freeze_outcome(prepared),
+            features=_feature_counts(fitting.features, manifest),
+            history=history,
+            judged=outcomes,
+            facts=fitting.features.facts,
+            warnings=self.warnings.kept,
+            stopwatch=stopwatch,
+        )
 
 
 def _refuse_missing_gpu(begun: Begun, run: Path) -> None:

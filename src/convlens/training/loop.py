@@ -40,6 +40,7 @@ def fit(
     val: Examples,
     recipe: Recipe,
     progress: Progress,
+    *,
     on_epoch: OnEpoch = no_log,
     checkpoints: Checkpoints | None = None,
     growth: ProgressiveResizing | None = None,
@@ -62,7 +63,17 @@ def fit(
     learner = Learner(model, recipe, processes)
     with seeded(recipe, processes.rank), contextlib.ExitStack() as stack:
         stopping = stack.enter_context(stop_deferred(_PATIENCE_SECONDS)) if checkpoints else lambda: False
-        training = _Training(learner, model, train, val, recipe, growth, checkpoints, stopping, processes)
+        training = _Training(
+            learner,
+            model,
+            train,
+            val,
+            recipe=recipe,
+            growth=growth,
+            checkpoints=checkpoints,
+            stopping=stopping,
+            processes=processes,
+        )
         training.go_on()
         advance = stack.enter_context(progress("grow" if growth else "fit", training.worth_left))
         for order in training.remaining_orders():
@@ -84,6 +95,7 @@ class _Training:
         model: Model,
         train: Examples,
         val: Examples,
+        *,
         recipe: Recipe,
         growth: ProgressiveResizing | None,
         checkpoints: Checkpoints | None,

@@ -16,6 +16,7 @@ from convlens.cli.stopping import Stopped, stopped_by_signals
 from convlens.cli.streams import CLOSED_PIPE, echo, make_streams_ready, reader_is_gone, tell
 from convlens.core.errors import ConvlensError, MachineError, UsageError
 from convlens.core.files import disk_error
+from convlens.core.settings import as_flags
 
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "_STATUS_ALLOC_FAILED")
 """Of torch's allocators for the processor and for a GPU, and of the libraries cuDNN and cuBLAS."""
@@ -79,7 +80,7 @@ def main() -> NoReturn:
         if debug:
             raise
         told = _told(error)
-        _fail(str(told), told.exit_code)
+        _fail(as_flags(told.marked), told.exit_code)
 
 
 def _told(error: Exception) -> ConvlensError:

@@ -15,16 +15,27 @@ import difflib
 from collections.abc import Iterable
 from typing import Self
 
+from convlens.core.settings import as_keywords
+
 
 class ConvlensError(Exception):
     """Base of all errors that convlens raises on purpose; its text is meant for a person."""
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        """The message for a reader of Python: its settings are keyword arguments."""
+        return as_keywords(self.marked)
+
+    @property
+    def marked(self) -> str:
+        """The message with its settings marked (see core.settings), for others to show them in their way."""
+        return super().__str__()
+
     def within(self, place: str) -> Self:
         """The same error, with all that it carries, whose text begins with where it came up."""
         error = copy.copy(self)
-        error.args = (f"{place}: {self}",)
+        error.args = (f"{place}: {self.marked}",)
         return error
 
 

@@ -263,7 +263,7 @@ class TestSaved:
             split_given_back(drawn(ant=5), tmp_path / "split.csv")
 
     def test_no_file(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match=r"cannot read --split .*: No such file"):
+        with pytest.raises(UsageError, match=r"cannot read split=.*: No such file"):
             split_given_back(drawn(ant=5), tmp_path / "split.csv")
 
 

@@ -119,7 +119,7 @@ def test_images_of_one_scene_are_divided_all_the_same(tmp_path: Path) -> None:
         ({"fold": "4/3"}, UsageError, "fold 4/3: give a number"),
         ({"fold": "many"}, UsageError, "--fold many: "),
         ({"fold": "1/9"}, DataError, "fewer than 9 folds"),
-        ({"split": "none.csv"}, UsageError, "cannot read --split"),
+        ({"split": "none.csv"}, UsageError, "cannot read split="),
     ],
 )
 def test_wrong_use(tmp_path: Path, more: dict[str, str], error: type[Exception], message: str) -> None:
@@ -142,5 +142,5 @@ def test_a_comparison_takes_the_groups_of_its_recipe(tmp_path: Path) -> None:
     more = {"tricks": ["momentum"], "seeds": 1, "size": 32, "epochs": 1, "val_fraction": 0.3}
     record = compare(folder, out=tmp_path / "table", group_by=r"0(\d)", **more)
     assert (record.num_train, record.num_val) == (20, 20)
-    with pytest.raises(UsageError, match="--folds 2 divides the images itself"):
+    with pytest.raises(UsageError, match="folds=2 divides the images itself"):
         compare(folder, out=tmp_path / "other", folds=2, fold="1/2", **more)

@@ -47,7 +47,7 @@ def test_networks_without_published_accuracy_are_refused(name):
 
 
 def test_an_empty_batch_is_refused():
-    with pytest.raises(UsageError, match="--batch 0"):
+    with pytest.raises(UsageError, match="batch=0"):
         study_complexity(SMALL, batch=0)
 
 

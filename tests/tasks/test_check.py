@@ -190,7 +190,7 @@ def test_an_archive(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("most_bad", [-0.1, 1.5])
 def test_a_part_that_is_none(tmp_path: Path, most_bad: float) -> None:
-    with pytest.raises(UsageError, match=r"--max-bad .* from 0 to 1"):
+    with pytest.raises(UsageError, match=r"max_bad=.* from 0 to 1"):
         check_images(tmp_path, most_bad=most_bad)
 
 

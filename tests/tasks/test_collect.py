@@ -304,10 +304,10 @@ def test_when_all_fail_it_is_an_error(httpserver: HTTPServer, tmp_path: Path) ->
         ((".x",), {}, "gives no class folder"),
         (("ants=",), {}, "gives no class folder"),
         (("ants", "Ants=x"), {}, "class 'ants' stands there twice"),
-        (("ants",), {"count": 0}, "--count 0"),
-        (("ants",), {"max_side": 3}, "--max-side 3"),
-        (("ants",), {"provider": "flicker"}, "unknown --provider 'flicker'"),
-        (("ants",), {"licence": "mit"}, "unknown --licence 'mit'"),
+        (("ants",), {"count": 0}, "count=0"),
+        (("ants",), {"max_side": 3}, "max_side=3"),
+        (("ants",), {"provider": "flicker"}, "unknown provider 'flicker'"),
+        (("ants",), {"licence": "mit"}, "unknown licence 'mit'"),
     ],
 )
 def test_wrong_use(tmp_path: Path, words: tuple[str, ...], more: dict[str, Any], message: str) -> None:
@@ -318,7 +318,7 @@ def test_wrong_use(tmp_path: Path, words: tuple[str, ...], more: dict[str, Any],
 
 def test_flickr_without_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FLICKR_API_KEY", raising=False)
-    with pytest.raises(UsageError, match="--provider flickr cannot be used: the environment variable FLICKR_API_KEY"):
+    with pytest.raises(UsageError, match="provider='flickr' cannot be used: the environment variable FLICKR_API_KEY"):
         collect(["ants"], tmp_path, provider="flickr")
 
 

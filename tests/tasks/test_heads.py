@@ -115,7 +115,7 @@ def test_views_are_computed_once_for_each_training_image(images, tmp_path):
         ({"head": "own", "unfreeze": 1}, "--head own retrains"),
         ({"head_epochs": 2}, "all other layers are frozen"),
         ({"freeze": "none", "augmented_copies": 2}, "Leave --augmented-copies out"),
-        ({"unfreeze": 40}, "--unfreeze 40 leaves nothing frozen"),
+        ({"unfreeze": 40}, "unfreeze=40 leaves nothing frozen"),
         ({"backbone": "squeezenet1_1", "dropout": 0.5, "size": 64}, "go with a linear head"),
         ({"optimizer": "adm"}, "--optimizer adm"),
     ],

@@ -34,7 +34,7 @@ def test_unfrozen_blocks_are_trained_and_the_others_are_not() -> None:
     plan = freeze_plan(module, graph, "backbone", "fc", unfreeze=2)
     trained = {name for name, _ in module.named_parameters()} - plan.frozen
     assert {name.split(".")[0] for name in trained} == {"layer4", "fc"}
-    with pytest.raises(UsageError, match=r"--unfreeze 9 leaves nothing frozen: this network has 9 blocks .* layer4\.1"):
+    with pytest.raises(UsageError, match=r"unfreeze=9 leaves nothing frozen: this network has 9 blocks .* layer4\.1"):
         freeze_plan(module, graph, "backbone", "fc", unfreeze=9)
     with pytest.raises(UsageError, match="goes with --freeze backbone, not with --freeze layer2"):
         freeze_plan(module, graph, "layer2", "fc", unfreeze=1)

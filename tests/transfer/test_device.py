@@ -50,5 +50,5 @@ def test_which_device():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
 def test_a_gpu_that_is_not_there():
-    with pytest.raises(MachineError, match="--device auto or cpu"):
+    with pytest.raises(MachineError, match="device='auto' or cpu"):
         resolve_device("cuda")

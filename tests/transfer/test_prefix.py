@@ -172,6 +172,6 @@ def test_an_operator_without_kernel_in_bfloat16_is_refused_with_what_to_do(manif
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.LocalResponseNorm(3), nn.Flatten(), nn.Linear(4 * 62 * 62, 2))
     graph = cut_network(module, "1", "3", torch.zeros(2, 3, SIZE, SIZE)).prefix
     with pytest.raises(
-        UsageError, match=r"--precision bf16: .*not implemented for 'BFloat16'.*--precision auto or fp32"
+        UsageError, match=r"precision='bf16': .*not implemented for 'BFloat16'.*precision='auto' or fp32"
     ):
         passed(graph, manifest, tmp_path, "bf16")

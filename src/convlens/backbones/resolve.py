@@ -8,6 +8,7 @@ from convlens.backbones.external import GIVEN, PRETRAINED, is_of_timm, is_own, m
 from convlens.core.errors import UsageError
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, silent
+from convlens.core.settings import setting
 from convlens.zoo import PACKAGE, card, package_weights, weight_card, weight_cards
 from convlens.zoo import network as network_of_zoo
 
@@ -42,10 +43,10 @@ def weights_file(name: str, weights: str | Path | None, progress: Progress = sil
     Raises UsageError for those of a module of one's own where the network is none, and for random ones where it is.
     """
     if weights == GIVEN and not is_own(name):
-        others = "pretrained or random" if is_of_timm(name) else "random, or leave it out"
+        other = "or 'pretrained'" if is_of_timm(name) else "or leave it out"
         raise UsageError(
-            f"--weights {GIVEN} means those that a module of one's own came with, and {name} is none. Say --weights "
-            f"{others}."
+            f"{setting('weights', GIVEN)} means those that a module of one's own came with, and {name} is none. Say "
+            f"{setting('weights', RANDOM)}, {other}."
         )
     if weights == RANDOM:
         refuse_to_draw(name)
@@ -64,8 +65,9 @@ def refuse_to_draw(name: str) -> None:
     """Raises UsageError for a module of one's own: how its weights are drawn is not known."""
     if is_own(name):
         raise UsageError(
-            f"{name} has the weights that it came with, and convlens does not know how to draw others. Leave --weights "
-            "random and --fractions out; to begin anew, give a module that was just made."
+            f"{name} has the weights that it came with, and convlens does not know how to draw others. Leave "
+            f"{setting('weights', 'random')} and {setting('fractions')} out; to begin anew, give a module that was "
+            "just made."
         )
 
 

@@ -13,6 +13,7 @@ from convlens.core.comparison import FractionPoint
 from convlens.core.durations import duration
 from convlens.core.errors import DivergedError, UsageError
 from convlens.core.progress import Advance, Progress, Say
+from convlens.core.settings import setting
 from convlens.data.manifest import Manifest
 from convlens.pipeline.resolve import changed_recipe
 from convlens.training.recipe import Recipe
@@ -23,7 +24,9 @@ def refuse_wrong_fractions(fractions: Sequence[float], base: Recipe) -> None:
     if fractions:
         refuse_to_draw(base.backbone)
     if wrong := [fraction for fraction in fractions if not 0 < fraction <= 1]:
-        raise UsageError(f"--fractions {wrong[0]:g}: parts of the training images lie above 0 and at most at 1.")
+        raise UsageError(
+            f"{setting('fractions', wrong[0])}: parts of the training images lie above 0 and at most at 1."
+        )
 
 
 def fraction_points(

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 from convlens.core.errors import DataError, UsageError
+from convlens.core.settings import setting
 from convlens.data.manifest import SIDES, Manifest, Side
 
 SPLIT_FILE = "split.csv"
@@ -40,7 +41,9 @@ def _read(path: Path) -> dict[str, Side]:
     try:
         table = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
     except OSError as error:
-        raise UsageError(f"cannot read --split {path}: {error.strerror}. Give the {SPLIT_FILE} of a run.") from error
+        raise UsageError(
+            f"cannot read {setting('split', path)}: {error.strerror}. Give the {SPLIT_FILE} of a run."
+        ) from error
     except UnicodeDecodeError:
         raise DataError(f"{path} is not text in UTF-8. Give the {SPLIT_FILE} of a run.") from None
     known: dict[str, Side] = {side: side for side in SIDES}

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from convlens.core.errors import UsageError
 from convlens.core.explanation import Guess
+from convlens.core.settings import setting
 from convlens.explanation.statistics import rounded
 from convlens.graph.graph import Graph
 
@@ -30,11 +31,13 @@ def task_of(output: Tensor, target: int | None, classes: Sequence[str]) -> Targe
     """
     if output.ndim != 2:
         if target is not None:
-            raise UsageError(f"--target {target}: the output of shape {tuple(output.shape)} has no classes to choose.")
+            raise UsageError(
+                f"{setting('target', target)}: the output of shape {tuple(output.shape)} has no classes to choose."
+            )
         return Target("the sum of all outputs", torch.ones_like(output))
     number = output.shape[1]
     if target is not None and not 0 <= target < number:
-        raise UsageError(f"--target {target}: there are {number} classes, from 0 to {number - 1}.")
+        raise UsageError(f"{setting('target', target)}: there are {number} classes, from 0 to {number - 1}.")
     if classes and len(classes) != number:
         raise UsageError(
             f"{len(classes)} names are given, and the output has {number} classes; give one name for each."

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from convlens.core.errors import UsageError
+from convlens.core.settings import setting
 from convlens.graph.graph import Graph
 
 _KEY = "own_backward"
@@ -70,7 +71,8 @@ def refuse_lost_backward(graph: Graph, frozen: Collection[str]) -> None:
             if node.own_backward:
                 raise UsageError(
                     f"cannot train through {node.own_backward} ({node.source or node.name}): the captured graph has "
-                    "its forward alone. Freeze all layers before it (--freeze), or write it with torch's operators."
+                    f"its forward alone. Freeze all layers before it ({setting('freeze')}), or write it with torch's "
+                    "operators."
                 )
 
 

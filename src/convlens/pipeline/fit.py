@@ -15,6 +15,7 @@ from convlens.core.errors import DivergedError, UsageError
 from convlens.core.files import disk_errors_named, write_atomically
 from convlens.core.progress import Progress, Say
 from convlens.core.run import METRICS_FILE, EpochMetrics
+from convlens.core.settings import setting
 from convlens.data.augment import Augmentation
 from convlens.data.batches import centered
 from convlens.data.manifest import ImageFile, Manifest, Side
@@ -102,8 +103,8 @@ class Fitting:
             return None
         if isinstance(examples, FeatureExamples):
             raise UsageError(
-                f"--progressive-resizing {self.recipe.progressive_resizing:g}: {self.recipe.backbone} begins with "
-                "layers that train nothing and are computed once, for one size of images. Leave the option out."
+                f"{setting('progressive_resizing', self.recipe.progressive_resizing)}: {self.recipe.backbone} begins "
+                "with layers that train nothing and are computed once, for one size of images. Leave the option out."
             )
         return ProgressiveResizing(sides=self.prepared.sides, examples=examples.at)
 

@@ -17,6 +17,7 @@ from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, silent
 from convlens.core.run import Crossing, FreezeOutcome, WeightsUsed
 from convlens.core.seeds import derived_seed
+from convlens.core.settings import setting
 from convlens.graph.graph import Graph
 from convlens.training.progressive_resizing import growing_sides
 from convlens.training.recipe import Recipe
@@ -115,11 +116,13 @@ def _must_classify_images(known: NetworkCard, size: int) -> None:
     if known.input_shape[0] != 3 or known.output != "scores":
         shape = "x".join(map(str, known.input_shape))
         raise UsageError(
-            f"--backbone {known.name} takes inputs of {shape} and gives {known.output}; training on a folder of "
-            "images needs one that takes three colors and gives scores (`convlens zoo` lists them all)."
+            f"{setting('backbone', known.name)} takes inputs of {shape} and gives {known.output}; training on a "
+            "folder of images needs one that takes three colors and gives scores (`convlens zoo` lists them all)."
         )
     if size < known.least_size:
-        raise UsageError(f"--size {size}: the input of {known.name} needs a side of at least {known.least_size}.")
+        raise UsageError(
+            f"{setting('size', size)}: the input of {known.name} needs a side of at least {known.least_size}."
+        )
 
 
 def freeze_outcome(prepared: Prepared) -> FreezeOutcome:

@@ -8,6 +8,7 @@ from pathlib import Path
 from convlens.backbones.resolve import whole_name
 from convlens.core.errors import UsageError
 from convlens.core.progress import Say
+from convlens.core.settings import setting
 from convlens.data.image_metadata import ImageMetadataStore
 from convlens.data.layout import Layout
 from convlens.data.manifest import Manifest
@@ -37,7 +38,10 @@ def with_whole_paths(recipe: Recipe) -> Recipe:
     Raises UsageError where it asks for a saved split and for a fold.
     """
     if recipe.split and recipe.fold:
-        raise UsageError(f"--split {recipe.split} and --fold {recipe.fold} exclude each other; leave one of them out.")
+        raise UsageError(
+            f"{setting('split', recipe.split)} and {setting('fold', recipe.fold)} exclude each other; leave one of "
+            "them out."
+        )
     files = {name: getattr(recipe, name) for name in ("labels", "split")}
     whole = {name: str(Path(file).expanduser().absolute()) for name, file in files.items() if file}
     return recipe.model_copy(update={**whole, "weights": whole_name(recipe.weights)})

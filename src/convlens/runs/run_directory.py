@@ -22,6 +22,7 @@ from convlens.core.errors import UsageError
 from convlens.core.files import disk_errors_named, write_atomically
 from convlens.core.records import Record, now
 from convlens.core.run import BEGUN_FILE, UNFINISHED
+from convlens.core.settings import setting
 from convlens.training.recipe import Recipe
 
 RUNS_FOLDER = Path("runs")
@@ -143,12 +144,12 @@ def _refuse_other_than_text(path: Path) -> None:
 
 def _chosen_directory(target: Path) -> RunDirectory:
     if target.exists():
-        raise UsageError(f"--out {target} exists already, and runs are never overwritten. Give another name.")
+        raise UsageError(f"{setting('out', target)} exists already, and runs are never overwritten. Give another name.")
     directory = RunDirectory(target=target)
     if directory.unfinished.exists() and not _is_of_a_run(directory.unfinished):
         raise UsageError(
             f"{directory.unfinished} is there already and is no unfinished run of convlens, which would be kept "
-            f"there for --out {target}. Give another name."
+            f"there for {setting('out', target)}. Give another name."
         )
     directory.unfinished.mkdir(exist_ok=True)
     return directory
@@ -174,7 +175,8 @@ def _locked(directory: RunDirectory) -> Iterator[None]:
             yield
     except Timeout:
         raise UsageError(
-            f"another process is training {directory.target} at this moment. Wait for it, or give another --out."
+            f"another process is training {directory.target} at this moment. Wait for it, or give another "
+            f"{setting('out')}."
         ) from None
 
 
@@ -191,7 +193,7 @@ def _refuse_other(directory: RunDirectory, begun: Begun, folder: Path, recipe: R
         told = ", ".join(f"{name} {before[name]} (now {asked[name]})" for name in other)
         raise UsageError(
             f"{directory.target} is unfinished and was begun with {told}. Run {directory.resume_command()} to go on, "
-            f"give another --out, or remove {directory.unfinished}."
+            f"give another {setting('out')}, or remove {directory.unfinished}."
         )
 
 

@@ -18,6 +18,7 @@ from convlens.core.complexity import ComplexityPoint, ComplexityStudy
 from convlens.core.errors import UsageError
 from convlens.core.progress import Progress, silent
 from convlens.core.records import now
+from convlens.core.settings import setting
 from convlens.graph.cost import cost
 from convlens.report.complexity import write_complexity_pages
 from convlens.studies.kept_points import KeptPoints, circumstances, machine
@@ -91,7 +92,7 @@ def complexity_pages(
 def _chosen(networks: Sequence[str], batch: int) -> Sequence[str]:
     """The networks of the study; what cannot be studied is refused before anything is measured."""
     if batch < 1:
-        raise UsageError(f"--batch {batch}: at least one image per pass is needed.")
+        raise UsageError(f"{setting('batch', batch)}: at least one image per pass is needed.")
     for name in networks:
         if _accuracy(name) is None:
             raise UsageError(

@@ -16,6 +16,7 @@ from convlens.core.files import write_atomically
 from convlens.core.progress import Progress, silent
 from convlens.core.records import now
 from convlens.core.run import Problem
+from convlens.core.settings import setting
 from convlens.core.target import strata
 from convlens.data.decode import THUMBNAIL_SIDE, BadImage, opened, thumbnail_of
 from convlens.data.examine import Examination, examine
@@ -55,7 +56,7 @@ def check_images(
     `fix_list`; DataError where it holds no classes.
     """
     if not 0 <= most_bad <= 1:
-        raise UsageError(f"--max-bad {most_bad:g}: give a part of the files, from 0 to 1 (or 0% to 100%).")
+        raise UsageError(f"{setting('max_bad', most_bad)}: give a part of the files, from 0 to 1 (or 0% to 100%).")
     _refuse_folder("--html", html, "check.html")
     _refuse_folder("--fix-list", fix_list, "check.csv")
     start = time.perf_counter()

@@ -12,6 +12,7 @@ from convlens.core.errors import NetworkError, UsageError, unknown_name
 from convlens.core.files import disk_errors_named
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.records import now
+from convlens.core.settings import setting
 from convlens.data.collect.flickr import Flickr
 from convlens.data.collect.gather import Gathering, Wanted, gather
 from convlens.data.collect.ledger import Ledger
@@ -131,9 +132,9 @@ def _refuse_wrong_use(wanted: Sequence[Wanted], count: int, max_side: int | None
     if twice := next((one.name for one in wanted if names.count(one.name.casefold()) > 1), None):
         raise UsageError(f"class {twice!r} stands there twice. Join the queries, or name the classes with class=query.")
     if count < 1:
-        raise UsageError(f"--count {count}: give how many images each class should have, at least 1.")
+        raise UsageError(f"{setting('count', count)}: give how many images each class should have, at least 1.")
     if max_side is not None and max_side < 32:
-        raise UsageError(f"--max-side {max_side}: give at least 32 pixels.")
+        raise UsageError(f"{setting('max_side', max_side)}: give at least 32 pixels.")
 
 
 def _usable(providers: Sequence[Provider], name: str | None, say: Say) -> list[Provider]:
@@ -141,9 +142,11 @@ def _usable(providers: Sequence[Provider], name: str | None, say: Say) -> list[P
     by_name = {one.name: one for one in providers}
     if name is not None:
         if name not in by_name:
-            raise unknown_name("--provider", name, by_name)
+            raise unknown_name(setting("provider"), name, by_name)
         if why := by_name[name].unusable():
-            raise UsageError(f"--provider {name} cannot be used: {why}. Take another one of {', '.join(by_name)}.")
+            raise UsageError(
+                f"{setting('provider', name)} cannot be used: {why}. Take another one of {', '.join(by_name)}."
+            )
         return [by_name[name]]
     for one in providers:
         if why := one.unusable():
@@ -159,5 +162,6 @@ def _alone(folder: Path) -> Iterator[None]:
             yield
     except Timeout:
         raise UsageError(
-            f"another process is collecting into {folder} at this moment. Wait for it, or give another --out."
+            f"another process is collecting into {folder} at this moment. Wait for it, or give another "
+            f"{setting('out')}."
         ) from None

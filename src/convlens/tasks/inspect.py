@@ -13,6 +13,7 @@ from convlens.core.bundle import BUNDLE_FILE
 from convlens.core.errors import UsageError
 from convlens.core.inspection import Inspection, ModuleLine, SeenPixels
 from convlens.core.run import RUN_FILE, RunRecord
+from convlens.core.settings import setting
 from convlens.graph.cost import Cost, cost
 from convlens.graph.graph import Graph, Node
 from convlens.graph.receptive_field import ReceptiveField, ReceptiveFields, receptive_field
@@ -50,7 +51,9 @@ def inspect(network: str, *, size: int | None = None, freeze: str | None = None,
 def _input_shape(known: NetworkCard, size: int | None) -> tuple[int, ...]:
     """Channels, then the spatial axes: those of the card, or all of this size."""
     if size is not None and size < known.least_size:
-        raise UsageError(f"--size {size}: the input of {known.name} needs a side of at least {known.least_size}.")
+        raise UsageError(
+            f"{setting('size', size)}: the input of {known.name} needs a side of at least {known.least_size}."
+        )
     channels, *sides = known.input_shape
     return (channels, *(side if size is None else size for side in sides))
 

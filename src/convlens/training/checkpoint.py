@@ -25,6 +25,7 @@ from convlens.core.files import TEMPORARY_PREFIX, disk_errors_named, sha256_of, 
 from convlens.core.progress import Say
 from convlens.core.records import Record
 from convlens.core.run import EpochMetrics
+from convlens.core.settings import setting
 
 _STATE, _COURSE, _MANIFEST = "state.safetensors", "course.json", "manifest.json"
 _KEPT = 2
@@ -136,7 +137,7 @@ class Checkpoints:
             raise DataError(
                 f"{path} belongs to another training: the images, their classes or their split, the recipe, the "
                 "weights, the number of processes or the version of torch are not those that it was begun with. Put "
-                "them back, or begin anew with another --out."
+                f"them back, or begin anew with another {setting('out')}."
             )
         return Saved(Course.from_json(contents[_COURSE], str(path / _COURSE)), load(contents[_STATE]))
 

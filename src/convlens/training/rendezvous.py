@@ -17,6 +17,7 @@ from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-
 
 from convlens.core.errors import MachineError
 from convlens.core.progress import Say
+from convlens.core.settings import setting
 from convlens.core.torchrun import Torchrun
 
 RENDEZVOUS_SECONDS = 300.0
@@ -52,8 +53,8 @@ class Meeting:
         while not self.store.check(everyone):
             if self.store.check([_GONE]):
                 raise MachineError(
-                    "another process of this training has ended, see what it said; this one cannot go on alone. Start "
-                    "all of them again, with --resume RUN where the run has a checkpoint."
+                    "another process of this training has ended, see what it said; this one cannot go on alone. "
+                    f"Start all of them again, with {setting('resume', 'RUN')} where the run has a checkpoint."
                 )
             meanwhile(seconds := time.monotonic() - start)
             _pause(seconds)

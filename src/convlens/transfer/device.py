@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from convlens.core.errors import MachineError, unknown_name
+from convlens.core.settings import setting
 from convlens.graph.graph import Graph
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -19,8 +20,8 @@ def resolve_device(device: str) -> str:
     there = torch.cuda.is_available()
     if device == "cuda" and not there:
         raise MachineError(
-            "--device cuda: torch finds no GPU that it can use. Take --device auto or cpu, or install a driver and a "
-            "build of torch for it (https://pytorch.org/get-started)."
+            f"{setting('device', 'cuda')}: torch finds no GPU that it can use. Take {setting('device', 'auto')} or "
+            "cpu, or install a driver and a build of torch for it (https://pytorch.org/get-started)."
         )
     return "cuda" if there and device != "cpu" else "cpu"
 

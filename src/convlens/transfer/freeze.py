@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from torch import nn
 
 from convlens.core.errors import UsageError, unknown_name
+from convlens.core.settings import setting
 from convlens.graph.graph import Graph, Node
 from convlens.transfer.blocks import blocks, inside
 
@@ -48,11 +49,13 @@ def freeze_plan(module: nn.Module, graph: Graph, name: str, head: str, unfreeze:
     frozen = frozenset(early if name == "none" else early | (everything - read))
     if name != "none" and not early:
         raise UsageError(
-            f"--freeze {name} freezes nothing: no parameter is read up to the end of {name!r}. Name a later module, or "
-            "say --freeze none."
+            f"{setting('freeze', name)} freezes nothing: no parameter is read up to the end of {name!r}. Name a "
+            f"later module, or say {setting('freeze', 'none')}."
         )
     if frozen >= everything:
-        raise UsageError(f"--freeze {name} leaves nothing to train: every parameter runs before the end of {name!r}.")
+        raise UsageError(
+            f"{setting('freeze', name)} leaves nothing to train: every parameter runs before the end of {name!r}."
+        )
     return FreezePlan(name=name, frozen=frozen, training=_training_modules(module, operators, last_fixed))
 
 
@@ -70,8 +73,9 @@ def _last_fixed(graph: Graph, name: str, head: str) -> int:
         linear = [i for i, node in enumerate(operators) if node.operator == "aten.linear.default"]
         if not convolutions or not linear or linear[-1] < convolutions[-1]:
             raise UsageError(
-                "--freeze conv fixes the convolutional layers and trains the fully connected ones after them; this "
-                "network has no such layers. Use --freeze backbone, a module's name, or none."
+                f"{setting('freeze', 'conv')} fixes the convolutional layers and trains the fully connected ones "
+                f"after them; this network has no such layers. Use {setting('freeze', 'backbone')}, a module's name, "
+                "or none."
             )
         return convolutions[-1]
     within = [i for i, node in enumerate(operators) if inside(node.module, name)]
@@ -84,14 +88,14 @@ def _last_before_unfrozen(module: nn.Module, graph: Graph, name: str, head: str,
     """Position of the operator before the first of the last `unfreeze` blocks."""
     if name != "backbone":
         raise UsageError(
-            f"--unfreeze {unfreeze} counts blocks from the head backwards and goes with --freeze backbone, not with "
-            f"--freeze {name}. Leave one of the two out."
+            f"{setting('unfreeze', unfreeze)} counts blocks from the head backwards and goes with "
+            f"{setting('freeze', 'backbone')}, not with {setting('freeze', name)}. Leave one of the two out."
         )
     found = blocks(module, graph, head)
     if unfreeze >= len(found):
         raise UsageError(
-            f"--unfreeze {unfreeze} leaves nothing frozen: this network has {len(found)} blocks before its head, the "
-            f"last of them {', '.join(found[-3:])}. Unfreeze fewer, or say --freeze none."
+            f"{setting('unfreeze', unfreeze)} leaves nothing frozen: this network has {len(found)} blocks before its "
+            f"head, the last of them {', '.join(found[-3:])}. Unfreeze fewer, or say {setting('freeze', 'none')}."
         )
     opened = found[-unfreeze:]
     return next(i for i, node in enumerate(graph.operators) if any(inside(node.module, path) for path in opened)) - 1

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from convlens.core.errors import UsageError
+from convlens.core.settings import setting
 from convlens.graph.run import run
 from convlens.training.examples import Examples
 from convlens.training.learner import Model
@@ -47,7 +48,8 @@ def head_model(cut: CutNetwork, objective: Objective) -> Model:
     if not isinstance(head, nn.Linear | nn.Sequential):
         raise UsageError(
             f"the head {cut.head!r} of this network is a {type(head).__name__}, not a linear layer: it cannot be "
-            "trained by itself. Leave --head-epochs, --head ridge and --head logistic out."
+            f"trained by itself. Leave {setting('head_epochs')}, {setting('head', 'ridge')} and "
+            f"{setting('head', 'logistic')} out."
         )
     return Model(
         train_forward=lambda x: (head.train()(x),),

@@ -5,6 +5,7 @@ from torch import nn
 
 from convlens.core.bundle import PLAIN_HEAD, HeadForm
 from convlens.core.errors import UsageError
+from convlens.core.settings import setting
 
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
 
@@ -36,8 +37,9 @@ def _features(old: nn.Module, head: str) -> int:
     if isinstance(old, nn.Linear):
         return old.in_features
     raise UsageError(
-        f"the head {head!r} of this network is a {type(old).__name__}: a hidden layer, dropout and batch normalization "
-        "go with a linear head. Use --head linear without --dropout and --batch-norm, or another --backbone."
+        f"the head {head!r} of this network is a {type(old).__name__}: a hidden layer, dropout and batch "
+        f"normalization go with a linear head. Use {setting('head', 'linear')} without {setting('dropout')} and "
+        f"{setting('batch_norm')}, or another {setting('backbone')}."
     )
 
 

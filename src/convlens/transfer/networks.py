@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from convlens.core.bundle import PLAIN_HEAD, HeadForm
 from convlens.core.errors import UsageError
+from convlens.core.settings import setting
 from convlens.graph.capture import capture, module_state
 from convlens.graph.graph import Graph
 from convlens.graph.identity import digest_of
@@ -177,8 +178,8 @@ def cut_network(
         names = same_place(training_graph, graph, training.prefix.outputs)
     except KeyError as error:
         raise UsageError(
-            f"--freeze {plan} cuts this network where its training and its evaluation form differ ({error}); "
-            "choose a module before or after that."
+            f"{setting('freeze', plan)} cuts this network where its training and its evaluation form differ "
+            f"({error}); choose a module before or after that."
         ) from None
     evaluation = split_at(graph, names)
     return CutNetwork(

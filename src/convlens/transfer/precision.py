@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from convlens.core.errors import UsageError, unknown_name
+from convlens.core.settings import setting
 from convlens.graph.graph import Graph
 
 Precision = Literal["fp32", "bf16"]
@@ -47,8 +48,8 @@ def missing_kernels_named(precision: str) -> Iterator[None]:
         if precision == "fp32":
             raise
         raise UsageError(
-            f"--precision {precision}: an operator of the frozen layers has no kernel for it here ({error}). Take "
-            "--precision auto or fp32."
+            f"{setting('precision', precision)}: an operator of the frozen layers has no kernel for it here "
+            f"({error}). Take {setting('precision', 'auto')} or fp32."
         ) from error
 
 

@@ -281,7 +281,7 @@ def test_choices_of_licences() -> None:
     narrow, wide = [allowed_licences(choice) for choice in ("public-domain", "any")]
     assert narrow < allowed_licences("commercial") < allowed_licences("cc") < wide
     assert not any("nc" in name for name in allowed_licences("commercial"))
-    with pytest.raises(UsageError, match=r"unknown --licence 'mit'.*Accepted: any, cc, commercial, public-domain"):
+    with pytest.raises(UsageError, match=r"unknown licence 'mit'.*Accepted: any, cc, commercial, public-domain"):
         allowed_licences("mit")
 
 

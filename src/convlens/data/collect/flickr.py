@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 
 from convlens.core.errors import NetworkError, UsageError
+from convlens.core.settings import setting
 from convlens.data.collect.licences import RESERVED
 from convlens.data.collect.provider import Answer, Api, Candidate
 
@@ -83,7 +84,9 @@ class Flickr:
             found = api.ask(self.api, self._parameters(query, numbers, page), _Found)
             _refuse_failure(found)
             if found.photos is None:
-                raise NetworkError("flickr answered without photos. Take another --provider, or a newer convlens.")
+                raise NetworkError(
+                    f"flickr answered without photos. Take another {setting('provider')}, or a newer convlens."
+                )
             yield from map(self._candidate, found.photos.photo)
             if page >= found.photos.pages:
                 return
@@ -123,5 +126,7 @@ def _refuse_failure(found: _Found) -> None:
     if found.stat == "ok":
         return
     if found.code == _BAD_KEY:
-        raise UsageError(f"Flickr refuses the key in {KEY_VARIABLE}. Give a valid one, or take another --provider.")
+        raise UsageError(
+            f"Flickr refuses the key in {KEY_VARIABLE}. Give a valid one, or take another {setting('provider')}."
+        )
     raise NetworkError(f"flickr answered with error {found.code}: {found.message}. Try again later.")

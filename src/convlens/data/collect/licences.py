@@ -3,6 +3,7 @@
 from typing import Literal, get_args
 
 from convlens.core.errors import unknown_name
+from convlens.core.settings import setting
 
 LicenceChoice = Literal["any", "cc", "commercial", "public-domain"]
 
@@ -21,5 +22,5 @@ _ALLOWED: dict[str, frozenset[str]] = {
 def allowed_licences(choice: str) -> frozenset[str]:
     """The short names that a choice allows. Raises UsageError for an unknown one."""
     if choice not in _ALLOWED:
-        raise unknown_name("--licence", choice, get_args(LicenceChoice))
+        raise unknown_name(setting("licence"), choice, get_args(LicenceChoice))
     return _ALLOWED[choice]

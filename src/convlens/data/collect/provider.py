@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from convlens.core.errors import NetworkError
 from convlens.core.http import PassingError
 from convlens.core.records import Record
+from convlens.core.settings import setting
 from convlens.data.collect.network import Network, RejectedError
 
 
@@ -94,7 +95,7 @@ class Api:
             place = ".".join(str(part) for part in first["loc"]) or "the answer"
             raise NetworkError(
                 f"{self._name} answered in a form that this version of convlens does not know: {first['msg']} (at "
-                f"{place}). Take another --provider, or a newer convlens."
+                f"{place}). Take another {setting('provider')}, or a newer convlens."
             ) from None
 
 

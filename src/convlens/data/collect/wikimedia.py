@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from convlens.core.errors import NetworkError
+from convlens.core.settings import setting
 from convlens.data.collect.provider import Answer, Api, Candidate
 
 _PER_PAGE = 50
@@ -79,7 +80,9 @@ class Wikimedia:
             if found.error is not None:
                 raise NetworkError(f"wikimedia answered with {found.error.code}: {found.error.info}. Try again later.")
             if found.query is None and not found.batchcomplete:
-                raise NetworkError("wikimedia answered without pages. Take another --provider, or a newer convlens.")
+                raise NetworkError(
+                    f"wikimedia answered without pages. Take another {setting('provider')}, or a newer convlens."
+                )
             pages = found.query.pages if found.query else []
             yield from (
                 self._candidate(page, page.imageinfo[0])

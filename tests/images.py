@@ -22,7 +22,7 @@ def draw_images(folder: Path, count: int = 8, *, first: int = 0, classes: int = 
 
 
 def draw(path: Path, colour: tuple[int, int, int] = (40, 40, 200), seed: str = "") -> Path:
-    """The path of an image of 40 x 36 pixels of one colour with specks; other seeds have other specks."""
+    """The path of an image of 40 x 36 pixels of one color with specks; other seeds have other specks."""
     image, speck = Image.new("RGB", (40, 36), colour), random.Random(seed)
     for _ in range(60):
         place = speck.randrange(40), speck.randrange(36)

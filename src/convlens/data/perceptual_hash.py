@@ -1,6 +1,6 @@
 """Signatures: a few bytes by which the same image is known again in another size, format or quality.
 
-A signature is the image shrunk to 9 x 9 places, as luma and two colour differences. Two images are alike when the
+A signature is the image shrunk to 9 x 9 places, as luma and two color differences. Two images are alike when the
 slopes of their luma point the same way and their colors agree; slopes, because brightness says little of what is
 shown. Of 396 photographs of ants and bees, each against itself at half the size and JPEG quality 40, the cosine between
 slopes was never below 0.994; between different ones never above 0.72.
@@ -27,7 +27,7 @@ Signature = NDArray[np.uint8]
 
 
 def signature(rgb: Image.Image) -> bytes:
-    """The signature of an RGB image: luma and colour differences of SIDE x SIDE places."""
+    """The signature of an RGB image: luma and color differences of SIDE x SIDE places."""
     return rgb.resize((SIDE, SIDE), Image.Resampling.BOX).convert("YCbCr").tobytes()
 
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from convlens.core.explanation import Maps
 
 _NEGATIVE, _POSITIVE = (0, 90, 181), (220, 90, 0)
-"""A blue and an orange that colour-blind people tell apart."""
+"""A blue and an orange that color-blind people tell apart."""
 _LEVELS = 32
-"""Steps of gray, and of each colour: fewer compress better, more are not seen at this size."""
+"""Steps of gray, and of each color: fewer compress better, more are not seen at this size."""
 
 
 def strongest_maps(value: Tensor, count: int, side: int) -> Maps | None:
@@ -45,7 +45,7 @@ def tiles(maps: Tensor, channels: Sequence[int], side: int) -> Maps:
 
 
 def filter_tiles(weight: Tensor, count: int, side: int) -> Maps | None:
-    """The first filters of a layer on colors, (filters, 3, height, width), in colour; None for other layers."""
+    """The first filters of a layer on colors, (filters, 3, height, width), in color; None for other layers."""
     if weight.ndim != 4 or weight.shape[1] != 3 or weight.shape[-1] < 3:
         return None
     chosen = weight[:count].float()

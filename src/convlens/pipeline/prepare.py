@@ -46,7 +46,7 @@ class Prepared:
 def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepared:
     """The recipe's network for that many classes, ready to train; its weights are downloaded where that is needed.
 
-    Raises UsageError for a network that does not take colour images of that size, or gives no score per image.
+    Raises UsageError for a network that does not take color images of that size, or gives no score per image.
     """
     make_known(recipe.backbone)
     known = card(recipe.backbone)

@@ -94,7 +94,7 @@ def scatter(true: Sequence[float], said: Sequence[float], name: str) -> str:
 def heat_map(shares: Sequence[Sequence[float]], num_classes: int, name: str, description: str) -> str:
     """A confusion matrix without numbers; `shares[i][j]` of true block i were taken for block j.
 
-    Blue on the diagonal, orange beside it, and the larger the share the stronger the colour.
+    Blue on the diagonal, orange beside it, and the larger the share the stronger the color.
     """
     pixels = [
         [(*(_RIGHT_RGB if i == j else _WRONG_RGB), _opacity(share)) for j, share in enumerate(row)]

@@ -25,7 +25,7 @@ from convlens.report.labels import place_labels
 from convlens.report.pages import PAGES
 from convlens.report.svg import FIRST, GRID, SECOND, TEXT, in_report_style, inline_svg
 
-# Mid tones that hold on light and dark paper (Okabe and Ito); dashes tell lines of one colour apart.
+# Mid tones that hold on light and dark paper (Okabe and Ito); dashes tell lines of one color apart.
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7f00", "#7f7f7f")
 _DASHES = ("-", "--", ":")
 

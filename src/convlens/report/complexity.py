@@ -16,7 +16,7 @@ from convlens.report.svg import GRID, TEXT, in_report_style, inline_svg, standal
 
 PAGE_FILE = "complexity.html"
 
-# Mid tones (Okabe and Ito), each with a marker of its own in the table, since colour alone must not tell.
+# Mid tones (Okabe and Ito), each with a marker of its own in the table, since color alone must not tell.
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7f00", "#7f7f7f")
 _AREA_PER_PARAMETER = 900 / 144e6
 """Points squared; the largest network, VGG19, gets a circle of 34 points across."""

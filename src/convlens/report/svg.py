@@ -1,6 +1,6 @@
 """A matplotlib figure as inline SVG that follows the page's colors, light and dark.
 
-matplotlib writes fixed colors. Each role below is therefore drawn in a colour that nothing else uses, and
+matplotlib writes fixed colors. Each role below is therefore drawn in a color that nothing else uses, and
 CSS takes its place afterwards. Namespaces go too: SVG inside HTML needs none, so the page names no address.
 """
 

@@ -162,7 +162,7 @@ def _decoded(data: bytes, at_least: int) -> Opened:
         raise RejectedError(bad.reason, bad.detail) from bad
     low, high = image.rgb.convert("L").getextrema()
     if float(high) - float(low) < _BLANK_DEVIATION:  # type: ignore[arg-type]
-        raise RejectedError("placeholder", "an image of one colour")
+        raise RejectedError("placeholder", "an image of one color")
     return image
 
 

@@ -14,9 +14,9 @@ const pointers = new Map();
 
 export function listenToPointers() {
   canvas.addEventListener("click", click);
-  canvas.addEventListener("dblclick", doubleClick);
+  canvas.addEventListener("dblclick", unfoldClicked);
   canvas.addEventListener("wheel", turnWheel, { passive: false });
-  canvas.addEventListener("pointerdown", (event) => pointers.set(event.pointerId, positionOf(event)));
+  canvas.addEventListener("pointerdown", (event) => pointers.set(event.pointerId, pointOf(event)));
   canvas.addEventListener("pointermove", movePointer);
   for (const name of ["pointerup", "pointercancel", "pointerleave"])
     canvas.addEventListener(name, (event) => pointers.delete(event.pointerId));
@@ -37,7 +37,7 @@ function click(event) {
   }
 }
 
-function doubleClick(event) {
+function unfoldClicked(event) {
   const id = event.target.closest("[data-id]")?.dataset.id;
   if (boxes.has(id) && !unfolded.has(id)) toggle(id);
 }
@@ -51,7 +51,7 @@ function turnWheel(event) {
 function movePointer(event) {
   const before = pointers.get(event.pointerId);
   if (!before) return;
-  const now = positionOf(event);
+  const now = pointOf(event);
   const other = [...pointers].find(([id]) => id !== event.pointerId)?.[1];
   if (other) pinch(before, now, other);
   else pan(now.x - before.x, now.y - before.y);
@@ -69,6 +69,6 @@ function distance(a, b) {
   return Math.hypot(a.x - b.x, a.y - b.y);
 }
 
-function positionOf(event) {
+function pointOf(event) {
   return { x: event.clientX, y: event.clientY };
 }

@@ -13,6 +13,9 @@ test: lint types unit
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check src tests benchmarks docs/*.py
 	$(BIN)/ruff format --check src tests benchmarks docs/*.py
+	$(BIN)/oxlint --deny-warnings src/convlens/report/templates
+	$(BIN)/oxfmt --check src/convlens/report/templates
+	$(BIN)/codespell src tests docs benchmarks README.md Makefile pyproject.toml
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy

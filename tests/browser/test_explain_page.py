@@ -130,6 +130,36 @@ def test_the_receptive_field_follows_the_pointer(pages, opened):
         assert abs(left + width / 2 - x * 64) <= node.field[1].stride
 
 
+class RepeatedRow(nn.Module):
+    """One row repeated over the height: a field of stride 0 along that axis."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x):
+        y = self.conv(x)
+        return (y[:, :, :1].expand_as(y) * 2).mean((2, 3))
+
+
+def test_the_field_of_a_repeated_axis_stays_where_it_is(tmp_path, opened):
+    """Every place along that axis sees the same, and a division by its stride would say that it sees nothing."""
+    made = explain(RepeatedRow(), torch.randn(1, 3, 12, 16))
+    node = next(node for node in made.explanation.nodes if node.operator == "aten.mul.Tensor")
+    assert [(axis.size, axis.stride, axis.offset) for axis in node.field] == [(14, 0, -1), (3, 1, -1)]
+    page = opened(made.save(tmp_path / "repeated.html")).page
+    page.locator("#search").fill(node.id)
+    page.locator("#search").press("Enter")
+    page.locator("[data-tab=image]").click()
+    image, field = page.locator("svg.image"), page.locator("svg.image .field")
+    for x, y, column in ((0.5, 0.5, 8), (0.03, 0.95, 0), (0.97, 0.05, 15)):
+        area = image.bounding_box()
+        image.click(position={"x": x * area["width"], "y": y * area["height"]})
+        drawn = {key: float(field.get_attribute(key)) for key in ("x", "y", "width", "height")}
+        assert drawn == {"x": column - 1, "y": -1, "width": 3, "height": 14}
+        assert f"place 0, {column} of 12 × 16, sees 14 × 3 px" in page.locator("#panel").text_content()
+
+
 def test_a_module_of_ones_own_shows_its_input(tmp_path, opened):
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     page = opened(explain(module, torch.randn(1, 3, 12, 12)).save(tmp_path / "own.html")).page

@@ -46,7 +46,7 @@ def test_name_that_is_not_public():
     import convlens
 
     with pytest.raises(AttributeError, match="no attribute 'trian'; public names: Graph, "):
-        _ = convlens.trian
+        _ = convlens.trian  # codespell:ignore
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])

@@ -70,7 +70,7 @@ def test_labels_from_training_to_predicting(convlens, tables, tmp_path):
         ("file,age\n0.png,1\n1.png,nan\n", [], 3, ["line 3: 'nan' in the column 'age' is no finite number"]),
         ("file,age\nx.png,1\ny.png,2\n", [], 3, ["at least two usable images", "x.png: unreadable, No such file"]),
         ("file,age\n0.png,1\n1.png,2\n", ["--label-columns", "aeg"], 2, ["'aeg': did you mean age?"]),
-        ("file,age\n0.png,1\n1.png,2\n", ["--learn", "numbrs"], 2, ["--learn numbrs", "'numbers'"]),
+        ("file,age\n0.png,1\n1.png,2\n", ["--learn", "numbrs"], 2, ["--learn numbrs", "'numbers'"]),  # codespell:ignore
         (
             "file,age\n0.png,1\n1.png,2\n",
             ["--class-weights"],

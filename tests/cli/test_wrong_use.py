@@ -28,7 +28,7 @@ def refused(outcome, code, *parts):
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["trian", "x"], ["no such command 'trian'", "Did you mean 'train'?", "convlens --help"]),
+        (["trian", "x"], ["no such command 'trian'", "Did you mean 'train'?", "convlens --help"]),  # codespell:ignore
         (["train"], ["missing argument 'DIR'", "convlens train --help"]),
         (["train", "x", "--epoch", "2"], ["no such option: --epoch", "--epochs", "convlens train --help"]),
         (["train", "x", "--epochs", "many"], ["invalid value for '--epochs'", "convlens train --help"]),

@@ -15,7 +15,7 @@ def test_every_public_name_resolves_and_is_documented(name: str) -> None:
 
 def test_an_unknown_name_is_refused_with_the_public_ones() -> None:
     with pytest.raises(AttributeError, match=r"no attribute 'trian'; public names: .*train"):
-        convlens.trian  # noqa: B018
+        convlens.trian  # noqa: B018  # codespell:ignore
 
 
 def test_names_are_sorted_and_shown() -> None:

@@ -34,7 +34,7 @@ def test_nothing_there(shards):
     assert not shards.folder.exists()
 
 
-@pytest.mark.parametrize("damage", [b"", b"conten", b"contenT", b"content\x00"])
+@pytest.mark.parametrize("damage", [b"", b"conten", b"contenT", b"content\x00"])  # codespell:ignore
 def test_damage_is_set_aside(shards, damage):
     good, bad = shards.write(b"good"), shards.write(b"content")
     bad.write_bytes(damage)

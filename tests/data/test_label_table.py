@@ -55,7 +55,7 @@ def test_columns_that_are_chosen(tmp_path) -> None:
     assert read(tmp_path, *lines, columns=("height", "age")).labels["2"] == "1.75|40.0"
     assert read(tmp_path, "file,age,video", "1,30,a", "2,40,b", group="video").names == ("age",)
     with pytest.raises(UsageError, match=r"unknown column of .*labels\.csv 'hieght': did you mean height\?"):
-        read(tmp_path, *lines, columns=("hieght",))
+        read(tmp_path, *lines, columns=("hieght",))  # codespell:ignore
 
 
 def test_a_file_that_stands_twice(tmp_path) -> None:

@@ -20,13 +20,13 @@ from convlens.explanation.statistics import rounded, statistics
 from convlens.report.explain import explanation_page
 from convlens.tasks.explain import explain_mistakes
 from convlens.tasks.train import train
-from tests.graph.nets import Residual, randomised
+from tests.graph.nets import Residual, randomized
 from tests.images import COLORS, TINY, draw, draw_images
 
 
 @pytest.fixture(scope="module")
 def made():
-    module = randomised(Residual()).eval()
+    module = randomized(Residual()).eval()
     x = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     return module, x, explain(module, x, name="small", target=1, classes=["a", "b", "c"])
 
@@ -144,7 +144,7 @@ class Noting(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("module", "x"), [(randomised(Residual()), torch.randn(1, 3, 8, 8)), (Noting(), torch.randn(1, 3))]
+    ("module", "x"), [(randomized(Residual()), torch.randn(1, 3, 8, 8)), (Noting(), torch.randn(1, 3))]
 )
 def test_a_module_in_training_mode_stays_as_it_was_and_its_passes_agree(module, x):
     module.train()

@@ -10,12 +10,12 @@ from torch import nn
 from convlens.gradient import check, plan
 from convlens.graph.capture import capture
 from convlens.ops import TABLE, NoRule
-from tests.graph.nets import Dense, Residual, randomised
+from tests.graph.nets import Dense, Residual, randomized
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 def test_right_rules_pass_and_the_module_stays_as_it_is(training: bool) -> None:
-    module = randomised(Residual()).train(training)
+    module = randomized(Residual()).train(training)
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     found = check(capture(module, torch.zeros(2, 3, 6, 6)), torch.zeros(2, 3, 6, 6))
     assert found.passed, str(found)
@@ -71,7 +71,7 @@ def test_constants_made_in_the_forward_pass_become_double_too() -> None:
 )
 def test_an_error_of_a_thousandth_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "TABLE", {**TABLE, name: dataclasses.replace(TABLE[name], gradient=_planted(name))})
-    found = check(capture(randomised(Dense()).eval(), torch.zeros(2, 3, 6, 6)), torch.randn(2, 3, 6, 6))
+    found = check(capture(randomized(Dense()).eval(), torch.zeros(2, 3, 6, 6)), torch.randn(2, 3, 6, 6))
     assert not found.passed
     assert {one.operator for one in found.differing} == {name}
     one = found.differing[0]

@@ -7,12 +7,12 @@ from convlens.core.errors import MachineError, UsageError
 from convlens.gradient import Backpropagation, backpropagate, chain, memory
 from convlens.graph.capture import capture
 from convlens.graph.graph import Graph
-from tests.graph.nets import Residual, randomised
+from tests.graph.nets import Residual, randomized
 
 
 @pytest.fixture(scope="module")
 def graph() -> Graph:
-    return capture(randomised(Residual()).double().eval(), torch.zeros(2, 3, 4, 4, dtype=torch.float64))
+    return capture(randomized(Residual()).double().eval(), torch.zeros(2, 3, 4, 4, dtype=torch.float64))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_refusals(graph: Graph, result: Backpropagation, monkeypatch: pytest.Mon
     with pytest.raises(UsageError, match="call backpropagate with keep=True"):
         backpropagate(graph, torch.zeros(1, 3, 4, 4, dtype=torch.float64)).upstream("linear")
     with pytest.raises(UsageError, match="unknown node 'linaer': did you mean linear"):
-        result.value("linaer")
+        result.value("linaer")  # codespell:ignore
     with pytest.raises(UsageError, match=r"linear \(aten.linear.default\) does not read 'x'; it reads dropout, p_fc_w"):
         result.local_gradient("linear", "x")
     with pytest.raises(UsageError, match="x is a value that no operator computes"):

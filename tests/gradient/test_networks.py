@@ -10,7 +10,7 @@ from convlens.gradient import backpropagate
 from convlens.graph.capture import capture
 from convlens.zoo import blueprint, card, names
 from tests.gradient.oracle import assert_equals_autograd
-from tests.graph.nets import Dense, Residual, randomised
+from tests.graph.nets import Dense, Residual, randomized
 
 QUICK = {
     "alexnet",
@@ -42,7 +42,7 @@ QUICK = {
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 @pytest.mark.parametrize("net", [Residual, Dense])
 def test_small_networks(net: type[nn.Module], training: bool) -> None:
-    module = randomised(net()).double().train(training)
+    module = randomized(net()).double().train(training)
     upstream = torch.randn(2, 3 if net is Residual else 2, dtype=torch.float64)
     assert_equals_autograd(module, torch.randn(2, 3, 6, 6, dtype=torch.float64), upstream=upstream)
 
@@ -124,13 +124,13 @@ def test_stochastic_depth() -> None:
 
 
 def test_channels_last_memory() -> None:
-    module = randomised(Dense()).double().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module = randomized(Dense()).double().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     x = torch.randn(2, 3, 6, 6, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
     assert_equals_autograd(module, x)
 
 
 def test_running_statistics_and_counters_move_once_for_each_pass() -> None:
-    module = randomised(Residual()).double().train()
+    module = randomized(Residual()).double().train()
     assert_equals_autograd(module, torch.randn(2, 3, 6, 6, dtype=torch.float64))
     assert module.bn1.num_batches_tracked == 1
 

@@ -15,7 +15,7 @@ from convlens.graph.graph import Graph, Node
 from convlens.graph.inplace import shares_memory
 from convlens.graph.run import given_values, run
 from convlens.ops import TABLE, tensor_inputs
-from tests.graph.nets import Dense, Residual, randomised
+from tests.graph.nets import Dense, Residual, randomized
 from tests.ops.cases import CASES
 from tests.ops.oracle import task_of
 
@@ -47,7 +47,7 @@ def _tensors(tape: Tape) -> list[Tensor]:
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 @pytest.mark.parametrize("net", [Residual, Dense])
 def test_the_default_keeps_fewer_bytes_than_keep(net: type[nn.Module], training: bool) -> None:
-    module = randomised(net()).train(training)
+    module = randomized(net()).train(training)
     graph = capture(module, torch.zeros(2, 3, 8, 8))
     x = torch.randn(4, 3, 8, 8)
     default, kept = (live_bytes(tape_of(graph, x, keep=keep), graph) for keep in (False, True))
@@ -56,7 +56,7 @@ def test_the_default_keeps_fewer_bytes_than_keep(net: type[nn.Module], training:
 
 @pytest.mark.parametrize("net", [Residual, Dense])
 def test_the_default_keeps_no_more_than_autograd(net: type[nn.Module]) -> None:
-    module = randomised(net()).train()
+    module = randomized(net()).train()
     graph = capture(module, torch.zeros(2, 3, 8, 8))
     x = torch.randn(4, 3, 8, 8)
     held: dict[int, int] = {}
@@ -118,7 +118,7 @@ def test_in_place_operators_give_the_same_value_in_the_memory_of_their_first_arg
 
 
 def test_nothing_survives_a_pass_but_its_result() -> None:
-    module = randomised(Dense()).eval()
+    module = randomized(Dense()).eval()
     graph = capture(module, torch.zeros(2, 3, 6, 6))
     seen: list[weakref.ref[Any]] = []
 

@@ -47,7 +47,7 @@ class Dense(nn.Module):
         return self.fc(torch.cat(features, 1).mean((2, 3)))  # type: ignore[no-any-return]
 
 
-def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
+def randomized(module: nn.Module, seed: int = 0) -> nn.Module:
     """The module with statistics and biases that are not the trivial ones of a fresh network."""
     generator = torch.Generator().manual_seed(seed)
     for name, tensor in module.state_dict().items():

@@ -5,13 +5,13 @@ from torch import Tensor, nn
 from convlens.core.errors import UsageError
 from convlens.graph.capture import capture
 from convlens.graph.run import run
-from tests.graph.nets import Dense, Residual, randomised
+from tests.graph.nets import Dense, Residual, randomized
 
 
 @pytest.mark.parametrize("network", [Residual, Dense])
 @pytest.mark.parametrize("batch", [1, 2, 5])
 def test_a_captured_network_computes_the_same_for_any_batch_size(network: type[nn.Module], batch: int) -> None:
-    module = randomised(network()).eval()
+    module = randomized(network()).eval()
     graph = capture(module, torch.zeros(1, 3, 6, 6))
     x = torch.randn(batch, 3, 6, 6)
     with torch.no_grad():
@@ -37,7 +37,7 @@ def test_in_place_operators_become_functional() -> None:
 
 
 def test_training_mode_updates_the_modules_own_statistics_as_the_module_does() -> None:
-    ours, theirs = randomised(Residual()), randomised(Residual())
+    ours, theirs = randomized(Residual()), randomized(Residual())
     ours.dropout.p = theirs.dropout.p = 0.0  # type: ignore[assignment]
     graph = capture(ours.train(), torch.zeros(2, 3, 6, 6))
     x = torch.randn(4, 3, 6, 6)

@@ -6,11 +6,11 @@ from convlens.graph.capture import capture
 from convlens.graph.fold import fold_batch_norm
 from convlens.graph.run import run
 from convlens.zoo import network
-from tests.graph.nets import Residual, randomised
+from tests.graph.nets import Residual, randomized
 
 
 def test_folding_removes_every_batch_norm_after_a_convolution_and_changes_nothing() -> None:
-    module = randomised(Residual()).eval()
+    module = randomized(Residual()).eval()
     graph = capture(module, torch.zeros(2, 3, 6, 6))
     folded = fold_batch_norm(graph)
     assert "aten.batch_norm.default" not in {node.operator for node in folded.operators}
@@ -44,7 +44,7 @@ class Standardized(nn.Conv2d):
     "convolution", [Standardized(3, 4, 3), nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3))]
 )
 def test_computed_filters_are_left_as_they_are(convolution: nn.Module) -> None:
-    module = randomised(nn.Sequential(convolution, nn.BatchNorm2d(4))).eval()
+    module = randomized(nn.Sequential(convolution, nn.BatchNorm2d(4))).eval()
     graph = capture(module, torch.zeros(2, 3, 6, 6))
     folded = fold_batch_norm(graph)
     assert [node.operator for node in folded.operators].count("aten.batch_norm.default") == 1

@@ -6,7 +6,7 @@ from convlens.graph.capture import capture
 from convlens.graph.fold import fold_batch_norm
 from convlens.graph.fuse import fuse_relu
 from convlens.graph.run import run
-from tests.graph.nets import Residual, randomised
+from tests.graph.nets import Residual, randomized
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch is built without oneDNN")
 
@@ -38,7 +38,7 @@ def test_the_same_is_computed_with_fewer_operators() -> None:
 
 
 def test_after_folding_a_residual_network_keeps_only_the_relu_after_its_sum() -> None:
-    module = randomised(Residual()).eval()
+    module = randomized(Residual()).eval()
     graph = fuse_relu(fold_batch_norm(capture(module, torch.zeros(2, 3, 6, 6))))
     assert [node.operator for node in graph.operators].count("aten.relu.default") == 1
     x = torch.randn(3, 3, 6, 6)

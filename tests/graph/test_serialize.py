@@ -7,13 +7,13 @@ from torch import Tensor, nn
 from convlens.graph.capture import capture, module_state
 from convlens.graph.run import run
 from convlens.graph.serialize import from_json, to_json
-from tests.graph.nets import Dense, Residual, randomised
+from tests.graph.nets import Dense, Residual, randomized
 
 
 @pytest.mark.parametrize("network", [Residual, Dense])
 @pytest.mark.parametrize("training", [False, True])
 def test_a_graph_survives_being_written(network: type[nn.Module], training: bool) -> None:
-    module = randomised(network()).train(training)
+    module = randomized(network()).train(training)
     graph = capture(module, torch.zeros(2, 3, 6, 6))
     assert from_json(to_json(graph), module_state(module)) == graph
 

@@ -11,13 +11,13 @@ from convlens.graph.capture import capture
 from convlens.graph.graph import BATCH, Graph
 from convlens.graph.run import run
 from convlens.graph.split import same_place, split, split_at
-from tests.graph.nets import Dense, Residual, randomised
+from tests.graph.nets import Dense, Residual, randomized
 
 NETWORKS = {"residual": Residual, "dense": Dense}
 
 
 def captured(name: str) -> tuple[nn.Module, Graph]:
-    module = randomised(NETWORKS[name]()).eval()
+    module = randomized(NETWORKS[name]()).eval()
     return module, capture(module, torch.zeros(2, 3, 6, 6))
 
 
@@ -101,7 +101,7 @@ def test_attention_is_frozen_unless_it_drops_weights(rate: float, training: bool
 
 
 def test_the_same_place_is_found_in_the_other_mode() -> None:
-    module = randomised(Residual())
+    module = randomized(Residual())
     evaluation = capture(module.eval(), torch.zeros(2, 3, 6, 6))
     module.dropout.train()
     module.fc.train()

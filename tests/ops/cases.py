@@ -284,7 +284,7 @@ POOLING = {
 
 STATISTICS = (r(3, constant=True), constant(3))
 
-NORMALISATION = {
+NORMALIZATION = {
     "aten.batch_norm.default": [
         case(r(3, 3, 2, 2), r(3), r(3), *STATISTICS, True, 0.1, 1e-5, True),
         case(r(3, 3, 2, 2, channels_last=True), r(3), r(3), *STATISTICS, False, 0.1, 1e-3, True),
@@ -463,7 +463,7 @@ CASES: dict[str, list[Case]] = {
     **PRODUCTS,
     **CONVOLUTION,
     **POOLING,
-    **NORMALISATION,
+    **NORMALIZATION,
     **REDUCTION,
     **SHAPE,
     **WIRING,

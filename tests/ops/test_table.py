@@ -64,7 +64,7 @@ def test_lookup_takes_targets_and_names() -> None:
 
 def test_an_unknown_operator_is_named_with_its_neighbors() -> None:
     with pytest.raises(UsageError, match=r"unknown operator 'aten.relu.defalt': did you mean aten.relu.default"):
-        lookup("aten.relu.defalt")
+        lookup("aten.relu.defalt")  # codespell:ignore
 
 
 def test_size_operators_compute_and_have_no_gradient() -> None:

@@ -209,7 +209,7 @@ def test_the_same_table_gives_the_same_run(images, runs, tmp_path):
         ("labels", {"backbone": "squeezenet1_1", "weights": "random", "size": 64}, "squeezenet1_1 ends in a Conv2d"),
         ("labels", {"learn": "class"}, "one class for each image takes one column"),
         ("labels", {"learn": "sorts"}, "--learn sorts: Input should be 'auto', 'class', 'labels' or 'numbers'"),
-        ("numbers", {"label_columns": "yaer"}, "'yaer': did you mean year?"),
+        ("numbers", {"label_columns": "yaer"}, "'yaer': did you mean year?"),  # codespell:ignore
     ],
 )
 def test_what_cannot_be_is_refused(images, tmp_path, module_cache, name, options, message):

@@ -21,7 +21,7 @@ from convlens.transfer import prefix as prefix_module
 from convlens.transfer.networks import CutNetwork, cut_network
 from convlens.transfer.prefix import ExtractedFeatures, extract_features
 from convlens.zoo import card, network
-from tests.graph.nets import randomised
+from tests.graph.nets import randomized
 from tests.transfer.drawn import draw_folder
 
 SIZE = 64
@@ -111,7 +111,7 @@ def test_other_weights_preprocessing_or_number_format_mean_other_features(
     assert passed(parts.prefix, manifest, tmp_path, "bf16").computed == 10
     larger = PREPROCESSING.model_copy(update={"resize": 80})
     assert extract_features(parts.prefix, manifest, larger, "fp32", tmp_path, silent).computed == 10
-    other = cut(randomised(network("resnet18", classes=2)), "resnet18", "maxpool")
+    other = cut(randomized(network("resnet18", classes=2)), "resnet18", "maxpool")
     assert passed(other.prefix, manifest, tmp_path).computed == 10
     assert passed(parts.prefix, manifest, tmp_path).computed == 0
 

@@ -36,7 +36,7 @@ def collect(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Collect images by keyword, with their licences and authors."""
+    """Collect images by keyword, with their licenses and authors."""
     from convlens.tasks.collect import collect as task
 
     screen = Screen(json=json, quiet=quiet)

@@ -9,7 +9,7 @@ CREDITS_FILE = "CREDITS.html"
 
 
 class Attribution(Record):
-    """One line of attribution.jsonl: an image that is there, and what its licence wants to be said of it."""
+    """One line of attribution.jsonl: an image that is there, and what its license wants to be said of it."""
 
     file: str
     """Relative to the collection."""

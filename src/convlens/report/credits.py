@@ -1,4 +1,4 @@
-"""CREDITS.html of a collection: every image's title, author and licence, as the licences want it."""
+"""CREDITS.html of a collection: every image's title, author and license, as the licenses want it."""
 
 from collections import defaultdict
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Licences by short names, and which of them a person may ask for."""
+"""Licenses by short names, and which of them a person may ask for."""
 
 from typing import Literal, get_args
 

@@ -73,7 +73,7 @@ class Wikimedia:
         return None
 
     def search(self, api: Api, query: str, licences: frozenset[str]) -> Iterator[Candidate]:
-        """Candidates, page by page; the API cannot search by licence."""
+        """Candidates, page by page; the API cannot search by license."""
         further: dict[str, str | int] = {}
         for _ in range(_MOST_PAGES):
             found = api.ask(self.api, _parameters(query) | further, _Found)

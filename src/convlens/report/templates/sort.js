@@ -1,21 +1,36 @@
-"use strict";
 // A click on the head of a column sorts its table; the page is complete without this.
-for (const head of document.querySelectorAll("table.sortable thead th")) {
-  const column = [...head.parentElement.children].indexOf(head), body = head.closest("table").tBodies[0];
-  const value = (row) => {
-    const text = row.cells[column].textContent.trim(), number = parseFloat(text.replace(/[,\u00a0]/g, ""));
-    return Number.isNaN(number) ? text : number;
-  };
+
+for (const head of document.querySelectorAll("table.sortable thead th")) makeSortable(head);
+
+function makeSortable(head) {
   const button = document.createElement("button");
   button.type = "button";
   button.append(...head.childNodes);
   head.append(button);
-  button.addEventListener("click", () => {
-    const descending = head.getAttribute("aria-sort") === "ascending";
-    for (const other of head.parentElement.children) other.removeAttribute("aria-sort");
-    head.setAttribute("aria-sort", descending ? "descending" : "ascending");
-    const compared = (a, b) => (typeof a === typeof b ? (a < b ? -1 : a > b ? 1 : 0) : typeof a === "number" ? -1 : 1);
-    const rows = [...body.rows].sort((a, b) => compared(value(a), value(b)));
-    body.append(...(descending ? rows.reverse() : rows));
-  });
+  button.addEventListener("click", () => sortBy(head));
+}
+
+function sortBy(head) {
+  const heads = [...head.parentElement.children];
+  const [body] = head.closest("table").tBodies;
+  const descending = head.getAttribute("aria-sort") === "ascending";
+  for (const other of heads) other.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", descending ? "descending" : "ascending");
+  const valueIn = (row) => valueOf(row.cells[heads.indexOf(head)]);
+  const rows = [...body.rows].sort((a, b) => compare(valueIn(a), valueIn(b)));
+  body.append(...(descending ? rows.reverse() : rows));
+}
+
+// A number where the text begins with one, in groups of three or not; what follows it is its unit.
+function valueOf(cell) {
+  const text = cell.textContent.trim();
+  const number = Number.parseFloat(text.replaceAll(/[,\u00A0]/gu, ""));
+  return Number.isNaN(number) ? text : number;
+}
+
+// Numbers come before all texts.
+function compare(a, b) {
+  if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }

@@ -1,0 +1,52 @@
+// The tab about the network and this page: its size, how its gradients were checked, what it says, and the keys.
+
+import { bar, element } from "./elements.js";
+import { record } from "./record.js";
+import { shortNumber, wholeNumber } from "./text.js";
+
+const KEYS = [
+  "arrows: next and previous node",
+  "Enter or space: fold and unfold",
+  "+ and −: zoom, 0: the whole",
+  "/: search",
+  "f and b: step forward and backward",
+];
+
+export function aboutPanel() {
+  return [
+    element("h2", {}, "About"),
+    element("p", {}, sizeText()),
+    element("p", {}, checkText()),
+    ...guesses(),
+    element("h3", {}, "Keys"),
+    element("ul", {}, ...KEYS.map((text) => element("li", {}, text))),
+    ...record.notes.map((note) => element("p", {}, note)),
+    element("p", { class: "soft" }, `Made ${record.made} in ${shortNumber(record.seconds)} s.`),
+  ];
+}
+
+function sizeText() {
+  const parameters = wholeNumber(record.parameters);
+  return `${record.network}: ${parameters} parameters, ${wholeNumber(record.multiply_adds)} multiply-adds forward.`;
+}
+
+function checkText() {
+  const { largest_difference: difference, parameter, compared } = record.check;
+  const largest = `${shortNumber(difference)}${parameter ? ` (${parameter})` : ""}`;
+  const subject = `Gradients of ${record.target} by convlens's own rules, against autograd`;
+  return `${subject}: the largest relative difference over ${compared} parameters is ${largest}.`;
+}
+
+function guesses() {
+  if (record.guesses.length === 0) return [];
+  const rows = record.guesses.map(({ name, probability }) =>
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, name),
+      element("td", { class: "n" }, `${(100 * probability).toFixed(1)} %`),
+      element("td", { class: "track" }, bar(probability)),
+    ),
+  );
+  return [element("h3", {}, "What the network says"), element("table", {}, ...rows)];
+}

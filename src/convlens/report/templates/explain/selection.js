@@ -1,0 +1,25 @@
+// The node or box that the panel describes.
+
+import { reveal } from "./folding.js";
+import { markSelected } from "./graph.js";
+import { lastNode, record } from "./record.js";
+import { change, state } from "./state.js";
+
+export function select(id) {
+  state.selected = id;
+  markSelected();
+  change();
+}
+
+/** Selects a node or box wherever it is folded away, and opens the tab that describes it. */
+export function show(id) {
+  state.tab = "node";
+  state.selected = id;
+  reveal(id);
+  select(id);
+}
+
+/** The node that the panel describes: what is selected, or the last node inside, or the first of all. */
+export function describedNode() {
+  return lastNode(state.selected) ?? record.nodes[0];
+}

@@ -20,25 +20,34 @@ _FILES_SHOWN = 3
 def check(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="One folder of images per class, or train/ and val/; or a zip or tar file."),
+        typer.Argument(
+            metavar="DIR",
+            help="Folder with one subfolder of images per class, or with train/ and val/ made of such; or an archive of it.",
+        ),
     ],
     labels: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="A table of labels: columns file, label, perhaps side.")
+        Path | None,
+        typer.Option(metavar="CSV", help="Table of labels with the columns file and label, and optionally side."),
     ] = None,
     learn: LearnOption = "auto",
     label_columns: LabelColumnsOption = "",
     nested: NestedOption = False,
-    max_bad: Annotated[str, typer.Option(metavar="PART", help="Exit 3 when more files cannot be used.")] = "5%",
+    max_bad: Annotated[
+        str, typer.Option(metavar="FRACTION", help="Exit with code 3 if more files than this are unusable.")
+    ] = "5%",
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page with thumbnails, class by class.")
     ] = None,
     fix_list: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="Write a table of suggestions; nothing is changed.")
+        Path | None, typer.Option(metavar="CSV", help="Write a table of suggested fixes; nothing is changed.")
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Find files that cannot be used, copies and look-alikes; not whether labels are right. Only reads."""
+    """Find unusable files, duplicates and look-alikes in a folder.
+
+    Only reads. Whether labels are right is not checked.
+    """
     from convlens.tasks.check import check_images
 
     screen = Screen(json=json, quiet=quiet)

@@ -1,33 +1,15 @@
-"""The options that say which class an image has and who is judged, alike in all commands that have them."""
+"""The options that say which label an image has, alike in all commands that have them."""
 
 from typing import Annotated
 
 import typer
 
-DIVISION = "Classes, and who is judged"
-
-NestedOption = Annotated[
-    bool, typer.Option(help="Every folder that holds images is a class.", rich_help_panel=DIVISION)
-]
+NestedOption = Annotated[bool, typer.Option(help="Treat every folder that holds images as a class, named by its path.")]
 LearnOption = Annotated[
     str,
     typer.Option(
-        help="What the table holds: class, labels (several per image), numbers, or auto to find out. It decides "
-        "the loss.",
-        rich_help_panel=DIVISION,
+        metavar="KIND",
+        help="What the table holds: class, labels (several per image), numbers, or auto to detect it.",
     ),
 ]
-LabelColumnsOption = Annotated[
-    str, typer.Option(metavar="A,B,...", help="The columns of the table that are learned.", rich_help_panel=DIVISION)
-]
-GroupOption = Annotated[
-    str,
-    typer.Option(
-        metavar="REGEX|COLUMN",
-        help="Images of one group, such as the frames of a video, stand on one side.",
-        rich_help_panel=DIVISION,
-    ),
-]
-SplitOption = Annotated[
-    str, typer.Option(metavar="FILE", help="Take the sides of a run's split.csv.", rich_help_panel=DIVISION)
-]
+LabelColumnsOption = Annotated[str, typer.Option(metavar="A,B,...", help="Columns of the table to learn.")]

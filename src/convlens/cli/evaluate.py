@@ -18,27 +18,36 @@ _SHOWN = 5
 
 
 def evaluate(
-    judged: Annotated[str, typer.Argument(metavar="NET|RUN", help="A network's name, or a run folder.")],
+    judged: Annotated[str, typer.Argument(metavar="NET|RUN", help="Name of a network, or a run folder.")],
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="One folder of images per class, or train/, val/, test/ with such.")
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="Folder with one subfolder of images per class, or with train/, val/ or test/ made of such.",
+        ),
     ],
     weights: Annotated[
         str | None,
         typer.Option(
-            metavar="SET|FILE", help="Published weights (imagenet, cifar10), or a file; default: the package's."
+            metavar="SET|FILE",
+            help="Published weights (imagenet, cifar10), or a file. Default: those that come with convlens.",
         ),
     ] = None,
-    size: Annotated[int | None, typer.Option(help="Side of the input in pixels; default: the weights' own.")] = None,
+    size: Annotated[
+        int | None, typer.Option(metavar="PIXELS", help="Side of the input in pixels. Default: the weights' own.")
+    ] = None,
     labels: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="A table of labels, in place of class folders.")
+        Path | None, typer.Option(metavar="CSV", help="Table of labels, instead of class folders.")
     ] = None,
     label_columns: LabelColumnsOption = "",
     nested: NestedOption = False,
-    side: Annotated[str | None, typer.Option(help="train, val, test or all; default: val where there is one.")] = None,
+    side: Annotated[
+        str | None, typer.Option(metavar="SIDE", help="train, val, test or all. Default: val if there is one.")
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """How a network with trained weights, or a run, does on a folder of labeled images."""
+    """Evaluate a network or a run on a folder of labeled images."""
     from convlens.tasks.evaluate import evaluate as task
 
     screen = Screen(json=json, quiet=quiet)

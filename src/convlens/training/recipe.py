@@ -1,6 +1,7 @@
 """The recipe: everything that changes the outcome of a run."""
 
 import tomllib
+from collections.abc import Mapping
 from typing import Literal, Self
 
 import tomli_w
@@ -379,7 +380,7 @@ def affecting_only(effect: Effect) -> list[str]:
     return [name for name, one in SETTINGS.items() if one.affects == {effect}]
 
 
-def with_present_names(values: dict[str, object]) -> dict[str, object]:
+def with_present_names(values: Mapping[str, object]) -> dict[str, object]:
     """Values by the names that fields have now. Raises UsageError where one is given by both of its names."""
     for former, name in FORMER_NAMES.items():
         if former in values and name in values:

@@ -44,7 +44,7 @@ def setting(
         raise TypeError(f"a setting states what it affects, at least one of {', '.join(get_args(Effect))}: {help!r}.")
     if help[-1:] not in ".)":
         raise TypeError(f"the help of a setting is a sentence: {help!r}.")
-    extra = {"panel": panel, "affects": list(affects), "metavar": metavar, "common": common}
+    extra: dict[str, Any] = {"panel": panel, "affects": list(affects), "metavar": metavar, "common": common}
     if initial is not _SAME:
         extra["initial"] = initial
     return cast("T", Field(default=default, description=help, json_schema_extra={"setting": extra}, **bounds))

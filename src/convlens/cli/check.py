@@ -22,7 +22,8 @@ def check(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="Folder with one subfolder of images per class, or with train/ and val/ made of such; or an archive of it.",
+            help="Folder with one subfolder of images per class, or with train/ and val/ made of such, or a zip or "
+            "tar file.",
         ),
     ],
     labels: Annotated[

@@ -120,7 +120,7 @@ class Recipe(Record):
     learning_rate: float = setting(
         0.01, "Peak learning rate.", OPTIMIZATION, "head", metavar="LR", common=True, gt=0, le=1000
     )
-    optimizer: Literal["sgd", "adam", "adamw"] = setting("sgd", "Optimizer.", OPTIMIZATION, "head")
+    optimizer: Literal["sgd", "adam", "adamw"] = setting("sgd", "Optimization algorithm.", OPTIMIZATION, "head")
     schedule: Literal["cosine", "step", "constant"] = setting(
         "cosine",
         "Learning-rate schedule: cosine (decay to 0), step (divide by ten, twice) or constant.",
@@ -165,7 +165,7 @@ class Recipe(Record):
         le=100_000,
     )
     clip: float = setting(
-        0.0, "Clip the gradient norm to this value (0: off).", OPTIMIZATION, "head", metavar="NORM", ge=0, le=1e6
+        0.0, "Clip the gradient norm to this value (0: off).", OPTIMIZATION, "head", metavar="NORM", ge=0, le=1_000_000
     )
     ema: float = setting(
         0.0,

@@ -110,9 +110,9 @@ def settings_of(fields: Mapping[str, FieldInfo]) -> dict[str, Setting]:
 
 
 def _bounds(field: FieldInfo) -> str:
-    found = [
-        f"{_BOUNDS[type(bound)]} {getattr(bound, type(bound).__name__.lower()):g}"
-        for bound in field.metadata
-        if type(bound) in _BOUNDS
-    ]
-    return ", ".join(found)
+    found = [bound for bound in field.metadata if type(bound) in _BOUNDS]
+    values = [getattr(bound, type(bound).__name__.lower()) for bound in found]
+    return ", ".join(
+        f"{_BOUNDS[type(bound)]} {value:{'g' if isinstance(value, float) else ''}}"
+        for bound, value in zip(found, values, strict=True)
+    )

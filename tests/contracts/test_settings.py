@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from convlens.cli.compare import CompareCommand
 from convlens.cli.main import app
-from convlens.comparison.tricks import PLAIN
+from convlens.comparison.tricks import PLAIN, TRICKS
 from convlens.core.errors import UsageError
 from convlens.pipeline.changes import RecipeChanges
 from convlens.pipeline.resolve import resolved_recipe
@@ -172,3 +172,8 @@ def test_every_summary_is_shown_whole_in_80_columns():
     for name, command in context.command.commands.items():
         summary = command.help.strip().partition("\n")[0]
         assert f"\n  {name:9} {summary}\n" in text + "\n"
+
+
+def test_the_help_of_compare_names_every_trick():
+    named = options_of("compare")["tricks"].help.partition(": ")[2].partition(". Default")[0]
+    assert sorted(named.split(", ")) == sorted(TRICKS)

@@ -55,8 +55,8 @@ class OperatorCheck:
 class GradientCheck:
     """What `check_gradients` found: every operator by itself, then the graph as a whole.
 
-    All numbers are relative differences. `parameters` and `inputs` compare our whole gradients with autograd's; `finite_differences` compares the derivative
-    along one direction through all of them.
+    All numbers are relative differences. `parameters` and `inputs` compare our whole gradients with autograd's;
+    `finite_differences` compares the derivative along one direction through all of them.
     """
 
     operators: tuple[OperatorCheck, ...]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.division import LabelColumnsOption, LearnOption, NestedOption
+from convlens.cli.recipe_options import RecipeCommand, given_settings
 from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
 from convlens.cli.streams import echo
 from convlens.core.errors import DataError, UsageError
@@ -17,7 +17,14 @@ _CLASSES_SHOWN = 20
 _FILES_SHOWN = 3
 
 
+class CheckCommand(RecipeCommand):
+    """The command, with the settings that say what an image's label is."""
+
+    names = ("labels", "learn", "label_columns", "nested")
+
+
 def check(
+    context: typer.Context,
     folder: Annotated[
         Path,
         typer.Argument(
@@ -26,13 +33,6 @@ def check(
             "tar file.",
         ),
     ],
-    labels: Annotated[
-        Path | None,
-        typer.Option(metavar="CSV", help="Table of labels with the columns file and label, and optionally side."),
-    ] = None,
-    learn: LearnOption = "auto",
-    label_columns: LabelColumnsOption = "",
-    nested: NestedOption = False,
     max_bad: Annotated[
         str, typer.Option(metavar="FRACTION", help="Exit with code 3 if more files than this are unusable.")
     ] = "5%",
@@ -54,14 +54,11 @@ def check(
     screen = Screen(json=json, quiet=quiet)
     record = check_images(
         folder,
-        labels=labels,
-        nested=nested,
-        learn=learn,
-        label_columns=label_columns,
         most_bad=_part(max_bad),
         html=html,
         fix_list=fix_list,
         progress=screen.progress,
+        **given_settings(context),
     )
     screen.show(record, lambda: _print(record))
     for name, path in (("Page", html), ("Suggestions", fix_list)):

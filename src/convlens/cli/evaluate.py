@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.division import LabelColumnsOption, NestedOption
 from convlens.cli.outcome import outcome_lines
+from convlens.cli.recipe_options import RecipeCommand, given_settings
 from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
 from convlens.cli.streams import echo
 
@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
+class EvaluateCommand(RecipeCommand):
+    """The command, with the settings that say what an image's label is; what kind it has, the run knows."""
+
+    names = ("labels", "label_columns", "nested")
+
+
 def evaluate(
+    context: typer.Context,
     judged: Annotated[str, typer.Argument(metavar="NET|RUN", help="Name of a network, or a run folder.")],
     folder: Annotated[
         Path,
@@ -36,11 +43,6 @@ def evaluate(
     size: Annotated[
         int | None, typer.Option(metavar="PIXELS", help="Side of the input in pixels. Default: the weights' own.")
     ] = None,
-    labels: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="Table of labels, instead of class folders.")
-    ] = None,
-    label_columns: LabelColumnsOption = "",
-    nested: NestedOption = False,
     side: Annotated[
         str | None, typer.Option(metavar="SIDE", help="train, val, test or all. Default: val if there is one.")
     ] = None,
@@ -56,11 +58,9 @@ def evaluate(
         folder,
         weights=weights,
         size=size,
-        labels=labels,
-        label_columns=label_columns,
-        nested=nested,
         side=_side(side),
         progress=screen.progress,
+        **given_settings(context),
     )
     for bad in record.bad_files:
         screen.say(f"{bad.file}: {bad.reason}, {bad.detail}")

@@ -29,13 +29,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("check", cls=GroupedCommand)(check.check)
+app.command("check", cls=check.CheckCommand)(check.check)
 app.command("collect", cls=GroupedCommand)(collect.collect)
 app.command("demo", cls=GroupedCommand)(demo.demo)
 app.command("train", cls=RecipeCommand)(train.train)
 app.command("compare", cls=compare.CompareCommand)(compare.compare)
 app.command("predict", cls=GroupedCommand)(predict.predict)
-app.command("evaluate", cls=GroupedCommand)(evaluate.evaluate)
+app.command("evaluate", cls=evaluate.EvaluateCommand)(evaluate.evaluate)
 app.command("explain", cls=GroupedCommand)(explain.explain)
 app.command("inspect", cls=GroupedCommand)(inspect.inspect)
 app.add_typer(zoo.app, name="zoo")

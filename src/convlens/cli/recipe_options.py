@@ -3,10 +3,11 @@
 import functools
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
+from typer.core import TyperArgument
 from typer.main import get_command
 
 from convlens.cli.groups import GroupedCommand
@@ -19,16 +20,20 @@ _MENTION = re.compile(r"`(\w+)(?:=(\w+))?`")
 
 
 class RecipeCommand(GroupedCommand):
-    """A command with an option --recipe and, behind it, the settings that override the recipe, as options.
+    """A command with settings of a recipe as options, behind --recipe where it has that option.
 
     They are made when its parameters are first asked for: `convlens --help` loads neither pydantic nor the recipe.
     """
+
+    names: Sequence[str] = ()
+    """The settings; none for all."""
 
     def shown_settings(self) -> "list[ShownSetting]":
         """The settings that are options of this command, as its help shows them."""
         from convlens.training.recipe import SETTINGS
 
-        return [ShownSetting(one, one.panel, one.initial) for one in SETTINGS.values()]
+        chosen = [SETTINGS[name] for name in self.names or SETTINGS]
+        return [ShownSetting(one, one.panel, one.initial) for one in chosen]
 
     @functools.cached_property
     def options_of_recipe(self) -> list[Any]:
@@ -38,7 +43,8 @@ class RecipeCommand(GroupedCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         """All parameters of the command."""
         if self.options_of_recipe[0] not in self.params:
-            place = [parameter.name for parameter in self.params].index("recipe") + 1
+            before = [one.name == "recipe" or isinstance(one, TyperArgument) for one in self.params]
+            place = len(before) - before[::-1].index(True)
             self.params = [*self.params[:place], *self.options_of_recipe, *self.params[place:]]
         return super().get_params(ctx)
 

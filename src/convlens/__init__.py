@@ -5,39 +5,86 @@ do not run that; for them the names are imported.
 """
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from convlens.backbones.external import adopt as adopt
     from convlens.backbones.resolve import network as network
+    from convlens.core.check import CheckRecord as CheckRecord
+    from convlens.core.collection import CollectionRecord as CollectionRecord
+    from convlens.core.comparison import Comparison as Comparison
+    from convlens.core.errors import ConvlensError as ConvlensError
+    from convlens.core.errors import DataError as DataError
+    from convlens.core.errors import DivergedError as DivergedError
+    from convlens.core.errors import IntegrityError as IntegrityError
+    from convlens.core.errors import MachineError as MachineError
+    from convlens.core.errors import NetworkError as NetworkError
+    from convlens.core.errors import UsageError as UsageError
+    from convlens.core.explanation import Explanation as Explanation
+    from convlens.core.inspection import Inspection as Inspection
+    from convlens.core.judgement import Judgement as Judgement
+    from convlens.core.prediction import PredictionRecord as PredictionRecord
+    from convlens.core.preprocessing import Preprocessing as Preprocessing
+    from convlens.core.run import RunRecord as RunRecord
+    from convlens.gradient.backpropagate import Backpropagation as Backpropagation
     from convlens.gradient.backpropagate import backpropagate as backpropagate
-    from convlens.gradient.check import check as check
+    from convlens.gradient.check import GradientCheck as GradientCheck
+    from convlens.gradient.check import check_gradients as check_gradients
     from convlens.gradient.tensor import chain as chain
     from convlens.gradient.tensor import gradient_tensor as gradient_tensor
     from convlens.graph.capture import capture as capture
+    from convlens.graph.cost import Cost as Cost
     from convlens.graph.cost import cost as cost
     from convlens.graph.graph import Graph as Graph
+    from convlens.graph.receptive_field import ReceptiveFields as ReceptiveFields
     from convlens.graph.receptive_field import receptive_field as receptive_field
+    from convlens.graph.split import Split as Split
     from convlens.graph.split import split as split
     from convlens.tasks.check import check_images as check_images
     from convlens.tasks.collect import collect as collect
     from convlens.tasks.compare import compare as compare
     from convlens.tasks.evaluate import evaluate as evaluate
+    from convlens.tasks.explain import ExplanationPage as ExplanationPage
     from convlens.tasks.explain import explain as explain
     from convlens.tasks.inspect import inspect as inspect
     from convlens.tasks.predict import predict as predict
     from convlens.tasks.train import resume as resume
     from convlens.tasks.train import train as train
+    from convlens.training.recipe import Recipe as Recipe
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Backpropagation": "convlens.gradient.backpropagate",
+    "CheckRecord": "convlens.core.check",
+    "CollectionRecord": "convlens.core.collection",
+    "Comparison": "convlens.core.comparison",
+    "ConvlensError": "convlens.core.errors",
+    "Cost": "convlens.graph.cost",
+    "DataError": "convlens.core.errors",
+    "DivergedError": "convlens.core.errors",
+    "Explanation": "convlens.core.explanation",
+    "ExplanationPage": "convlens.tasks.explain",
+    "GradientCheck": "convlens.gradient.check",
     "Graph": "convlens.graph.graph",
+    "Inspection": "convlens.core.inspection",
+    "IntegrityError": "convlens.core.errors",
+    "Judgement": "convlens.core.judgement",
+    "MachineError": "convlens.core.errors",
+    "NetworkError": "convlens.core.errors",
+    "PredictionRecord": "convlens.core.prediction",
+    "Preprocessing": "convlens.core.preprocessing",
+    "ReceptiveFields": "convlens.graph.receptive_field",
+    "Recipe": "convlens.training.recipe",
+    "RunRecord": "convlens.core.run",
+    "Split": "convlens.graph.split",
+    "UsageError": "convlens.core.errors",
     "adopt": "convlens.backbones.external",
     "backpropagate": "convlens.gradient.backpropagate",
     "capture": "convlens.graph.capture",
     "chain": "convlens.gradient.tensor",
-    "check": "convlens.gradient.check",
+    "check_gradients": "convlens.gradient.check",
     "check_images": "convlens.tasks.check",
     "collect": "convlens.tasks.collect",
     "compare": "convlens.tasks.compare",
@@ -53,6 +100,8 @@ _PUBLIC = {
     "split": "convlens.graph.split",
     "train": "convlens.tasks.train",
 }
+_FORMER = {"check": "check_gradients", "check_pictures": "check_images"}
+"""Names of version 0.1, which still work in the next one, with a warning."""
 
 __all__ = sorted(_PUBLIC)
 
@@ -60,6 +109,10 @@ __all__ = sorted(_PUBLIC)
 if not TYPE_CHECKING:  # there any name would be known otherwise, and of any type
 
     def __getattr__(name: str) -> object:
+        if name in _FORMER:
+            message = f"convlens.{name} is now called convlens.{_FORMER[name]}; this name will be removed."
+            warnings.warn(message, DeprecationWarning, stacklevel=2)
+            name = _FORMER[name]
         if name not in _PUBLIC:
             raise AttributeError(f"module 'convlens' has no attribute {name!r}; public names: {', '.join(__all__)}")
         return getattr(importlib.import_module(_PUBLIC[name]), name)

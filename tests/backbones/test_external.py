@@ -14,7 +14,7 @@ from convlens.backbones.resolve import network
 from convlens.core.errors import MachineError, NetworkError, UsageError
 from convlens.core.preprocessing import Preprocessing
 from convlens.pipeline.trained import load_run
-from convlens.tasks.train import resume, train_by_recipe
+from convlens.tasks.train import resume, train
 from convlens.training.recipe import Recipe
 from convlens.zoo import card, registry
 from tests.images import TINY, draw_images
@@ -68,7 +68,7 @@ def test_a_module_goes_wherever_a_name_goes(tmp_path):
     options = {**TINY, "weights": None}
     record = convlens.compare(folder, backbone=Own(), tricks=["cosine"], seeds=1, out=tmp_path / "table", **options)
     assert [row.recipe["backbone"] for row in record.rows] == ["module:Own"] * 2
-    again = train_by_recipe(folder, Recipe(size=32, epochs=1), backbone=Own(), out=tmp_path / "run")
+    again = convlens.train(folder, recipe=Recipe(size=32, epochs=1), backbone=Own(), out=tmp_path / "run")
     assert (again.backbone, again.weights.source) == ("module:Own", "module")
 
 
@@ -187,7 +187,7 @@ def test_timms_weights_are_there_again_in_another_process(timm, tmp_path, monkey
     monkeypatch.setattr(registry, "_ADOPTED", {})
     record = resume(tmp_path / "run")
     monkeypatch.setattr(registry, "_ADOPTED", {})
-    train_by_recipe(folder, tmp_path / "run" / "recipe.toml", out=tmp_path / "again")
+    train(folder, tmp_path / "run" / "recipe.toml", out=tmp_path / "again")
     monkeypatch.setattr(registry, "_ADOPTED", {})
     outcome = convlens_command(*shlex.split(record.command)[1:], "--out", tmp_path / "told")
     assert outcome.code == 0, outcome.err

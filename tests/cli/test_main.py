@@ -34,6 +34,14 @@ def test_light_imports(statement):
     assert done.stdout.splitlines()[-1] == "loaded: []"
 
 
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_help_of_the_recipe_loads_no_torch(command):
+    code = f"import sys; sys.argv = ['convlens', {command!r}, '--help']\nfrom convlens.cli.main import main\n"
+    code += "try: main()\nexcept SystemExit: print('loaded:', sorted({'torch', 'numpy', 'sklearn'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded: []"
+
+
 def test_public_names_are_there():
     import convlens
 
@@ -45,7 +53,7 @@ def test_public_names_are_there():
 def test_name_that_is_not_public():
     import convlens
 
-    with pytest.raises(AttributeError, match="no attribute 'trian'; public names: Graph, "):
+    with pytest.raises(AttributeError, match="no attribute 'trian'; public names: Backpropagation, "):
         _ = convlens.trian  # codespell:ignore
 
 

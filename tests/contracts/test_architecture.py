@@ -31,7 +31,7 @@ IMPORTS: dict[str, set[str]] = {
         *("pipeline", "comparison"),
     },
     "studies": {"core", "zoo", "report", "graph", "backbones"},
-    "cli": {"core", "tasks", "studies"},
+    "cli": {"core", "training", "comparison", "tasks", "studies"},
 }
 """Folder -> the other folders of ours that its files import: these and no others, from the ground up."""
 

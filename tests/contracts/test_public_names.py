@@ -1,6 +1,7 @@
 import ast
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,21 @@ def test_importing_convlens_imports_nothing_heavy() -> None:
     code = "import sys, convlens; print(sorted({'torch', 'numpy', 'PIL', 'pydantic'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("former", "name"), [("check", "check_gradients"), ("check_pictures", "check_images")])
+def test_a_former_name_works_and_warns(former: str, name: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"convlens.{former} is now called convlens.{name}") as caught:
+        assert getattr(convlens, former) is getattr(convlens, name)
+    assert caught[0].filename == __file__
+    assert former not in convlens.__all__
+
+
+TASKS = ("check_images", "collect", "compare", "evaluate", "explain", "inspect", "predict", "resume", "train")
+OF_GRAPHS = ("backpropagate", "check_gradients", "cost", "receptive_field", "split")
+
+
+@pytest.mark.parametrize("name", [*TASKS, *OF_GRAPHS])
+def test_what_a_public_function_returns_is_public(name: str) -> None:
+    returned = typing.get_type_hints(getattr(convlens, name))["return"]
+    assert getattr(convlens, returned.__name__) is returned

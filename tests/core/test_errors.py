@@ -1,6 +1,10 @@
+import re
+
 import pytest
 
-from convlens.core.errors import DivergedError, unknown_name
+import convlens
+from convlens.core import errors
+from convlens.core.errors import ConvlensError, DivergedError, unknown_name
 
 
 @pytest.mark.parametrize(
@@ -28,3 +32,25 @@ def test_an_error_within_something_keeps_what_it_carries():
     assert isinstance(error, DivergedError)
     assert str(error) == "recipe 'adam': the loss became nan."
     assert error.files == ("a.png", "b.png")
+
+
+def tree(kind, depth=0):
+    yield depth, kind
+    for below in kind.__subclasses__():
+        if below.__module__.startswith("convlens."):
+            yield from tree(below, depth + 1)
+
+
+def test_the_docstring_draws_every_error_with_its_exit_code():
+    drawn = [
+        (len(indent) // 4, name, int(code or 1))
+        for indent, name, code in re.findall(
+            r"^((?:│   |├── |└── )*)(\w+Error)(?: +(\d))?", str(errors.__doc__), flags=re.M
+        )
+    ]
+    assert drawn == [(depth, kind.__name__, kind.exit_code) for depth, kind in tree(ConvlensError)]
+
+
+def test_every_error_is_public():
+    for _, kind in tree(ConvlensError):
+        assert getattr(convlens, kind.__name__) is kind

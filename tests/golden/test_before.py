@@ -11,7 +11,7 @@ import torch
 import convlens
 from convlens.core.run import METRICS_FILE
 from convlens.runs import writer
-from convlens.tasks.train import resume, train_by_recipe
+from convlens.tasks.train import resume, train
 from convlens.zoo import registry
 from tests.golden.tiny import NAME, tiny
 
@@ -49,7 +49,7 @@ def test_a_run_still_predicts(before, name):
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_recipe_trains_the_same_and_computes_nothing(before, name):
-    record = train_by_recipe(before / "images", before / name / "recipe.toml", out=before / "again")
+    record = train(before / "images", before / name / "recipe.toml", out=before / "again")
     assert (record.features.computed, record.features.decoded, record.features.reused) == (0, 0, 12)
     assert metrics(before / "again") == [pytest.approx(losses, rel=1e-4) for losses in metrics(before / name)]
 

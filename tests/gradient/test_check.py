@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from convlens.gradient import check, plan
+from convlens.gradient import check_gradients, plan
 from convlens.graph.capture import capture
 from convlens.ops import TABLE, NoRule
 from tests.graph.nets import Dense, Residual, randomized
@@ -17,7 +17,7 @@ from tests.graph.nets import Dense, Residual, randomized
 def test_right_rules_pass_and_the_module_stays_as_it_is(training: bool) -> None:
     module = randomized(Residual()).train(training)
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-    found = check(capture(module, torch.zeros(2, 3, 6, 6)), torch.zeros(2, 3, 6, 6))
+    found = check_gradients(capture(module, torch.zeros(2, 3, 6, 6)), torch.zeros(2, 3, 6, 6))
     assert found.passed, str(found)
     assert {one.operator for one in found.operators} >= {"aten.conv2d.default", "aten.batch_norm.default"}
     assert set(found.parameters) == {name for name, _ in module.named_parameters()}
@@ -30,7 +30,7 @@ def test_ties_of_pooled_zeros_and_operators_with_several_outputs_pass() -> None:
             a, b = nn.functional.max_pool2d(torch.relu(x - 1), 2).split(1, 1)
             return a * b.float()
 
-    found = check(capture(Net(), torch.zeros(2, 2, 4, 4)), [torch.ones(2, 2, 4, 4)])
+    found = check_gradients(capture(Net(), torch.zeros(2, 2, 4, 4)), [torch.ones(2, 2, 4, 4)])
     assert found.passed, str(found)
     assert "aten.split" in " ".join(one.operator for one in found.operators)
 
@@ -49,7 +49,7 @@ def test_extremes_norms_and_choices_between_numbers_pass() -> None:
 
     for training in (True, False):
         module = Net().train(training)
-        found = check(capture(module, torch.zeros(2, 3, 4, 4)), torch.randn(2, 3, 4, 4))
+        found = check_gradients(capture(module, torch.zeros(2, 3, 4, 4)), torch.randn(2, 3, 4, 4))
         assert found.passed, str(found)
     names = {one.operator for one in found.operators}
     assert names >= {"aten.instance_norm.default", "aten.max.dim", "aten.std.dim", "aten.where.ScalarOther"}
@@ -62,7 +62,7 @@ def test_constants_made_in_the_forward_pass_become_double_too() -> None:
             ramp = torch.full((4,), 0.5) * torch.arange(4.0, dtype=torch.float32)
             return mean * ramp + torch.arange(4) @ mean.new_ones(4).long()
 
-    found = check(capture(Net(), torch.zeros(2, 3, 6, 6)), torch.randn(2, 3, 6, 6))
+    found = check_gradients(capture(Net(), torch.zeros(2, 3, 6, 6)), torch.randn(2, 3, 6, 6))
     assert found.passed, str(found)
 
 
@@ -71,7 +71,7 @@ def test_constants_made_in_the_forward_pass_become_double_too() -> None:
 )
 def test_an_error_of_a_thousandth_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "TABLE", {**TABLE, name: dataclasses.replace(TABLE[name], gradient=_planted(name))})
-    found = check(capture(randomized(Dense()).eval(), torch.zeros(2, 3, 6, 6)), torch.randn(2, 3, 6, 6))
+    found = check_gradients(capture(randomized(Dense()).eval(), torch.zeros(2, 3, 6, 6)), torch.randn(2, 3, 6, 6))
     assert not found.passed
     assert {one.operator for one in found.differing} == {name}
     one = found.differing[0]

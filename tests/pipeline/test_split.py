@@ -15,7 +15,7 @@ from convlens.core.run import RunRecord
 from convlens.data.scan import scan
 from convlens.pipeline.resolve import changed_recipe
 from convlens.tasks.compare import compare
-from convlens.tasks.train import train, train_by_recipe
+from convlens.tasks.train import train
 from convlens.training.recipe import Recipe
 from tests.data.drawn import encoded, put
 from tests.data.test_perceptual_hash import photograph
@@ -131,7 +131,7 @@ def test_wrong_use(tmp_path: Path, more: dict[str, str], error: type[Exception],
 def test_a_comparison_divides_as_training_does(tmp_path: Path) -> None:
     folder = photographs_and_small_copies(tmp_path / "p", 8)
     recipe = changed_recipe(Recipe(), val_fraction=0.4, precision="auto", **SMALL)
-    found = sides(train_by_recipe(folder, recipe, out=tmp_path / "run"))
+    found = sides(train(folder, recipe, out=tmp_path / "run"))
     divided = SharedTraining(scan(folder), silent).divided(recipe)
     assert {one.file: one.side for one in divided.images} == found
     assert all(found[file] == found[file.replace(".png", "-small.jpg")] for file in found if file.endswith(".png"))

@@ -17,7 +17,7 @@ from convlens.core.errors import DataError, DivergedError, MachineError, UsageEr
 from convlens.data import batches
 from convlens.runs import writer
 from convlens.tasks.compare import compare
-from convlens.tasks.train import train_by_recipe
+from convlens.tasks.train import train
 from convlens.training.recipe import Recipe
 from convlens.zoo import network
 from tests.images import draw_images
@@ -56,7 +56,7 @@ def measured(record):
 
 def trained_alone(images, row, folder):
     """The metrics of each epoch of `convlens train` with a row's recipe and the second seed."""
-    train_by_recipe(images, Recipe.of(**{**row.recipe, "seed": 1}), out=folder / "alone")
+    train(images, Recipe.of(**{**row.recipe, "seed": 1}), out=folder / "alone")
     return [json.loads(line) for line in (folder / "alone" / "metrics.jsonl").read_text().splitlines()]
 
 

@@ -10,7 +10,7 @@ from convlens.pipeline.trained import load_run
 from convlens.runs import writer
 from convlens.tasks.inspect import inspect
 from convlens.tasks.predict import predict
-from convlens.tasks.train import train, train_by_recipe
+from convlens.tasks.train import train
 from tests.images import TINY, draw_images
 
 
@@ -128,10 +128,10 @@ def test_what_does_not_go_together_is_refused(images, tmp_path, options, told):
 
 def test_a_runs_recipe_trains_the_same_again(images, tmp_path):
     train(images, out=tmp_path / "one", momentum=0.5, **TINY)
-    train_by_recipe(images, tmp_path / "one" / "recipe.toml", out=tmp_path / "two")
-    other = train_by_recipe(images, tmp_path / "one" / "recipe.toml", out=tmp_path / "other", momentum=0.0)
+    train(images, tmp_path / "one" / "recipe.toml", out=tmp_path / "two")
+    other = train(images, tmp_path / "one" / "recipe.toml", out=tmp_path / "other", momentum=0.0)
     one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
     assert one == two
     assert other.recipe["momentum"] == 0.0
     with pytest.raises(UsageError, match=r"cannot read the recipe .*none\.toml"):
-        train_by_recipe(images, tmp_path / "none.toml")
+        train(images, tmp_path / "none.toml")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.division import LabelColumnsOption, LearnOption, NestedOption
+from convlens.cli.recipe_options import RecipeCommand, given_settings
 from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
 from convlens.cli.streams import echo
 from convlens.core.errors import DataError, UsageError
@@ -17,41 +17,48 @@ _CLASSES_SHOWN = 20
 _FILES_SHOWN = 3
 
 
+class CheckCommand(RecipeCommand):
+    """The command, with the settings that say what an image's label is."""
+
+    names = ("labels", "learn", "label_columns", "nested")
+
+
 def check(
+    context: typer.Context,
     folder: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="One folder of images per class, or train/ and val/; or a zip or tar file."),
+        typer.Argument(
+            metavar="DIR",
+            help="Folder with one subfolder of images per class, or with train/ and val/ made of such, or a zip or "
+            "tar file.",
+        ),
     ],
-    labels: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="A table of labels: columns file, label, perhaps side.")
-    ] = None,
-    learn: LearnOption = "auto",
-    label_columns: LabelColumnsOption = "",
-    nested: NestedOption = False,
-    max_bad: Annotated[str, typer.Option(metavar="PART", help="Exit 3 when more files cannot be used.")] = "5%",
+    max_bad: Annotated[
+        str, typer.Option(metavar="FRACTION", help="Exit with code 3 if more files than this are unusable.")
+    ] = "5%",
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page with thumbnails, class by class.")
     ] = None,
     fix_list: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="Write a table of suggestions; nothing is changed.")
+        Path | None, typer.Option(metavar="CSV", help="Write a table of suggested fixes; nothing is changed.")
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Find files that cannot be used, copies and look-alikes; not whether labels are right. Only reads."""
+    """Find unusable files, duplicates and look-alikes in a folder.
+
+    Only reads. Whether labels are right is not checked.
+    """
     from convlens.tasks.check import check_images
 
     screen = Screen(json=json, quiet=quiet)
     record = check_images(
         folder,
-        labels=labels,
-        nested=nested,
-        learn=learn,
-        label_columns=label_columns,
         most_bad=_part(max_bad),
         html=html,
         fix_list=fix_list,
         progress=screen.progress,
+        **given_settings(context),
     )
     screen.show(record, lambda: _print(record))
     for name, path in (("Page", html), ("Suggestions", fix_list)):

@@ -17,21 +17,23 @@ def collect(
         list[str],
         typer.Argument(metavar="WORD...", help="One class per word, such as 'asian elephant', or class=query."),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the class folders go; one that is begun goes on.")],
-    count: Annotated[int, typer.Option(help="Images of each class.")] = 300,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for the class folders; an unfinished collection is continued.")
+    ],
+    count: Annotated[int, typer.Option(help="Images per class.")] = 300,
     provider: Annotated[
         str | None,
-        typer.Option(help="flickr (key in FLICKR_API_KEY), openverse or wikimedia; default: all that can be used."),
+        typer.Option(help="flickr (key in FLICKR_API_KEY), openverse or wikimedia. Default: all that are available."),
     ] = None,
     licence: Annotated[
         str,
         typer.Option(
-            help="cc (Creative Commons and public domain), commercial (those of them that allow it), public-domain, "
-            "or any (also where all rights are reserved).",
+            help="cc (Creative Commons and public domain), commercial (those that allow commercial use), "
+            "public-domain, or any (including all rights reserved).",
         ),
     ] = "cc",
     max_side: Annotated[
-        int | None, typer.Option(metavar="PIXELS", help="Make larger images smaller, such as 1024.")
+        int | None, typer.Option(metavar="PIXELS", help="Shrink images whose longer side exceeds this, such as 1024.")
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,

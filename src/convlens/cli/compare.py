@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.division import DIVISION, GroupOption, NestedOption, SplitOption
+from convlens.cli.recipe_options import RecipeCommand, ShownSetting, given_settings
 from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.cli.streams import echo
 from convlens.core.errors import UsageError
@@ -16,97 +16,107 @@ if TYPE_CHECKING:
     from convlens.core.comparison import Comparison
 
 _WHAT, _BASE, _HOW = "What is compared", "The base recipe", "How"
-_OF_THE_BASE = (
-    "backbone", "weights", "freeze", "size", "epochs", "learning_rate", "precision", "seed",
-    "val_fraction", "labels", "nested", "group_by", "split",
-)  # fmt: skip
 _UNITS = {"s": 1, "": 1, "m": 60, "h": 3600}
+
+
+class CompareCommand(RecipeCommand):
+    """The command, whose recipe is the base of the comparison."""
+
+    def shown_settings(self) -> list[ShownSetting]:
+        """The common settings, which are those of plain gradient descent unless given."""
+        from convlens.comparison.tricks import PLAIN
+        from convlens.training.recipe import DATA, SETTINGS
+
+        return [
+            ShownSetting(one, one.panel if one.panel == DATA else _BASE, PLAIN.get(one.name, one.initial))
+            for one in SETTINGS.values()
+            if one.common
+        ]
 
 
 def compare(
     context: typer.Context,
     folder: Annotated[
-        str, typer.Argument(metavar="DIR", help="One folder of images per class, or train/ and val/ holding such.")
+        str,
+        typer.Argument(
+            metavar="DIR", help="Folder with one subfolder of images per class, or with train/ and val/ made of such."
+        ),
     ],
     tricks: Annotated[
         str | None,
         typer.Option(
             metavar="A,B,...",
-            help="dropout, batch-norm, weight-decay, label-smoothing, mixup, momentum, nesterov, adam, adamw, step, "
-            "cosine, warm-up, tenth-rate, class-weights, early-stopping, ema, wide-head, augment, unfreeze. Default: "
-            "eight of these, or none beside --backbones or --fractions.",
+            help="Tricks to add to the base recipe: dropout, batch-norm, weight-decay, label-smoothing, mixup, "
+            "momentum, nesterov, adam, adamw, step, cosine, warm-up, tenth-rate, class-weights, early-stopping, ema, "
+            "wide-head, augment, unfreeze. Default: eight of these, or none with --backbones or --fractions.",
             rich_help_panel=_WHAT,
         ),
     ] = None,
-    all_tricks: Annotated[bool, typer.Option("--all", help="All of these tricks.", rich_help_panel=_WHAT)] = False,
+    all_tricks: Annotated[bool, typer.Option("--all", help="Try all tricks.", rich_help_panel=_WHAT)] = False,
     backbones: Annotated[
         str,
         typer.Option(
-            metavar="A,B=FILE,...", help="Other networks with the base recipe, with weights.", rich_help_panel=_WHAT
+            metavar="A,B=FILE,...",
+            help="Other networks to try with the base recipe, optionally with weights.",
+            rich_help_panel=_WHAT,
         ),
     ] = "",
     fractions: Annotated[
         str,
         typer.Option(
             metavar="0.1,0.5,1",
-            help="Parts of the training images: transfer against training from scratch.",
+            help="Fractions of the training images on which to compare transfer learning with training from scratch.",
             rich_help_panel=_WHAT,
         ),
     ] = "",
     recipe: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The base in TOML; default: plain gradient descent.", rich_help_panel=_BASE),
+        typer.Option(
+            metavar="FILE",
+            help="Recipe in TOML; options given here override it. Default: plain gradient descent.",
+            rich_help_panel=_BASE,
+        ),
     ] = None,
-    backbone: Annotated[str, typer.Option(help="The network.", rich_help_panel=_BASE)] = "house",
-    weights: Annotated[
-        str | None, typer.Option(metavar="SET|FILE", help="As in `convlens train`.", rich_help_panel=_BASE)
-    ] = None,
-    freeze: Annotated[
-        str, typer.Option(metavar="PLAN", help="As in `convlens train`.", rich_help_panel=_BASE)
-    ] = "backbone",
-    size: Annotated[int | None, typer.Option(help="Side of the input in pixels.", rich_help_panel=_BASE)] = None,
-    epochs: Annotated[int, typer.Option(help="Of every training.", rich_help_panel=_BASE)] = 20,
-    learning_rate: Annotated[float, typer.Option(help="Of the base.", rich_help_panel=_BASE)] = 0.01,
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=_BASE)] = "auto",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any other field of a recipe.toml.", rich_help_panel=_BASE),
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Any other field of recipe.toml; repeatable.", rich_help_panel=_BASE
+        ),
     ] = None,
     lr_find: Annotated[
-        bool, typer.Option("--lr-find", help="Take the base's learning rate from a range test.", rich_help_panel=_BASE)
+        bool,
+        typer.Option("--lr-find", help="Take the learning rate from a range test.", rich_help_panel=_BASE),
     ] = False,
-    val_fraction: Annotated[
-        float, typer.Option(help="As in `convlens train`, and the ones below, too.", rich_help_panel=DIVISION)
-    ] = 0.2,
-    labels: Annotated[
-        str,
+    seeds: Annotated[
+        int,
         typer.Option(
-            metavar="CSV", help="A table with the columns file and label, perhaps side.", rich_help_panel=DIVISION
+            metavar="N",
+            help="Trainings of each recipe (per fold), with consecutive seeds from --seed on.",
+            rich_help_panel=_HOW,
         ),
-    ] = "",
-    nested: NestedOption = False,
-    group_by: GroupOption = "",
-    split: SplitOption = "",
-    seeds: Annotated[int, typer.Option(help="Trainings of each recipe (per fold).", rich_help_panel=_HOW)] = 5,
+    ] = 5,
     folds: Annotated[
-        int, typer.Option(help="Cross-validation with so many folds; 0 for none.", rich_help_panel=_HOW)
+        int, typer.Option(metavar="N", help="Cross-validate with N folds (0: off).", rich_help_panel=_HOW)
     ] = 0,
     budget: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Such as 90s or 2m: leave out what does not fit.", rich_help_panel=_HOW),
+        typer.Option(
+            metavar="TIME", help="Time limit, such as 90s or 2m; what does not fit is left out.", rich_help_panel=_HOW
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The first seed.", rich_help_panel=_HOW)] = 0,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The folder to make; default: comparisons/TIME-DIR.")
+        Path | None, typer.Option(metavar="DIR", help="Folder to create. Default: comparisons/TIME-DIR.")
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Compare tricks of training on a folder of images: same splits, same seeds, frozen layers run once for all."""
+    """Compare training tricks on your images.
+
+    All recipes train on the same splits with the same seeds; the frozen layers run once for all of them.
+    """
     from convlens.tasks import compare as task
 
     screen = Screen(json=json, quiet=quiet)
-    base = {name: context.params[name] for name in _OF_THE_BASE if recipe is None or _is_given(context, name)}
     record = task.compare(
         folder,
         tricks=task.ALL_TRICKS if all_tricks else None if tricks is None else _words(tricks),
@@ -120,7 +130,7 @@ def compare(
         out=out,
         progress=screen.progress,
         say=screen.say,
-        **{**base, **_settings(settings or [])},
+        **{**given_settings(context), **_settings(settings or [])},
     )
     screen.show(record, lambda: print_comparison(record))
 
@@ -164,11 +174,6 @@ def print_comparison(record: "Comparison") -> None:
     best = f"{record.folder}/{BEST_RECIPE_FILE}"
     echo(f"Best     {record.best}. {record.best_because}")
     echo(f"Use it   {shlex.join(['convlens', 'train', record.images_folder, '--recipe', best])}")
-
-
-def _is_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def _words(text: str) -> list[str]:

@@ -11,13 +11,16 @@ from convlens.core.torchrun import is_first_process
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the images and the runs go.")] = Path("demo"),
-    epochs: Annotated[int, typer.Option(help="Times that every training image is seen.")] = 6,
-    seed: Annotated[int, typer.Option(help="Decides everything that is random.")] = 0,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the images and the runs.")] = Path("demo"),
+    epochs: Annotated[int, typer.Option(help="Number of passes over the training images.")] = 6,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Transfer learning on 1797 handwritten digits, with the house network: under a minute."""
+    """Train on 1797 handwritten digits, in under a minute.
+
+    Transfer learning with the house network.
+    """
     from convlens.tasks.demo import demo as task
 
     screen = Screen(json=json, quiet=quiet)

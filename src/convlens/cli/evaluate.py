@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.division import LabelColumnsOption, NestedOption
 from convlens.cli.outcome import outcome_lines
+from convlens.cli.recipe_options import RecipeCommand, given_settings
 from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
 from convlens.cli.streams import echo
 
@@ -17,28 +17,39 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
+class EvaluateCommand(RecipeCommand):
+    """The command, with the settings that say what an image's label is; what kind it has, the run knows."""
+
+    names = ("labels", "label_columns", "nested")
+
+
 def evaluate(
-    judged: Annotated[str, typer.Argument(metavar="NET|RUN", help="A network's name, or a run folder.")],
+    context: typer.Context,
+    judged: Annotated[str, typer.Argument(metavar="NET|RUN", help="Name of a network, or a run folder.")],
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="One folder of images per class, or train/, val/, test/ with such.")
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="Folder with one subfolder of images per class, or with train/, val/ or test/ made of such.",
+        ),
     ],
     weights: Annotated[
         str | None,
         typer.Option(
-            metavar="SET|FILE", help="Published weights (imagenet, cifar10), or a file; default: the package's."
+            metavar="SET|FILE",
+            help="Published weights (imagenet, cifar10), or a file. Default: those that come with convlens.",
         ),
     ] = None,
-    size: Annotated[int | None, typer.Option(help="Side of the input in pixels; default: the weights' own.")] = None,
-    labels: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="A table of labels, in place of class folders.")
+    size: Annotated[
+        int | None, typer.Option(metavar="PIXELS", help="Side of the input in pixels. Default: the weights' own.")
     ] = None,
-    label_columns: LabelColumnsOption = "",
-    nested: NestedOption = False,
-    side: Annotated[str | None, typer.Option(help="train, val, test or all; default: val where there is one.")] = None,
+    side: Annotated[
+        str | None, typer.Option(metavar="SIDE", help="train, val, test or all. Default: val if there is one.")
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """How a network with trained weights, or a run, does on a folder of labeled images."""
+    """Evaluate a network or a run on a folder of labeled images."""
     from convlens.tasks.evaluate import evaluate as task
 
     screen = Screen(json=json, quiet=quiet)
@@ -47,11 +58,9 @@ def evaluate(
         folder,
         weights=weights,
         size=size,
-        labels=labels,
-        label_columns=label_columns,
-        nested=nested,
         side=_side(side),
         progress=screen.progress,
+        **given_settings(context),
     )
     for bad in record.bad_files:
         screen.say(f"{bad.file}: {bad.reason}, {bad.detail}")

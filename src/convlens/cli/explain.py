@@ -10,26 +10,34 @@ from convlens.cli.streams import echo
 
 
 def explain(
-    network: Annotated[str, typer.Argument(metavar="NET|RUN", help="A network's name, or a run folder.")],
-    image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="An image; default: a drawn one.")] = None,
+    network: Annotated[str, typer.Argument(metavar="NET|RUN", help="Name of a network, or a run folder.")],
+    image: Annotated[
+        Path | None, typer.Argument(metavar="[IMAGE]", help="Image to explain. Default: a drawn one.")
+    ] = None,
     target: Annotated[
-        str | None, typer.Option(metavar="CLASS", help="Whose score is differentiated; default: the most likely class.")
+        str | None,
+        typer.Option(metavar="CLASS", help="Class whose score is differentiated. Default: the most likely one."),
     ] = None,
     weights: Annotated[
         str | None, typer.Option(metavar="SET|FILE", help="Published weights (imagenet, cifar10) or a file.")
     ] = None,
-    size: Annotated[int | None, typer.Option(help="Side of the input in pixels; default: the network's own.")] = None,
+    size: Annotated[
+        int | None, typer.Option(metavar="PIXELS", help="Side of the input in pixels. Default: the network's own.")
+    ] = None,
     versus: Annotated[
-        str | None, typer.Option(metavar="NET", help="Another network, whose gradient flow is drawn beside.")
+        str | None, typer.Option(metavar="NET", help="Another network whose gradient flow is drawn for comparison.")
     ] = None,
     mistakes: Annotated[
-        int, typer.Option(min=0, help="For a run: pages of so many of its worst mistakes, linked from its report.")
+        int, typer.Option(min=0, help="For a run: write pages for its N worst mistakes, linked from its report.")
     ] = 0,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The page; default: NET.html.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Page to write. Default: NET.html.")] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """The network on one page: its graph, what goes through it forward and backward, and why it says what it says."""
+    """Explain a network on one page: graph, gradients, Grad-CAM.
+
+    The page shows what goes through the network, forward and backward, and what its prediction rests on.
+    """
     from convlens.tasks.explain import explain as task
     from convlens.tasks.explain import explain_mistakes
 

@@ -16,15 +16,20 @@ _UNITS = ("", " k", " M", " G", " T")
 
 
 def inspect(
-    network: Annotated[str, typer.Argument(metavar="NET|RUN", help="A network's name, or a run folder.")],
-    size: Annotated[int | None, typer.Option(help="Side of the input in pixels; default: the network's own.")] = None,
-    freeze: Annotated[
-        str | None, typer.Option(metavar="PLAN", help="Mark what this freeze plan fixes, and where it cuts.")
+    network: Annotated[str, typer.Argument(metavar="NET|RUN", help="Name of a network, or a run folder.")],
+    size: Annotated[
+        int | None, typer.Option(metavar="PIXELS", help="Side of the input in pixels. Default: the network's own.")
     ] = None,
-    depth: Annotated[int, typer.Option(min=1, help="Levels of modules to tell apart.")] = 2,
+    freeze: Annotated[
+        str | None, typer.Option(metavar="PLAN", help="Mark the layers that this plan freezes, and the cut.")
+    ] = None,
+    depth: Annotated[int, typer.Option(min=1, help="Levels of nested modules to list.")] = 2,
     json: JsonOption = False,
 ) -> None:
-    """What every module costs and sees: shapes, parameters, multiply-adds, memory, receptive field."""
+    """List the cost and the receptive field of every module.
+
+    Shapes, parameters, multiply-adds, memory, receptive fields.
+    """
     from convlens.tasks.inspect import inspect as task
 
     record = task(network, size=size, freeze=freeze, depth=depth)

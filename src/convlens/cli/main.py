@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 from convlens import __version__
 from convlens.cli import check, collect, compare, demo, evaluate, explain, inspect, predict, study, train, zoo
 from convlens.cli.groups import GroupedCommand
+from convlens.cli.recipe_options import RecipeCommand
 from convlens.cli.screen import printable
 from convlens.cli.stopping import Stopped, stopped_by_signals
 from convlens.cli.streams import CLOSED_PIPE, echo, make_streams_ready, reader_is_gone, tell
@@ -29,15 +30,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("check")(check.check)
-app.command("collect")(collect.collect)
-app.command("demo")(demo.demo)
-app.command("train", cls=GroupedCommand)(train.train)
-app.command("compare", cls=GroupedCommand)(compare.compare)
-app.command("predict")(predict.predict)
-app.command("evaluate")(evaluate.evaluate)
-app.command("explain")(explain.explain)
-app.command("inspect")(inspect.inspect)
+app.command("check", cls=check.CheckCommand)(check.check)
+app.command("collect", cls=GroupedCommand)(collect.collect)
+app.command("demo", cls=GroupedCommand)(demo.demo)
+app.command("train", cls=RecipeCommand)(train.train)
+app.command("compare", cls=compare.CompareCommand)(compare.compare)
+app.command("predict", cls=GroupedCommand)(predict.predict)
+app.command("evaluate", cls=evaluate.EvaluateCommand)(evaluate.evaluate)
+app.command("explain", cls=GroupedCommand)(explain.explain)
+app.command("inspect", cls=GroupedCommand)(inspect.inspect)
 app.add_typer(zoo.app, name="zoo")
 app.add_typer(study.app, name="study")
 
@@ -54,7 +55,7 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Train image classifiers on your own images by transfer learning, and see inside them."""
     if context.invoked_subcommand is None:

@@ -18,12 +18,12 @@ _LEAST_WIDTH, _UNLIMITED = 60, 10_000
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder made by `convlens train`.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder made by `convlens train`.")],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE|DIR...", help="Images, or folders of images.")],
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """What a trained run says of images: class or labels with probabilities, or numbers."""
+    """Predict classes, labels or numbers for images with a run."""
     from convlens.tasks.predict import predict as task
 
     screen = Screen(json=json, quiet=quiet)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from convlens.core.records import Record
 
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON record, and nothing else, on standard output.")
+    bool, typer.Option("--json", help="Print one JSON record, and nothing else, to standard output.")
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no messages, only the result.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result: no progress, no messages.")]
 
 _STAGES = {
     "scan": ("Scanning the folder", "files"),

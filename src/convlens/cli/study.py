@@ -5,31 +5,34 @@ from typing import Annotated
 
 import typer
 
+from convlens.cli.groups import GroupedCommand
 from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.cli.streams import echo
 
-app = typer.Typer(help="The field's claims as experiments that anyone can run again.", add_completion=False)
+app = typer.Typer(help="Reproduce published claims as experiments.", add_completion=False)
 
 
 @app.callback()
 def study() -> None:
-    """The field's claims as experiments that anyone can run again."""
+    """Reproduce published claims as experiments."""
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def complexity(
     networks: Annotated[
-        list[str] | None, typer.Argument(metavar="[NET]...", help="Which; default: all with published accuracy.")
+        list[str] | None,
+        typer.Argument(metavar="[NET]...", help="Networks to compare. Default: all with published accuracy."),
     ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pages go.")] = Path("studies/complexity"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pages.")] = Path("studies/complexity"),
     batch: Annotated[int, typer.Option(help="Images per forward pass when the speed is measured.")] = 8,
     measure: Annotated[bool, typer.Option(help="Measure images per second on this machine.")] = True,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Accuracy against multiply-adds and speed, with the parameters as the circle's area; as HTML and SVG.
+    """Plot accuracy against multiply-adds and speed.
 
-    Broken off, the same command goes on after the last network that was finished.
+    As HTML and SVG; the area of a circle is the number of parameters. If interrupted, the same command continues
+    after the last network that was finished.
     """
     from convlens.studies.complexity import complexity_pages
 

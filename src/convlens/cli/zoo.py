@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convlens.cli.groups import GroupedCommand
 from convlens.cli.inspect import print_inspection, seen, short
 from convlens.cli.screen import JsonOption, Screen
 from convlens.cli.streams import echo
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from convlens.core.catalogue import CatalogueLine
 
 app = typer.Typer(
-    help="The networks by name: year, size, cost, what they see, published accuracy, weights.",
+    help="List the networks: size, cost, accuracy, weights.",
     invoke_without_command=True,
     add_completion=False,
 )
@@ -21,7 +22,7 @@ _LEAST_WIDTH = 118
 
 @app.callback()
 def zoo(context: typer.Context, json: JsonOption = False) -> None:
-    """List every network: year, size, cost, receptive field, published accuracy, and the weights there are."""
+    """List the networks: size, cost, accuracy, weights."""
     if context.invoked_subcommand is not None:
         return
     from convlens.tasks.zoo import zoo as task
@@ -30,13 +31,13 @@ def zoo(context: typer.Context, json: JsonOption = False) -> None:
     Screen(json=json, quiet=False).show(record, lambda: _print_list(record.networks))
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 def show(
-    network: Annotated[str, typer.Argument(metavar="NET", help="A network's name.")],
-    depth: Annotated[int, typer.Option(min=1, help="Levels of modules to tell apart.")] = 2,
+    network: Annotated[str, typer.Argument(metavar="NET", help="Name of a network.")],
+    depth: Annotated[int, typer.Option(min=1, help="Levels of nested modules to list.")] = 2,
     json: JsonOption = False,
 ) -> None:
-    """One network: its paper, its blocks, its published weights."""
+    """Show one network: its paper, blocks and published weights."""
     from convlens.tasks.inspect import inspect
     from convlens.tasks.zoo import catalogue_line
 

@@ -21,7 +21,7 @@ from convlens.pipeline.precision import settled
 from convlens.pipeline.prepare import Prepared, prepare
 from convlens.pipeline.split import divided, likeness, usable_images
 from convlens.training.loop import predict_logits
-from convlens.training.recipe import Recipe
+from convlens.training.recipe import Recipe, affecting
 from convlens.transfer.prefix import ExtractedFeatures, extract_features
 
 
@@ -159,17 +159,9 @@ class SharedTraining:
 
 def _what_decides(recipe: Recipe) -> tuple[object, ...]:
     """What two recipes must have in common to share a network and its features."""
-    seed: Sequence[int] = [recipe.seed] if recipe.weights == RANDOM else []
-    own = recipe.head == "own"
-    return (
-        recipe.backbone,
-        recipe.weights,
-        recipe.freeze,
-        recipe.unfreeze,
-        recipe.size,
-        recipe.precision,
-        recipe.progressive_resizing,
-        recipe.epochs if recipe.progressive_resizing < 1 else 0,
-        own,
-        *seed,
-    )
+    indifferent = {
+        "epochs": recipe.progressive_resizing == 1,
+        "seed": recipe.weights != RANDOM,
+        "head": recipe.head != "own",
+    }
+    return tuple(None if indifferent.get(name) else getattr(recipe, name) for name in affecting("features"))

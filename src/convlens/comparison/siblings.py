@@ -20,14 +20,9 @@ from convlens.training.examples import Examples
 from convlens.training.mixing import mixed
 from convlens.training.objective import Standing
 from convlens.training.order import epoch_orders, minibatches, seeded, steps_in_epoch
-from convlens.training.recipe import Recipe
+from convlens.training.recipe import SETTINGS, Recipe, affecting_only
 from convlens.training.schedule import learning_rate
 
-_OF_EACH_HEAD = (
-    *("learning_rate", "optimizer", "schedule", "warm_up", "momentum", "nesterov", "weight_decay", "clip"),
-    *("ema", "early_stopping", "class_weights", "label_smoothing"),
-)
-"""What siblings may differ in: nothing that is read or drawn follows from these."""
 _EVALUATION_BATCH = 256
 
 
@@ -46,7 +41,7 @@ class TrainedHead(NamedTuple):
 
 def family(recipe: Recipe) -> Recipe:
     """What the recipe has in common with its siblings: two are siblings where this is equal."""
-    return recipe.model_copy(update={name: Recipe.model_fields[name].default for name in _OF_EACH_HEAD})
+    return recipe.model_copy(update={name: SETTINGS[name].default for name in affecting_only("head")})
 
 
 def fit_siblings(

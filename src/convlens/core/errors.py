@@ -3,11 +3,13 @@
 ConvlensError
 ├── UsageError        2   the request itself is wrong: an unknown name, a value out of range
 ├── DataError         3   the images, labels or weights cannot be used
+│   └── DivergedError 3   training came to values that are not finite numbers; `files` names the images
 ├── MachineError      4   this machine lacks something: disk, memory, an extra package
 ├── NetworkError      5   a server could not be reached or answered wrongly
 └── IntegrityError    6   refused: a hash differs, or the content is unsafe to open
 
-Every message states what was wrong, the value received, what is accepted, and the next step.
+All of them are public names, such as `convlens.DataError`. Every message states what was wrong, the value received,
+what is accepted, and the next step.
 """
 
 import copy
@@ -52,7 +54,7 @@ class DataError(ConvlensError):
 
 
 class DivergedError(DataError):
-    """Training came to values that are no finite numbers."""
+    """Training came to values that are not finite numbers."""
 
     def __init__(self, message: str, files: Iterable[str] = ()) -> None:
         super().__init__(message)

@@ -4,6 +4,6 @@ from convlens.gradient.backpropagate import Backpropagation as Backpropagation
 from convlens.gradient.backpropagate import backpropagate as backpropagate
 from convlens.gradient.check import GradientCheck as GradientCheck
 from convlens.gradient.check import OperatorCheck as OperatorCheck
-from convlens.gradient.check import check as check
+from convlens.gradient.check import check_gradients as check_gradients
 from convlens.gradient.tensor import chain as chain
 from convlens.gradient.tensor import gradient_tensor as gradient_tensor

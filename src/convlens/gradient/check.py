@@ -53,10 +53,10 @@ class OperatorCheck:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GradientCheck:
-    """What `check` found: every operator by itself, then the graph as a whole. All numbers are relative differences.
+    """What `check_gradients` found: every operator by itself, then the graph as a whole.
 
-    `parameters` and `inputs` compare our whole gradients with autograd's; `finite_differences` compares the derivative
-    along one direction through all of them.
+    All numbers are relative differences. `parameters` and `inputs` compare our whole gradients with autograd's;
+    `finite_differences` compares the derivative along one direction through all of them.
     """
 
     operators: tuple[OperatorCheck, ...]
@@ -85,7 +85,7 @@ class GradientCheck:
         return "\n".join([*lines, *(str(one) for one in self.differing)])
 
 
-def check(graph: Graph, inputs: Tensor | Sequence[Tensor]) -> GradientCheck:
+def check_gradients(graph: Graph, inputs: Tensor | Sequence[Tensor]) -> GradientCheck:
     """A comparison of our gradients with autograd's and with finite differences, in double precision.
 
     Each operator is tried at the values that it meets in this graph, a thousandth of noise added, because at a tie or

@@ -9,7 +9,7 @@ from convlens.backbones.external import adopt
 from convlens.backbones.resolve import weights_named
 from convlens.core.errors import DataError, UsageError, unknown_name
 from convlens.core.target import TargetKind
-from convlens.training.recipe import Recipe
+from convlens.training.recipe import SETTINGS, Recipe, with_present_names
 from convlens.transfer.device import resolve_device
 from convlens.transfer.precision import known_precision
 from convlens.zoo import card
@@ -17,32 +17,50 @@ from convlens.zoo import card
 _LIMIT = 1.0
 
 
+def resolved_recipe(recipe: Recipe | str | Path | None, **changes: object) -> Recipe:
+    """The recipe that `train` uses: the default one, a record, or one in a TOML file, with changes.
+
+    The default one has the weights, input size, number format and device that fit the network and the machine.
+    """
+    if recipe is not None:
+        return changed_recipe(recipe, **changes)
+    initial = {one.name: one.initial for one in SETTINGS.values() if one.initial != one.default}
+    return changed_recipe(Recipe(), **{**initial, **with_present_names(changes)})
+
+
 def changed_recipe(recipe: Recipe | str | Path, **changes: object) -> Recipe:
     """The recipe, or the one in a TOML file, with other values in some fields; names are resolved as in `train`.
 
-    A backbone may be any module of one's own, which is then known by its name (see `adopt`). Another backbone brings
-    its own weights and input size unless they are given, too. Raises UsageError where there is
-    no such file or a value is out of range, DataError where the file is no recipe.
+    A module as the backbone is adopted. Another backbone brings its own weights and input size unless they are given,
+    too. Raises UsageError where there is no such file or a value is out of range, DataError where the file is not a
+    recipe.
     """
-    if isinstance(module := changes.get("backbone"), nn.Module):
-        size = changes.get("size")
-        changes["backbone"] = adopt(module, size=None if size is None else int(str(size)))
+    changes = with_present_names(changes)
     if unknown := sorted(changes.keys() - Recipe.model_fields.keys()):
         raise unknown_name("field of the recipe", unknown[0], Recipe.model_fields)
     base = recipe if isinstance(recipe, Recipe) else read_recipe(Path(recipe).expanduser())
+    if isinstance(backbone := changes.get("backbone"), nn.Module):
+        size = changes.get("size")
+        changes["backbone"] = adopt(backbone, size=size if isinstance(size, int) else None)
     if "backbone" in changes and changes["backbone"] != base.backbone:
         changes = {"weights": None, "size": None, **changes}
+    return Recipe.of(**{**base.model_dump(), **_resolved(base, changes)})
+
+
+def _resolved(base: Recipe, changes: dict[str, object]) -> dict[str, object]:
+    """The changes with names as the recipe stores them, and with what is to be derived."""
     backbone = str(changes.get("backbone", base.backbone))
-    if "weights" in changes:
-        weights = changes["weights"]
-        changes["weights"] = weights_named(backbone, None if weights is None else str(weights))
-    if "size" in changes and changes["size"] is None:
-        changes["size"] = card(backbone).preprocessing.size
-    changes["device"] = resolve_device(str(changes.get("device", base.device)))
+    found = {name: str(value) if isinstance(value, Path) else value for name, value in changes.items()}
+    if "weights" in found:
+        weights = found["weights"]
+        found["weights"] = weights_named(backbone, None if weights is None else str(weights))
+    if "size" in found and found["size"] is None:
+        found["size"] = card(backbone).preprocessing.size
+    found["device"] = resolve_device(str(found.get("device", base.device)))
     for name in ("precision", "training_precision"):
-        if name in changes:
-            changes[name] = known_precision(str(changes[name]))
-    return Recipe.of(**{**base.model_dump(), **changes})
+        if name in found:
+            found[name] = known_precision(str(found[name]))
+    return found
 
 
 def suited_to(recipe: Recipe, kind: TargetKind) -> Recipe:

@@ -5,9 +5,10 @@ import platform
 import shlex
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Unpack
 
 import torch
 
@@ -26,18 +27,17 @@ from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.records import now
 from convlens.core.run import Versions
 from convlens.data.scan import scan
+from convlens.pipeline.changes import RecipeChanges
 from convlens.pipeline.resolve import changed_recipe
 from convlens.pipeline.split import layout_of, with_whole_paths
 from convlens.pipeline.validate import refuse_contradictions, refuse_incomparable
 from convlens.report.compare import write_comparison
 from convlens.runs.run_directory import unused_run_name
-from convlens.training.recipe import Recipe
+from convlens.training.recipe import DATA, SETTINGS, Recipe, with_present_names
+from convlens.training.setting import flag
 
 COMPARISONS_FOLDER = Path("comparisons")
 _BASE = "base"
-_OPTIONS = ("backbone", "weights", "freeze", "size", "epochs", "learning_rate", "precision", "seed")
-_DIVISION = ("val_fraction", "labels", "nested", "group_by", "split")
-"""Options that stand in a command only where they say something."""
 ALL_TRICKS = tuple(TRICKS)
 DEFAULT_TRICKS = ("momentum", "adam", "cosine", "weight-decay", "dropout", "label-smoothing", "mixup", "ema")
 
@@ -56,7 +56,7 @@ def compare(
     out: str | Path | None = None,
     progress: Progress = silent,
     say: Say = unsaid,
-    **changes: object,
+    **changes: Unpack[RecipeChanges],
 ) -> Comparison:
     """The comparison of a base recipe with each trick added to it, with all of them together, and with other backbones.
 
@@ -140,12 +140,12 @@ def compare(
     return record
 
 
-def _base(recipe: Recipe | str | Path | None, changes: dict[str, object]) -> Recipe:
+def _base(recipe: Recipe | str | Path | None, changes: Mapping[str, object]) -> Recipe:
     if recipe is not None:
         base = changed_recipe(recipe, **changes)
     else:
-        named = {"backbone": "house", "weights": None, "size": None, "precision": "auto"}
-        base = changed_recipe(Recipe.of(**PLAIN), **{**named, **changes})
+        derived = {one.name: one.initial for one in SETTINGS.values() if one.common and one.initial != one.default}
+        base = changed_recipe(Recipe.of(**PLAIN), **{**derived, **with_present_names(changes)})
     refuse_contradictions(base)
     return with_whole_paths(base)
 
@@ -212,9 +212,9 @@ def _command(
     words += ["--backbones", ",".join(backbones)] if backbones else []
     plain = Recipe.of(**PLAIN).model_dump()
     for name, value in base.model_dump().items():
-        if name in _OPTIONS or (name in _DIVISION and value != plain[name]):
-            option = f"--{name.replace('_', '-')}"
-            words += [option] if value is True else [option, str(value)]
+        common, states = SETTINGS[name].common, SETTINGS[name].panel != DATA or value != plain[name]
+        if common and states:
+            words += [flag(name)] if value is True else [flag(name), str(value)]
         elif value != plain[name]:
             words += ["--set", f"{name}={value}"]
     return shlex.join(words)

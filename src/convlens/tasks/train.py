@@ -3,12 +3,9 @@
 import contextlib
 import dataclasses
 from pathlib import Path
+from typing import Unpack
 
-from torch import nn
-
-from convlens.backbones.external import adopt
 from convlens.backbones.rehearse import rehearse
-from convlens.backbones.resolve import weights_named
 from convlens.core.errors import DataError, MachineError
 from convlens.core.files import cache_folder
 from convlens.core.progress import Progress, Say, silent, unsaid
@@ -17,11 +14,12 @@ from convlens.core.stopping import resumable
 from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
 from convlens.pipeline.augmented_copies import with_views
+from convlens.pipeline.changes import RecipeChanges
 from convlens.pipeline.fit import Fitting, fitted, judged
 from convlens.pipeline.notices import Warnings, say_found, say_loss, say_start, warn_of_data, warn_of_random_weights
 from convlens.pipeline.precision import settled
 from convlens.pipeline.prepare import Prepared, freeze_outcome, prepare
-from convlens.pipeline.resolve import changed_recipe, suited_to
+from convlens.pipeline.resolve import resolved_recipe, suited_to
 from convlens.pipeline.split import divided, layout_of, likeness, usable_images, with_whole_paths
 from convlens.pipeline.validate import (
     refuse_contradictions,
@@ -37,47 +35,30 @@ from convlens.runs.writer import RunResult, write_run_folder
 from convlens.training.processes import Processes, joined
 from convlens.training.recipe import Recipe
 from convlens.transfer.device import resolve_device
-from convlens.transfer.precision import known_precision
 from convlens.transfer.prefix import ExtractedFeatures, extract_features
-from convlens.zoo import card
 
 CHECKPOINT_MINUTES = 5.0
 
 
 def train(
     folder: str | Path,
+    recipe: Recipe | str | Path | None = None,
     *,
-    backbone: str | nn.Module = "house",
-    weights: str | Path | None = None,
-    freeze: str = "backbone",
-    size: int | None = None,
-    epochs: int = 20,
-    batch_size: int = 32,
-    learning_rate: float = 0.01,
-    augment: bool = True,
-    val_fraction: float = 0.2,
-    precision: str = "auto",
-    training_precision: str = "auto",
-    device: str = "auto",
-    seed: int = 0,
     out: str | Path | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     progress: Progress = silent,
     say: Say = unsaid,
-    **more: float | bool | str,
+    **changes: Unpack[RecipeChanges],
 ) -> RunRecord:
     """The record of a run: a network trained on a folder of images, by transfer learning or from scratch.
 
     `folder` holds one folder of images per class, or train/ and val/ (and test/) holding them, or is a zip or tar
-    file of such; it is never written to. With `labels`, a CSV file, images may have a class, several labels each, or
-    numbers (see data.label_columns.kind_of); the loss is the one that fits. `backbone` is a name of the zoo,
-    "timm:NAME", or any module of one's own, which is copied (see `adopt`). `weights` is "package" (those that travel
-    with the house network, its default), "random" (default of the others), a published set ("imagenet"), "pretrained"
-    (what timm downloads for "timm:NAME"), or a file. `freeze` is "backbone", "conv", a module's path, or "none" (see
-    transfer.freeze.freeze_plan). `device` is "cpu", "cuda", or "auto": a GPU where there is one. The frozen part runs
-    once per image; its features are kept and reused. `more` are other fields of training.recipe.Recipe: momentum,
-    warm_up, label_smoothing, ema, mixup, labels, learn, group_by, split and so on. `out` is the run folder to be made,
-    by default one under runs/. `say` is told warnings and what is wrong with the images.
+    file of such; it is never written to. `recipe` is a record or a TOML file, such as a run's recipe.toml; None for the
+    default one, with the weights, input size, number format and device that fit the network and the machine. `changes`
+    override its fields, which docs/options.md lists: epochs=5, backbone="resnet18", weights="imagenet", freeze="none"
+    and so on. The backbone may also be any module of one's own, which is copied (see `adopt`). The frozen part runs
+    once per image; its features are kept and reused. `out` is the run folder to create, by default one under runs/.
+    `say` receives warnings and what is wrong with the images.
 
     A checkpoint is written every `checkpoint_minutes` and, with freeze "none", after every epoch. The same call with
     the same `out`, or `resume`, goes on from the newest one, to the same weights bit for bit. Where `torchrun` started
@@ -85,43 +66,10 @@ def train(
 
     Raises UsageError for wrong arguments, DataError for unusable images or weights, MachineError for a full disk.
     """
-    device = resolve_device(device)
-    if isinstance(backbone, nn.Module):
-        backbone = adopt(backbone, size=size)
-    recipe = Recipe.of(
-        backbone=backbone,
-        weights=weights_named(backbone, weights),
-        freeze=freeze,
-        size=card(backbone).preprocessing.size if size is None else size,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        augment=augment,
-        val_fraction=val_fraction,
-        precision=known_precision(precision),
-        training_precision=known_precision(training_precision),
-        device=device,
-        seed=seed,
-        **more,
-    )
-    return train_by_recipe(folder, recipe, out=out, checkpoint_minutes=checkpoint_minutes, progress=progress, say=say)
-
-
-def train_by_recipe(
-    folder: str | Path,
-    recipe: Recipe | str | Path,
-    *,
-    out: str | Path | None = None,
-    checkpoint_minutes: float = CHECKPOINT_MINUTES,
-    progress: Progress = silent,
-    say: Say = unsaid,
-    **changes: object,
-) -> RunRecord:
-    """As `train`, but by a recipe: a record, or a TOML file such as a run's recipe.toml; `changes` go before it."""
-    recipe = with_whole_paths(changed_recipe(recipe, **changes))
-    refuse_contradictions(recipe)
-    refuse_unfit_for_features(recipe)
-    return _run(folder, recipe, out, checkpoint_minutes, progress, say)
+    resolved = with_whole_paths(resolved_recipe(recipe, **changes))
+    refuse_contradictions(resolved)
+    refuse_unfit_for_features(resolved)
+    return _run(folder, resolved, out, checkpoint_minutes, progress, say)
 
 
 def resume(

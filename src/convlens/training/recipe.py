@@ -1,18 +1,24 @@
 """The recipe: everything that changes the outcome of a run."""
 
 import tomllib
+from collections.abc import Mapping
 from typing import Literal, Self
 
 import tomli_w
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from convlens.core.bundle import HeadForm
 from convlens.core.errors import UsageError
 from convlens.core.records import Record, former_names
+from convlens.training.setting import Effect, Panel, flag, setting, settings_of
 
 LEAST_SIZE, MOST_SIZE = 16, 2048
 """Of the network's input, in pixels a side."""
-
+NETWORK: Panel = "Network"
+OPTIMIZATION: Panel = "Optimization"
+AUGMENTATION: Panel = "Augmentation and regularization"
+DATA: Panel = "Labels and splits"
+MACHINE: Panel = "Machine"
 
 FORMER_NAMES = {
     "reopen": "unfreeze",
@@ -26,86 +32,306 @@ FORMER_NAMES = {
 
 
 class Recipe(Record):
-    """A frozen record; two runs with equal recipes on equal images and weights give equal results."""
+    """A frozen record; two runs with equal recipes on equal images and weights give equal results.
+
+    Each field is written once, here: the options of `convlens train` and `convlens compare`, the comments of a
+    recipe.toml, the JSON schema and docs/options.md are derived from it (see `setting`).
+    """
 
     model_config = ConfigDict(allow_inf_nan=False)
     _former = former_names(**FORMER_NAMES)
 
-    backbone: str = "house"
-    weights: str = "package"
-    freeze: str = "backbone"
-    unfreeze: int = Field(default=0, ge=0, le=100_000)
-    """The last blocks before the head that are trained, too, where `freeze` is "backbone"."""
-    backbone_lr: float = Field(default=0.1, ge=0, le=100)
-    """Learning rate of pretrained layers that are trained, as a part of the new head's."""
-    layer_decay: float = Field(default=0.0, ge=0, le=1)
-    """In place of `backbone_lr`: one such factor for every block between a layer and the head. 0 for no."""
-    head_epochs: int = Field(default=0, ge=0, le=100_000)
-    """Epochs in which the new head is trained alone, before all others."""
-    head: Literal["linear", "hidden", "own", "ridge", "logistic"] = "linear"
-    head_width: int = Field(default=256, ge=1, le=65_536)
-    """Units of the hidden layer."""
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Of what the head's last layer reads."""
-    batch_norm: bool = False
-    """In the head: of its hidden layer, or else of what its linear layer reads."""
-    size: int = Field(default=64, ge=LEAST_SIZE, le=MOST_SIZE)
-    epochs: int = Field(default=20, ge=1, le=100_000)
-    batch_size: int = Field(default=32, ge=1, le=65_536)
-    learning_rate: float = Field(default=0.01, gt=0, le=1000)
-    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
-    schedule: Literal["cosine", "step", "constant"] = "cosine"
-    warm_up: float = Field(default=0.0, ge=0, le=100_000)
-    """Epochs in which the learning rate rises from 0, before the schedule begins."""
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    nesterov: bool = False
-    weight_decay: float = Field(default=1e-4, ge=0, le=1000)
-    """Of matrices and filters; biases and normalization parameters do not decay."""
-    clip: float = Field(default=0.0, ge=0, le=1e6)
-    """The most that the gradient's norm may be; a longer one is shortened. 0 for no limit."""
-    ema: float = Field(default=0.0, ge=0, lt=1)
-    """Decay of the average of the weights, which is judged and kept then; 0 to keep the last weights."""
-    early_stopping: int = Field(default=0, ge=0, le=100_000)
-    """Epochs without a lower validation loss that end the training, with the weights of the best one. 0 for no."""
-    class_weights: bool = False
-    """Whether a rare class counts as much as a frequent one."""
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    mixup: float = Field(default=0.0, ge=0, le=1000)
-    cutmix: float = Field(default=0.0, ge=0, le=1000)
-    augmented_copies: int = Field(default=0, ge=0, le=64)
-    """Augmented views of each training image whose features are kept, too, where a part of the network is frozen."""
-    augment: bool = True
-    """Fresh random crops, flips and colors every epoch; used where no part of the network is frozen."""
-    progressive_resizing: float = Field(default=1.0, ge=0.25, le=1)
-    """The part of its side at which a training image begins; it grows to the whole over the epochs. 1 to not grow."""
-    crop_area: float = Field(default=0.35, gt=0, le=1)
-    """The least part of an image's area that a random crop keeps."""
-    color: float = Field(default=0.2, ge=0, lt=1)
-    """The most by which brightness, contrast and saturation are changed."""
-    erasing: float = Field(default=0.0, ge=0, le=1)
-    """The probability that a rectangle of an image is erased."""
-    val_fraction: float = Field(default=0.2, gt=0, lt=1)
-    """Part of each class that is judged, where the folder has no val/."""
-    labels: str = ""
-    """A CSV file that says the label of each image; "" where folders say it."""
-    learn: Literal["auto", "class", "labels", "numbers"] = "auto"
-    """What the columns of `labels` hold; "auto" to find out."""
-    label_columns: str = ""
-    """The columns of `labels` that are learned, with commas between them; "" to find out."""
-    nested: bool = False
-    """Whether every folder that holds images is a class, named by its path."""
-    group_by: str = ""
-    """A column of `labels`, or a regular expression on file names: images of one group stand on one side."""
-    split: str = ""
-    """A split.csv whose sides are taken."""
-    fold: str = Field(default="", pattern=r"^(\d{1,6}/\d{1,6})?$")
-    """Which of how many folds is judged ("2/5"), in place of `val_fraction`."""
-    precision: Literal["auto", "fp32", "bf16"] = "fp32"
-    """Number format of the frozen part and of predictions; "auto" is settled before the work begins."""
-    training_precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Number format of the convolutions that are trained; "auto" is `precision`, unless that is "auto", too."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    seed: int = Field(default=0, ge=0, lt=2**63)
+    backbone: str = setting(
+        "house",
+        "The network: a name from `convlens zoo`, such as house or resnet18, or timm:NAME.",
+        NETWORK,
+        "features",
+        "examples",
+        metavar="NET",
+        common=True,
+    )
+    weights: str = setting(
+        "package",
+        "Pretrained weights: a published set (imagenet), pretrained (for timm:NAME), package (those that come with "
+        "the house network), random, or a .safetensors or .pth file. Default: package where there are some, else "
+        "random.",
+        NETWORK,
+        "features",
+        "examples",
+        metavar="SET|FILE",
+        initial=None,
+        common=True,
+    )
+    freeze: str = setting(
+        "backbone",
+        "Layers to keep fixed: backbone (all but a new last layer), conv (the convolutional layers), a module's name "
+        "(everything up to and including it), or none.",
+        NETWORK,
+        "features",
+        "examples",
+        metavar="PLAN",
+        common=True,
+    )
+    unfreeze: int = setting(
+        0,
+        "With `freeze=backbone`: number of blocks before the head to train as well.",
+        NETWORK,
+        "features",
+        "examples",
+        ge=0,
+        le=100_000,
+    )
+    head: Literal["linear", "hidden", "own", "ridge", "logistic"] = setting(
+        "linear",
+        "New last layers: linear, hidden (one more hidden layer), own (the network's own fully connected layers, "
+        "retrained), ridge or logistic (a linear layer solved for directly).",
+        NETWORK,
+        "features",
+        "examples",
+        metavar="HEAD",
+    )
+    head_width: int = setting(
+        256, "Units of the hidden layer, with `head=hidden`.", NETWORK, "examples", ge=1, le=65_536
+    )
+    batch_norm: bool = setting(False, "Use batch normalization in the head.", NETWORK, "examples")
+    size: int = setting(
+        64,
+        "Side of the network's input in pixels. Default: the network's own.",
+        NETWORK,
+        "features",
+        "examples",
+        metavar="PIXELS",
+        initial=None,
+        common=True,
+        ge=LEAST_SIZE,
+        le=MOST_SIZE,
+    )
+    epochs: int = setting(
+        20,
+        "Number of passes over the training images.",
+        OPTIMIZATION,
+        "features",  # of progressive resizing, which follows from it
+        "examples",
+        common=True,
+        ge=1,
+        le=100_000,
+    )
+    batch_size: int = setting(32, "Images per step.", OPTIMIZATION, "examples", ge=1, le=65_536)
+    learning_rate: float = setting(
+        0.01, "Peak learning rate.", OPTIMIZATION, "head", metavar="LR", common=True, gt=0, le=1000
+    )
+    optimizer: Literal["sgd", "adam", "adamw"] = setting("sgd", "Optimization algorithm.", OPTIMIZATION, "head")
+    schedule: Literal["cosine", "step", "constant"] = setting(
+        "cosine",
+        "Learning-rate schedule: cosine (decay to 0), step (divide by ten, twice) or constant.",
+        OPTIMIZATION,
+        "head",
+    )
+    warm_up: float = setting(
+        0.0,
+        "Epochs over which the learning rate rises linearly from 0.",
+        OPTIMIZATION,
+        "head",
+        metavar="EPOCHS",
+        ge=0,
+        le=100_000,
+    )
+    momentum: float = setting(0.9, "Momentum of SGD.", OPTIMIZATION, "head", ge=0, lt=1)
+    nesterov: bool = setting(False, "Use Nesterov momentum.", OPTIMIZATION, "head")
+    backbone_lr: float = setting(
+        0.1,
+        "Learning rate of pretrained layers that are trained, relative to the head's.",
+        OPTIMIZATION,
+        "examples",
+        metavar="FACTOR",
+        ge=0,
+        le=100,
+    )
+    layer_decay: float = setting(
+        0.0,
+        "Multiply the learning rate by this factor for every block below the head, instead of `backbone_lr` (0: off).",
+        OPTIMIZATION,
+        "examples",
+        metavar="FACTOR",
+        ge=0,
+        le=1,
+    )
+    head_epochs: int = setting(
+        0,
+        "Epochs that train only the new head before all other layers join.",
+        OPTIMIZATION,
+        "examples",
+        ge=0,
+        le=100_000,
+    )
+    clip: float = setting(
+        0.0, "Clip the gradient norm to this value (0: off).", OPTIMIZATION, "head", metavar="NORM", ge=0, le=1_000_000
+    )
+    ema: float = setting(
+        0.0,
+        "Evaluate and keep an exponential moving average of the weights with this decay, such as 0.999 (0: off).",
+        OPTIMIZATION,
+        "head",
+        metavar="DECAY",
+        ge=0,
+        lt=1,
+    )
+    weight_decay: float = setting(
+        1e-4, "Weight decay; biases and normalization parameters are exempt.", AUGMENTATION, "head", ge=0, le=1000
+    )
+    dropout: float = setting(
+        0.0, "Dropout probability before the last layer.", AUGMENTATION, "examples", metavar="P", ge=0, lt=1
+    )
+    early_stopping: int = setting(
+        0,
+        "Stop after N epochs without a lower validation loss and keep the best epoch's weights (0: off).",
+        AUGMENTATION,
+        "head",
+        ge=0,
+        le=100_000,
+    )
+    class_weights: bool = setting(
+        False, "Weight the loss so that rare classes count as much as frequent ones.", AUGMENTATION, "head"
+    )
+    label_smoothing: float = setting(
+        0.0, "Fraction of each label that is spread over all classes.", AUGMENTATION, "head", ge=0, lt=1
+    )
+    mixup: float = setting(
+        0.0,
+        "Blend pairs of examples, with weights drawn from Beta(X, X) (0: off).",
+        AUGMENTATION,
+        "examples",
+        ge=0,
+        le=1000,
+    )
+    cutmix: float = setting(
+        0.0,
+        "With `freeze=none`: paste a patch of one image into another, with its area drawn from Beta(X, X) (0: off).",
+        AUGMENTATION,
+        "examples",
+        ge=0,
+        le=1000,
+    )
+    augmented_copies: int = setting(
+        0,
+        "Augmented copies of each training image to run through the frozen layers, once, and to train on as well.",
+        AUGMENTATION,
+        "examples",
+        ge=0,
+        le=64,
+    )
+    augment: bool = setting(
+        True, "With `freeze=none`: draw new random crops, flips and colors every epoch.", AUGMENTATION, "examples"
+    )
+    progressive_resizing: float = setting(
+        1.0,
+        "With `freeze=none`: start at this fraction of the image size, such as 0.5, and grow to the full size, which "
+        "trains faster (1: off).",
+        AUGMENTATION,
+        "features",
+        "examples",
+        metavar="FRACTION",
+        ge=0.25,
+        le=1,
+    )
+    crop_area: float = setting(
+        0.35,
+        "Smallest fraction of an image's area that a random crop keeps.",
+        AUGMENTATION,
+        "examples",
+        metavar="FRACTION",
+        gt=0,
+        le=1,
+    )
+    color: float = setting(
+        0.2, "Largest relative change of brightness, contrast and saturation.", AUGMENTATION, "examples", ge=0, lt=1
+    )
+    erasing: float = setting(
+        0.0, "Probability of erasing a random rectangle of an image.", AUGMENTATION, "examples", metavar="P", ge=0, le=1
+    )
+    val_fraction: float = setting(
+        0.2,
+        "Fraction of each class to hold out for validation when the folder has no val/.",
+        DATA,
+        "split",
+        metavar="FRACTION",
+        common=True,
+        gt=0,
+        lt=1,
+    )
+    labels: str = setting(
+        "",
+        "Table of labels with the columns file and label, and optionally side; or with several columns of labels or "
+        "numbers. Default: folder names.",
+        DATA,
+        "split",
+        metavar="CSV",
+        common=True,
+    )
+    learn: Literal["auto", "class", "labels", "numbers"] = setting(
+        "auto",
+        "What the table holds, which decides the loss: class, labels (several per image), numbers, or auto to "
+        "detect it.",
+        DATA,
+        "split",
+        "examples",
+        metavar="KIND",
+    )
+    label_columns: str = setting(
+        "",
+        "Columns of the table to learn. Default: all that hold labels.",
+        DATA,
+        "split",
+        "examples",
+        metavar="A,B,...",
+    )
+    nested: bool = setting(
+        False, "Treat every folder that holds images as a class, named by its path.", DATA, "split", common=True
+    )
+    group_by: str = setting(
+        "",
+        "Keep images of one group, such as the frames of a video, on the same side of the split: a column of the "
+        "table, or a regular expression on file names.",
+        DATA,
+        "split",
+        metavar="REGEX|COLUMN",
+        common=True,
+    )
+    split: str = setting("", "Take the split from a run's split.csv.", DATA, "split", metavar="FILE", common=True)
+    fold: str = setting(
+        "",
+        "Validate on fold K of N, such as 2/5, instead of `val_fraction`.",
+        DATA,
+        "split",
+        metavar="K/N",
+        pattern=r"^(\d{1,6}/\d{1,6})?$",
+    )
+    precision: Literal["auto", "fp32", "bf16"] = setting(
+        "fp32",
+        "Number format of frozen layers and predictions; auto measures which one is faster on this machine.",
+        MACHINE,
+        "features",
+        "examples",
+        initial="auto",
+        common=True,
+    )
+    training_precision: Literal["auto", "fp32", "bf16"] = setting(
+        "auto", "Number format of the layers that are trained; auto follows `precision`.", MACHINE, "examples"
+    )
+    device: Literal["cpu", "cuda"] = setting(
+        "cpu", "Device; auto is a GPU where there is one.", MACHINE, "features", "examples", initial="auto"
+    )
+    seed: int = setting(
+        0,
+        "Random seed.",
+        MACHINE,
+        "features",  # of random weights
+        "split",
+        "examples",
+        common=True,
+        ge=0,
+        lt=2**63,
+    )
 
     @classmethod
     def of(cls, **values: object) -> Self:
@@ -114,8 +340,7 @@ class Recipe(Record):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            option = "--" + str(first["loc"][0]).replace("_", "-")
-            raise UsageError(f"{option} {first['input']}: {first['msg']}.") from error
+            raise UsageError(f"{flag(str(first['loc'][0]))} {first['input']}: {first['msg']}.") from error
 
     @property
     def head_form(self) -> HeadForm:
@@ -130,10 +355,34 @@ class Recipe(Record):
         return {first_names.get(name, name): value for name, value in self.model_dump().items()}
 
     def to_toml(self) -> str:
-        """The recipe as TOML."""
-        return tomli_w.dumps(self.model_dump())
+        """The recipe as TOML, each field below a comment that explains it."""
+        return "\n".join(
+            f"# {SETTINGS[name].help}\n{tomli_w.dumps({name: value})}" for name, value in self.model_dump().items()
+        )
 
     @classmethod
     def from_toml(cls, text: str) -> Self:
         """The recipe that TOML text holds."""
         return cls.of(**tomllib.loads(text))
+
+
+SETTINGS = settings_of(Recipe.model_fields)
+"""What the fields say of themselves, by name, in the order in which they are shown."""
+
+
+def affecting(*effects: Effect) -> list[str]:
+    """Names of the fields that have one of these effects."""
+    return [name for name, one in SETTINGS.items() if one.affects & set(effects)]
+
+
+def affecting_only(effect: Effect) -> list[str]:
+    """Names of the fields that have this effect and no other."""
+    return [name for name, one in SETTINGS.items() if one.affects == {effect}]
+
+
+def with_present_names(values: Mapping[str, object]) -> dict[str, object]:
+    """Values by the names that fields have now. Raises UsageError where one is given by both of its names."""
+    for former, name in FORMER_NAMES.items():
+        if former in values and name in values:
+            raise UsageError(f"{flag(former)} is the former name of {flag(name)}; give {flag(name)} alone.")
+    return {FORMER_NAMES.get(name, name): value for name, value in values.items()}

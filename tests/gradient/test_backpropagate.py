@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convlens.core.errors import UsageError
-from convlens.gradient import backpropagate, check
+from convlens.gradient import backpropagate, check_gradients
 from convlens.graph.capture import capture
 from convlens.graph.cost import cost
 from convlens.graph.graph import Graph, Node, Ref
@@ -308,7 +308,7 @@ def test_a_backward_of_its_own_is_refused_by_name_and_all_else_goes_on(words: st
     assert not cost(graph).unsupported
     if frozen and words == "a hook on a tensor":  # torch lets nobody hook what has no gradient
         return
-    for differentiate in (backpropagate, check):
+    for differentiate in (backpropagate, check_gradients):
         with pytest.raises(UsageError, match=rf"cannot differentiate: {words} in the outermost module"):
             differentiate(graph, x)
 
@@ -355,7 +355,7 @@ def test_complex_numbers_are_refused_by_name(name: str) -> None:
     x = torch.randn(2, 2, 2)
     graph = capture(COMPLEX[name], x)
     run(graph, x)
-    for differentiate in (backpropagate, check):
+    for differentiate in (backpropagate, check_gradients):
         with pytest.raises(UsageError, match="computes with complex numbers, and our rules are for real ones"):
             differentiate(graph, x)
     with pytest.raises(UsageError, match="complex numbers"):

@@ -52,7 +52,7 @@ def test_a_size_below_the_least_is_refused() -> None:
     assert inspect("densenet121", size=29).input_shape == ["batch", 3, 29, 29]
     with pytest.raises(UsageError, match="size=28: the input of densenet121 needs a side of at least 29"):
         inspect("densenet121", size=28)
-    with pytest.raises(UsageError, match="--size 0: the input of resnet18 needs a side of at least 1"):
+    with pytest.raises(UsageError, match="size=0: the input of resnet18 needs a side of at least 1"):
         inspect("resnet18", size=0)
 
 

@@ -36,7 +36,7 @@ def test_unfrozen_blocks_are_trained_and_the_others_are_not() -> None:
     assert {name.split(".")[0] for name in trained} == {"layer4", "fc"}
     with pytest.raises(UsageError, match=r"unfreeze=9 leaves nothing frozen: this network has 9 blocks .* layer4\.1"):
         freeze_plan(module, graph, "backbone", "fc", unfreeze=9)
-    with pytest.raises(UsageError, match="goes with --freeze backbone, not with --freeze layer2"):
+    with pytest.raises(UsageError, match="goes with freeze='backbone', not with freeze='layer2'"):
         freeze_plan(module, graph, "layer2", "fc", unfreeze=1)
 
 

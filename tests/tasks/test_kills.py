@@ -21,7 +21,7 @@ from tests.images import draw_images
 from tests.runs.whole import RUN_FILES
 
 KILLS = 20
-MOMENTS = 0.2
+MOMENTS = 0.1
 """Seconds after a new checkpoint, at most: the time of a few steps, an evaluation and a checkpoint."""
 
 
@@ -48,7 +48,7 @@ def trained(folder: Path, out: Path, cache: Path) -> None:
         backbone=network(),
         freeze="none",
         size=24,
-        epochs=100,
+        epochs=200,
         batch_size=8,
         precision="fp32",
         nesterov=True,

@@ -45,9 +45,9 @@ def main() -> None:
         "machine": record.versions.machine,
         "versions": {"convlens": record.versions.convlens, "torch": record.versions.torch},
         "top1_percent": {f"at {size} pixels": percent(one.accuracy) for size, one in judged.items()},
-        "top5_percent": percent(whole.top5_accuracy),
+        "top5_percent": percent(whole.evaluation.top5_accuracy),
         "curve": [{name: round(line[name], 4) for name in CURVE} for line in lines],
-        "top1_percent_by_class": {one.name: percent(one.accuracy) for one in whole.per_class},
+        "top1_percent_by_class": {one.name: percent(one.recall) for one in whole.evaluation.per_class},
     }
     (WEIGHTS / "house.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
     print(f"{weights.stat().st_size} bytes, {card['top1_percent']}")

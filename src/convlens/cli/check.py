@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.division import LabelColumnsOption, LearnOption, NestedOption
+from convlens.cli.division import FormerTaskOption, LabelColumnsOption, NestedOption, TaskOption
 from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
 from convlens.cli.streams import echo
 from convlens.core.errors import DataError, UsageError
@@ -25,7 +25,8 @@ def check(
     labels: Annotated[
         Path | None, typer.Option(metavar="CSV", help="A table of labels: columns file, label, perhaps side.")
     ] = None,
-    learn: LearnOption = "auto",
+    task: TaskOption = "auto",
+    learn: FormerTaskOption = "",
     label_columns: LabelColumnsOption = "",
     nested: NestedOption = False,
     max_bad: Annotated[str, typer.Option(metavar="PART", help="Exit 3 when more files cannot be used.")] = "5%",
@@ -46,7 +47,7 @@ def check(
         folder,
         labels=labels,
         nested=nested,
-        learn=learn,
+        task=learn or task,
         label_columns=label_columns,
         most_bad=_part(max_bad),
         html=html,

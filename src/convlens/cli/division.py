@@ -9,14 +9,17 @@ DIVISION = "Classes, and who is judged"
 NestedOption = Annotated[
     bool, typer.Option(help="Every folder that holds images is a class.", rich_help_panel=DIVISION)
 ]
-LearnOption = Annotated[
+TaskOption = Annotated[
     str,
     typer.Option(
-        help="What the table holds: class, labels (several per image), numbers, or auto to find out. It decides "
-        "the loss.",
+        "--task",
+        help="What the table holds: classification (one class per image), multilabel (several labels), regression "
+        "(numbers), or auto to find out. It decides the loss.",
         rich_help_panel=DIVISION,
     ),
 ]
+FormerTaskOption = Annotated[str, typer.Option("--learn", hidden=True)]
+"""What `--task` was called in convlens 0.1.0."""
 LabelColumnsOption = Annotated[
     str, typer.Option(metavar="A,B,...", help="The columns of the table that are learned.", rich_help_panel=DIVISION)
 ]

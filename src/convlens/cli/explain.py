@@ -13,7 +13,10 @@ def explain(
     network: Annotated[str, typer.Argument(metavar="NET|RUN", help="A network's name, or a run folder.")],
     image: Annotated[Path | None, typer.Argument(metavar="[IMAGE]", help="An image; default: a drawn one.")] = None,
     target: Annotated[
-        str | None, typer.Option(metavar="CLASS", help="Whose score is differentiated; default: the most likely class.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The class, label or number that is differentiated; default: the most likely one."
+        ),
     ] = None,
     weights: Annotated[
         str | None, typer.Option(metavar="SET|FILE", help="Published weights (imagenet, cifar10) or a file.")
@@ -49,7 +52,8 @@ def explain(
             f"{explanation.check.compared} parameters"
         )
         for guess in explanation.guesses[:3]:
-            echo(f"  {guess.probability:6.1%}  {guess.name}")
+            value = f"{guess.number:.6g}" if guess.probability is None else f"{guess.probability:6.1%}"
+            echo(f"  {value}  {guess.name}")
         for note in explanation.notes:
             echo(note)
         echo(f"Page {path} ({path.stat().st_size / 1e6:.1f} MB)")

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from convlens.cli.division import DIVISION, GroupOption, LabelColumnsOption, LearnOption, NestedOption, SplitOption
+from convlens.cli.division import (
+    DIVISION,
+    FormerTaskOption,
+    GroupOption,
+    LabelColumnsOption,
+    NestedOption,
+    SplitOption,
+    TaskOption,
+)
 from convlens.cli.outcome import outcome_lines
 from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.cli.streams import echo
@@ -212,7 +220,8 @@ def train(
             rich_help_panel=DIVISION,
         ),
     ] = "",
-    learn: LearnOption = "auto",
+    task: TaskOption = "auto",
+    learn: FormerTaskOption = "",
     label_columns: LabelColumnsOption = "",
     nested: NestedOption = False,
     group_by: GroupOption = "",
@@ -241,7 +250,7 @@ def train(
     quiet: QuietOption = False,
 ) -> None:
     """Train a network on a folder of images: transfer learning, or from scratch (--freeze none --weights random)."""
-    from convlens.tasks import train as task
+    from convlens.tasks import train as tasks
 
     screen = Screen(json=json, quiet=quiet)
     common: dict[str, Any] = {
@@ -251,12 +260,13 @@ def train(
     }
     if resume is not None:
         _refuse_options_beside_resume(context)
-        record = task.resume(resume, **common)
+        record = tasks.resume(resume, **common)
     elif recipe is not None:
         given = {name: value for name, value in _recipe_options(context).items() if _is_given(context, name)}
-        record = task.train_by_recipe(_given(folder, context), recipe, out=out, **common, **given)
+        given |= {"task": learn} if learn else {}
+        record = tasks.train_by_recipe(_given(folder, context), recipe, out=out, **common, **given)
     else:
-        record = task.train(_given(folder, context), out=out, **common, **_recipe_options(context))
+        record = tasks.train(_given(folder, context), out=out, **common, **_recipe_options(context))
     if is_first_process():
         screen.show(record, lambda: print_run(record))
 
@@ -269,7 +279,9 @@ def _given(folder: str | None, context: typer.Context) -> str:
 
 def _recipe_options(context: typer.Context) -> dict[str, Any]:
     """The options that are fields of the recipe."""
-    return {name: value for name, value in context.params.items() if name not in _NOT_OF_THE_RECIPE}
+    found = {name: value for name, value in context.params.items() if name not in _NOT_OF_THE_RECIPE}
+    learn = found.pop("learn")
+    return {**found, "task": learn} if learn else found
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

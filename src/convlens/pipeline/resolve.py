@@ -5,13 +5,12 @@ from pathlib import Path
 
 from convlens.backbones.resolve import weights_named
 from convlens.core.errors import DataError, UsageError, unknown_name
-from convlens.core.target import TargetKind
+from convlens.core.task import TaskName
 from convlens.training.recipe import Recipe
+from convlens.training.tasks import TASKS
 from convlens.transfer.device import resolve_device
 from convlens.transfer.precision import known_precision
 from convlens.zoo import card
-
-_LIMIT = 1.0
 
 
 def changed_recipe(recipe: Recipe | str | Path, **changes: object) -> Recipe:
@@ -38,13 +37,13 @@ def changed_recipe(recipe: Recipe | str | Path, **changes: object) -> Recipe:
     return Recipe.of(**{**base.model_dump(), **changes})
 
 
-def suited_to(recipe: Recipe, kind: TargetKind) -> Recipe:
+def suited_to(recipe: Recipe, task: TaskName) -> Recipe:
     """The recipe with what numbers need: a limit on the gradient's norm, of 1, where it has none.
 
     Cross-entropies have bounded gradients; those of a squared error grow with it, and on the features of a usual
     network (512 values around 1) steps of 0.01 with momentum then lead ever farther away.
     """
-    return recipe.model_copy(update={"clip": _LIMIT}) if kind == "numbers" and not recipe.clip else recipe
+    return recipe if recipe.clip else recipe.model_copy(update={"clip": TASKS[task].least_clip})
 
 
 def read_recipe(path: Path) -> Recipe:

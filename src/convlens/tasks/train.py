@@ -75,7 +75,7 @@ def train(
     (what timm downloads for "timm:NAME"), or a file. `freeze` is "backbone", "conv", a module's path, or "none" (see
     transfer.freeze.freeze_plan). `device` is "cpu", "cuda", or "auto": a GPU where there is one. The frozen part runs
     once per image; its features are kept and reused. `more` are other fields of training.recipe.Recipe: momentum,
-    warm_up, label_smoothing, ema, mixup, labels, learn, group_by, split and so on. `out` is the run folder to be made,
+    warm_up, label_smoothing, ema, mixup, labels, task, group_by, split and so on. `out` is the run folder to be made,
     by default one under runs/. `say` is told warnings and what is wrong with the images.
 
     A checkpoint is written every `checkpoint_minutes` and, with freeze "none", after every epoch. The same call with
@@ -184,7 +184,7 @@ def _trained(
         recipe = processes.broadcast(lambda: _settled(recipe, prepared, manifest, directory))
     with processes.main_process_first():
         prepared, features, manifest = _made_ready(recipe, prepared, manifest, stopwatch, progress, say, warnings)
-    recipe = suited_to(recipe, manifest.target)
+    recipe = suited_to(recipe, manifest.task)
     fitting = Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe, processes=processes)
     with stopwatch("fit"):
         model, history = fitted(fitting, directory, checkpoint_seconds, progress, say)
@@ -194,7 +194,7 @@ def _trained(
     return RunResult(
         recipe=recipe,
         manifest=manifest,
-        target=fitting.target,
+        task=fitting.task,
         module=prepared.module,
         preprocessing=prepared.preprocessing,
         weights=prepared.weights,
@@ -214,11 +214,11 @@ def _found(
     """The images, and the network for their classes."""
     with stopwatch("scan"):
         manifest = scan(folder, progress, layout_of(recipe))
-    refuse_unfit_for(manifest.target, recipe)
+    refuse_unfit_for(manifest.task, recipe)
     with stopwatch("capture"):
         rehearse(recipe.backbone, len(manifest.classes), recipe.size, warnings)
         prepared = prepare(recipe, len(manifest.classes), progress)
-    refuse_unfit_head(manifest.target, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
+    refuse_unfit_head(manifest.task, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
     refuse_single_values(recipe, prepared, len(manifest.images))
     return manifest, prepared
 

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from convlens.core.bundle import HeadForm
 from convlens.core.errors import UsageError
 from convlens.core.records import Record, former_names
+from convlens.core.task import AskedTask, first_task_name
 
 LEAST_SIZE, MOST_SIZE = 16, 2048
 """Of the network's input, in pixels a side."""
@@ -21,6 +22,7 @@ FORMER_NAMES = {
     "views": "augmented_copies",
     "progressive": "progressive_resizing",
     "colour": "color",
+    "learn": "task",
 }
 """Fields as recipes of convlens 0.1.0 call them, and as they are called now."""
 
@@ -88,7 +90,7 @@ class Recipe(Record):
     """Part of each class that is judged, where the folder has no val/."""
     labels: str = ""
     """A CSV file that says the label of each image; "" where folders say it."""
-    learn: Literal["auto", "class", "labels", "numbers"] = "auto"
+    task: AskedTask = "auto"
     """What the columns of `labels` hold; "auto" to find out."""
     label_columns: str = ""
     """The columns of `labels` that are learned, with commas between them; "" to find out."""
@@ -125,9 +127,10 @@ class Recipe(Record):
         )
 
     def identity(self) -> dict[str, object]:
-        """What identifies the recipe in the key of a checkpoint: fields by their first names, whatever they are now."""
+        """What identifies the recipe in the key of a checkpoint: fields, and tasks, by their first names."""
         first_names = {name: former for former, name in FORMER_NAMES.items()}
-        return {first_names.get(name, name): value for name, value in self.model_dump().items()}
+        values = {**self.model_dump(), "task": first_task_name(self.task)}
+        return {first_names.get(name, name): value for name, value in values.items()}
 
     def to_toml(self) -> str:
         """The recipe as TOML."""

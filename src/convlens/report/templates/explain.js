@@ -447,7 +447,8 @@ function aboutPanel() {
     element("p", {}, `${record.network}: ${record.parameters.toLocaleString("en")} parameters, ${record.multiply_adds.toLocaleString("en")} multiply-adds forward.`),
     element("p", {}, `Gradients of ${record.target} by convlens's own rules, against autograd: the largest relative difference over ${compared} parameters is ${short(worst)}${parameter ? ` (${parameter})` : ""}.`),
     ...(record.guesses.length ? [element("h3", {}, "What the network says"), element("table", {}, ...record.guesses.map((guess) =>
-      element("tr", {}, element("th", { scope: "row" }, guess.name), element("td", { class: "n" }, `${(100 * guess.probability).toFixed(1)} %`), element("td", { class: "track" }, bar(guess.probability)))))] : []),
+      element("tr", {}, element("th", { scope: "row" }, guess.name), element("td", { class: "n" }, guess.number === null ? `${(100 * guess.probability).toFixed(1)} %` : String(Number(guess.number.toPrecision(6)))),
+        ...(guess.number === null ? [element("td", { class: "track" }, bar(guess.probability))] : []))))] : []),
     element("h3", {}, "Keys"), element("ul", {}, ...["arrows: next and previous node", "Enter or space: fold and unfold", "+ and −: zoom, 0: the whole", "/: search", "f and b: step forward and backward"].map((text) => element("li", {}, text))),
     ...record.notes.map((note) => element("p", {}, note)), element("p", { class: "soft" }, `Made ${record.made} in ${short(record.seconds)} s.`)];
 }

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from convlens.core.errors import UsageError
 from convlens.core.explanation import Guess
+from convlens.core.kinds.kind import ranked
 from convlens.core.settings import setting
 from convlens.explanation.statistics import rounded
 from convlens.graph.graph import Graph
@@ -79,8 +80,7 @@ def guesses_of(graph: Graph, output: Tensor, classes: Sequence[str]) -> list[Gue
 
 def likeliest(probabilities: Mapping[str, float]) -> list[Guess]:
     """The names with the highest probabilities, the highest first."""
-    ranked = sorted(probabilities.items(), key=lambda item: -item[1])
-    return [Guess(name=name, probability=rounded(p)) for name, p in ranked[:_GUESSES]]
+    return [Guess(name=name, probability=rounded(p)) for name, p in ranked(probabilities)[:_GUESSES]]
 
 
 def _names(classes: Sequence[str], number: int) -> Sequence[str]:

@@ -11,6 +11,7 @@ from convlens.pipeline.prepare import Prepared
 from convlens.pipeline.split import layout_of
 from convlens.training.order import steps_in_epoch
 from convlens.training.recipe import Recipe
+from convlens.training.setting import flag
 from convlens.training.tasks import TASKS
 from convlens.transfer.single_values import normalizes_single_values
 
@@ -74,7 +75,7 @@ def refuse_unfit_for(task: TaskName, recipe: Recipe) -> None:
     """Raises UsageError for what a recipe asks for that makes no sense for what is learned."""
     for field in TASKS[task].unfit(recipe):
         value, kind = getattr(recipe, field), KINDS[task]
-        option = f"--{field.replace('_', '-')}" + (f" {value}" if isinstance(value, str) else "")
+        option = flag(field) + (f" {value}" if isinstance(value, str) else "")
         raise UsageError(
             f"{option} goes with classes, and the table of labels holds {kind.holds}, learned by {kind.loss} loss. "
             "Leave it out; or, if these are classes, say --task classification."

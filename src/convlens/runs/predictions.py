@@ -10,7 +10,7 @@ from torch import Tensor
 
 from convlens.core.files import write_atomically
 from convlens.core.kinds.evaluation import AnyEvaluation
-from convlens.core.kinds.kind import text_of
+from convlens.core.kinds.kind import ranked, text_of
 from convlens.core.run import THUMBNAILS_FOLDER, Mistake
 from convlens.data.image_metadata import ImageMetadataStore
 from convlens.data.manifest import ImageFile, Side
@@ -65,12 +65,12 @@ def _mistake(
 ) -> Mistake:
     thumbnail = f"{THUMBNAILS_FOLDER}/{rank:02d}.jpg"
     write_atomically(folder / thumbnail, facts.thumbnail(image.sha256))
-    ranked = sorted(task.probabilities(row).items(), key=lambda item: -item[1])
-    likeliest = {name for name, _ in ranked[:_LIKELIEST]}
+    probabilities = ranked(task.probabilities(row))
+    likeliest = {name for name, _ in probabilities[:_LIKELIEST]}
     return Mistake(
         file=image.file,
         true=task.shown(image.labels),
         predicted=text_of(task.labels(row)),
-        probabilities={name: p for name, p in ranked if name in likeliest or name in image.labels},
+        probabilities={name: p for name, p in probabilities if name in likeliest or name in image.labels},
         thumbnail=thumbnail,
     )

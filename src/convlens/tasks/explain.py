@@ -110,17 +110,8 @@ def explain(
         raise UsageError(f"classes and shown_image are for a module of your own; {network} brings its own.")
     subject = _subject(network, weights, size, progress)
     x, shown = _input(subject, image)
-    explanation = explain_module(
-        subject.module,
-        x,
-        name=subject.name,
-        target=_number(target, subject.classes),
-        classes=subject.classes,
-        image=shown,
-        plan=subject.plan,
-        readout=subject.readout,
-        versus=_versus(versus, image, progress) if versus else None,
-    )
+    flow = _versus(versus, image, progress) if versus else None
+    explanation = _explained(subject, x, shown, _number(target, subject.classes), versus=flow)
     return ExplanationPage(explanation.model_copy(update={"notes": [*explanation.notes, *subject.notes]}))
 
 
@@ -138,22 +129,29 @@ def explain_mistakes(run: str | Path, count: int, progress: Progress = silent) -
         for mistake in record.mistakes[:count]:
             x, shown_image = _input(subject, Path(record.folder) / mistake.file)
             target = subject.classes.index(task.mistaken(mistake))
-            explanation = explain_module(
-                subject.module,
-                x,
-                name=subject.name,
-                target=target,
-                classes=subject.classes,
-                image=shown_image,
-                plan=subject.plan,
-                readout=subject.readout,
-            )
+            explanation = _explained(subject, x, shown_image, target)
             note = f"{mistake.file} is {mistake.true or 'none'}; the network says {mistake.predicted or 'none'}."
             noted = explanation.model_copy(update={"notes": [note, *explanation.notes]})
             pages.append(write_explanation_page(noted, folder / explained_page(mistake)))
             advance(1)
     write_run_report(folder)
     return pages
+
+
+def _explained(
+    subject: _Subject, x: Tensor, shown_image: Tensor | None, target: int | None, versus: Flow | None = None
+) -> Explanation:
+    return explain_module(
+        subject.module,
+        x,
+        name=subject.name,
+        target=target,
+        classes=subject.classes,
+        image=shown_image,
+        plan=subject.plan,
+        readout=subject.readout,
+        versus=versus,
+    )
 
 
 def _subject(name: str | Path, weights: str | Path | None, size: int | None, progress: Progress) -> _Subject:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator
 
 from convlens.core.errors import UsageError
+from convlens.core.kinds.base_evaluation import Evaluation
 from convlens.core.kinds.columns import (
     Columns,
     has_numbers,
@@ -14,12 +15,11 @@ from convlens.core.kinds.columns import (
     numbers_in,
     refuse_decimal_commas,
 )
-from convlens.core.kinds.kind import Kind, Labels
-from convlens.core.records import Record, former_names
+from convlens.core.kinds.kind import MOST_SHOWN, Kind, Labels, ranked
+from convlens.core.records import Record
 from convlens.core.task import present_task_name
 
 _SHOWN = 5
-_MOST_SHOWN = 3
 
 
 class ClassScore(Record):
@@ -43,10 +43,8 @@ class Roc(Record):
     area: float
 
 
-class ClassificationEvaluation(Record):
+class ClassificationEvaluation(Evaluation):
     """How a network did on one set of images, each of one class."""
-
-    _former = former_names(pictures="images", target="task")
 
     task: Annotated[Literal["classification"], BeforeValidator(present_task_name)] = "classification"
     images: int
@@ -67,7 +65,7 @@ class ClassificationEvaluation(Record):
         return {"confusion": [len(self.confusion), *map(len, self.confusion)], "per_class": [len(self.per_class)]}
 
     def contradiction(self) -> str | None:
-        """What is at odds inside of the record."""
+        """A curve of which the two axes have not the same length."""
         roc = self.roc
         if roc is None or len(roc.false_positive_rate) == len(roc.true_positive_rate):
             return None
@@ -85,12 +83,12 @@ class ClassificationEvaluation(Record):
         """More of it: the first five, and classes by recall, the part of their images that was recognized."""
         if self.top5_accuracy is not None:
             yield f"Among the first five: {self.top5_accuracy:.2%}"
-        ranked = sorted((one for one in self.per_class if one.support), key=lambda one: one.recall)
-        if len(ranked) > 2 * _SHOWN:
-            yield f"Hardest  {_named(ranked[:_SHOWN])}"
-            yield f"Easiest  {_named(ranked[: -_SHOWN - 1 : -1])}"
+        by_recall = sorted((one for one in self.per_class if one.support), key=lambda one: one.recall)
+        if len(by_recall) > 2 * _SHOWN:
+            yield f"Hardest  {_named(by_recall[:_SHOWN])}"
+            yield f"Easiest  {_named(by_recall[: -_SHOWN - 1 : -1])}"
         else:
-            yield f"Classes  {_named(ranked)}"
+            yield f"Classes  {_named(by_recall)}"
 
 
 class ClassificationKind(Kind):
@@ -141,9 +139,8 @@ class ClassificationKind(Kind):
 
     def shown_cells(self, predicted: str, answers: Mapping[str, float]) -> list[str]:
         """With probabilities."""
-        ranked = sorted(answers.items(), key=lambda item: -item[1])
-        others = ", ".join(f"{name} {p:.1%}" for name, p in ranked[1:_MOST_SHOWN])
-        return [predicted, f"{ranked[0][1]:.1%}", others]
+        (_, highest), *others = ranked(answers)[:MOST_SHOWN]
+        return [predicted, f"{highest:.1%}", ", ".join(f"{name} {p:.1%}" for name, p in others)]
 
 
 def _named(classes: Sequence[ClassScore]) -> str:

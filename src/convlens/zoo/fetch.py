@@ -4,7 +4,7 @@ from pathlib import Path
 
 from convlens.core.download import Source, download, verify
 from convlens.core.errors import MachineError, NetworkError
-from convlens.core.files import cache_folder, write_atomically
+from convlens.core.files import cache_folder, copy_atomically, write_atomically
 from convlens.core.progress import Progress, silent
 from convlens.core.settings import setting
 from convlens.zoo import registry
@@ -64,6 +64,22 @@ def original_weights(card: WeightCard, path: Path, progress: Progress = silent) 
             f"{error.marked} Without a network: fetch {card.url} elsewhere, and put the file at {own}; or say {random} "
             "for layers that have learned nothing."
         ) from error
+
+
+def copied_original(card: WeightCard, path: Path, progress: Progress = silent) -> None:
+    """Bring the published file to `path` from where this machine has it, or else by `original_weights`.
+
+    Raises as `fetched_weights` does; a file at `path` that is another one is refused, too.
+    """
+    if path.is_file():
+        verify(path, source_of(card), advice=f"Take {path} away.")
+        return
+    have = verified_package(card) or own_file(card)
+    if not have.is_file():
+        original_weights(card, path, progress)
+        return
+    verify(have, source_of(card), advice=f"Take {have} away, or put the right file there.")
+    copy_atomically(have, path)
 
 
 def kept_weights(card: WeightCard) -> Path:

@@ -78,6 +78,12 @@ def weight_card(network: str, name: str) -> WeightCard:
     return cards[name]
 
 
+def card_of_file(file: str) -> WeightCard | None:
+    """The card of the set whose published file has that name; None where there is none."""
+    entry = next((one for one in _table()["set"] if one["file"].rpartition("/")[2] == file), None)
+    return None if entry is None else weight_card(entry["network"], entry["name"])
+
+
 def published_accuracy(network: str) -> Accuracy | None:
     """The accuracy of the first published set of weights, else the paper's, else None."""
     for card in weight_cards(network).values():

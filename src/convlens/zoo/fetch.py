@@ -4,7 +4,7 @@ from pathlib import Path
 
 from convlens.core.download import Source, download, verify
 from convlens.core.errors import MachineError, NetworkError
-from convlens.core.files import cache_folder, copy_atomically, write_atomically
+from convlens.core.files import cache_folder, copy_atomically, sha256_of, write_atomically
 from convlens.core.progress import Progress, silent
 from convlens.core.settings import setting
 from convlens.zoo import registry
@@ -28,7 +28,7 @@ def fetched_weights(card: WeightCard, progress: Progress = silent) -> Path:
         return installed
     kept = kept_weights(card)
     if kept.is_file():
-        return kept
+        return _whole(kept, card)
     own, fetched = own_file(card), kept.parent / "downloads" / card.file
     original = own if own.is_file() else fetched
     if original == own:
@@ -37,7 +37,7 @@ def fetched_weights(card: WeightCard, progress: Progress = silent) -> Path:
         original_weights(card, fetched, progress)
     _convert(card, original, kept)
     fetched.unlink(missing_ok=True)
-    return kept
+    return _whole(kept, card)
 
 
 def verified_package(card: WeightCard) -> Path | None:
@@ -97,6 +97,19 @@ def source_of(card: WeightCard) -> Source:
     return Source(card.origin, card.sha256)
 
 
+def _whole(kept: Path, card: WeightCard) -> Path:
+    """The converted file, whose own SHA-256 stands in a file beside it from its first use on.
+
+    Raises IntegrityError where it has changed since.
+    """
+    noted = kept.with_suffix(".sha256")
+    if not noted.is_file():
+        write_atomically(noted, sha256_of(kept))
+    advice = f"Remove {kept}: it is made anew from the published file."
+    verify(kept, Source(card.origin, noted.read_text()), advice=advice)
+    return kept
+
+
 def _convert(card: WeightCard, original: Path, kept: Path) -> None:
     """Write `kept` from the published file, which a network must have taken first."""
     build, known = registry.entry(card.network)
@@ -104,4 +117,5 @@ def _convert(card: WeightCard, original: Path, kept: Path) -> None:
     module = structure(build, classes_in(state, known.head) or known.classes)
     load_weights(module, state, card.origin, known.head, name=card.network, dropped=known.dropped_weights)
     metadata = {"url": card.origin, "sha256": card.sha256, "licence": card.licence}
+    kept.with_suffix(".sha256").unlink(missing_ok=True)
     write_atomically(kept, serialized(module.state_dict(), metadata))

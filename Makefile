@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types unit test-slow test-browser counts reference install clean
+.PHONY: demo test lint types unit test-slow test-browser counts probes reference install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/convlens demo
@@ -37,6 +37,10 @@ test-browser: $(VENV)/.installed-dev
 # The zoo's table of parameters, multiply-adds and receptive fields, from the captured graphs; takes some minutes.
 counts: $(VENV)/.installed
 	$(BIN)/python -m convlens.tasks.zoo > counts.tmp && mv counts.tmp src/convlens/zoo/counts.tsv
+
+# What networks with published weights answer to a fixed input, for those sets that are on this machine.
+probes: $(VENV)/.installed-dev
+	$(BIN)/python docs/make_probes.py > probes.tmp && mv probes.tmp src/convlens/zoo/probes.tsv
 
 # docs/cli.md and docs/options.md, from the program and the recipe.
 reference: $(VENV)/.installed

@@ -55,7 +55,7 @@ def trial(folder: Path) -> dict[str, float]:
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as place:
         train = [sys.executable, "-m", "convlens", "train", str(folder), "--backbone", "resnet18", "--json", "--quiet"]
-        train += ["--epochs", str(EPOCHS)]
+        train += ["--weights", "random", "--epochs", str(EPOCHS)]
         bare = [sys.executable, __file__, str(folder), "--bare-pass"]
         loop = [sys.executable, str(HERE / "usual_loop.py"), str(folder), "--epochs", str(EPOCHS)]
         figures["usual loop"], figures["usual loop MiB"], record = timed(loop, place)

@@ -4,9 +4,9 @@
 
 For inputs of 64, 96 and 128 pixels, and five seeds where there is something to draw:
 
-- transfer: `convlens train DIR --size N`, the house network's weights fixed and a new last layer;
+- transfer: `convlens train DIR --backbone house --size N`, the house network's weights fixed and a new last layer;
 - solved: the same with `--head logistic`, the minimum of the regularized loss; it depends on no seed;
-- scratch: `convlens train DIR --size N --weights random --freeze none`;
+- scratch: `convlens train DIR --backbone house --size N --weights random --freeze none`;
 - pixels: logistic regression on the image's 8-bit values, scaled to 0..1, with the weight decay of `solved`; no seed.
 
 DIR has train/ and val/. Prints a line for each with the mean accuracy of the seeds, the least and the highest, and the
@@ -66,7 +66,9 @@ def trials(folder: Path, manifest: Manifest) -> dict[str, Trial]:
     def trained(**options: Any) -> Trial:
         def trial(size: int, seed: int) -> float:
             with tempfile.TemporaryDirectory() as place:
-                accuracy = train(folder, size=size, seed=seed, out=Path(place) / "run", **options).accuracy
+                accuracy = train(
+                    folder, backbone="house", size=size, seed=seed, out=Path(place) / "run", **options
+                ).accuracy
             assert accuracy is not None, "classes have one"
             return accuracy
 

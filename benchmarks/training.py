@@ -187,7 +187,15 @@ def _plain_epoch(batches: Batches, layout: torch.memory_format, autocast: torch.
 
 def _learner(precision: str) -> tuple[Learner, tuple[int, ...]]:
     """The house network with `--freeze none --progressive-resizing 0.5`, and the sides of its images."""
-    recipe = Recipe.of(weights="random", freeze="none", precision=precision, progressive_resizing=0.5, epochs=5)
+    recipe = Recipe.of(
+        backbone="house",
+        weights="random",
+        freeze="none",
+        size=64,
+        precision=precision,
+        progressive_resizing=0.5,
+        epochs=5,
+    )
     prepared = prepare(recipe, len(CLASSES), silent)
     cut = prepared.cut
     graphs = {**prepared.smaller, recipe.size: cut.training.suffix}

@@ -7,8 +7,10 @@ from PIL import Image
 
 COLORS = {"blue": (40, 40, 200), "green": (40, 200, 40), "red": (200, 40, 40)}
 TINY = {"weights": "random", "size": 32, "epochs": 2}
-"""Keywords of `train` for a tiny run."""
-TINY_OPTIONS = ("--weights", "random", "--size", "32", "--epochs", "2")
+"""Keywords of `train` for a tiny run of any network."""
+TINY_HOUSE = {"backbone": "house", **TINY}
+"""The same of the smallest network that is much used."""
+TINY_OPTIONS = ("--backbone", "house", "--weights", "random", "--size", "32", "--epochs", "2")
 """The same for the command line."""
 
 

@@ -202,9 +202,7 @@ def test_timms_random_weights_are_drawn_from_the_seed_and_warned_of(timm, tmp_pa
     folder = draw_images(tmp_path / "images")
     found, told = {}, []
     for run, seed in {"one": 1, "same": 1, "other": 2}.items():
-        record = convlens.train(
-            folder, backbone="timm:tiny", seed=seed, out=tmp_path / run, say=told.append, **{**TINY, "weights": None}
-        )
+        record = convlens.train(folder, backbone="timm:tiny", seed=seed, out=tmp_path / run, say=told.append, **TINY)
         assert (record.recipe["weights"], record.weights.source) == ("random", "random")
         found[run] = filters(tmp_path / run)
         if run == "one":

@@ -47,6 +47,7 @@ def card(httpserver: HTTPServer, content: bytes, monkeypatch: pytest.MonkeyPatch
         update={
             "network": name,
             "name": "imagenet",
+            "file": f"{name}.pth",
             "url": httpserver.url_for(f"/models/{name}.pth"),
             "sha256": hashlib.sha256(content).hexdigest()[:8],
         }
@@ -79,6 +80,28 @@ def test_downloaded_once_then_offline(serving: HTTPServer, card: zoo.WeightCard,
     assert not list((cache_folder() / "weights" / "downloads").glob("*.pth"))
 
 
+def test_a_byte_flipped_in_the_cache_is_refused_and_mended(
+    serving: HTTPServer, card: zoo.WeightCard, trained: nn.Module
+) -> None:
+    network(card.network, weights="imagenet")
+    kept = kept_weights(card)
+    content = bytearray(kept.read_bytes())
+    content[-5] ^= 1
+    kept.write_bytes(content)
+    with pytest.raises(IntegrityError, match=r"Remove .*squeezenet1_1-imagenet.*\.safetensors: it is made anew"):
+        network(card.network, weights="imagenet")
+    kept.unlink()
+    assert same(network(card.network, weights="imagenet"), trained)
+    assert len(serving.log) == 2
+
+
+def test_a_cache_of_before_is_taken_as_it_is(serving: HTTPServer, card: zoo.WeightCard, trained: nn.Module) -> None:
+    network(card.network, weights="imagenet")
+    kept_weights(card).with_suffix(".sha256").unlink()
+    assert same(network(card.network, weights="imagenet"), trained)
+    assert len(serving.log) == 1
+
+
 def test_a_file_put_there_by_hand_is_taken_and_left(card: zoo.WeightCard, content: bytes, trained: nn.Module) -> None:
     own = cache_folder() / "weights" / card.file
     own.parent.mkdir(parents=True)
@@ -106,7 +129,7 @@ def test_a_wrong_download_is_never_parsed(
 
 
 def test_offline_says_what_to_fetch_and_where_to_put_it(silent_server: HTTPServer, card: zoo.WeightCard) -> None:
-    gone = card.model_copy(update={"url": silent_server.url_for("/gone/weights.pth")})
+    gone = card.model_copy(update={"file": "weights.pth", "url": silent_server.url_for("/gone/weights.pth")})
     silent_server.expect_request("/gone/weights.pth").respond_with_data("no", status=404)
     place = cache_folder() / "weights" / "weights.pth"
     with pytest.raises(NetworkError, match=r"Without a network: fetch http.*weights\.pth elsewhere") as caught:

@@ -22,7 +22,7 @@ def pages(tmp_path_factory, module_cache):
 
     def page(name):
         if name not in made:
-            one = causal_stack() if name == "causal_stack" else explain(name, size=NETWORKS[name])
+            one = causal_stack() if name == "causal_stack" else explain(name, weights="random", size=NETWORKS[name])
             made[name] = one.explanation, one.save(folder / f"{name}.html")
         return made[name]
 
@@ -170,7 +170,7 @@ def test_a_module_of_ones_own_shows_its_input(tmp_path, opened):
 
 
 def test_versus_draws_two_networks(tmp_path, opened, cache):
-    made = explain("resnet20", versus="plain20")
+    made = explain("resnet20", weights="random", versus="plain20")
     page = opened(made.save(tmp_path / "versus.html")).page
     page.locator("[data-tab=flow]").click()
     assert page.locator("#panel .line").count() == 2

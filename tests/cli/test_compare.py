@@ -14,7 +14,20 @@ def images(tmp_path_factory):
 
 
 def test_the_table_and_the_sentences(convlens, images, tmp_path):
-    words = ("--size", 32, "--epochs", 1, "--seeds", 1, "--tricks", "adam,dropout", "--set", "batch_size=8")
+    words = (
+        "--backbone",
+        "house",
+        "--size",
+        32,
+        "--epochs",
+        1,
+        "--seeds",
+        1,
+        "--tricks",
+        "adam,dropout",
+        "--set",
+        "batch_size=8",
+    )
     outcome = convlens("compare", images, *words, "--out", tmp_path / "c")
     assert outcome.code == 0, outcome.err
     lines = outcome.out.splitlines()
@@ -31,7 +44,7 @@ def test_classes_and_groups_are_told_as_in_train(convlens, images, tmp_path):
     files = sorted(path.relative_to(images) for path in images.rglob("*.*"))
     rows = [f"{file},{file.parts[-2]},video{number % 6}" for number, file in enumerate(files)]
     (tmp_path / "labels.csv").write_text("\n".join(["file,label,video", *rows]))
-    words = ["--size", 32, "--epochs", 1, "--seeds", 1, "--tricks", "", "--json", "--quiet"]
+    words = ["--backbone", "house", "--size", 32, "--epochs", 1, "--seeds", 1, "--tricks", "", "--json", "--quiet"]
     division = ["--labels", tmp_path / "labels.csv", "--group-by", "video", "--val-fraction", 0.4]
     outcome = convlens("compare", images, *words, *division, "--out", tmp_path / "c")
     assert outcome.code == 0, outcome.err
@@ -47,7 +60,21 @@ def test_classes_and_groups_are_told_as_in_train(convlens, images, tmp_path):
 
 
 def test_nested_folders_are_classes(convlens, images, tmp_path):
-    words = ["--size", 32, "--epochs", 1, "--seeds", 1, "--tricks", "", "--json", "--quiet", "--nested"]
+    words = [
+        "--backbone",
+        "house",
+        "--size",
+        32,
+        "--epochs",
+        1,
+        "--seeds",
+        1,
+        "--tricks",
+        "",
+        "--json",
+        "--quiet",
+        "--nested",
+    ]
     record = json.loads(convlens("compare", images, *words, "--out", tmp_path / "c").out)
     assert record["rows"][0]["recipe"]["nested"]
     assert "--nested --" in record["command"] or record["command"].endswith("--nested")
@@ -67,7 +94,9 @@ def test_nested_folders_are_classes(convlens, images, tmp_path):
     ],
 )
 def test_wrong_use(convlens, images, tmp_path, options, parts):
-    outcome = convlens("compare", images, "--size", 32, "--epochs", 1, "--out", tmp_path / "c", *options)
+    outcome = convlens(
+        "compare", images, "--backbone", "house", "--size", 32, "--epochs", 1, "--out", tmp_path / "c", *options
+    )
     assert outcome.code == 2
     assert outcome.out == ""
     for part in parts:

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -11,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from convlens.tasks.train import train
-from tests.images import TINY, draw, draw_images
+from tests.images import TINY_HOUSE, draw, draw_images
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, module_cache):
     folder = tmp_path_factory.mktemp("trained")
-    train(draw_images(folder / "images", classes=3), out=folder / "run", **TINY)
+    train(draw_images(folder / "images", classes=3), out=folder / "run", **TINY_HOUSE)
     return folder
 
 
@@ -163,3 +164,19 @@ def test_full_standard_output(convlens, run, image, monkeypatch):
         outcome = convlens("predict", run, image, "--json")
     assert outcome.code == 4
     assert "no space left on the disk that holds standard output" in outcome.err
+
+
+def test_a_network_tells_five_classes_of_imagenet(convlens, image):
+    outcome = convlens("predict", "efficientnet_lite0", image, "--quiet")
+    assert outcome.code == 0
+    heading, line = outcome.out.splitlines()
+    assert heading.split() == ["image", "class", "probability", "others"]
+    shares = [float(share) for share in re.findall(r"([\d.]+)%", line)]
+    assert len(shares) == 5
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_an_unknown_network_is_refused_with_the_nearest(convlens, image):
+    outcome = convlens("predict", "efficientnet_lit0", image)
+    assert outcome.code == 2
+    assert "did you mean efficientnet_lite0" in outcome.err

@@ -19,7 +19,7 @@ TORCHRUN = [
     *(str(Path(sys.executable).with_name("torchrun")), "--standalone", "--nproc-per-node", "2"),
     *("-m", "convlens"),
 ]
-FROM_SCRATCH = ("--weights", "random", "--freeze", "none", "--size", "32", "--batch-size", "8")
+FROM_SCRATCH = ("--backbone", "house", "--weights", "random", "--freeze", "none", "--size", "32", "--batch-size", "8")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,20 @@ def probabilities(run):
 
 def test_a_head_is_what_one_process_makes_of_it(module_cache, images, tmp_path):
     """27 training images in minibatches of 8, 8, 8 and 3: parts of 4 and 4, and one that both take whole."""
-    words = ("train", images, "--epochs", "3", "--batch-size", "8", "--class-weights", "--ema", "0.9", "--json")
+    words = (
+        "train",
+        images,
+        "--backbone",
+        "house",
+        "--epochs",
+        "3",
+        "--batch-size",
+        "8",
+        "--class-weights",
+        "--ema",
+        "0.9",
+        "--json",
+    )
     alone = process.run(*words, "--out", tmp_path / "one")
     assert alone.returncode == 0, alone.stderr
     both = run(*words, "--out", tmp_path / "two")

@@ -16,7 +16,20 @@ from tests.cli import process
 from tests.images import draw_images
 from tests.runs.whole import RUN_FILES, check_runs
 
-OPTIONS = ("--weights", "random", "--freeze", "none", "--size", "32", "--epochs", "12", "--batch-size", "8")
+OPTIONS = (
+    "--backbone",
+    "house",
+    "--weights",
+    "random",
+    "--freeze",
+    "none",
+    "--size",
+    "32",
+    "--epochs",
+    "12",
+    "--batch-size",
+    "8",
+)
 REGULARIZED = ("--ema", "0.9", "--mixup", "0.2", "--cutmix", "1", "--erasing", "0.3", "--clip", "1", "--warm-up", "1")
 GROWING = ("--progressive-resizing", "0.5")  # 16, 16, 24, 24 and 32 pixels
 WORDS = (*OPTIONS, *REGULARIZED, *GROWING, "--json")

@@ -7,7 +7,7 @@ import pytest
 from tests.data.drawn import put
 from tests.images import draw
 
-OPTIONS = ("--size", 32, "--epochs", 3, "--learning-rate", "0.05")
+OPTIONS = ("--backbone", "house", "--size", 32, "--epochs", 3, "--learning-rate", "0.05")
 
 
 @pytest.fixture(scope="module")

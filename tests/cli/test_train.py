@@ -148,7 +148,20 @@ def test_a_training_that_diverges_tells_where_and_on_what(convlens, tmp_path):
 def test_what_training_all_layers_starts_from_is_said(convlens, tmp_path, options, told):
     """`--freeze none` alone is no training from scratch."""
     images = draw_images(tmp_path / "images", 4)
-    words = ("train", images, "--freeze", "none", "--size", "32", "--epochs", "1", "--json", *options)
+    words = (
+        "train",
+        images,
+        "--backbone",
+        "house",
+        "--freeze",
+        "none",
+        "--size",
+        "32",
+        "--epochs",
+        "1",
+        "--json",
+        *options,
+    )
     outcome = convlens(*words, "--out", tmp_path / "run")
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["kind"] == "convlens.run"

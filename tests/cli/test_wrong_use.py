@@ -126,7 +126,9 @@ def test_weights_that_cannot_be_read(convlens, images, tmp_path, name, content, 
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
-    outcome = convlens("train", images, "--weights", path, "--size", 32, "--out", tmp_path / "run")
+    outcome = convlens(
+        "train", images, "--backbone", "house", "--weights", path, "--size", 32, "--out", tmp_path / "run"
+    )
     refused(outcome, code, *parts)
 
 
@@ -137,14 +139,18 @@ def test_weights_that_do_not_fit(convlens, images, tmp_path):
     state[first] = torch.zeros(2, 2)
     path = tmp_path / "other.safetensors"
     safetensors.torch.save_file(state, path)
-    outcome = convlens("train", images, "--weights", path, "--size", 32, "--out", tmp_path / "run")
+    outcome = convlens(
+        "train", images, "--backbone", "house", "--weights", path, "--size", 32, "--out", tmp_path / "run"
+    )
     refused(outcome, 3, "does not fit house", "1 unexpected: surplus.weight", f"{first} (2x2 in the file, ")
 
 
 def test_weights_that_would_run_code(convlens, images, tmp_path):
     victim, path = tmp_path / "victim", tmp_path / "evil.pth"
     path.write_bytes(pickle.dumps(_Touch(victim)))
-    outcome = convlens("train", images, "--weights", path, "--size", 32, "--out", tmp_path / "run")
+    outcome = convlens(
+        "train", images, "--backbone", "house", "--weights", path, "--size", 32, "--out", tmp_path / "run"
+    )
     refused(outcome, 6, "refused to open", "can run any code", "safetensors")
     assert not victim.exists()
 

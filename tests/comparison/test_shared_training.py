@@ -10,7 +10,7 @@ from convlens.pipeline.fit import Fitting, in_stages
 from convlens.training.recipe import Recipe
 from tests.images import draw_images
 
-BASE = Recipe(weights="random", size=32, epochs=1, precision="fp32", training_precision="fp32")
+BASE = Recipe(backbone="house", weights="random", size=32, epochs=1, precision="fp32", training_precision="fp32")
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_class_that_turns_out_empty_costs_a_new_head_only(tmp_path, monkeypatc
     for path in (folder / "red").iterdir():
         path.write_bytes(path.read_bytes()[:120])  # cut off within the image's data
     shared = SharedTraining(scan(folder), silent)
-    monkeypatch.setattr("convlens.pipeline.prepare.network", _once())
+    monkeypatch.setattr("convlens.pipeline.prepare.loaded", _once())
     fitting = fitting_of(shared, BASE)
     assert fitting.task.names == ("blue", "green")
     assert fitting.prepared.classes == 2
@@ -58,7 +58,7 @@ def test_a_class_that_turns_out_empty_costs_a_new_head_only(tmp_path, monkeypatc
 
 def _once():
     """A way to build a network that works a single time."""
-    from convlens.backbones.resolve import network
+    from convlens.backbones.resolve import loaded
 
-    calls = iter([network])
+    calls = iter([loaded])
     return lambda *words, **options: next(calls)(*words, **options)

@@ -19,7 +19,7 @@ from convlens.pipeline.changes import RecipeChanges
 from convlens.pipeline.resolve import resolved_recipe
 from convlens.tasks import train as task
 from convlens.training.recipe import FORMER_NAMES, SETTINGS, Recipe
-from tests.images import TINY_OPTIONS, draw_images
+from tests.images import TINY_HOUSE, TINY_OPTIONS, draw_images
 
 DOCS = Path(__file__).parents[2] / "docs"
 OWN = {"folder", "recipe", "out", "resume", "checkpoint_minutes", "json", "quiet", "help"}
@@ -91,7 +91,7 @@ def test_former_names_still_work_as_options_and_keywords(convlens, tmp_path, mon
     words = (*TINY_OPTIONS, "--freeze", plan, f"--{former.replace('_', '-')}", value)
     assert convlens("train", tmp_path, *words).err == "convlens: stopped here\n"
     with pytest.raises(UsageError, match="stopped here"):
-        task.train(tmp_path, weights="random", size=32, epochs=2, freeze=plan, **{former: value})
+        task.train(tmp_path, freeze=plan, **TINY_HOUSE, **{former: value})
     assert [getattr(recipe, FORMER_NAMES[former]) for recipe in seen] == [value, value]
     assert seen[0] == seen[1]
 
@@ -132,7 +132,7 @@ def test_a_recipe_toml_explains_every_field():
 
 def test_train_without_a_recipe_derives_what_the_default_one_leaves_open():
     recipe = resolved_recipe(None, backbone="resnet18")
-    assert (recipe.weights, recipe.size, recipe.precision) == ("random", 224, "auto")
+    assert (recipe.weights, recipe.size, recipe.precision) == ("imagenet", 224, "auto")
     assert resolved_recipe(Recipe()) == Recipe(device=recipe.device)
     assert resolved_recipe(Recipe(epochs=3), epochs=4).epochs == 4
 

@@ -21,7 +21,7 @@ from convlens.report.explain import explanation_page
 from convlens.tasks.explain import explain_mistakes
 from convlens.tasks.train import train
 from tests.graph.nets import Residual, randomized
-from tests.images import COLORS, TINY, draw, draw_images
+from tests.images import COLORS, TINY_HOUSE, draw, draw_images
 
 
 @pytest.fixture(scope="module")
@@ -308,7 +308,7 @@ def test_statistics():
 
 def test_a_run_shows_its_cut_and_its_classes(tmp_path):
     folder = draw_images(tmp_path / "images")
-    train(folder, out=tmp_path / "run", **TINY)
+    train(folder, out=tmp_path / "run", **TINY_HOUSE)
     explanation = convlens.explain(tmp_path / "run", folder / "blue" / "000.png", target="green").explanation
     assert explanation.target == "the score of green"
     assert any(node.cut for node in explanation.nodes)
@@ -325,7 +325,7 @@ def test_mistakes_of_a_run_are_explained_and_linked(tmp_path):
                 f"wrong {name}{number}",
             )
     run = tmp_path / "run"
-    record = train(folder, out=run, **TINY)
+    record = train(folder, out=run, **TINY_HOUSE)
     assert record.mistakes
     assert "--mistakes 5" in (run / "report.html").read_text()
     pages = explain_mistakes(run, 2)

@@ -51,6 +51,6 @@ def seeded(forward, x):
 
 
 def test_images_that_do_not_grow_need_one_graph() -> None:
-    prepared = prepare(Recipe(backbone="house", weights="random", freeze="none", epochs=3), classes=2)
+    prepared = prepare(Recipe(backbone="house", weights="random", freeze="none", size=64, epochs=3), classes=2)
     assert prepared.sides == (64, 64, 64)
     assert prepared.smaller == {}

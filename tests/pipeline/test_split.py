@@ -19,9 +19,9 @@ from convlens.tasks.train import train
 from convlens.training.recipe import Recipe
 from tests.data.drawn import encoded, put
 from tests.data.test_perceptual_hash import photograph
-from tests.images import TINY, draw_images
+from tests.images import TINY_HOUSE, draw_images
 
-SMALL = TINY | {"epochs": 1}
+SMALL = TINY_HOUSE | {"epochs": 1}
 
 
 def rows(record: RunRecord) -> dict[str, dict[str, str]]:

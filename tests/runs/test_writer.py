@@ -8,7 +8,7 @@ from convlens.core.errors import MachineError, UsageError
 from convlens.runs import run_directory, writer
 from convlens.tasks.train import train
 from convlens.training.recipe import Recipe
-from tests.images import TINY, draw_images
+from tests.images import TINY_HOUSE, draw_images
 from tests.runs.whole import temporaries
 
 
@@ -44,11 +44,11 @@ def test_only_folders_of_unfinished_runs_are_ever_removed(images, tmp_path):
     (left / "begun.json").write_text("{}")
     for path in (chapter.parent, tmp_path / "notes.unfinished", left):
         os.utime(path, (0, 0))
-    train(images, out=tmp_path / "run", **TINY)
+    train(images, out=tmp_path / "run", **TINY_HOUSE)
     assert not left.exists()
     for name in ("thesis", "notes"):
         with pytest.raises(UsageError, match=rf"{name}\.unfinished is there already and is no unfinished run"):
-            train(images, out=tmp_path / name, **TINY)
+            train(images, out=tmp_path / name, **TINY_HOUSE)
     assert chapter.read_text() == "It was a dark night."
     assert (tmp_path / "notes.unfinished").read_text() == "Buy milk."
 
@@ -59,7 +59,7 @@ def test_a_failure_leaves_nothing_half_written(images, tmp_path, monkeypatch):
 
     monkeypatch.setattr(writer, "write_run_report", fail)
     with pytest.raises(MachineError):
-        train(images, out=tmp_path / "run", **TINY)
+        train(images, out=tmp_path / "run", **TINY_HOUSE)
     assert temporaries(tmp_path) == []
 
 
@@ -71,11 +71,11 @@ def test_two_runs_that_chose_the_same_name_are_both_kept(images, tmp_path, monke
 
     def other_run_is_faster(folder):
         monkeypatch.setattr(writer, "write_run_report", write)
-        train(images, **TINY)
+        train(images, **TINY_HOUSE)
         return write(folder)
 
     monkeypatch.setattr(writer, "write_run_report", other_run_is_faster)
-    record = train(images, **TINY)
+    record = train(images, **TINY_HOUSE)
     assert len(list((tmp_path / "runs").iterdir())) == 2
     assert (tmp_path / record.run / "run.json").is_file()
 
@@ -84,4 +84,4 @@ def test_place_that_cannot_be_written_is_noticed_before_the_work(images, tmp_pat
     (tmp_path / "file").touch()
     monkeypatch.setattr("convlens.tasks.train.scan", lambda *arguments: pytest.fail("the work began"))
     with pytest.raises(MachineError, match="no access to"):
-        train(images, out=tmp_path / "file" / "run", **TINY)
+        train(images, out=tmp_path / "file" / "run", **TINY_HOUSE)

@@ -23,7 +23,7 @@ from convlens.zoo import network
 from tests.images import draw_images
 from tests.report.page import VOID, parsed
 
-SMALL = {"size": 32, "epochs": 2, "precision": "fp32"}
+SMALL = {"backbone": "house", "size": 32, "epochs": 2, "precision": "fp32"}
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +126,7 @@ def test_a_head_that_diverges_among_others_is_named(images, tmp_path):
         seeds=1,
         learning_rate=1000.0,
         out=tmp_path / "lost",
+        backbone="house",
         size=32,
         epochs=60,
     )
@@ -203,8 +204,8 @@ def test_fractions_alone_compare_nothing_else(images, tmp_path):
 
 
 def test_backbones_alone_compare_nothing_else(images, tmp_path):
-    record = compare(images, seeds=1, backbones=["resnet18"], out=tmp_path / "nets", size=32, epochs=1)
-    assert [row.name for row in record.rows] == ["base", "resnet18"]
+    record = compare(images, seeds=1, backbones=["resnet20=random"], out=tmp_path / "nets", **SMALL)
+    assert [row.name for row in record.rows] == ["base", "resnet20"]
 
 
 def test_what_it_will_take_is_said_after_the_first_training(images, tmp_path):
@@ -229,10 +230,8 @@ def test_a_budget_is_a_finite_time(images, tmp_path, budget):
 
 
 def test_other_backbones_are_rows(images, tmp_path):
-    record = compare(
-        images, tricks=["cosine"], seeds=1, backbones=["resnet18"], out=tmp_path / "nets", size=32, epochs=1
-    )
-    assert [row.recipe["backbone"] for row in record.rows] == ["house", "house", "resnet18"]
+    record = compare(images, tricks=["cosine"], seeds=1, backbones=["resnet20=random"], out=tmp_path / "nets", **SMALL)
+    assert [row.recipe["backbone"] for row in record.rows] == ["house", "house", "resnet20"]
 
 
 @pytest.mark.parametrize(
@@ -268,7 +267,7 @@ def test_ten_more_images_cost_ten_images(tmp_path):
 
 def test_the_printed_command_gives_the_same_table_to_the_last_digit(digits, convlens, tmp_path):
     """Real digits, every trick, the house network's own weights."""
-    record = compare(digits, tricks=list(TRICKS), seeds=1, out=tmp_path / "one", **{**SMALL, "weights": "package"})
+    record = compare(digits, tricks=list(TRICKS), seeds=1, out=tmp_path / "one", **SMALL)
     for row in record.rows:
         assert all(math.isfinite(epoch.train_loss + epoch.val_loss) for run in row.runs for epoch in run.epochs)
     words = shlex.split(record.command)
@@ -281,6 +280,6 @@ def test_the_printed_command_gives_the_same_table_to_the_last_digit(digits, conv
 def test_a_backbones_file_of_weights_is_named_for_any_folder(images, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save(network("resnet18", classes=3).state_dict(), "own.pth")
-    record = compare(images, seeds=1, backbones=["resnet18=own.pth"], out=tmp_path / "nets", size=32, epochs=1)
+    record = compare(images, seeds=1, backbones=["resnet18=own.pth"], out=tmp_path / "nets", **SMALL)
     assert record.rows[-1].recipe["weights"] == str(tmp_path / "own.pth")
     assert f"--backbones resnet18={tmp_path}/own.pth" in record.command

@@ -41,7 +41,7 @@ def test_demo_trains_the_house_network_on_them(tmp_path, monkeypatch):
     assert asked["folder"] == tmp_path / "digits"
     assert (asked["epochs"], asked["seed"]) == (3, 5)
     assert asked["out"].parent == tmp_path / "runs"
-    assert "backbone" not in asked
+    assert (asked["backbone"], asked["size"]) == ("house", 32)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from convlens.data.batches import decoded_batches, normalized
 from convlens.data.scan import scan
 from convlens.tasks.evaluate import evaluate
 from convlens.tasks.train import train
-from tests.images import TINY, draw, draw_images
+from tests.images import TINY_HOUSE, draw, draw_images
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def sides(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(sides, module_cache):
-    train(sides, out=sides.parent / "run", **TINY)
+    train(sides, out=sides.parent / "run", **TINY_HOUSE)
     return sides.parent / "run"
 
 
@@ -111,7 +111,7 @@ def test_sides(run, sides):
 
 def test_classes_that_differ_in_case_or_underscore_only(drawn, tmp_path):
     names = ("A", "a", "b c", "b_c", "D_e")
-    train(drawn(*names), out=tmp_path / "run", **TINY)
+    train(drawn(*names), out=tmp_path / "run", **TINY_HOUSE)
     judged = evaluate(tmp_path / "run", tmp_path / "drawn", side="all")
     assert {one.name: one.support for one in judged.evaluation.per_class} == dict.fromkeys(names, 4)
     (tmp_path / "drawn/D_e").rename(tmp_path / "drawn/d E")
@@ -132,7 +132,7 @@ def test_a_main_name_goes_before_another_name_of_another_class():
 
 def test_a_run_on_nested_folders_and_one_on_a_chosen_column(convlens, drawn, tmp_path):
     folder = drawn("in/a", "in/b")
-    train(folder, out=tmp_path / "nested", nested=True, **TINY)
+    train(folder, out=tmp_path / "nested", nested=True, **TINY_HOUSE)
     judged = evaluate(tmp_path / "nested", folder, nested=True)
     assert [one.name for one in judged.evaluation.per_class] == ["in/a", "in/b"]
     with pytest.raises(
@@ -142,7 +142,7 @@ def test_a_run_on_nested_folders_and_one_on_a_chosen_column(convlens, drawn, tmp
     rows = "".join(f"in/{name}/{n}.png,{name},{n}\n" for name in "ab" for n in range(4))
     table = tmp_path / "t.csv"
     table.write_text("file,breed,note\n" + rows)
-    train(folder, out=tmp_path / "column", labels=str(table), label_columns="breed", **TINY)
+    train(folder, out=tmp_path / "column", labels=str(table), label_columns="breed", **TINY_HOUSE)
     outcome = convlens("evaluate", tmp_path / "column", folder, "--labels", table, "--label-columns", "breed", "--json")
     assert [one["name"] for one in json.loads(outcome.out)["evaluation"]["per_class"]] == ["a", "b"]
     refused = convlens("evaluate", tmp_path / "column", folder, "--labels", table)
@@ -156,8 +156,11 @@ def test_folders_that_are_no_class(drawn):
 
 
 def test_random_weights_are_refused(drawn):
+    folder = drawn("goldfish", "bullfrog")
     with pytest.raises(UsageError, match=r"resnet18 without trained weights guesses.*published set: imagenet"):
-        evaluate("resnet18", drawn("goldfish", "bullfrog"))
+        evaluate("resnet18", folder, weights="random")
+    with pytest.raises(UsageError, match="preact_resnet20 without trained weights guesses"):
+        evaluate("preact_resnet20", folder)
 
 
 def test_a_run_brings_its_own_weights(run, drawn):

@@ -11,7 +11,7 @@ from convlens.runs import writer
 from convlens.tasks.inspect import inspect
 from convlens.tasks.predict import predict
 from convlens.tasks.train import train
-from tests.images import TINY, draw_images
+from tests.images import TINY_HOUSE, draw_images
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def probabilities(run):
     ],
 )
 def test_a_run_is_judged_as_it_predicts(images, tmp_path, options):
-    record = train(images, out=tmp_path / "run", **{**TINY, "precision": "fp32", **options})
+    record = train(images, out=tmp_path / "run", **{**TINY_HOUSE, "precision": "fp32", **options})
     assert record.freeze.frozen_unchanged
     told = predict(tmp_path / "run", images)
     judged = probabilities(tmp_path / "run")
@@ -53,7 +53,7 @@ def test_a_run_is_judged_as_it_predicts(images, tmp_path, options):
 
 
 def test_the_bundle_tells_of_its_head(images, tmp_path):
-    train(images, out=tmp_path / "run", head="hidden", head_width=5, dropout=0.25, **TINY)
+    train(images, out=tmp_path / "run", head="hidden", head_width=5, dropout=0.25, **TINY_HOUSE)
     bundle, module = load_run(tmp_path / "run")
     assert (bundle.head.hidden, bundle.head.dropout, bundle.head.batch_norm) == (5, 0.25, False)
     kinds = [type(layer) for layer in module.get_submodule("fc")]
@@ -61,20 +61,20 @@ def test_the_bundle_tells_of_its_head(images, tmp_path):
 
 
 def test_own_head_retrains_the_fully_connected_layers(images, tmp_path):
-    record = train(images, backbone="alexnet", head="own", out=tmp_path / "run", **{**TINY, "size": 64})
+    record = train(images, head="own", out=tmp_path / "run", **{**TINY_HOUSE, "backbone": "alexnet", "size": 64})
     assert record.freeze.plan == "conv"
     assert record.freeze.trained_parameters > 50_000_000
 
 
 def test_head_epochs_come_first(images, tmp_path):
     lines = []
-    train(images, out=tmp_path / "run", unfreeze=1, head_epochs=3, schedule="constant", **TINY)
+    train(images, out=tmp_path / "run", unfreeze=1, head_epochs=3, schedule="constant", **TINY_HOUSE)
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == [f'{{"epoch":{n}' for n in range(1, 6)]
 
 
 def test_an_inspection_marks_what_the_run_trained(images, tmp_path):
-    run = train(images, out=tmp_path / "run", unfreeze=1, **TINY)
+    run = train(images, out=tmp_path / "run", unfreeze=1, **TINY_HOUSE)
     lines = inspect(str(tmp_path / "run"), depth=9).modules
     assert sum(line.parameters for line in lines if line.state == "trained") == run.freeze.trained_parameters
     (head,) = (line for line in inspect(str(tmp_path / "run"), freeze="backbone").modules if line.state == "trained")
@@ -94,7 +94,7 @@ def test_views_are_computed_once_for_each_training_image(images, tmp_path):
         def __exit__(self, *error):
             return None
 
-    options = {**TINY, "progress": Counting, "augmented_copies": 3}
+    options = {**TINY_HOUSE, "progress": Counting, "augmented_copies": 3}
     record = train(images, out=tmp_path / "one", **options)
     assert ("views", 3 * record.images.train) in seen
     seen.clear()
@@ -122,12 +122,12 @@ def test_views_are_computed_once_for_each_training_image(images, tmp_path):
 )
 def test_what_does_not_go_together_is_refused(images, tmp_path, options, told):
     with pytest.raises(UsageError, match=told):
-        train(images, out=tmp_path / "run", **{**TINY, **options})
+        train(images, out=tmp_path / "run", **{**TINY_HOUSE, **options})
     assert not (tmp_path / "run").exists()
 
 
 def test_a_runs_recipe_trains_the_same_again(images, tmp_path):
-    train(images, out=tmp_path / "one", momentum=0.5, **TINY)
+    train(images, out=tmp_path / "one", momentum=0.5, **TINY_HOUSE)
     train(images, tmp_path / "one" / "recipe.toml", out=tmp_path / "two")
     other = train(images, tmp_path / "one" / "recipe.toml", out=tmp_path / "other", momentum=0.0)
     one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))

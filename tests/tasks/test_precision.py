@@ -12,7 +12,7 @@ from convlens.pipeline import precision as settling
 from convlens.runs.run_directory import read_begun
 from convlens.tasks.train import train
 from convlens.transfer import precision, precision_trial
-from tests.images import TINY, draw_images
+from tests.images import TINY_HOUSE, draw_images
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def formats(record) -> tuple[str, str]:
 
 
 def test_each_part_is_tried_once_and_the_recipe_says_what_was_found(images, trials, tmp_path):
-    options = {**TINY, "unfreeze": 1}
+    options = {**TINY_HOUSE, "unfreeze": 1}
     first = train(images, out=tmp_path / "a", **options)
     assert formats(first) == ("bf16", "bf16")
     assert len(trials) == 2
@@ -56,45 +56,45 @@ def test_each_part_is_tried_once_and_the_recipe_says_what_was_found(images, tria
 def test_little_work_is_not_tried(images, trials, monkeypatch, tmp_path):
     monkeypatch.setattr(settling, "_LEAST_IMAGES", 17)
     monkeypatch.setattr(settling, "_LEAST_STEPS", 100)
-    assert formats(train(images, out=tmp_path / "a", unfreeze=1, **TINY)) == ("fp32", "fp32")
+    assert formats(train(images, out=tmp_path / "a", unfreeze=1, **TINY_HOUSE)) == ("fp32", "fp32")
     assert not trials
 
 
 def test_a_head_alone_trains_in_float32_and_no_format_is_tried_without_instructions(
     images, trials, monkeypatch, tmp_path
 ):
-    assert formats(train(images, out=tmp_path / "a", **TINY)) == ("bf16", "fp32")
+    assert formats(train(images, out=tmp_path / "a", **TINY_HOUSE)) == ("bf16", "fp32")
     assert len(trials) == 1
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    assert formats(train(images, out=tmp_path / "b", unfreeze=1, **TINY)) == ("fp32", "fp32")
+    assert formats(train(images, out=tmp_path / "b", unfreeze=1, **TINY_HOUSE)) == ("fp32", "fp32")
     assert len(trials) == 1
 
 
 def test_features_that_are_stored_decide_over_a_trial(images, trials, tmp_path):
-    train(images, out=tmp_path / "a", precision="fp32", **TINY)
-    record = train(images, out=tmp_path / "b", **TINY)
+    train(images, out=tmp_path / "a", precision="fp32", **TINY_HOUSE)
+    record = train(images, out=tmp_path / "b", **TINY_HOUSE)
     assert formats(record) == ("fp32", "fp32")
     assert record.features.computed == 0
     assert not trials
 
 
 def test_what_is_asked_for_holds_for_both_parts_or_for_each(images, trials, tmp_path):
-    assert formats(train(images, out=tmp_path / "a", precision="bf16", **TINY)) == ("bf16", "bf16")
-    mixed = train(images, out=tmp_path / "b", precision="bf16", training_precision="fp32", unfreeze=1, **TINY)
+    assert formats(train(images, out=tmp_path / "a", precision="bf16", **TINY_HOUSE)) == ("bf16", "bf16")
+    mixed = train(images, out=tmp_path / "b", precision="bf16", training_precision="fp32", unfreeze=1, **TINY_HOUSE)
     assert formats(mixed) == ("bf16", "fp32")
     assert not trials
     with pytest.raises(UsageError, match=r"'fp16'.*Accepted: auto, fp32, bf16"):
-        train(images, out=tmp_path / "c", training_precision="fp16", **TINY)
+        train(images, out=tmp_path / "c", training_precision="fp16", **TINY_HOUSE)
 
 
 def test_where_nothing_is_frozen_there_is_one_format(images, trials, tmp_path):
-    assert formats(train(images, out=tmp_path / "a", freeze="none", **TINY)) == ("bf16", "bf16")
+    assert formats(train(images, out=tmp_path / "a", freeze="none", **TINY_HOUSE)) == ("bf16", "bf16")
     assert len(trials) == 1
 
 
 def test_a_resumed_run_keeps_its_formats_though_what_is_remembered_has_changed(images, trials, monkeypatch, tmp_path):
     out = tmp_path / "run"
-    options = {**TINY, "freeze": "none", "out": out}
+    options = {**TINY_HOUSE, "freeze": "none", "out": out}
     with monkeypatch.context() as interrupted:
         interrupted.setattr("convlens.tasks.train.judged", _interrupt)
         with pytest.raises(KeyboardInterrupt):

@@ -14,7 +14,7 @@ from convlens.runs import writer
 from convlens.runs.run_directory import Begun
 from convlens.tasks.train import resume, train
 from convlens.zoo import network
-from tests.images import TINY, draw_images
+from tests.images import TINY_HOUSE, draw_images
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def until_the_second_epoch(stage: str, total: int) -> Iterator[Advance]:
 
 def stopped(images: Path, run: str | Path, **options: object) -> None:
     """A run with checkpoints, which ended in its second epoch."""
-    given = {**TINY, "checkpoint_minutes": 0, **options}
+    given = {**TINY_HOUSE, "checkpoint_minutes": 0, **options}
     with pytest.raises(KeyboardInterrupt):
         train(images, out=run, progress=until_the_second_epoch, **given)  # type: ignore[arg-type]
 

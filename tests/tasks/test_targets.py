@@ -27,7 +27,7 @@ from convlens.training.recipe import Recipe
 from tests.data.drawn import put
 from tests.images import draw
 
-SMALL = {"weights": "package", "size": 32, "epochs": 6, "learning_rate": 0.05, "precision": "fp32"}
+SMALL = {"backbone": "house", "size": 32, "epochs": 6, "learning_rate": 0.05, "precision": "fp32"}
 COUNT = 40
 
 

@@ -10,7 +10,7 @@ from convlens.core.errors import UsageError
 from convlens.data import batches
 from convlens.runs import writer
 from convlens.tasks.train import train
-from tests.images import TINY, draw_images
+from tests.images import TINY_HOUSE, draw_images
 from tests.runs.whole import check_cache, check_runs
 
 
@@ -35,7 +35,7 @@ def run(images, runs):
     """Trains on the images, into the run folder of that name."""
 
     def trained(name, **changes):
-        return train(images, out=runs / name, **{**TINY, **changes})
+        return train(images, out=runs / name, **{**TINY_HOUSE, **changes})
 
     return trained
 
@@ -174,7 +174,7 @@ def test_damaged_captured_graph(run, runs, cache, damage, caplog):
 @pytest.mark.parametrize("plan", ["layer3", "none"])
 def test_batch_normalization_of_one_value_is_refused_with_its_reason_before_training(tmp_path, plan):
     images = draw_images(tmp_path / "images", 3)
-    options = {**TINY, "backbone": "resnet18", "freeze": plan, "out": tmp_path / "run"}
+    options = {**TINY_HOUSE, "backbone": "resnet18", "freeze": plan, "out": tmp_path / "run"}
     with pytest.raises(UsageError, match=r"--batch-size 1: layer4\.0\.bn1 is batch norm.*one value.*--batch-size 2"):
         train(images, batch_size=1, **options)
     assert not (tmp_path / "run").exists()
@@ -184,13 +184,13 @@ def test_one_training_image_is_refused_where_batch_normalization_trains_on_one_v
     draw_images(tmp_path / "images", 2, classes=1)
     table = tmp_path / "labels.csv"
     table.write_text("file,length\nblue/000.png,1.5\nblue/001.png,2.5\n")
-    options = {**TINY, "backbone": "resnet18", "freeze": "layer3", "labels": str(table), "task": "numbers"}
+    options = {**TINY_HOUSE, "backbone": "resnet18", "freeze": "layer3", "labels": str(table), "task": "numbers"}
     with pytest.raises(UsageError, match=r"a single training image: layer4\.0\.bn1 .*Add images"):
         train(tmp_path / "images", out=tmp_path / "run", **options)
 
 
 def test_single_images_train_where_maps_have_several_places(tmp_path):
     images = draw_images(tmp_path / "images", 3)
-    options = {**TINY, "backbone": "resnet18", "freeze": "layer3", "size": 64, "epochs": 1}
+    options = {**TINY_HOUSE, "backbone": "resnet18", "freeze": "layer3", "size": 64, "epochs": 1}
     record = train(images, out=tmp_path / "run", batch_size=1, **options)
     assert record.recipe["batch_size"] == 1

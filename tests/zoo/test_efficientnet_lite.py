@@ -1,13 +1,19 @@
 """EfficientNet-Lite: the authors' numbers, and the receptive fields worked out by hand."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from convlens import zoo
+from convlens.backbones.resolve import network
 from convlens.graph.receptive_field import Field, receptive_field
 from tests.graph.nets import zoo_graph
+from tests.zoo import reference_lite
 from tests.zoo.learning import losses
+
+REFERENCE = Path(__file__).parents[1] / "golden" / "efficientnet_lite.txt"
 
 NAMES = [f"efficientnet_lite{i}" for i in range(5)]
 SIZES = (224, 240, 260, 280, 300)
@@ -67,3 +73,14 @@ def test_it_learns() -> None:
     module = zoo.network("efficientnet_lite0", classes=3)
     seen = losses(module, torch.randn(6, 3, 32, 32), torch.tensor([0, 1, 2, 0, 1, 2]), rate=0.05)
     assert seen[-1] < seen[0] / 3
+
+
+@pytest.mark.parametrize("name", reference_lite.NAMES)
+def test_scores_are_those_of_the_reference_implementation(name: str) -> None:
+    lines = (line.split() for line in REFERENCE.read_text().splitlines() if not line.startswith("#"))
+    expected = {network: [float(score) for score in scores] for network, *scores in lines}[name]
+    module = network(name, weights="imagenet").eval()
+    with torch.no_grad():
+        scores = module(reference_lite.image(zoo.card(name).preprocessing.size))[0]
+    torch.testing.assert_close(scores, torch.tensor(expected), rtol=0, atol=1e-4)
+    assert scores.std() > 0.5

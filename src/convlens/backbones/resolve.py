@@ -1,6 +1,7 @@
 """Networks and weights from their names; published weights are downloaded where that is needed."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from torch import nn
 
@@ -9,10 +10,17 @@ from convlens.core.errors import UsageError
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, silent
 from convlens.core.settings import setting
-from convlens.zoo import PACKAGE, card, package_weights, weight_card, weight_cards
+from convlens.zoo import PACKAGE, card, known_answer, package_weights, refuse_another_answer, weight_card, weight_cards
 from convlens.zoo import network as network_of_zoo
 
 RANDOM = "random"
+
+
+class Loaded(NamedTuple):
+    """A network and the file that its weights are from; None for those that are in no file of ours."""
+
+    module: nn.Module
+    file: Path | None
 
 
 def network(
@@ -22,19 +30,29 @@ def network(
 
     `classes` None means as many as the weights have, or as the paper's network has. `weights` None or "random" means
     the paper's random initialization, drawn from torch's global generator; "package" the weights that travel in the
-    package (house); "imagenet" and other names of published sets (`convlens zoo show NAME`) are downloaded once;
-    "pretrained" what timm downloads for a network of its own; all else is the path of a file. A module of one's own
-    has the weights that it came with.
+    package (house); "imagenet" and other names of published sets (`convlens zoo show NAME`) come from their installed
+    package or are downloaded once; "pretrained" what timm downloads for a network of its own; all else is the path of
+    a file. A module of one's own has the weights that it came with.
 
     Raises UsageError for an unknown name, a number of classes below 1 or a missing file, DataError when the weights do
-    not fit, NetworkError when they cannot be downloaded, IntegrityError when their file is another one than was
-    published, or unsafe to open.
+    not fit, NetworkError or MachineError when they cannot be had, IntegrityError when their file is another one than
+    was published, or unsafe to open, or the network does not answer with them as it did when they were published.
     """
+    return loaded(name, classes=classes, weights=weights, progress=progress).module
+
+
+def loaded(
+    name: str, *, classes: int | None = None, weights: str | Path | None = None, progress: Progress = silent
+) -> Loaded:
+    """The network of that name with these weights, as in `network`, and the file of the weights."""
     make_known(name)
     file = weights_file(name, weights, progress)
     if file is None and is_of_timm(name):
-        return network_of_timm(name, classes, pretrained=weights == PRETRAINED)
-    return network_of_zoo(name, classes=classes, weights=file)
+        return Loaded(network_of_timm(name, classes, pretrained=weights == PRETRAINED), None)
+    module = network_of_zoo(name, classes=classes, weights=file)
+    if (expected := known_answer(name, str(weights))) is not None:
+        refuse_another_answer(module, card(name), expected, str(file))
+    return Loaded(module, file)
 
 
 def weights_file(name: str, weights: str | Path | None, progress: Progress = silent) -> Path | None:
@@ -71,14 +89,38 @@ def refuse_to_draw(name: str) -> None:
         )
 
 
-def weights_named(backbone: str, weights: str | Path | None) -> str:
-    """The weights that a person means: a module's own, those in the package where there are some, else random ones."""
+def weights_named(backbone: str, weights: str | Path | None) -> str | None:
+    """The weights that a person means; where none are named, the trained ones.
+
+    Those are a module's own, the package's, the first published set, or what timm publishes. None where a network has
+    no trained weights.
+    """
     make_known(backbone)
     if is_own(backbone) and weights in (None, PRETRAINED):
         return GIVEN
-    if weights is None:
-        return PACKAGE if card(backbone).package_weights else RANDOM
-    return str(weights)
+    if weights is not None:
+        return str(weights)
+    if is_of_timm(backbone):
+        return PRETRAINED
+    if card(backbone).package_weights:
+        return PACKAGE
+    return next(iter(weight_cards(backbone)), None)
+
+
+def weights_to_start_from(backbone: str, weights: str | Path | None, freeze: str) -> str:
+    """The weights from which training starts: those of `weights_named`, or random ones where nothing is frozen.
+
+    Raises UsageError where layers would be frozen that have learned nothing and nobody said "random".
+    """
+    found = weights_named(backbone, weights)
+    if found is None and freeze != "none":
+        train_all, random = setting("freeze", "none"), setting("weights", RANDOM)
+        raise UsageError(
+            f"no trained weights of {backbone} are known, and {setting('freeze', freeze)} would keep layers as they "
+            f"were drawn. Give a file of weights ({setting('weights')}), train all layers ({train_all}), or say "
+            f"{random} if random layers are what you want."
+        )
+    return found or RANDOM
 
 
 def whole_name(weights: str) -> str:

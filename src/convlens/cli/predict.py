@@ -1,4 +1,4 @@
-"""`convlens predict RUN IMAGE...`."""
+"""`convlens predict RUN|NET IMAGE...`."""
 
 import sys
 from pathlib import Path
@@ -16,16 +16,27 @@ _LEAST_WIDTH, _UNLIMITED = 60, 10_000
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder made by `convlens train`.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|NET",
+            help="Run folder made by `convlens train`, or a network by name, such as efficientnet_lite0, which tells "
+            "the 1000 classes of ImageNet.",
+        ),
+    ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE|DIR...", help="Images, or folders of images.")],
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="SET|FILE", help="Of a network by name: another published set, or a file of weights."),
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Predict classes, labels or numbers for images with a run."""
+    """Predict classes, labels or numbers with a run or a network."""
     from convlens.tasks.predict import predict as task
 
     screen = Screen(json=json, quiet=quiet)
-    record = task(run, *images, progress=screen.progress)
+    record = task(run, *images, weights=weights, progress=screen.progress)
     for bad in record.bad_files:
         screen.say(f"{bad.file}: {bad.reason}, {bad.detail}")
     screen.show(record, lambda: _print_table(record))

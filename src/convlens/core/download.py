@@ -20,9 +20,10 @@ _BLOCK_BYTES = 1 << 18
 
 
 class Source(NamedTuple):
-    """A file on a server, and the hash that proves it."""
+    """Where a file comes from, and the hash that proves it."""
 
     url: str
+    """On a server; of a file that an installed package holds, the package."""
     sha256: str
     """All 64 hexadecimal digits, or the first eight or more where no more are known."""
 
@@ -64,17 +65,21 @@ def download(source: Source, path: Path, progress: Progress = silent, *, pause: 
                 part.replace(path)
 
 
-def verify(path: Path, source: Source, *, remove: bool = True) -> None:
-    """Raise IntegrityError, and by default remove the file, when its SHA-256 is not that of the source."""
+def verify(path: Path, source: Source, *, advice: str = "") -> None:
+    """Raise IntegrityError when the file's SHA-256 is not that of the source.
+
+    The message ends with `advice`; without any, the file is one that was just downloaded, and is removed.
+    """
     digest = sha256_of(path)
-    if not digest.startswith(source.sha256.lower()):
-        if remove:
-            path.unlink()
-        end = "It was removed. Try again; if it happens twice, the file on the server has changed." if remove else ""
-        raise IntegrityError(
-            f"refused {path.name} of {source.url}: its SHA-256 is {digest}, and {source.sha256} was expected. Nothing "
-            f"in it was opened. {end or f'Take {path} away, or put the right file there.'}"
-        )
+    if digest.startswith(source.sha256.lower()):
+        return
+    if not advice:
+        path.unlink()
+        advice = "It was removed. Try again; if it happens twice, the file on the server has changed."
+    raise IntegrityError(
+        f"refused {path.name} of {source.url}: its SHA-256 is {digest}, and {source.sha256} was expected. Nothing in "
+        f"it was opened. {advice}"
+    )
 
 
 def _fetch(source: Source, part: Path, progress: Progress, pause: float) -> None:

@@ -4,10 +4,12 @@ import contextlib
 import errno
 import hashlib
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from convlens.core.errors import MachineError
 
@@ -23,12 +25,25 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     Raises MachineError when the disk is full.
     """
     data = content.encode() if isinstance(content, str) else content
+    with _written_beside(path) as file:
+        file.write(data)
+
+
+def copy_atomically(source: Path, path: Path) -> None:
+    """Copy a file to `path`, of any size, as `write_atomically` writes. Raises MachineError when the disk is full."""
+    with source.open("rb") as content, _written_beside(path) as file:
+        shutil.copyfileobj(content, file)
+
+
+@contextlib.contextmanager
+def _written_beside(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write to, which takes the name `path` when all of it is on the disk."""
     with disk_errors_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
         try:
             with temporary.open("wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

@@ -33,6 +33,7 @@ class PredictionRecord(Record):
     kind: Literal["convlens.prediction"] = "convlens.prediction"
     version: Literal[1] = 1
     run: str
+    """The run folder, or the name of a network of the zoo."""
     task: TaskName = "classification"
     predictions: list[Prediction]
     bad_files: list[Problem]

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from convlens.backbones.external import GIVEN, is_of_timm
-from convlens.backbones.resolve import RANDOM
+from convlens.backbones.external import GIVEN
+from convlens.backbones.resolve import RANDOM, weights_named
 from convlens.core.progress import Say
 from convlens.core.run import BAD_FILES_FILE
 from convlens.data.manifest import SIDES, Manifest
@@ -68,11 +68,10 @@ def say_loss(manifest: Manifest, say: Say) -> None:
 def warn_of_random_weights(recipe: Recipe, warn: Say) -> None:
     """Warn where layers stay as they were drawn."""
     if recipe.weights == RANDOM and recipe.freeze != "none":
-        trained = "pretrained" if is_of_timm(recipe.backbone) else "FILE"
+        trained = weights_named(recipe.backbone, None) or "FILE"
         warn(
             f"the frozen layers of {recipe.backbone} have random weights: nothing has been learned in them. For real "
-            f"use give trained ones with --weights {trained}, or take --backbone house, whose weights travel with "
-            "convlens."
+            f"use give trained ones with --weights {trained}."
         )
 
 

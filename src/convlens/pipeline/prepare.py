@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from convlens.backbones.external import GIVEN, PRETRAINED, make_known
 from convlens.backbones.graph_cache import cached_capture
-from convlens.backbones.resolve import network, preprocessing_for, weights_file
+from convlens.backbones.resolve import loaded, preprocessing_for
 from convlens.core.bundle import HeadForm
 from convlens.core.errors import UsageError
 from convlens.core.files import sha256_of
@@ -73,9 +73,8 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepar
     _must_classify_images(card(recipe.backbone), recipe.size)
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(recipe.seed, "weights"))
-        weights = weights_file(recipe.backbone, recipe.weights, progress)
-        module = network(recipe.backbone, weights=weights or recipe.weights)
-    return _headed(module, _weights_used(recipe, weights), recipe, classes)
+        module, file = loaded(recipe.backbone, weights=recipe.weights, progress=progress)
+    return _headed(module, _weights_used(recipe, file), recipe, classes)
 
 
 def _headed(module: nn.Module, weights: WeightsUsed, recipe: Recipe, classes: int) -> Prepared:

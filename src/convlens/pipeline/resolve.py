@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from convlens.backbones.external import adopt
-from convlens.backbones.resolve import weights_named
+from convlens.backbones.resolve import weights_to_start_from
 from convlens.core.errors import DataError, UsageError, unknown_name
 from convlens.core.task import TaskName
 from convlens.training.recipe import SETTINGS, Recipe, with_present_names
@@ -51,8 +51,8 @@ def _resolved(base: Recipe, changes: dict[str, object]) -> dict[str, object]:
     backbone = str(changes.get("backbone", base.backbone))
     found = {name: str(value) if isinstance(value, Path) else value for name, value in changes.items()}
     if "weights" in found:
-        weights = found["weights"]
-        found["weights"] = weights_named(backbone, None if weights is None else str(weights))
+        weights, freeze = found["weights"], str(found.get("freeze", base.freeze))
+        found["weights"] = weights_to_start_from(backbone, None if weights is None else str(weights), freeze)
     if "size" in found and found["size"] is None:
         found["size"] = card(backbone).preprocessing.size
     found["device"] = resolve_device(str(found.get("device", base.device)))
@@ -72,12 +72,17 @@ def suited_to(recipe: Recipe, task: TaskName) -> Recipe:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe in a TOML file. Raises UsageError where there is none, DataError where it is not TOML."""
+    """The recipe in a TOML file; what depends on the backbone follows from it where the file is silent.
+
+    Raises UsageError where there is no such file, DataError where it is not TOML.
+    """
     try:
-        return Recipe.from_toml(path.read_text(encoding="utf-8"))
+        stated = with_present_names(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise UsageError(
             f"cannot read the recipe {path} ({error.strerror}). Give a TOML file, such as the recipe.toml of a run."
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not TOML: {error}. Give a file such as the recipe.toml of a run.") from error
+    derived = {name: None for name in ("weights", "size") if name not in stated}
+    return changed_recipe(Recipe.of(**stated), **derived)

@@ -1,15 +1,44 @@
-"""The trained network of a finished run."""
+"""Trained networks, ready to be asked: that of a finished run, or one of the zoo with published weights."""
 
+from collections import Counter
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from convlens.backbones.external import make_known
-from convlens.core.bundle import Bundle
+from convlens.backbones.resolve import RANDOM, loaded, preprocessing_for, weights_named
+from convlens.core.bundle import BUNDLE_FILE, Bundle
+from convlens.core.errors import UsageError, unknown_name
+from convlens.core.files import sha256_of
+from convlens.core.progress import Progress, silent
+from convlens.core.settings import setting
 from convlens.runs.bundle import read_bundle
 from convlens.transfer.heads import replace_head
-from convlens.zoo import card, load_weights, network, read_weights, unloaded
+from convlens.zoo import card, class_names, load_weights, names, network, read_weights, unloaded, weight_cards
+
+
+def load_trained(
+    named: str | Path, weights: str | Path | None = None, progress: Progress = silent
+) -> tuple[Bundle, nn.Module]:
+    """The bundle and the network of a run folder, or of a network of the zoo with its trained weights.
+
+    `weights` are another published set or a file, for a network of the zoo. Raises UsageError for what is neither a run
+    nor a network, or has no trained weights, and what `load_run` and `loaded` raise.
+    """
+    if str(named) in names():
+        return _published(str(named), weights, progress)
+    folder = Path(named).expanduser()
+    if not folder.exists() and len(folder.parts) == 1:
+        raise unknown_name("run folder or network", str(named), names())
+    if weights is not None:
+        raise UsageError(f"{setting('weights', weights)}: a run brings its own weights; leave them out.")
+    return load_run(folder)
+
+
+def is_run(named: str | Path) -> bool:
+    """Whether that is a run folder; a name of the zoo never is one."""
+    return str(named) not in names() and (Path(named).expanduser() / BUNDLE_FILE).is_file()
 
 
 def load_run(folder: Path) -> tuple[Bundle, nn.Module]:
@@ -24,3 +53,37 @@ def load_run(folder: Path) -> tuple[Bundle, nn.Module]:
         replace_head(module, head, classes, 0, bundle.head)
     load_weights(module, read_weights(weights, head), weights, head, name=bundle.backbone)
     return bundle, module
+
+
+def _published(name: str, weights: str | Path | None, progress: Progress) -> tuple[Bundle, nn.Module]:
+    """A network of the zoo, as a bundle would describe it; its classes are those that its weights were trained on."""
+    known, chosen = card(name), weights_named(name, weights)
+    if chosen is None or chosen == RANDOM:
+        raise UsageError(
+            f"{name} without trained weights guesses. Give a file of them ({setting('weights')}), or take a network "
+            "that has some (`convlens zoo`)."
+        )
+    published = weight_cards(name).get(chosen)
+    data = published.data if published else known.data
+    if data is None or known.output != "scores" or known.input_shape[0] != 3:
+        raise UsageError(f"{name} does not classify color images, or its classes have no names.")
+    module, file = loaded(name, weights=chosen, progress=progress)
+    classes = _distinct_names(data)
+    if len(classes) != len(module.get_parameter(f"{known.head}.weight")):
+        raise UsageError(f"{file} is not of the {len(classes)} classes of {data}, so its classes have no names.")
+    assert file is not None, "published sets and those that people give are files"
+    bundle = Bundle(
+        backbone=name,
+        classes=classes,
+        preprocessing=preprocessing_for(name, chosen),
+        precision="fp32",
+        sha256=sha256_of(file),
+    )
+    return bundle, module
+
+
+def _distinct_names(data: str) -> list[str]:
+    """The main name of each class; with its key where several classes have one (ImageNet: crane, maillot)."""
+    classes = class_names(data)
+    counts = Counter(one.names[0] for one in classes)
+    return [one.names[0] if counts[one.names[0]] == 1 else f"{one.names[0]} ({one.key})" for one in classes]

@@ -34,6 +34,7 @@ def demo(
     target = unused_run_name(root / "runs", "digits-house")
     return train(
         images,
+        backbone="house",
         size=32,
         freeze="layer3",
         epochs=epochs,

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from convlens.backbones.class_names import class_numbers
 from convlens.backbones.resolve import RANDOM, network, preprocessing_for, weights_named
-from convlens.core.bundle import BUNDLE_FILE
 from convlens.core.errors import DataError, UsageError
 from convlens.core.evaluation import EvaluationRecord
 from convlens.core.kinds.evaluation import AnyEvaluation
@@ -24,13 +23,13 @@ from convlens.data.layout import Layout
 from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.scan import labeled_images
 from convlens.pipeline.layout import asked_layout
-from convlens.pipeline.trained import load_run
+from convlens.pipeline.trained import is_run, load_run
 from convlens.training.classification import Classification
 from convlens.training.recipe import LEAST_SIZE, MOST_SIZE
 from convlens.training.task import Task
 from convlens.training.tasks import task_of
 from convlens.transfer.precision import number_format
-from convlens.zoo import card, class_names, names, weight_cards
+from convlens.zoo import card, class_names, weight_cards
 
 SideAsked = Literal["train", "val", "test", "all"]
 
@@ -76,7 +75,7 @@ def evaluate(
 
     Raises UsageError for unknown names, DataError for folders that are no class of the network.
     """
-    subject = _run(Path(judged), weights) if _is_run(judged) else _network(str(judged), weights, progress)
+    subject = _run(Path(judged), weights) if is_run(judged) else _network(str(judged), weights, progress)
     if size is not None:
         if not LEAST_SIZE <= size <= MOST_SIZE:
             raise UsageError(f"--size {size}: give the side of the input in pixels, {LEAST_SIZE} to {MOST_SIZE}.")
@@ -161,10 +160,6 @@ def _advice(manifest: Manifest, subject: _Subject) -> str:
     return " Its classes are folders within folders: say --nested." if nested else ""
 
 
-def _is_run(judged: str | Path) -> bool:
-    return str(judged) not in names() and (Path(judged).expanduser() / BUNDLE_FILE).is_file()
-
-
 def _run(folder: Path, weights: str | Path | None) -> _Subject:
     if weights is not None:
         raise UsageError(f"--weights {weights}: a run brings its own weights; leave the option out.")
@@ -185,7 +180,7 @@ def _run(folder: Path, weights: str | Path | None) -> _Subject:
 def _network(name: str, weights: str | Path | None, progress: Progress) -> _Subject:
     known = card(name)
     chosen = weights_named(name, weights)
-    if chosen == RANDOM:
+    if chosen is None or chosen == RANDOM:
         sets = ", ".join(weight_cards(name))
         raise UsageError(
             f"{name} without trained weights guesses. Give a file with --weights FILE"

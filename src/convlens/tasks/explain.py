@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from convlens.backbones.resolve import RANDOM, network, preprocessing_for, weights_named
-from convlens.core.bundle import BUNDLE_FILE
 from convlens.core.errors import DataError, UsageError, unknown_name
 from convlens.core.explanation import Explanation, Flow, Guess
 from convlens.core.preprocessing import Preprocessing
@@ -23,14 +22,14 @@ from convlens.explanation.sample import sample_image
 from convlens.explanation.target import Readout, likeliest
 from convlens.graph.capture import capture
 from convlens.graph.split import same_place, split
-from convlens.pipeline.trained import load_run
+from convlens.pipeline.trained import is_run, load_run
 from convlens.report.explain import explanation_page, write_explanation_page
 from convlens.report.run_report import explained_page, write_run_report
 from convlens.training.recipe import Recipe
 from convlens.training.task import Task
 from convlens.training.tasks import task_of
 from convlens.transfer.freeze import freeze_plan
-from convlens.zoo import card, class_names, names
+from convlens.zoo import card, class_names
 
 _FRAME_HEIGHT = 720
 
@@ -82,8 +81,9 @@ def explain(
     `network` is a name of the zoo, a run folder, or any module (taken in evaluation mode; it stays as it was); `image`
     an image file, or a tensor of shape (1, ...) as the network takes it; without one, a drawn image. `target` is a
     class or label, by name or number, by default the most likely one; or a number that a run predicts, by default the
-    first. `versus` names another network of the zoo, whose gradient flow is drawn beside this one's. `weights` and
-    `size` are as in `train`, for networks of the zoo.
+    first. `versus` names another network of the zoo, whose gradient flow is drawn beside this one's, with random
+    weights where this one has random ones. `weights` and `size` are as in `train`, for networks of the zoo; one
+    without published weights is explained with random ones, and the page says so.
 
     A module brings no names: `classes` are those of its outputs, and `shown_image`, of shape (1 or 3, height, width)
     and values in 0..1, is what the page shows in place of its input, whose values are stretched from black to white.
@@ -110,7 +110,7 @@ def explain(
         raise UsageError(f"classes and shown_image are for a module of your own; {network} brings its own.")
     subject = _subject(network, weights, size, progress)
     x, shown = _input(subject, image)
-    flow = _versus(versus, image, progress) if versus else None
+    flow = _versus(versus, image, progress, RANDOM if weights == RANDOM else None) if versus else None
     explanation = _explained(subject, x, shown, _number(target, subject.classes), versus=flow)
     return ExplanationPage(explanation.model_copy(update={"notes": [*explanation.notes, *subject.notes]}))
 
@@ -155,11 +155,11 @@ def _explained(
 
 
 def _subject(name: str | Path, weights: str | Path | None, size: int | None, progress: Progress) -> _Subject:
-    if str(name) not in names() and (Path(name).expanduser() / BUNDLE_FILE).is_file():
+    if is_run(name):
         if weights is not None or size is not None:
             raise UsageError("a run brings its own weights and size; leave --weights and --size out.")
         return _run(Path(name).expanduser())[0]
-    chosen = weights_named(str(name), weights)
+    chosen = weights_named(str(name), weights) or RANDOM
     known = card(str(name))
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -249,6 +249,6 @@ def _number(target: str | int | None, classes: Sequence[str]) -> int | None:
     raise unknown_name("class, label or number", target, classes)
 
 
-def _versus(name: str, image: str | Path | Tensor | None, progress: Progress) -> Flow:
-    other = _subject(name, None, None, progress)
+def _versus(name: str, image: str | Path | Tensor | None, progress: Progress, weights: str | None = None) -> Flow:
+    other = _subject(name, weights, None, progress)
     return flow_of(other.module, _input(other, image)[0], name=other.name)

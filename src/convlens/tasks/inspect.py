@@ -9,7 +9,6 @@ from torch import nn
 
 from convlens.backbones.external import make_known
 from convlens.backbones.graph_cache import cached_capture
-from convlens.core.bundle import BUNDLE_FILE
 from convlens.core.errors import UsageError
 from convlens.core.inspection import Inspection, ModuleLine, SeenPixels
 from convlens.core.run import RUN_FILE, RunRecord
@@ -18,9 +17,10 @@ from convlens.graph.cost import Cost, cost
 from convlens.graph.graph import Graph, Node
 from convlens.graph.receptive_field import ReceptiveField, ReceptiveFields, receptive_field
 from convlens.graph.split import split
+from convlens.pipeline.trained import is_run
 from convlens.training.recipe import Recipe
 from convlens.transfer.freeze import FreezePlan, freeze_plan
-from convlens.zoo import NetworkCard, blueprint, card, names
+from convlens.zoo import NetworkCard, blueprint, card
 
 State = Literal["frozen", "trained", "mixed", ""]
 
@@ -32,7 +32,7 @@ def inspect(network: str, *, size: int | None = None, freeze: str | None = None,
     freeze plan, whose cut is then marked (a run brings its own); `depth` how many levels of modules are told apart.
     Raises UsageError for unknown names, and for a size that the network cannot take.
     """
-    if network not in names() and (Path(network) / BUNDLE_FILE).is_file():
+    if is_run(network):
         run = RunRecord.from_json((Path(network) / RUN_FILE).read_bytes(), network)
         backbone, classes, size = run.backbone, len(run.classes), size or int(run.recipe["size"])
         unfreeze = 0 if freeze else Recipe.of(**run.recipe).unfreeze

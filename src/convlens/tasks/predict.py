@@ -1,4 +1,4 @@
-"""Predict: class, labels or numbers of images, by a trained run."""
+"""Predict: class, labels or numbers of images, by a trained run or by a network of the zoo."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from convlens.data.foreign import of_convlens
 from convlens.data.manifest import ImageFile
 from convlens.data.scan import image_at, shown
 from convlens.data.walk import files_below
-from convlens.pipeline.trained import load_run
+from convlens.pipeline.trained import load_trained
 from convlens.training.task import Task
 from convlens.training.tasks import task_of
 from convlens.transfer.precision import number_format
@@ -23,16 +23,20 @@ from convlens.transfer.precision import number_format
 _BATCH_SIZE = 32
 
 
-def predict(run: str | Path, *images: str | Path, progress: Progress = silent) -> PredictionRecord:
+def predict(
+    run: str | Path, *images: str | Path, weights: str | Path | None = None, progress: Progress = silent
+) -> PredictionRecord:
     """What a run says of each image: its class or labels with all probabilities, or its numbers.
 
-    `images` are files, or folders that are searched for images; runs of convlens in them are left out.
+    In place of a run folder a network of the zoo may stand by its name: it tells the classes of the data set that its
+    weights were trained on, 1000 of ImageNet as a rule; `weights` are others than its usual ones. `images` are files,
+    or folders that are searched for images; runs of convlens in them are left out.
 
-    A file that gives no image is listed in `bad_files` and the rest go on. Raises UsageError where `run` is no run
-    folder or a named image does not exist, IntegrityError where the weights are not those of the run.
+    A file that gives no image is listed in `bad_files` and the rest go on. Raises UsageError where `run` is neither a
+    run folder nor a network with trained weights, or a named image does not exist, IntegrityError where the weights
+    are not those of the run.
     """
-    folder = Path(run).expanduser()
-    bundle, module = load_run(folder)
+    bundle, module = load_trained(run, weights, progress)
     task = task_of(bundle)
     files, problems = _found(images)
     dtype = number_format(bundle.precision)
@@ -46,7 +50,9 @@ def predict(run: str | Path, *images: str | Path, progress: Progress = silent) -
                 predictions += [_prediction(one, row, task) for one, row in zip(batch.images, answers, strict=True)]
             problems += batch.problems
             advance(len(batch.images) + len(batch.problems))
-    return PredictionRecord(run=str(folder), task=bundle.task, predictions=predictions, bad_files=problems)
+    return PredictionRecord(
+        run=str(Path(run).expanduser()), task=bundle.task, predictions=predictions, bad_files=problems
+    )
 
 
 def _prediction(image: ImageFile, answer: Sequence[float], task: Task) -> Prediction:

@@ -44,8 +44,8 @@ class Recipe(Record):
     _former = former_names(**FORMER_NAMES)
 
     backbone: str = setting(
-        "house",
-        "The network: a name from `convlens zoo`, such as house or resnet18, or timm:NAME.",
+        "efficientnet_lite0",
+        "The network: a name from `convlens zoo`, such as efficientnet_lite0 or resnet18, or timm:NAME.",
         NETWORK,
         "features",
         "examples",
@@ -53,10 +53,9 @@ class Recipe(Record):
         common=True,
     )
     weights: str = setting(
-        "package",
+        "imagenet",
         "Pretrained weights: a published set (imagenet), pretrained (for timm:NAME), package (those that come with "
-        "the house network), random, or a .safetensors or .pth file. Default: package where there are some, else "
-        "random.",
+        "the house network), random, or a .safetensors or .pth file. Default: the network's trained weights.",
         NETWORK,
         "features",
         "examples",
@@ -97,7 +96,7 @@ class Recipe(Record):
     )
     batch_norm: bool = setting(False, "Use batch normalization in the head.", NETWORK, "examples")
     size: int = setting(
-        64,
+        224,
         "Side of the network's input in pixels. Default: the network's own.",
         NETWORK,
         "features",

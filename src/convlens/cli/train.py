@@ -8,7 +8,9 @@ import typer
 from convlens.cli.outcome import outcome_lines
 from convlens.cli.recipe_options import given_settings, is_given
 from convlens.cli.screen import JsonOption, QuietOption, Screen
+from convlens.cli.search import print_search
 from convlens.cli.streams import echo
+from convlens.cli.time import seconds_of
 from convlens.core.errors import UsageError
 from convlens.core.torchrun import is_first_process
 
@@ -35,6 +37,14 @@ def train(
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Run folder to create. Default: runs/TIME-DIR-NET.")
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Choose backbone, head and regularization by cross-validation on the training images, within this "
+            "time, such as 90s or 5m; options given here stay as they are.",
+        ),
     ] = None,
     resume: Annotated[
         Path | None,
@@ -64,6 +74,7 @@ def train(
             _given(folder, context),
             recipe,
             out=out,
+            budget=None if budget is None else seconds_of("--budget", budget),
             checkpoint_minutes=checkpoint_minutes,
             progress=screen.progress,
             say=screen.say,
@@ -95,6 +106,8 @@ def _refuse_options_beside_resume(context: typer.Context) -> None:
 
 def print_run(record: "RunRecord") -> None:
     """The outcome of a run, as a person reads it at the end."""
+    if record.chosen_by is not None:
+        print_search(record.chosen_by)
     seconds, features = record.seconds, record.features
     for line in outcome_lines(record.validation, f"{record.images.val} validation images"):
         echo(line)

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from convlens.backbones.rehearse import rehearse
 from convlens.backbones.resolve import RANDOM
@@ -14,7 +15,7 @@ from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import FeatureCounts
 from convlens.core.seeds import derived_seed
 from convlens.data.manifest import Manifest
-from convlens.data.splits import Pairs
+from convlens.data.splits import Pairs, most_folds
 from convlens.pipeline.augmented_copies import with_views
 from convlens.pipeline.fit import Fitting, in_stages
 from convlens.pipeline.precision import settled
@@ -23,6 +24,16 @@ from convlens.pipeline.split import divided, likeness, usable_images
 from convlens.training.loop import predict_logits
 from convlens.training.recipe import Recipe, affecting
 from convlens.transfer.prefix import ExtractedFeatures, extract_features
+
+_SAMPLE = 64
+"""Images on which the pace of a network is measured."""
+
+
+class _Network(NamedTuple):
+    """A network for the images of a manifest, with the number format of its features."""
+
+    prepared: Prepared
+    precision: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,6 +61,7 @@ class SharedTraining:
         self._manifest = manifest
         self._progress, self._say = progress, say
         self._pairs: dict[tuple[str, ...], Pairs] = {}
+        self._networks: dict[tuple[object, ...], _Network] = {}
         self._foundations: dict[tuple[object, ...], _Foundation] = {}
         self._divided: dict[tuple[object, ...], Manifest] = {}
         self._settled: dict[tuple[object, ...], dict[str, str]] = {}
@@ -135,26 +147,53 @@ class SharedTraining:
         """Whether every frozen parameter and buffer of every network is bit-equal to what it was."""
         return all(foundation.unchanged() for foundation in self._foundations.values())
 
+    def most_folds(self, recipe: Recipe) -> int:
+        """The largest number of folds that the images can be divided into."""
+        features = self._foundation(recipe).features
+        usable = usable_images(self._manifest, features)
+        return most_folds(usable, self._alike(usable, features))
+
+    def seconds_per_image(self, recipe: Recipe) -> float:
+        """About how long the frozen layers take for an image, measured on a few; 0 where their features are stored."""
+        images = self._manifest.images[:: max(1, len(self._manifest.images) // _SAMPLE)]
+        network = self._network(recipe)
+        start = time.perf_counter()
+        sample = self._extracted(network, dataclasses.replace(self._manifest, images=images))
+        return (time.perf_counter() - start) / sample.computed if sample.computed else 0.0
+
     def _foundation(self, recipe: Recipe) -> _Foundation:
         key = _what_decides(recipe)
         if key not in self._foundations:
-            self._foundations[key] = self._built(recipe)
+            network = self._network(recipe)
+            features = self._extracted(network, self._manifest)
+            classes = len(usable_images(self._manifest, features).classes)
+            self._foundations[key] = _Foundation(
+                prepared=network.prepared.for_classes(classes, _plain(recipe)),
+                features=features,
+                precision=network.precision,
+            )
         return self._foundations[key]
 
-    def _built(self, recipe: Recipe) -> _Foundation:
-        plain = recipe.model_copy(update={"dropout": 0.0, "batch_norm": False})
-        plain = plain.model_copy(update={"head": "own" if recipe.head == "own" else "linear"})
-        rehearse(recipe.backbone, len(self._manifest.classes), recipe.size, self._say)
-        prepared = prepare(plain, len(self._manifest.classes), self._progress)
-        precision = settled(plain, prepared, self._manifest, cache_folder()).precision
-        store = cache_folder() / "store"
-        features = extract_features(
-            prepared.cut.prefix, self._manifest, prepared.preprocessing, precision, store, self._progress
+    def _network(self, recipe: Recipe) -> _Network:
+        key, plain = _what_decides(recipe), _plain(recipe)
+        if key not in self._networks:
+            rehearse(recipe.backbone, len(self._manifest.classes), recipe.size, self._say)
+            prepared = prepare(plain, len(self._manifest.classes), self._progress)
+            precision = settled(plain, prepared, self._manifest, cache_folder()).precision
+            self._networks[key] = _Network(prepared, precision)
+        return self._networks[key]
+
+    def _extracted(self, network: _Network, manifest: Manifest) -> ExtractedFeatures:
+        prepared, store = network.prepared, cache_folder() / "store"
+        return extract_features(
+            prepared.cut.prefix, manifest, prepared.preprocessing, network.precision, store, self._progress
         )
-        usable = usable_images(self._manifest, features)
-        return _Foundation(
-            prepared=prepared.for_classes(len(usable.classes), plain), features=features, precision=precision
-        )
+
+
+def _plain(recipe: Recipe) -> Recipe:
+    """The recipe with the head that foundations have, from which those of all recipes are made."""
+    head = "own" if recipe.head == "own" else "linear"
+    return recipe.model_copy(update={"dropout": 0.0, "batch_norm": False, "head": head})
 
 
 def _what_decides(recipe: Recipe) -> tuple[object, ...]:

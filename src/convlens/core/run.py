@@ -4,6 +4,7 @@ from typing import Literal
 
 from convlens.core.kinds.evaluation import AnyEvaluation
 from convlens.core.records import Record, former_names
+from convlens.core.search import Search
 from convlens.core.task import TaskName
 
 RUN_FILE = "run.json"
@@ -159,3 +160,5 @@ class RunRecord(Record):
     test: AnyEvaluation | None
     mistakes: list[Mistake]
     warnings: list[str]
+    chosen_by: Search | None = None
+    """The search that the recipe is from, if it is from one."""

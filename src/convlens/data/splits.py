@@ -77,11 +77,24 @@ def fold(manifest: Manifest, number: int, count: int, seed: int, alike: Pairs = 
     return _with_sides(manifest, sides)
 
 
+def most_folds(manifest: Manifest, alike: Pairs = ()) -> int:
+    """The largest number of folds that `fold` can make of these images: the units of the class that has fewest."""
+    units = [one for one in _units(manifest, 0, alike) if all(manifest.images[n].side != "test" for n in one.places)]
+    if not manifest.kind.exclusive:
+        return len(units)
+    return min(Counter(_main_class(unit) for unit in units).values(), default=0)
+
+
+def _main_class(unit: _Unit) -> str:
+    """The class of most of its images."""
+    return unit.numbers.most_common(1)[0][0]
+
+
 def _cut_by_class(units: Sequence[_Unit], number: int, count: int) -> Iterator[_Unit]:
     """The part of each class's units that is this fold; a unit counts for the class of most of its images."""
     by_class: defaultdict[str, list[_Unit]] = defaultdict(list)
     for unit in units:
-        by_class[unit.numbers.most_common(1)[0][0]].append(unit)
+        by_class[_main_class(unit)].append(unit)
     for label, of_class in by_class.items():
         if len(of_class) < count:
             raise _too_few(f"class {label!r} has {len(of_class)}", count)

@@ -6,7 +6,9 @@ from torch import nn
 
 from convlens.core.errors import UsageError
 from convlens.core.kinds.registry import KINDS
+from convlens.core.settings import setting
 from convlens.core.task import TaskName
+from convlens.core.torchrun import started_by_torchrun
 from convlens.pipeline.prepare import Prepared
 from convlens.pipeline.split import layout_of
 from convlens.training.order import steps_in_epoch
@@ -63,6 +65,19 @@ def refuse_wrong_minutes(checkpoint_minutes: float) -> None:
     """Raises UsageError for a time between checkpoints that is none."""
     if not 0 <= checkpoint_minutes < math.inf:
         raise UsageError(f"--checkpoint-minutes {checkpoint_minutes:g}: give a number of minutes, 0 or more.")
+
+
+def refuse_wrong_budget(budget: float, recipe: object) -> None:
+    """Raises UsageError for a time to choose a recipe in that is none, and where there is nothing to choose."""
+    if not 0 < budget < math.inf:
+        raise UsageError(f"{setting('budget', budget)}: give a number of seconds above 0.")
+    if recipe is not None:
+        raise UsageError(f"{setting('recipe', recipe)} leaves nothing to choose; leave it or {setting('budget')} out.")
+    if started_by_torchrun() is not None:
+        raise UsageError(
+            f"{setting('budget', budget)}: one process chooses the recipe. Run `convlens train` by itself, and the "
+            f"recipe.toml of its run with torchrun, by {setting('recipe')}."
+        )
 
 
 def refuse_unfit_for_features(recipe: Recipe) -> None:

@@ -22,6 +22,7 @@ from convlens.core.errors import UsageError
 from convlens.core.files import disk_errors_named, write_atomically
 from convlens.core.records import Record, now
 from convlens.core.run import BEGUN_FILE, UNFINISHED
+from convlens.core.search import Search
 from convlens.core.settings import setting
 from convlens.training.recipe import Recipe
 
@@ -40,6 +41,8 @@ class Begun(Record):
     folder: str
     """Of the images, as an absolute path."""
     recipe: Recipe
+    chosen_by: Search | None = None
+    """The search that the recipe is from, if it is from one."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,7 +88,9 @@ class RunDirectory:
 
 
 @contextlib.contextmanager
-def reserved_run_directory(out: str | Path | None, folder: Path, recipe: Recipe) -> Iterator[RunDirectory]:
+def reserved_run_directory(
+    out: str | Path | None, folder: Path, recipe: Recipe, chosen_by: Search | None = None
+) -> Iterator[RunDirectory]:
     """A directory for the run: `out`, which must not exist, or a new name under runs/ that tells time and subject.
 
     Made before the work begins, so that a directory that cannot be written to is noticed then. When the work fails,
@@ -105,7 +110,8 @@ def reserved_run_directory(out: str | Path | None, folder: Path, recipe: Recipe)
             earlier = read_begun(directory.target)
             recipe = _with_formats_of(earlier.recipe, recipe)
             _refuse_other(directory, earlier, folder, recipe)
-        begun = Begun(created=now(), folder=str(folder.expanduser().absolute()), recipe=recipe)
+            chosen_by = chosen_by or earlier.chosen_by
+        begun = Begun(created=now(), folder=str(folder.expanduser().absolute()), recipe=recipe, chosen_by=chosen_by)
         try:
             write_atomically(directory.unfinished / BEGUN_FILE, begun.to_json())
             yield directory
@@ -142,9 +148,14 @@ def _refuse_other_than_text(path: Path) -> None:
         ) from None
 
 
-def _chosen_directory(target: Path) -> RunDirectory:
-    if target.exists():
+def refuse_taken(out: str | Path | None) -> None:
+    """Raises UsageError where a run, or anything else, is there already."""
+    if out is not None and (target := Path(out).expanduser()).exists():
         raise UsageError(f"{setting('out', target)} exists already, and runs are never overwritten. Give another name.")
+
+
+def _chosen_directory(target: Path) -> RunDirectory:
+    refuse_taken(target)
     directory = RunDirectory(target=target)
     if directory.unfinished.exists() and not _is_of_a_run(directory.unfinished):
         raise UsageError(

@@ -32,6 +32,7 @@ from convlens.core.run import (
     Versions,
     WeightsUsed,
 )
+from convlens.core.search import Search
 from convlens.data.image_metadata import ImageMetadataStore
 from convlens.data.manifest import Manifest, Side
 from convlens.data.split_file import SPLIT_FILE, split_table
@@ -60,6 +61,7 @@ class RunResult:
     judged: list[Predictions]
     facts: ImageMetadataStore
     warnings: list[str]
+    chosen_by: Search | None
     stopwatch: Stopwatch
 
 
@@ -129,6 +131,7 @@ def _record(target: Path, result: RunResult, mistakes: list[Mistake]) -> RunReco
         test=rest[0] if rest else None,
         mistakes=mistakes,
         warnings=result.warnings,
+        chosen_by=result.chosen_by,
     )
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Unpack
 
 from convlens.backbones.rehearse import rehearse
+from convlens.comparison.search import search
 from convlens.core.errors import DataError, MachineError
 from convlens.core.files import cache_folder
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import UNFINISHED, FeatureCounts, RunRecord
+from convlens.core.search import Search
 from convlens.core.stopping import resumable
 from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
@@ -27,13 +29,14 @@ from convlens.pipeline.validate import (
     refuse_unfit_for,
     refuse_unfit_for_features,
     refuse_unfit_head,
+    refuse_wrong_budget,
     refuse_wrong_minutes,
 )
-from convlens.runs.run_directory import Begun, RunDirectory, read_begun, reserved_run_directory
+from convlens.runs.run_directory import Begun, RunDirectory, read_begun, refuse_taken, reserved_run_directory
 from convlens.runs.stopwatch import Stopwatch
 from convlens.runs.writer import RunResult, write_run_folder
 from convlens.training.processes import Processes, joined
-from convlens.training.recipe import Recipe
+from convlens.training.recipe import Recipe, with_present_names
 from convlens.transfer.device import resolve_device
 from convlens.transfer.prefix import ExtractedFeatures, extract_features
 
@@ -45,6 +48,7 @@ def train(
     recipe: Recipe | str | Path | None = None,
     *,
     out: str | Path | None = None,
+    budget: float | None = None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     progress: Progress = silent,
     say: Say = unsaid,
@@ -60,6 +64,9 @@ def train(
     once per image; its features are kept and reused. `out` is the run folder to create, by default one under runs/.
     `say` receives warnings and what is wrong with the images.
 
+    With a `budget` in seconds, backbone, head and regularization are chosen first, by cross-validation on the training
+    images, as far as `changes` leave them open and the time goes; the record says what was tried.
+
     A checkpoint is written every `checkpoint_minutes` and, with freeze "none", after every epoch. The same call with
     the same `out`, or `resume`, goes on from the newest one, to the same weights bit for bit. Where `torchrun` started
     several processes, each takes its part of every minibatch; the first one writes, and all return the record.
@@ -69,7 +76,13 @@ def train(
     resolved = with_whole_paths(resolved_recipe(recipe, **changes))
     refuse_contradictions(resolved)
     refuse_unfit_for_features(resolved)
-    return _run(folder, resolved, out, checkpoint_minutes, progress, say)
+    if budget is None:
+        return _run(folder, resolved, out, checkpoint_minutes, progress, say)
+    refuse_wrong_budget(budget, recipe)
+    refuse_taken(out)
+    manifest = scan(folder, progress, layout_of(resolved))
+    found = search(manifest, resolved, with_present_names(changes).keys(), seconds=budget, progress=progress, say=say)
+    return _run(folder, found.recipe, out, checkpoint_minutes, progress, say, chosen_by=found.record)
 
 
 def resume(
@@ -98,17 +111,19 @@ def _run(
     checkpoint_minutes: float,
     progress: Progress,
     say: Say,
+    *,
+    chosen_by: Search | None = None,
 ) -> RunRecord:
     refuse_wrong_minutes(checkpoint_minutes)
     stopwatch = Stopwatch()
     with joined(recipe.device, say) as processes, contextlib.ExitStack() as stack:
-        directory = processes.broadcast(lambda: stack.enter_context(reserved_run_directory(out, Path(folder), recipe)))
+        directory = processes.broadcast(
+            lambda: stack.enter_context(reserved_run_directory(out, Path(folder), recipe, chosen_by))
+        )
         if not processes.first:
             progress, say = silent, unsaid
         stack.enter_context(resumable(lambda: directory.resume_command(processes.count)))
-        recipe = processes.broadcast(
-            lambda: read_begun(directory.target).recipe
-        )  # with the number formats of an earlier part
+        begun = processes.broadcast(lambda: read_begun(directory.target))  # with number formats of an earlier part
         training = _Training(
             directory=directory,
             checkpoint_seconds=checkpoint_minutes * 60,
@@ -118,7 +133,7 @@ def _run(
             warnings=Warnings(say),
             processes=processes,
         )
-        result = training.run(folder, recipe)
+        result = training.run(folder, begun)
         return processes.broadcast(lambda: write_run_folder(directory, result))
 
 
@@ -134,8 +149,9 @@ class _Training:
     warnings: Warnings
     processes: Processes
 
-    def run(self, folder: str | Path, recipe: Recipe) -> RunResult:
+    def run(self, folder: str | Path, begun: Begun) -> RunResult:
         """Scan, prepare, extract features, split, fit, evaluate."""
+        recipe = begun.recipe
         warn_of_random_weights(recipe, self.warnings)
         say_start(recipe, self.say)
         with self.processes.main_process_first():
@@ -149,7 +165,8 @@ class _Training:
                 features = with_views(features, prepared, manifest, recipe, self.progress)
         recipe = suited_to(recipe, manifest.task)
         return self._fit_and_evaluate(
-            Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe, processes=self.processes)
+            Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe, processes=self.processes),
+            begun.chosen_by,
         )
 
     def _scan_and_prepare(self, folder: str | Path, recipe: Recipe) -> tuple[Manifest, Prepared]:
@@ -189,7 +206,7 @@ class _Training:
         warn_of_data(manifest, features, self.warnings)
         return features, manifest
 
-    def _fit_and_evaluate(self, fitting: Fitting) -> RunResult:
+    def _fit_and_evaluate(self, fitting: Fitting, chosen_by: Search | None) -> RunResult:
         prepared, manifest, stopwatch = fitting.prepared, fitting.manifest, self.stopwatch
         with stopwatch("fit"):
             model, history = fitted(fitting, self.directory, self.checkpoint_seconds, self.progress, self.say)
@@ -209,6 +226,7 @@ class _Training:
             judged=outcomes,
             facts=fitting.features.facts,
             warnings=self.warnings.kept,
+            chosen_by=chosen_by,
             stopwatch=stopwatch,
         )
 

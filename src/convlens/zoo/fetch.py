@@ -82,6 +82,12 @@ def copied_original(card: WeightCard, path: Path, progress: Progress = silent) -
     copy_atomically(have, path)
 
 
+def is_here(card: WeightCard) -> bool:
+    """Whether the set is on this machine, so that `fetched_weights` downloads nothing."""
+    packaged = card.package is not None and packaged_file(card.package, card.file) is not None
+    return packaged or kept_weights(card).is_file() or own_file(card).is_file()
+
+
 def kept_weights(card: WeightCard) -> Path:
     """Where the set lies, or will lie, once it is fetched."""
     return cache_folder() / "weights" / f"{card.network}-{card.name}-{card.sha256[:8]}.safetensors"

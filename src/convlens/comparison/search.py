@@ -1,0 +1,208 @@
+"""Search: the backbone, the head and its regularization that cross-validation on the training images prefers.
+
+First the backbones, all with the same kind of head; then, on the best of them, heads and regularization. The images
+for validation and for testing take no part, so what is measured on them later was not chosen by them.
+"""
+
+import dataclasses
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from convlens.backbones.at_hand import at_hand
+from convlens.comparison.race import race
+from convlens.comparison.results import Contestant, mean_accuracy
+from convlens.comparison.shared_training import SharedTraining
+from convlens.comparison.trials import Trial
+from convlens.core.errors import UsageError
+from convlens.core.progress import Progress, Say, unsaid
+from convlens.core.search import Search, TriedRecipe
+from convlens.core.settings import setting
+from convlens.data.manifest import Manifest
+from convlens.pipeline.resolve import changed_recipe
+from convlens.pipeline.validate import refuse_contradictions
+from convlens.training.recipe import Recipe
+from convlens.training.tasks import TASKS
+
+Settings = Mapping[str, str | float]
+
+_FOLDS = 5
+"""As many splits are drawn where a class has too few images for that many folds."""
+_HEADS: tuple[Settings, ...] = (
+    {"head": "logistic", "weight_decay": 1e-3},
+    {"head": "ridge"},
+    *({"head": "logistic", "weight_decay": decay} for decay in (1e-4, 1e-2, 1e-1)),
+    *({"head": "linear", "weight_decay": decay} for decay in (1e-4, 1e-2)),
+    *({"head": "hidden", "dropout": dropout} for dropout in (0.0, 0.5)),
+)
+"""Backbones are compared with the first of them that suits the task."""
+_USED_UP = "the budget was used up"
+
+
+class Found(NamedTuple):
+    """The recipe that was chosen, and what was tried."""
+
+    recipe: Recipe
+    record: Search
+
+
+def search(
+    manifest: Manifest, base: Recipe, asked: Collection[str], *, seconds: float, progress: Progress, say: Say
+) -> Found:
+    """The recipe that does best by cross-validation: `base` with another backbone, head and regularization.
+
+    Fields in `asked` stay as they are. Backbones are the base's and those `at_hand`. What would not be done within
+    `seconds`, the last training on all training images included, is left out; the base's backbone with one head is
+    always tried. Raises UsageError for a base that trains more than a new head.
+    """
+    start = time.perf_counter()
+    _refuse_trained_backbone(base)
+    training = training_images(manifest, base, progress, say)
+    others = len(manifest.images) - len(training.images)
+    heads = candidates(base, asked, training)
+    bench = _Bench(training, others, heads[0], end=start + seconds, progress=progress, say=say)
+    names = [base.backbone] if "backbone" in asked else [base.backbone, *at_hand()]
+    on_backbones = bench.of_backbones([other_backbone(heads[0], name) for name in dict.fromkeys(names)])
+    first = best_of(on_backbones)
+    with_heads = bench.of_heads([other_backbone(head, first.recipe.backbone) for head in heads[1:]])
+    raced = [*on_backbones, *with_heads]
+    chosen = best_of([first, *with_heads])
+    record = Search(
+        images=len(training.images),
+        folds=bench.trials[0].folds,
+        tried=[_tried(one) for one in raced],
+        chosen=raced.index(chosen),
+        left_out=bench.left_out,
+        seconds=time.perf_counter() - start,
+    )
+    return Found(chosen.recipe.model_copy(update={"split": base.split, "fold": base.fold}), record)
+
+
+def training_images(manifest: Manifest, recipe: Recipe, progress: Progress, say: Say) -> Manifest:
+    """The images that training by the recipe would be trained on, not divided among themselves.
+
+    Where the folder does not say which they are, look-alikes must be found first, for which all images are read.
+    """
+    if recipe.split or recipe.fold or not all(image.side for image in manifest.images):
+        manifest = SharedTraining(manifest, progress, say).divided(recipe)
+    images = tuple(dataclasses.replace(image, side=None) for image in manifest.side("train"))
+    return dataclasses.replace(manifest, images=images)
+
+
+def candidates(base: Recipe, asked: Collection[str], manifest: Manifest) -> list[Recipe]:
+    """The base with each head that suits the task and contradicts nothing that was asked for; the base, else."""
+    whole = base.model_copy(update={"split": "", "fold": ""})
+    found = []
+    for head in _HEADS:
+        changes = {name: value for name, value in head.items() if name not in asked}
+        recipe = whole.model_copy(update=changes)
+        suits = recipe.head == head["head"] and not [*TASKS[manifest.task].unfit(recipe)]
+        if suits and _is_consistent(recipe) and recipe not in found:
+            found.append(recipe)
+    return found or [whole]
+
+
+def other_backbone(recipe: Recipe, name: str) -> Recipe:
+    """The recipe on a backbone, with that one's trained weights and input size unless it is the recipe's own."""
+    return recipe if recipe.backbone == name else changed_recipe(recipe, backbone=name)
+
+
+class _Bench:
+    """Where candidates are tried: the training images, the trials, and the time that is left."""
+
+    def __init__(
+        self, training: Manifest, others: int, base: Recipe, *, end: float, progress: Progress, say: Say
+    ) -> None:
+        self._shared = SharedTraining(training, progress, say)
+        self._images, self._others = len(training.images), others
+        self._end, self._progress = end, progress
+        self.trials = self._trials(base)
+        self._reserved = 0.0
+        """Seconds for the features of the images that are not for training."""
+        self.left_out: list[str] = []
+
+    def _trials(self, base: Recipe) -> list[Trial]:
+        if self._shared.most_folds(base) >= _FOLDS:
+            return [Trial(seed=base.seed, fold=number, folds=_FOLDS) for number in range(1, _FOLDS + 1)]
+        return [Trial(seed=base.seed + number, fold=0, folds=0) for number in range(_FOLDS)]
+
+    def of_backbones(self, recipes: Sequence[Recipe]) -> list[Contestant]:
+        """Those for whose features there is time; the first one in any case."""
+        found: list[Contestant] = []
+        for recipe in recipes:
+            pace = self._shared.seconds_per_image(recipe)
+            if found and time.perf_counter() + pace * (self._images + self._others) > self._end:
+                self.left_out.append(f"{_name(recipe)}: {_USED_UP}")
+                continue
+            found.append(self._raced(recipe))
+            # The features of the other images are still to be computed, with whatever backbone is chosen.
+            self._reserved = max(self._reserved, pace * self._others)
+        return found
+
+    def of_heads(self, recipes: Sequence[Recipe]) -> list[Contestant]:
+        """Those that there is time for: each is taken to need as long as the longest one before it."""
+        found: list[Contestant] = []
+        longest = 0.0
+        for recipe in recipes:
+            start = time.perf_counter()
+            if start + longest + self._reserved > self._end:
+                self.left_out.append(f"{_name(recipe)}: {_USED_UP}")
+                continue
+            found.append(self._raced(recipe))
+            longest = max(longest, time.perf_counter() - start)
+        return found
+
+    def _raced(self, recipe: Recipe) -> Contestant:
+        """The recipe with its outcomes in all trials, which are those of every other recipe."""
+        alone = Contestant(name=_name(recipe), does="", recipe=recipe)
+        raced = race(self._shared, [alone], self.trials, end=None, progress=self._progress, say=unsaid)
+        return raced.contestants[0]
+
+
+def best_of(raced: Sequence[Contestant]) -> Contestant:
+    """The one with the best mean; of equal ones that with the lowest loss."""
+    return max(raced, key=lambda one: (mean_accuracy([outcome.hits for outcome in one.outcomes])[0], -_loss(one)))
+
+
+def _loss(one: Contestant) -> float:
+    return sum(outcome.history[-1].val_loss for outcome in one.outcomes) / len(one.outcomes)
+
+
+def _name(recipe: Recipe) -> str:
+    return " ".join((recipe.backbone, recipe.head, *(f"{name}={value:g}" for name, value in _settings(recipe).items())))
+
+
+def _settings(recipe: Recipe) -> dict[str, float]:
+    """What the recipe's candidates differ in besides backbone and head, where the head depends on it."""
+    regularized = {name for head in _HEADS if head["head"] == recipe.head for name in head} - {"head"}
+    return {name: getattr(recipe, name) for name in sorted(regularized)}
+
+
+def _tried(one: Contestant) -> TriedRecipe:
+    score, interval = mean_accuracy([outcome.hits for outcome in one.outcomes])
+    return TriedRecipe(
+        backbone=one.recipe.backbone,
+        head=one.recipe.head,
+        settings=_settings(one.recipe),
+        score=score,
+        interval=interval,
+        loss=_loss(one),
+        seconds=sum(outcome.seconds for outcome in one.outcomes),
+    )
+
+
+def _is_consistent(recipe: Recipe) -> bool:
+    try:
+        refuse_contradictions(recipe)
+    except UsageError:
+        return False
+    return True
+
+
+def _refuse_trained_backbone(base: Recipe) -> None:
+    if base.freeze != "backbone" or base.unfreeze or base.augmented_copies:
+        given = next(name for name in ("unfreeze", "augmented_copies", "freeze") if getattr(base, name) not in (0,))
+        raise UsageError(
+            f"{setting(given, getattr(base, given))}: a budget is for choosing a head on the stored features of a "
+            f"frozen backbone. Leave {setting(given)} out, or {setting('budget')}."
+        )

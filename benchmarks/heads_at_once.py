@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from convlens.comparison.siblings import TrainedHead, family, fit_siblings
-from convlens.comparison.stacked_heads import Sibling
+from convlens.comparison.stacked_losses import Sibling
 from convlens.comparison.tricks import PLAIN, TRICKS
 from convlens.core.progress import silent
 from convlens.core.run import EpochMetrics

@@ -3,7 +3,7 @@ import shlex
 
 import pytest
 
-from convlens.cli.compare import seconds_of
+from convlens.cli.time import seconds_of
 from convlens.core.errors import UsageError
 from tests.images import draw_images
 
@@ -104,6 +104,6 @@ def test_wrong_use(convlens, images, tmp_path, options, parts):
 
 
 def test_times() -> None:
-    assert [seconds_of(text) for text in ("90", "90s", "2m", "1.5h")] == [90, 90, 120, 5400]
+    assert [seconds_of("--budget", text) for text in ("90", "90s", "2m", "1.5h")] == [90, 90, 120, 5400]
     with pytest.raises(UsageError, match="--budget '2 weeks'"):
-        seconds_of("2 weeks")
+        seconds_of("--budget", "2 weeks")

@@ -242,3 +242,23 @@ def test_folders_whose_names_are_not_text_are_refused_before_the_work(convlens, 
         assert outcome.code == 2
         assert r"\udcff is not text in utf-8" in outcome.err
     assert not list(tmp_path.glob("r*"))
+
+
+def test_budget_prints_what_was_tried(convlens, tmp_path, monkeypatch):
+    monkeypatch.setattr("convlens.comparison.search.at_hand", lambda: ["house"])
+    images = draw_images(tmp_path / "images", 10)
+    done = convlens(
+        "train", images, "--backbone", "house", "--size", "32", "--budget", "10m", "--out", tmp_path / "run"
+    )
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    assert lines[0].startswith("5-fold cross-validation of 16 training images, ")
+    assert "accuracy" in lines[1]
+    assert sum(line.startswith("house, ") for line in lines) == 9
+    assert any(line.startswith("Chosen   house, ") for line in lines)
+
+
+def test_a_budget_that_is_no_time_is_refused(convlens, tmp_path):
+    done = convlens("train", draw_images(tmp_path / "images"), "--budget", "soon")
+    assert done.code == 2
+    assert "--budget 'soon': give a time such as 90s, 2m or 1h." in done.err

@@ -2,36 +2,38 @@
 
 from convlens.comparison.outcome import Outcome
 from convlens.comparison.results import Contestant, recommended, standings
+from convlens.core.kinds.registry import KINDS
 from convlens.core.run import EpochMetrics
 from convlens.training.recipe import Recipe
 
 IMAGES = 200
+ACCURACY = KINDS["classification"].measure
 
 
 def contestant(name, right, seconds=1.0):
     """Of one run that classified that many images correctly, the base's and then others."""
-    hits = {f"{number:03d}": number < right for number in range(IMAGES)}
+    scores = {f"{number:03d}": float(number < right) for number in range(IMAGES)}
     epoch = EpochMetrics(
         epoch=1, learning_rate=0.1, train_loss=1, train_accuracy=0.5, val_loss=1, val_accuracy=0.5, seconds=1
     )
-    outcome = Outcome(history=[epoch], hits=hits, seconds=seconds, trained_parameters=10)
+    outcome = Outcome(history=[epoch], scores=scores, seconds=seconds, trained_parameters=10)
     return Contestant(name=name, does="something", recipe=Recipe(), outcomes=(outcome,))
 
 
 def test_a_difference_that_counts_alone_but_not_among_many():
     base, better = contestant("base", 100), contestant("better", 108)
-    few = standings([base, better], [(0, 0)])
+    few = standings([base, better], [(0, 0)], ACCURACY)
     assert few[1].verdict == "helps"
     assert "chance" not in few[1].sentence
     same = [contestant(f"same{number}", 100) for number in range(19)]
-    among = standings([base, better, *same], [(0, 0)])
+    among = standings([base, better, *same], [(0, 0)], ACCURACY)
     assert among[1].verdict == "no difference shown"
     assert among[1].sentence.endswith("Alone it would count; among so many recipes it may be chance.")
     assert "chance" not in among[2].sentence
 
 
 def recommendation(*contestants):
-    return recommended(contestants, standings(contestants, [(0, 0)]))
+    return recommended(contestants, standings(contestants, [(0, 0)], ACCURACY), ACCURACY)
 
 
 def test_what_is_not_shown_to_be_better_is_not_recommended():

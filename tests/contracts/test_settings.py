@@ -22,7 +22,7 @@ from convlens.training.recipe import FORMER_NAMES, SETTINGS, Recipe
 from tests.images import TINY_HOUSE, TINY_OPTIONS, draw_images
 
 DOCS = Path(__file__).parents[2] / "docs"
-OWN = {"folder", "recipe", "out", "resume", "checkpoint_minutes", "json", "quiet", "help"}
+OWN = {"folder", "recipe", "out", "budget", "resume", "checkpoint_minutes", "json", "quiet", "help"}
 
 
 def commands(command=None, name="convlens", parent=None):

@@ -15,7 +15,6 @@ from convlens.core.progress import silent
 from convlens.core.run import RunRecord
 from convlens.pipeline.resolve import suited_to
 from convlens.tasks.check import check_images
-from convlens.tasks.compare import compare
 from convlens.tasks.evaluate import evaluate
 from convlens.tasks.explain import explain, explain_mistakes
 from convlens.tasks.predict import predict
@@ -300,8 +299,6 @@ def test_other_commands_say_what_they_need(images, runs):
         evaluate(images / "run-numbers", images / "p")
     with pytest.raises(DataError, match=r"has 'any', which .*run-labels has not learned. It tells: green, red"):
         evaluate(images / "run-labels", images / "p", labels=images / "words.csv")
-    with pytest.raises(UsageError, match="compare counts the images that are classified rightly"):
-        compare(images / "p", labels=str(images / "labels.csv"), out=images / "no", size=32)
 
 
 def test_check_takes_what_train_takes(images, tmp_path):

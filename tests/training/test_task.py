@@ -74,6 +74,46 @@ def test_numbers_without_a_scale() -> None:
         Regression.stored(["a"], None)
 
 
+def test_compared_images_are_right_or_wrong() -> None:
+    classes = Classification(("ant", "bee"))
+    outputs = torch.tensor([[0.0, 1.0], [0.0, 1.0], [2.0, 1.0]])
+    assert classes.scores(outputs, torch.tensor([1, 0, 0]), []).tolist() == [1, 0, 1]
+    labels = Multilabel(("cat", "dog"))
+    outputs = torch.tensor([[1.0, -1.0], [1.0, 1.0], [-1.0, -1.0]])
+    assert labels.scores(outputs, labels.encoded([("cat",), ("cat",), ()]), []).tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("task", [Classification(("a", "b", "c")), Multilabel(("a", "b", "c"))])
+def test_compared_means_are_those_of_the_evaluation(task: Classification | Multilabel) -> None:
+    outputs = torch.randn(50, 3, generator=torch.Generator().manual_seed(1))
+    targets = task.encoded([(name,) for name in "abcab" * 10])
+    found = task.evaluate(outputs, targets)
+    expected = found.exact_match if isinstance(found, MultilabelEvaluation) else found.accuracy
+    assert task.scores(outputs, targets, []).mean().item() == pytest.approx(expected)
+
+
+def test_compared_numbers_are_in_variances_of_the_validated_images() -> None:
+    """So that all columns count alike, whatever their units and the images that were trained on."""
+    task = Regression.measured(["year", "height"], [("1900", "1.5"), ("2000", "-1.5"), ("1950", "0")])
+    validated: list[Labels] = [("1910", "0.1"), ("1950", "0.3"), ("1990", "0.8"), ("1991", "0.7")]
+    targets = task.encoded(validated)
+    outputs = targets + torch.randn(4, 2, generator=torch.Generator().manual_seed(1)) / 5
+    scores = task.scores(outputs, targets, validated)
+    evaluation = task.evaluate(outputs, targets)
+    assert evaluation.r2 is not None
+    assert scores.shape == (4,)
+    assert scores.mean().item() == pytest.approx(1 - evaluation.r2, rel=1e-5)
+    part = task.scores(outputs[:2], targets[:2], validated)
+    assert part.tolist() == scores[:2].tolist()
+    mean = task.encoded([("1960.25", "0.475")]).expand(4, 2)
+    assert task.scores(mean, targets, validated).mean().item() == pytest.approx(1)
+
+
+def test_numbers_that_cannot_be_compared() -> None:
+    with pytest.raises(DataError, match="the column 'b' has the same number in all 2 validation images"):
+        Regression.refuse_unmeasurable(["a", "b"], [("3.0", "1.0"), ("2.0", "1.0")])
+
+
 def test_scores_of_labels_are_scikit_learns() -> None:
     generator = torch.Generator().manual_seed(3)
     true = (torch.rand(200, 4, generator=generator) < torch.tensor([0.5, 0.1, 0.9, 0.0])).float()

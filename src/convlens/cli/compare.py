@@ -1,6 +1,7 @@
 """`convlens compare DIR`."""
 
 import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +14,11 @@ from convlens.cli.time import seconds_of
 from convlens.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from convlens.core.comparison import Comparison
+    from convlens.core.comparison import ComparedRecipe, Comparison
+    from convlens.core.kinds.measure import Measure
 
 _WHAT, _BASE, _HOW = "What is compared", "The base recipe", "How"
+_HEADING = ("95 % interval", "to base", "95 % interval", "time/run", "train loss", "val loss")
 
 
 class CompareCommand(RecipeCommand):
@@ -137,34 +140,45 @@ def compare(
 def print_comparison(record: "Comparison") -> None:
     """The table, and a sentence for each recipe."""
     from convlens.core.comparison import BEST_RECIPE_FILE, COMPARISON_PAGE
+    from convlens.core.kinds.registry import KINDS
 
-    width = max(len(row.name) for row in record.rows)
-    echo(f"{'':{width}}  accuracy   95 % interval   to base   95 % interval   time/run  train loss  val loss")
-    for row in record.rows:
-        low, high = row.interval
-        below, above = row.difference_interval
-        difference = (
-            "                         "
-            if row.verdict == "base"
-            else (f"{100 * row.difference:+8.1f}   {100 * below:+5.1f} to {100 * above:+5.1f}")
-        )
-        echo(
-            f"{row.name:{width}}   {row.accuracy:6.1%}   {low:6.1%} to {high:6.1%} {difference}  {row.seconds:7.2f} s  "
-            f"{row.train_loss:9.4f}  {row.val_loss:8.4f}"
-        )
+    measure = KINDS[record.task].measure
+    for line in table_of(record.rows, measure):
+        echo(line)
     echo("")
+    if measure.note:
+        echo(measure.note)
+        echo("")
     for row in record.rows:
         echo(row.sentence)
     for one in record.left_out:
         echo(f"Left out: {one}.")
     for point in record.fractions:
-        echo(f"{point.images} training images: transfer {point.transfer:.1%}, from scratch {point.scratch:.1%}")
+        transfer, scratch = measure.text(point.transfer), measure.text(point.scratch)
+        echo(f"{point.images} training images: transfer {transfer}, from scratch {scratch}")
     features = record.features
     echo(f"Time     {record.seconds:.1f} s; features: {features.computed} computed, {features.reused} reused")
     echo(f"Page     {record.folder}/{COMPARISON_PAGE}")
     best = f"{record.folder}/{BEST_RECIPE_FILE}"
     echo(f"Best     {record.best}. {record.best_because}")
     echo(f"Use it   {shlex.join(['convlens', 'train', record.images_folder, '--recipe', best])}")
+
+
+def table_of(rows: "Sequence[ComparedRecipe]", measure: "Measure") -> Iterator[str]:
+    """The lines of the table; all columns but the first are aligned to the right."""
+    cells = [("", measure.name, *_HEADING), *(_cells(row, measure) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for name, *others in cells:
+        aligned = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
+        yield "  ".join([name.ljust(widths[0]), *aligned])
+
+
+def _cells(row: "ComparedRecipe", measure: "Measure") -> tuple[str, ...]:
+    low, high = map(measure.text, row.interval)
+    below, above = map(measure.difference_text, row.difference_interval)
+    compared = ("", "") if row.verdict == "base" else (measure.difference_text(row.difference), f"{below} to {above}")
+    losses = f"{row.train_loss:.4f}", f"{row.val_loss:.4f}"
+    return row.name, measure.text(row.value), f"{low} to {high}", *compared, f"{row.seconds:.2f} s", *losses
 
 
 def _words(text: str) -> list[str]:

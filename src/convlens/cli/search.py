@@ -1,9 +1,10 @@
-"""A search on the terminal: what was tried, the best first, and what was chosen."""
+"""A search on the terminal: what was tried and what was chosen."""
 
 from typing import TYPE_CHECKING
 
 from convlens.cli.streams import echo
 from convlens.core.durations import duration
+from convlens.core.kinds.registry import KINDS
 
 if TYPE_CHECKING:
     from convlens.core.search import Search
@@ -11,16 +12,16 @@ if TYPE_CHECKING:
 
 def print_search(record: "Search") -> None:
     """A table of all recipes that were tried, and the chosen one."""
-    names = [one.name for one in record.tried]
-    width = max(map(len, names))
-    echo(f"Tried {record.method} of the {record.images} training images, in {duration(record.seconds)}:")
-    echo(f"{'':{width}}  {record.measure:>13}   95% interval      loss    time")
-    for one in record.best_first:
-        low, high = one.interval
+    measure, width = KINDS[record.task].measure, max(len(one.name) for one in record.tried)
+    echo(f"{record.method} of {record.images} training images, {duration(record.seconds)}:".capitalize())
+    echo(f"{'':{width}}  {measure.name:>13}  {'95% interval':>17}     loss     time")
+    for one in record.tried:
+        interval = " to ".join(measure.text(end) for end in one.interval)
         echo(
-            f"{one.name:{width}}  {one.score:13.1%}   {low:6.1%} to {high:6.1%}  {one.loss:7.4f}  {duration(one.seconds):>7}"
+            f"{one.name:{width}}  {measure.text(one.score):>13}  {interval:>17}  {one.loss:7.4f}  "
+            f"{duration(one.seconds):>7}"
         )
-    for one in record.left_out:
-        echo(f"Left out: {one}.")
+    for name in record.left_out:
+        echo(f"Left out: {name}.")
     echo(f"Chosen   {record.tried[record.chosen].name}")
     echo("")

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from convlens.backbones.resolve import refuse_to_draw
-from convlens.comparison.results import mean_accuracy
+from convlens.comparison.results import mean_score
 from convlens.comparison.shared_training import SharedTraining
 from convlens.comparison.trials import Trial
 from convlens.core.comparison import FractionPoint
@@ -81,16 +81,17 @@ def _fraction_point(
         momentum=0.9,
         schedule="cosine",
     )
-    hits: dict[str, list[dict[str, bool]]] = {"transfer": [], "scratch": []}
-    images = 0
+    scores: dict[str, list[dict[str, float]]] = {"transfer": [], "scratch": []}
+    measure, images = shared.measure, 0
     for trial in trials:
         for name, recipe in (("transfer", base), ("scratch", scratch)):
             seeded = trial.seeded(recipe)
             part = _part(shared.divided(seeded), fraction, trial.seed)
-            hits[name].append(shared.run(seeded, part).hits)
+            scores[name].append(shared.run(seeded, part).scores)
             images = len(part.side("train"))
             advance(1, f"{fraction:g} of the images, {name}")
-    (transfer, transfer_interval), (from_scratch, scratch_interval) = map(mean_accuracy, hits.values())
+    transfer, transfer_interval = mean_score(scores["transfer"], measure)
+    from_scratch, scratch_interval = mean_score(scores["scratch"], measure)
     return FractionPoint(
         fraction=fraction,
         images=images,

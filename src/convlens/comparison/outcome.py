@@ -1,20 +1,23 @@
 """The outcome of one training among many."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Self
 
 from torch import Tensor
 
+from convlens.core.kinds.kind import Labels
 from convlens.core.run import EpochMetrics
-from convlens.data.manifest import Manifest
+from convlens.pipeline.fit import Fitting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How one training went, and which of the validation images it classified rightly in the end, by their hashes."""
+    """How one training went, and how it did in the end on each of the validation images, by their hashes."""
 
     history: list[EpochMetrics]
-    hits: dict[str, bool]
+    scores: dict[str, float]
+    """As the task's `kind.measure` counts."""
     seconds: float
     """Of training; of several heads that trained at once, an equal part for each."""
     trained_parameters: int
@@ -22,20 +25,28 @@ class Outcome:
     @classmethod
     def of(
         cls,
-        manifest: Manifest,
-        logits: Tensor,
-        labels: Tensor,
+        fitting: Fitting,
+        outputs: Tensor,
+        targets: Tensor,
         *,
+        validated: Sequence[Labels],
         history: list[EpochMetrics],
         seconds: float,
         trained_parameters: int,
     ) -> Self:
-        """From the logits (N, classes) of the manifest's validation images, and their class numbers (N,)."""
-        right = (logits.argmax(1) == labels).tolist()
-        hits = {one.sha256: bool(hit) for one, hit in zip(manifest.side("val"), right, strict=True)}
-        return cls(history=history, hits=hits, seconds=seconds, trained_parameters=trained_parameters)
+        """From the outputs of the validation images, of shape (N, outputs), and what they are held against.
+
+        `validated` are the labels of all images that the comparison validates on.
+        """
+        scores = fitting.task.scores(outputs, targets, validated).tolist()
+        return cls(
+            history=history,
+            scores={one.sha256: score for one, score in zip(fitting.manifest.side("val"), scores, strict=True)},
+            seconds=seconds,
+            trained_parameters=trained_parameters,
+        )
 
     @property
-    def accuracy(self) -> float:
-        """On the validation images."""
-        return sum(self.hits.values()) / len(self.hits)
+    def mean_score(self) -> float:
+        """Over the validation images."""
+        return sum(self.scores.values()) / len(self.scores)

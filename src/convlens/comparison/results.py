@@ -1,14 +1,15 @@
 """Standings: from how recipes did in each run to the lines of the table, with what can be said of each."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from convlens.comparison.outcome import Outcome
 from convlens.core.comparison import ComparedRecipe, ComparedRun, Verdict
+from convlens.core.kinds.measure import Measure
 from convlens.training.metrics import wilson_interval
 from convlens.training.recipe import Recipe
-from convlens.training.significance import Difference, holm, paired_difference
+from convlens.training.significance import Difference, Scores, holm, mean_interval, paired_difference
 
 _LEVEL = 0.05
 _AS_CHEAP = 2.0
@@ -24,22 +25,30 @@ class Contestant:
     recipe: Recipe
     outcomes: tuple[Outcome, ...] = ()
 
+    @property
+    def scores(self) -> Scores:
+        """Of each outcome, by image."""
+        return [outcome.scores for outcome in self.outcomes]
 
-def standings(contestants: Sequence[Contestant], trials: Sequence[tuple[int, int]]) -> list[ComparedRecipe]:
+
+def standings(
+    contestants: Sequence[Contestant], trials: Sequence[tuple[int, int]], measure: Measure
+) -> list[ComparedRecipe]:
     """The lines of the table, the base (the first one) on top; `trials` are seed and fold of each outcome.
+
+    `measure` is what the outcomes' scores are.
 
     A recipe helps or harms where its difference to the base is significant at 5 % after correction for the number of
     recipes; else no difference was shown.
     """
     base, *others = contestants
-    of_base = [outcome.hits for outcome in base.outcomes]
-    differences = [paired_difference([outcome.hits for outcome in one.outcomes], of_base) for one in others]
+    differences = [paired_difference(one.scores, base.scores, proportions=measure.proportion) for one in others]
     corrected = holm([difference.p_value for difference in differences])
     same = Difference(0.0, (0.0, 0.0), 1.0)
     return [
-        _row(base, same, 1.0, "base", trials),
+        _row(base, _Finding(same, 1.0, "base"), trials, measure),
         *(
-            _row(one, difference, p_value, _verdict(difference, p_value), trials)
+            _row(one, _Finding(difference, p_value, _verdict(difference, p_value, measure)), trials, measure)
             for one, difference, p_value in zip(others, differences, corrected, strict=True)
         ),
     ]
@@ -52,58 +61,66 @@ class Recommendation(NamedTuple):
     reason: str
 
 
-def recommended(contestants: Sequence[Contestant], rows: Sequence[ComparedRecipe]) -> Recommendation:
-    """The most accurate recipe of those that help, or the base where none was shown to.
+def recommended(contestants: Sequence[Contestant], rows: Sequence[ComparedRecipe], measure: Measure) -> Recommendation:
+    """The best recipe of those that help, or the base where none was shown to.
 
-    Where no difference to the most accurate one is shown, and that one takes over twice as long, a cheaper one goes
-    before it.
+    Where no difference to the best one is shown, and that one takes over twice as long, a cheaper one is recommended.
     """
     helping = [(one, row) for one, row in zip(contestants, rows, strict=True) if row.verdict == "helps"]
     if not helping:
         others = "No other recipe was compared" if len(rows) == 1 else "No recipe was shown to be better than the base"
         return Recommendation(rows[0].name, f"{others}.")
-    by_accuracy = sorted(helping, key=lambda pair: (-pair[1].accuracy, pair[1].val_loss))
-    most_accurate, _ = by_accuracy[0]
-    tied = [pair for pair in by_accuracy if not _differ(most_accurate, pair[0])]
+    ranked = sorted(helping, key=lambda pair: (-measure.gain(pair[1].value), pair[1].val_loss))
+    first, _ = ranked[0]
+    tied = [pair for pair in ranked if not _differ(first, pair[0], measure)]
     cheapest = min(row.seconds for _, row in tied)
     best = next(row for _, row in tied if row.seconds <= _AS_CHEAP * cheapest)
-    if best.name == most_accurate.name:
-        return Recommendation(best.name, "It has the highest accuracy of the recipes that help.")
-    return Recommendation(
-        best.name, f"It helps, and no difference to {most_accurate.name}, which takes longer, was shown."
-    )
+    if best.name == first.name:
+        return Recommendation(best.name, f"It has the {measure.best} of the recipes that help.")
+    return Recommendation(best.name, f"It helps, and no difference to {first.name}, which takes longer, was shown.")
 
 
-def _differ(one: Contestant, other: Contestant) -> bool:
+def _differ(one: Contestant, other: Contestant, measure: Measure) -> bool:
     """Whether a difference between two recipes is shown."""
-    hits, base = ([outcome.hits for outcome in contestant.outcomes] for contestant in (one, other))
-    return paired_difference(hits, base).p_value < _LEVEL
+    return paired_difference(one.scores, other.scores, proportions=measure.proportion).p_value < _LEVEL
 
 
-def mean_accuracy(hits: Sequence[Mapping[str, bool]]) -> tuple[float, tuple[float, float]]:
-    """The mean over the runs, and its 95 % interval for as many different images as were judged.
+def mean_score(scores: Scores, measure: Measure) -> tuple[float, tuple[float, float]]:
+    """The mean over the runs, and its 95 % interval.
 
-    Runs share images, so that they do not count as more of them: the interval is rather too wide.
+    That of a proportion is Wilson's for as many different images as were judged: runs share images, so that they do
+    not count as more of them, and the interval is rather too wide. That of an error does not reach below 0.
     """
-    images = len({name for one in hits for name in one})
-    accuracy = sum(sum(one.values()) for one in hits) / sum(len(one) for one in hits)
-    return accuracy, wilson_interval(accuracy * images, images)
+    mean = sum(sum(one.values()) for one in scores) / sum(len(one) for one in scores)
+    if measure.proportion:
+        images = len({name for one in scores for name in one})
+        return mean, wilson_interval(mean * images, images)
+    low, high = mean_interval(scores)
+    return mean, (max(0.0, low), high)
 
 
-def _verdict(difference: Difference, p_value: float) -> Verdict:
+def _verdict(difference: Difference, p_value: float, measure: Measure) -> Verdict:
     if p_value >= _LEVEL:
         return "no difference shown"
-    return "helps" if difference.value > 0 else "harms"
+    return "helps" if measure.gain(difference.value) > 0 else "harms"
 
 
-def _row(
-    one: Contestant, difference: Difference, p_value: float, verdict: Verdict, trials: Sequence[tuple[int, int]]
-) -> ComparedRecipe:
+class _Finding(NamedTuple):
+    """What is found of a recipe in relation to the base."""
+
+    difference: Difference
+    p_value: float
+    """Corrected for the number of recipes."""
+    verdict: Verdict
+
+
+def _row(one: Contestant, finding: _Finding, trials: Sequence[tuple[int, int]], measure: Measure) -> ComparedRecipe:
     runs = [
         ComparedRun(
             seed=seed,
             fold=fold,
-            accuracy=outcome.accuracy,
+            value=outcome.mean_score,
+            accuracy=outcome.mean_score if measure.proportion else None,
             train_loss=outcome.history[-1].train_loss,
             val_loss=outcome.history[-1].val_loss,
             seconds=outcome.seconds,
@@ -111,31 +128,33 @@ def _row(
         )
         for outcome, (seed, fold) in zip(one.outcomes, trials, strict=False)
     ]
-    accuracy, interval = mean_accuracy([outcome.hits for outcome in one.outcomes])
+    value, interval = mean_score(one.scores, measure)
     return ComparedRecipe(
         name=one.name,
         does=one.does,
         recipe=one.recipe.model_dump(),
         trained_parameters=one.outcomes[0].trained_parameters,
         runs=runs,
-        accuracy=accuracy,
+        value=value,
+        accuracy=value if measure.proportion else None,
         interval=interval,
-        difference=difference.value,
-        difference_interval=difference.interval,
-        p_value=p_value,
-        verdict=verdict,
-        sentence=_sentence(one, difference, verdict, len(runs), accuracy),
+        difference=finding.difference.value,
+        difference_interval=finding.difference.interval,
+        p_value=finding.p_value,
+        verdict=finding.verdict,
+        sentence=_sentence(one, finding, value, measure),
         seconds=_mean([run.seconds for run in runs]),
         train_loss=_mean([run.train_loss for run in runs]),
         val_loss=_mean([run.val_loss for run in runs]),
     )
 
 
-def _sentence(one: Contestant, difference: Difference, verdict: Verdict, runs: int, accuracy: float) -> str:
+def _sentence(one: Contestant, finding: _Finding, value: float, measure: Measure) -> str:
+    difference, verdict, runs = finding.difference, finding.verdict, len(one.outcomes)
     over = f"over {runs} run{'s' if runs > 1 else ''}"
     if verdict == "base":
-        return f"The base: {accuracy:.1%} of the validation images are classified rightly, {over}."
-    low, high = (f"{100 * value:+.1f}" for value in difference.interval)
+        return f"The base: {measure.statement.format(measure.text(value))}, {over}."
+    low, high = map(measure.difference_text, difference.interval)
     told = {
         "helps": f"{one.name} helps",
         "harms": f"{one.name} harms",
@@ -143,7 +162,8 @@ def _sentence(one: Contestant, difference: Difference, verdict: Verdict, runs: i
     }[verdict]
     alone = " Alone it would count; among so many recipes it may be chance."
     doubt = alone if verdict == "no difference shown" and difference.p_value < _LEVEL else ""
-    return f"{told}: {100 * difference.value:+.1f} points (95 % interval {low} to {high}), {over}.{doubt}"
+    by = measure.difference_statement(difference.value)
+    return f"{told}: {by} (95 % interval {low} to {high}), {over}.{doubt}"
 
 
 def _mean(values: Sequence[float]) -> float:

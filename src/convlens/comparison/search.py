@@ -11,15 +11,16 @@ from typing import NamedTuple
 
 from convlens.backbones.at_hand import at_hand
 from convlens.comparison.race import race
-from convlens.comparison.results import Contestant, mean_accuracy
+from convlens.comparison.results import Contestant, mean_score
 from convlens.comparison.shared_training import SharedTraining
 from convlens.comparison.trials import Trial
 from convlens.core.errors import UsageError
+from convlens.core.kinds.measure import Measure
 from convlens.core.progress import Progress, Say, unsaid
-from convlens.core.search import Search, TriedRecipe
+from convlens.core.search import Search, TriedRecipe, tried_name
 from convlens.core.settings import setting
 from convlens.data.manifest import Manifest
-from convlens.pipeline.resolve import changed_recipe
+from convlens.pipeline.resolve import changed_recipe, suited_to
 from convlens.pipeline.validate import refuse_contradictions
 from convlens.training.recipe import Recipe
 from convlens.training.tasks import TASKS
@@ -31,9 +32,13 @@ _FOLDS = 5
 _HEADS: tuple[Settings, ...] = (
     {"head": "logistic", "weight_decay": 1e-3},
     {"head": "ridge"},
-    *({"head": "logistic", "weight_decay": decay} for decay in (1e-4, 1e-2, 1e-1)),
-    *({"head": "linear", "weight_decay": decay} for decay in (1e-4, 1e-2)),
-    *({"head": "hidden", "dropout": dropout} for dropout in (0.0, 0.5)),
+    {"head": "logistic", "weight_decay": 1e-4},
+    {"head": "logistic", "weight_decay": 1e-2},
+    {"head": "logistic", "weight_decay": 1e-1},
+    {"head": "linear", "weight_decay": 1e-4},
+    {"head": "linear", "weight_decay": 1e-2},
+    {"head": "hidden", "dropout": 0.0},
+    {"head": "hidden", "dropout": 0.5},
 )
 """Backbones are compared with the first of them that suits the task."""
 _USED_UP = "the budget was used up"
@@ -63,14 +68,16 @@ def search(
     bench = _Bench(training, others, heads[0], end=start + seconds, progress=progress, say=say)
     names = [base.backbone] if "backbone" in asked else [base.backbone, *at_hand()]
     on_backbones = bench.of_backbones([other_backbone(heads[0], name) for name in dict.fromkeys(names)])
-    first = best_of(on_backbones)
+    measure = manifest.kind.measure
+    first = best_of(on_backbones, measure)
     with_heads = bench.of_heads([other_backbone(head, first.recipe.backbone) for head in heads[1:]])
     raced = [*on_backbones, *with_heads]
-    chosen = best_of([first, *with_heads])
+    chosen = best_of([first, *with_heads], measure)
     record = Search(
+        task=manifest.task,
         images=len(training.images),
         folds=bench.trials[0].folds,
-        tried=[_tried(one) for one in raced],
+        tried=[_tried(one, measure) for one in raced],
         chosen=raced.index(chosen),
         left_out=bench.left_out,
         seconds=time.perf_counter() - start,
@@ -91,7 +98,7 @@ def training_images(manifest: Manifest, recipe: Recipe, progress: Progress, say:
 
 def candidates(base: Recipe, asked: Collection[str], manifest: Manifest) -> list[Recipe]:
     """The base with each head that suits the task and contradicts nothing that was asked for; the base, else."""
-    whole = base.model_copy(update={"split": "", "fold": ""})
+    whole = suited_to(base.model_copy(update={"split": "", "fold": ""}), manifest.task)
     found = []
     for head in _HEADS:
         changes = {name: value for name, value in head.items() if name not in asked}
@@ -159,31 +166,31 @@ class _Bench:
         return raced.contestants[0]
 
 
-def best_of(raced: Sequence[Contestant]) -> Contestant:
+def best_of(raced: Sequence[Contestant], measure: Measure) -> Contestant:
     """The one with the best mean; of equal ones that with the lowest loss."""
-    return max(raced, key=lambda one: (mean_accuracy([outcome.hits for outcome in one.outcomes])[0], -_loss(one)))
+    return max(raced, key=lambda one: (measure.gain(mean_score(one.scores, measure)[0]), -_loss(one)))
 
 
 def _loss(one: Contestant) -> float:
     return sum(outcome.history[-1].val_loss for outcome in one.outcomes) / len(one.outcomes)
 
 
+def _regularization(recipe: Recipe) -> dict[str, float]:
+    """The settings in which candidates with this head differ."""
+    names = {name for head in _HEADS if head["head"] == recipe.head for name in head} - {"head"}
+    return {name: getattr(recipe, name) for name in sorted(names)}
+
+
 def _name(recipe: Recipe) -> str:
-    return " ".join((recipe.backbone, recipe.head, *(f"{name}={value:g}" for name, value in _settings(recipe).items())))
+    return tried_name(recipe.backbone, recipe.head, _regularization(recipe))
 
 
-def _settings(recipe: Recipe) -> dict[str, float]:
-    """What the recipe's candidates differ in besides backbone and head, where the head depends on it."""
-    regularized = {name for head in _HEADS if head["head"] == recipe.head for name in head} - {"head"}
-    return {name: getattr(recipe, name) for name in sorted(regularized)}
-
-
-def _tried(one: Contestant) -> TriedRecipe:
-    score, interval = mean_accuracy([outcome.hits for outcome in one.outcomes])
+def _tried(one: Contestant, measure: Measure) -> TriedRecipe:
+    score, interval = mean_score(one.scores, measure)
     return TriedRecipe(
         backbone=one.recipe.backbone,
         head=one.recipe.head,
-        settings=_settings(one.recipe),
+        settings=_regularization(one.recipe),
         score=score,
         interval=interval,
         loss=_loss(one),
@@ -200,9 +207,9 @@ def _is_consistent(recipe: Recipe) -> bool:
 
 
 def _refuse_trained_backbone(base: Recipe) -> None:
-    if base.freeze != "backbone" or base.unfreeze or base.augmented_copies:
-        given = next(name for name in ("unfreeze", "augmented_copies", "freeze") if getattr(base, name) not in (0,))
+    plain = {"freeze": "backbone", "unfreeze": 0, "augmented_copies": 0}
+    if other := [name for name, value in plain.items() if getattr(base, name) != value]:
         raise UsageError(
-            f"{setting(given, getattr(base, given))}: a budget is for choosing a head on the stored features of a "
-            f"frozen backbone. Leave {setting(given)} out, or {setting('budget')}."
+            f"{setting(other[0], getattr(base, other[0]))}: a budget chooses a head for the stored features of a "
+            f"frozen backbone. Leave {setting(other[0])} out, or {setting('budget')}."
         )

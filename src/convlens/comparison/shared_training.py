@@ -9,8 +9,11 @@ from convlens.backbones.rehearse import rehearse
 from convlens.backbones.resolve import RANDOM
 from convlens.comparison.outcome import Outcome
 from convlens.comparison.side_by_side import trained_at_once
+from convlens.comparison.trials import Trial
 from convlens.core.errors import DataError
 from convlens.core.files import cache_folder
+from convlens.core.kinds.kind import Labels
+from convlens.core.kinds.measure import Measure
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import FeatureCounts
 from convlens.core.seeds import derived_seed
@@ -21,6 +24,7 @@ from convlens.pipeline.fit import Fitting, in_stages
 from convlens.pipeline.precision import settled
 from convlens.pipeline.prepare import Prepared, prepare
 from convlens.pipeline.split import divided, likeness, usable_images
+from convlens.pipeline.validate import refuse_unfit_head
 from convlens.training.loop import predict_logits
 from convlens.training.recipe import Recipe, affecting
 from convlens.transfer.prefix import ExtractedFeatures, extract_features
@@ -55,16 +59,25 @@ class _Foundation:
 
 
 class SharedTraining:
-    """Trains recipes on the images of one manifest; what they share is computed once."""
+    """Trains recipes in trials on the images of one manifest; what they share is computed once."""
 
-    def __init__(self, manifest: Manifest, progress: Progress, say: Say = unsaid) -> None:
+    def __init__(
+        self, manifest: Manifest, progress: Progress, say: Say = unsaid, *, trials: Sequence[Trial] = ()
+    ) -> None:
         self._manifest = manifest
+        self._trials = trials
         self._progress, self._say = progress, say
+        self._validated: dict[tuple[object, ...], list[Labels]] = {}
         self._pairs: dict[tuple[str, ...], Pairs] = {}
         self._networks: dict[tuple[object, ...], _Network] = {}
         self._foundations: dict[tuple[object, ...], _Foundation] = {}
         self._divided: dict[tuple[object, ...], Manifest] = {}
         self._settled: dict[tuple[object, ...], dict[str, str]] = {}
+
+    @property
+    def measure(self) -> Measure:
+        """What recipes are compared by."""
+        return self._manifest.kind.measure
 
     def divided(self, recipe: Recipe) -> Manifest:
         """The images that can be used, on the sides on which `convlens train` would have them.
@@ -80,6 +93,18 @@ class SharedTraining:
         if not self._divided[key].side("val"):
             raise DataError(f"{self._manifest.folder}: no usable validation image to judge. Put some into val/.")
         return self._divided[key]
+
+    def validated(self, recipe: Recipe) -> list[Labels]:
+        """The labels of all images that some trial validates on, each once; without trials, the recipe's own split."""
+        seeded = [trial.seeded(recipe) for trial in self._trials] or [recipe]
+        key = tuple((one.seed, one.fold, one.split, one.val_fraction) for one in seeded)
+        if key not in self._validated:
+            features = self._foundation(recipe).features
+            usable = usable_images(self._manifest, features)
+            splits = [divided(usable, one, lambda: self._alike(usable, features)) for one in seeded]
+            found = {image.sha256: image.labels for split in splits for image in split.side("val")}
+            self._validated[key] = list(found.values())
+        return self._validated[key]
 
     def _alike(self, usable: Manifest, features: ExtractedFeatures) -> Pairs:
         """Found once: it follows from the images that can be used, and takes as long as some trainings."""
@@ -106,9 +131,10 @@ class SharedTraining:
         val = fitting.examples("val", augment=False)
         trained = sum(parameter.numel() for parameter in model.parameters.values())
         return Outcome.of(
-            manifest,
+            fitting,
             predict_logits(model, val),
             val.labels,
+            validated=self.validated(recipe),
             history=history,
             seconds=seconds,
             trained_parameters=trained,
@@ -119,7 +145,7 @@ class SharedTraining:
         first, *others = recipes
         if not others:
             return [None]
-        return trained_at_once(self.fitting(first, self.divided(first)), recipes)
+        return trained_at_once(self.fitting(first, self.divided(first)), recipes, self.validated(first))
 
     def fitting(self, recipe: Recipe, manifest: Manifest) -> Fitting:
         """Everything that training by the recipe starts from."""
@@ -179,6 +205,7 @@ class SharedTraining:
         if key not in self._networks:
             rehearse(recipe.backbone, len(self._manifest.classes), recipe.size, self._say)
             prepared = prepare(plain, len(self._manifest.classes), self._progress)
+            refuse_unfit_head(self._manifest.task, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
             precision = settled(plain, prepared, self._manifest, cache_folder()).precision
             self._networks[key] = _Network(prepared, precision)
         return self._networks[key]

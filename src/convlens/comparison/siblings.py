@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from convlens.comparison.stacked_descent import descends_plainly
-from convlens.comparison.stacked_heads import HeadStack, Sibling, scores_of
+from convlens.comparison.stacked_heads import HeadStack, outputs_of
+from convlens.comparison.stacked_losses import Sibling
 from convlens.core.run import EpochMetrics
 from convlens.training.early_stopping import best_epoch, stalled
 from convlens.training.examples import Examples
@@ -32,11 +33,11 @@ class TrainedHead(NamedTuple):
     history: list[EpochMetrics]
     """`seconds` are the head's share: the time of an epoch over the number of heads that it trained."""
     weight: Tensor
-    """Of shape (classes, features)."""
+    """Of shape (outputs, features)."""
     bias: Tensor
-    """Of shape (classes,)."""
+    """Of shape (outputs,)."""
     logits: Tensor
-    """Of the validation examples, of shape (N, classes)."""
+    """Outputs of the validation examples, of shape (N, outputs)."""
 
 
 def family(recipe: Recipe) -> Recipe:
@@ -50,8 +51,8 @@ def fit_siblings(
     """What `fit` gives for each recipe alone, from the weights of `start`; None where the loss became no number.
 
     Minibatches, rates and rules are those of `fit`; sums are formed in another order, so that results differ by
-    rounding. The recipes are of one `family`; the examples have one input of shape (N, features), and class numbers as
-    labels. `start` is not changed.
+    rounding. The recipes are of one `family`, their objectives of one type of `stacked_losses.STACKED`; the examples
+    have one input of shape (N, features). `start` is not changed.
     """
     # The stack wants heads with one kind of optimizer side by side.
     places = sorted(range(len(siblings)), key=lambda place: descends_plainly(siblings[place].recipe))
@@ -97,14 +98,14 @@ class _Training:
         val = self._standings()
         seconds = (time.perf_counter() - begun) / len(running)
         for head in running:
-            if not math.isfinite(train[head].loss):
+            if not math.isfinite(train[head].loss + val[head].loss):
                 self._lost.add(head)
                 continue
             metrics = EpochMetrics(
                 epoch=epoch + 1,
                 learning_rate=rates[head],
                 train_loss=train[head].loss,
-                train_accuracy=train[head].accuracy,
+                train_accuracy=None if val[head].accuracy is None else train[head].accuracy,
                 val_loss=val[head].loss,
                 val_accuracy=val[head].accuracy,
                 seconds=seconds,
@@ -148,9 +149,9 @@ class _Training:
         return [one.standing(logits[:, head], self._val.labels) for head, one in enumerate(self._objectives)]
 
     def _logits(self, weights: Tensor) -> Tensor:
-        """Of all validation examples, of shape (N, heads, classes)."""
+        """Outputs of all validation examples, of shape (N, heads, outputs)."""
         logits = torch.empty(len(self._val.labels), *weights.shape[:2])
         for indices in torch.split(torch.arange(len(logits)), _EVALUATION_BATCH):
             (inputs,) = self._val.batch(indices)
-            logits[indices] = scores_of(inputs, weights)
+            logits[indices] = outputs_of(inputs, weights)
         return logits

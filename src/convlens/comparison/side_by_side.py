@@ -9,9 +9,9 @@ from torch import nn
 
 from convlens.comparison.outcome import Outcome
 from convlens.comparison.siblings import fit_siblings
-from convlens.comparison.stacked_heads import Sibling
+from convlens.comparison.stacked_losses import STACKED, Sibling
+from convlens.core.kinds.kind import Labels
 from convlens.pipeline.fit import Fitting
-from convlens.training.objective import CategoricalCrossEntropy
 from convlens.training.recipe import Recipe
 from convlens.transfer.networks import CutNetwork
 
@@ -19,19 +19,20 @@ _MOST_WEIGHTS = 2**18
 """In all heads of a stack. A step of fewer is mostly overhead, which they share; more leave the processor's cache."""
 
 
-def trained_at_once(fitting: Fitting, recipes: Sequence[Recipe]) -> list[Outcome | None]:
+def trained_at_once(fitting: Fitting, recipes: Sequence[Recipe], validated: Sequence[Labels]) -> list[Outcome | None]:
     """The outcomes of recipes of one `family`, equal to those of training alone but for rounding.
 
-    None for those that are to train alone: where more than a linear layer on stored features is trained, where it is
-    too large to be faster so, and where the loss became no number, which training alone reports with its place.
-    `fitting` is that of the first recipe.
+    None for those that are to train alone: where more than a linear layer on stored features is trained, where the
+    loss has no stacked form, where the layer is too large to be faster so, and where the loss became no number, which
+    training alone reports with its place.
+    `fitting` is that of the first recipe, `validated` are the labels of all images that the comparison validates on.
     """
     head = linear_head(fitting.prepared.cut, fitting.recipe)
-    if head is None:
+    if head is None or type(fitting.objective) not in STACKED:
         return [None] * len(recipes)
     outcomes: list[Outcome | None] = []
     for part in in_parts(recipes, _MOST_WEIGHTS // _weights(head)):
-        outcomes += _outcomes(fitting, head, part) if len(part) > 1 else [None]
+        outcomes += _outcomes(fitting, head, part, validated) if len(part) > 1 else [None]
     return outcomes
 
 
@@ -58,28 +59,24 @@ def in_parts(recipes: Sequence[Recipe], largest: int) -> list[Sequence[Recipe]]:
     return [recipes[first:last] for first, last in itertools.pairwise(borders)]
 
 
-def _outcomes(fitting: Fitting, head: nn.Linear, recipes: Sequence[Recipe]) -> list[Outcome | None]:
+def _outcomes(
+    fitting: Fitting, head: nn.Linear, recipes: Sequence[Recipe], validated: Sequence[Labels]
+) -> list[Outcome | None]:
     train, val = fitting.examples("train", augment=fitting.recipe.augment), fitting.examples("val", augment=False)
-    siblings = [Sibling(recipe, _objective(fitting, recipe)) for recipe in recipes]
+    siblings = [Sibling(recipe, dataclasses.replace(fitting, recipe=recipe).objective) for recipe in recipes]
     start = time.perf_counter()
     found = fit_siblings(siblings, head, train, val)
     seconds = (time.perf_counter() - start) / len(recipes)
     return [
         one
         and Outcome.of(
-            fitting.manifest,
+            fitting,
             one.logits,
             val.labels,
+            validated=validated,
             history=one.history,
             seconds=seconds,
             trained_parameters=_weights(head),
         )
         for one in found
     ]
-
-
-def _objective(fitting: Fitting, recipe: Recipe) -> CategoricalCrossEntropy:
-    objective = dataclasses.replace(fitting, recipe=recipe).objective
-    if not isinstance(objective, CategoricalCrossEntropy):
-        raise TypeError(f"heads train at once for classes; {fitting.task.kind.noun[1]} have {type(objective).__name__}")
-    return objective

@@ -1,9 +1,12 @@
 """The records of a comparison: recipes side by side on the same splits and seeds."""
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import model_validator
 
 from convlens.core.records import Record, former_names
 from convlens.core.run import EpochMetrics, FeatureCounts, Versions
+from convlens.core.task import TaskName
 
 COMPARISON_FILE = "comparison.json"
 COMPARISON_PAGE = "comparison.html"
@@ -12,13 +15,29 @@ BEST_RECIPE_FILE = "best.toml"
 Verdict = Literal["base", "helps", "harms", "no difference shown"]
 
 
-class ComparedRun(Record):
+class _Measured(Record):
+    """What has a mean of the measure that recipes are compared by (`kind.measure` of the comparison's task)."""
+
+    value: float
+    """The mean over the validation images: a fraction in 0..1, or an error in variances, of which less is better."""
+    accuracy: float | None = None
+    """The value where it is the fraction of images that are right, as it was called before; None for an error."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_value(cls, content: Any) -> Any:
+        """Comparisons of before there was more than classes have the accuracy alone."""
+        if isinstance(content, dict) and "value" not in content and "accuracy" in content:
+            return {**content, "value": content["accuracy"]}
+        return content
+
+
+class ComparedRun(_Measured):
     """One training: a recipe with one seed on one split."""
 
     seed: int
     fold: int
     """Number of the fold that it was judged on, from 1; 0 where there are no folds."""
-    accuracy: float
     train_loss: float
     val_loss: float
     seconds: float
@@ -26,19 +45,18 @@ class ComparedRun(Record):
     epochs: list[EpochMetrics]
 
 
-class ComparedRecipe(Record):
-    """One line of the table. Losses are means over the runs, at the end of training; accuracies lie in 0..1."""
+class ComparedRecipe(_Measured):
+    """One line of the table. Values are means over the runs; losses, too, at the end of training."""
 
     name: str
     does: str
     recipe: dict[str, str | int | float | bool]
     trained_parameters: int
     runs: list[ComparedRun]
-    accuracy: float
     interval: tuple[float, float]
-    """95 % Wilson score interval for as many different images as were judged."""
+    """95 %: Wilson's score interval for as many different images as were judged; of an error, Student's."""
     difference: float
-    """To the base's accuracy."""
+    """To the base's value."""
     difference_interval: tuple[float, float]
     """95 %, paired by image and by run."""
     p_value: float
@@ -52,7 +70,7 @@ class ComparedRecipe(Record):
 
 
 class FractionPoint(Record):
-    """Transfer and training from scratch on a part of the training images: means over the runs."""
+    """Transfer and training from scratch on a part of the training images: values, means over the runs."""
 
     _former = former_names(pictures="images")
 
@@ -85,7 +103,9 @@ class Comparison(Record):
     command: str
     created: str
     versions: Versions
+    task: TaskName = "classification"
     classes: list[str]
+    """The names of the classes, of the labels, or of the numbers."""
     num_train: int
     num_val: int
     """Images in one run."""

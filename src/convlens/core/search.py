@@ -1,9 +1,14 @@
 """The records of a search: recipes that cross-validation on the training images held against each other."""
 
-from typing import Literal
+from collections.abc import Mapping
 
 from convlens.core.records import Record
 from convlens.core.task import TaskName
+
+
+def tried_name(backbone: str, head: str, settings: Mapping[str, float]) -> str:
+    """'efficientnet_lite0, ridge'; 'efficientnet_lite0, logistic, weight_decay 0.001'."""
+    return ", ".join((backbone, head, *(f"{name} {value:g}" for name, value in settings.items())))
 
 
 class TriedRecipe(Record):
@@ -24,8 +29,8 @@ class TriedRecipe(Record):
 
     @property
     def name(self) -> str:
-        """efficientnet_lite0, ridge; efficientnet_lite0, logistic, weight_decay 0.001."""
-        return ", ".join((self.backbone, self.head, *(f"{name} {value:g}" for name, value in self.settings.items())))
+        """What it is called in tables."""
+        return tried_name(self.backbone, self.head, self.settings)
 
 
 class Search(Record):

@@ -97,16 +97,6 @@ def refuse_unfit_for(task: TaskName, recipe: Recipe) -> None:
         )
 
 
-def refuse_incomparable(kind: TaskName) -> None:
-    """Raises UsageError where recipes cannot be held against each other image by image."""
-    if not KINDS[kind].exclusive:
-        raise UsageError(
-            "compare counts the images that are classified rightly, and the table of labels holds "
-            f"{KINDS[kind].holds}. Train one recipe after the other with `convlens train --recipe`, with the same "
-            "--seed; or, if these are classes, say --set task=classification."
-        )
-
-
 def refuse_unfit_head(task: TaskName, head: nn.Module, backbone: str) -> None:
     """Raises UsageError where a network's outputs pass through more than its last layer, which may leave no sign."""
     if TASKS[task].needs_linear_outputs and not isinstance(head, nn.Linear | nn.Sequential):

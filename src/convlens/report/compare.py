@@ -1,4 +1,4 @@
-"""The pages of a comparison: the table, the learning curves with a legend to switch, accuracy against cost."""
+"""The pages of a comparison: the table, the learning curves with a legend to switch, quality against cost."""
 
 import dataclasses
 import math
@@ -19,8 +19,12 @@ from convlens.core.comparison import (
     RangeTest,
 )
 from convlens.core.files import write_atomically
+from convlens.core.kinds.kind import Kind
+from convlens.core.kinds.measure import Measure
+from convlens.core.kinds.registry import KINDS
 from convlens.core.run import EpochMetrics
-from convlens.report.formatting import number, percent
+from convlens.report.charts import has_accuracies
+from convlens.report.formatting import number
 from convlens.report.labels import place_labels
 from convlens.report.pages import PAGES
 from convlens.report.svg import FIRST, GRID, SECOND, TEXT, in_report_style, inline_svg
@@ -44,13 +48,16 @@ def write_comparison(folder: Path, record: Comparison, best: str) -> Path:
     """The path of the page; beside it lie the record, from which the page can be drawn again, and the best recipe."""
     write_atomically(folder / COMPARISON_FILE, record.to_json())
     write_atomically(folder / BEST_RECIPE_FILE, best)
+    kind = KINDS[record.task]
     page = PAGES.get_template("compare.html.jinja").render(
         record=record,
+        kind=kind,
+        measure=kind.measure,
         legend=_legend(record.rows),
-        curves=_curves(record.rows),
-        cost=_cost_chart(record.rows),
-        fractions=_fraction_chart(record.fractions) if record.fractions else None,
-        range_chart=_range_chart(record.range_test) if record.range_test else None,
+        curves=_curves(record.rows, kind),
+        cost=_cost_chart(record.rows, kind.measure),
+        fractions=_fraction_chart(record.fractions, kind.measure) if record.fractions else None,
+        range_chart=_range_chart(record.range_test, kind.loss_unit) if record.range_test else None,
         best_file=BEST_RECIPE_FILE,
     )
     write_atomically(folder / COMPARISON_PAGE, page)
@@ -69,12 +76,13 @@ def _legend(rows: Sequence[ComparedRecipe]) -> list[LegendEntry]:
     ]
 
 
-def _curves(rows: Sequence[ComparedRecipe]) -> list[str]:
-    return [
-        _curve_chart(rows, "loss", "validation loss (nats)", lambda epoch: epoch.val_loss),
-        _curve_chart(rows, "accuracy", "validation accuracy", lambda epoch: epoch.val_accuracy or 0.0),
-        _curve_chart(rows, "training", "training loss (nats)", lambda epoch: epoch.train_loss),
-    ]
+def _curves(rows: Sequence[ComparedRecipe], kind: Kind) -> list[str]:
+    curves = [_curve_chart(rows, "loss", f"validation loss ({kind.loss_unit})", lambda epoch: epoch.val_loss)]
+    if all(has_accuracies(run.epochs) for row in rows for run in row.runs):
+        label = f"validation {kind.accuracy}"
+        curves.append(_curve_chart(rows, "accuracy", label, lambda epoch: epoch.val_accuracy or 0.0))
+    label = f"training loss ({kind.loss_unit})"
+    return [*curves, _curve_chart(rows, "training", label, lambda epoch: epoch.train_loss)]
 
 
 @in_report_style
@@ -104,13 +112,13 @@ def mean_curve(row: ComparedRecipe, value: Callable[[EpochMetrics], float]) -> t
 
 
 @in_report_style
-def _cost_chart(rows: Sequence[ComparedRecipe]) -> str:
+def _cost_chart(rows: Sequence[ComparedRecipe], measure: Measure) -> str:
     figure, axes = _figure(width=9.2, height=4.2)
     for entry, row in zip(_legend(rows), rows, strict=True):
         axes.errorbar(
             row.seconds,
-            row.accuracy,
-            yerr=_reach([row.accuracy], [row.interval]),
+            row.value,
+            yerr=_reach([row.value], [row.interval]),
             color=entry.color,
             fmt="o",
             markersize=5,
@@ -119,14 +127,17 @@ def _cost_chart(rows: Sequence[ComparedRecipe]) -> str:
         )
     axes.set_xscale("log")
     axes.set_xlabel("seconds of training, mean of the runs")
-    _accuracy_axis(axes)
-    place_labels(axes, [(row.seconds, row.accuracy, row.name) for row in rows], TEXT)
-    description = "Accuracy with its 95 % interval against the seconds of one training; the table has all numbers."
+    _measure_axis(axes, measure)
+    place_labels(axes, [(row.seconds, row.value, row.name) for row in rows], TEXT)
+    description = (
+        f"{measure.name.capitalize()} with its 95 % interval against the seconds of one training; the table has all "
+        "numbers."
+    )
     return inline_svg(figure, name="cost", description=description)
 
 
 @in_report_style
-def _fraction_chart(points: Sequence[FractionPoint]) -> str:
+def _fraction_chart(points: Sequence[FractionPoint], measure: Measure) -> str:
     figure, axes = _figure(width=9.2, height=4.2)
     images = [point.images for point in points]
     lines = (
@@ -147,24 +158,24 @@ def _fraction_chart(points: Sequence[FractionPoint]) -> str:
     axes.set_xscale("log")
     axes.set_xlabel("training images")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    _accuracy_axis(axes)
+    _measure_axis(axes, measure)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     last = points[-1]
     description = (
-        f"Accuracy over the number of training images. With {last.images} of them transfer reaches "
-        f"{percent(last.transfer)}, training from scratch {percent(last.scratch)}."
+        f"{measure.name.capitalize()} over the number of training images. With {last.images} of them transfer "
+        f"reaches {measure.text(last.transfer)}, training from scratch {measure.text(last.scratch)}."
     )
     return inline_svg(figure, name="fractions", description=description)
 
 
 @in_report_style
-def _range_chart(found: RangeTest) -> str:
+def _range_chart(found: RangeTest, unit: str) -> str:
     figure, axes = _figure(width=9.2, height=3.4)
     axes.plot(found.rates, found.losses, color=FIRST, linewidth=1.6)
     axes.axvline(found.proposed, color=GRID, linestyle="--")
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
-    axes.set_ylabel("training loss, smoothed (nats)")
+    axes.set_ylabel(f"training loss, smoothed ({unit})")
     description = f"Loss while the learning rate grows; {number(found.proposed)} is proposed, the dashed line."
     return inline_svg(figure, name="range-test", description=description)
 
@@ -183,6 +194,6 @@ def _figure(width: float = 4.6, height: float = 3.2) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def _accuracy_axis(axes: Axes) -> None:
-    axes.set_ylabel("validation accuracy")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
+def _measure_axis(axes: Axes, measure: Measure) -> None:
+    axes.set_ylabel(f"validation {measure.name}" + (", lower is better" if measure.lower_is_better else ""))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: measure.tick(value)))

@@ -1,8 +1,7 @@
 """Compare: a base recipe and tricks side by side, on the same splits and seeds, from one pass over the images."""
 
-import math
+import dataclasses
 import platform
-import shlex
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -13,31 +12,31 @@ from typing import Unpack
 import torch
 
 from convlens.backbones.resolve import whole_name
-from convlens.comparison.data_efficiency import fraction_points, refuse_wrong_fractions
+from convlens.comparison.data_efficiency import fraction_points
 from convlens.comparison.lr_finder import range_test
+from convlens.comparison.plan import Plan
 from convlens.comparison.race import race
-from convlens.comparison.results import Contestant, recommended, standings
+from convlens.comparison.results import Contestant, Recommendation, recommended, standings
 from convlens.comparison.shared_training import SharedTraining
-from convlens.comparison.trials import Trial, trials_of
-from convlens.comparison.tricks import PLAIN, TRICKS, together, trick
-from convlens.core.comparison import Comparison, RangeTest
+from convlens.comparison.tricks import PLAIN, TRICKS
+from convlens.core.comparison import ComparedRecipe, Comparison, FractionPoint, RangeTest
 from convlens.core.errors import UsageError
 from convlens.core.files import disk_errors_named
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.records import now
 from convlens.core.run import Versions
+from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
 from convlens.pipeline.changes import RecipeChanges
 from convlens.pipeline.resolve import changed_recipe
 from convlens.pipeline.split import layout_of, with_whole_paths
-from convlens.pipeline.validate import refuse_contradictions, refuse_incomparable
+from convlens.pipeline.validate import refuse_contradictions
 from convlens.report.compare import write_comparison
 from convlens.runs.run_directory import unused_run_name
-from convlens.training.recipe import DATA, SETTINGS, Recipe, with_present_names
-from convlens.training.setting import flag
+from convlens.training.recipe import SETTINGS, Recipe, with_present_names
+from convlens.training.tasks import TASKS
 
 COMPARISONS_FOLDER = Path("comparisons")
-_BASE = "base"
 ALL_TRICKS = tuple(TRICKS)
 DEFAULT_TRICKS = ("momentum", "adam", "cosine", "weight-decay", "dropout", "label-smoothing", "mixup", "ema")
 
@@ -67,77 +66,74 @@ def compare(
     are names, each with its usual weights or "NAME=FILE". `budget` is in seconds: tricks, further seeds and fractions
     that do not fit are left out, and said; how long all of it will take is said after the first training. `fractions`
     of the training images are tried with the base and from scratch. `lr_find` takes the base's learning rate from a
-    range test. What is called best was shown to be better than the base; ties go to the cheaper recipe.
+    range test. What is called best was shown to be better than the base; ties go to the cheaper recipe. Recipes are
+    compared image by image: by whether the class, or all labels, are right, or by the squared error of the numbers in
+    variances of the validation images; tricks that make no sense for what is learned are left out, and said.
 
     The folder `out` gets the page, the record and the best recipe. Raises UsageError for unknown names and values out
     of range, DataError for unusable images.
     """
     start = time.perf_counter()
-    base = _base(recipe, changes)
+    plan = _plan(
+        _base(recipe, changes),
+        tricks,
+        seeds=seeds,
+        folds=folds,
+        budget=budget,
+        fractions=fractions,
+        backbones=backbones,
+    )
+    target = _target(out, folder)
+    manifest = scan(folder, progress, layout_of(plan.base))
+    plan, unfit = plan.suited_to(manifest.task)
+    shared = SharedTraining(manifest, progress, say, trials=plan.trials)
+    say(_announcement(manifest, plan))
+    found = _found_rate(shared, plan, say) if lr_find else None
+    if found:
+        plan = plan.with_learning_rate(found.proposed)
+    results = _results(shared, plan, manifest, start, progress, say)
+    record = _record(
+        results, shared, plan, manifest, target, found=found, unfit=unfit, seconds=time.perf_counter() - start
+    )
+    write_comparison(target, record, _best_recipe(results, shared, plan).to_toml())
+    return record
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Results:
+    """What came out."""
+
+    contestants: Sequence[Contestant]
+    rows: list[ComparedRecipe]
+    best: Recommendation
+    fractions: list[FractionPoint]
+    left_out: list[str]
+
+
+def _plan(
+    base: Recipe,
+    tricks: Sequence[str] | None,
+    *,
+    seeds: int,
+    folds: int,
+    budget: float | None,
+    fractions: Sequence[float],
+    backbones: Sequence[str],
+) -> Plan:
+    """What is asked for. Raises UsageError for what cannot be."""
     if tricks is None:
         tricks = () if fractions or backbones else DEFAULT_TRICKS
-    backbones = [_with_whole_path(one) for one in backbones]
-    contestants = _contestants(base, tricks, backbones)
-    trials = trials_of(base, seeds, folds)
-    refuse_wrong_fractions(fractions, base)
-    if budget is not None and not 0 <= budget < math.inf:
-        raise UsageError(f"--budget {budget:g}s: give a time, such as 90s, 2m or 1h.")
-    target = _target(out, folder)
-    manifest = scan(folder, progress, layout_of(base))
-    refuse_incomparable(manifest.task)
-    shared = SharedTraining(manifest, progress, say)
-    say(f"{len(manifest.images)} images of {len(manifest.classes)} classes, {len(contestants)} recipes")
-    found = None
-    if lr_find:
-        found = _found_rate(shared, base, trials[0])
-        say(f"range test: learning rate {found.proposed:g}")
-        base = base.model_copy(update={"learning_rate": found.proposed})
-        contestants = _contestants(base, tricks, backbones)
-    shared.divided(trials[0].seeded(base))  # the frozen layers run now, so that the first training's time is its own
-    end = None if budget is None else start + budget
-    contestants, left_out = race(shared, contestants, trials, end=end, progress=progress, say=say)
-    points, without = fraction_points(shared, base, trials, fractions, end=end, progress=progress, say=say)
-    rows = standings(contestants, [(one.seed, one.fold) for one in trials])
-    best = recommended(contestants, rows)
-    split = shared.divided(trials[0].seeded(base))
-    record = Comparison(
-        folder=str(target),
-        images_folder=manifest.folder,
-        command=_command(
-            manifest.folder,
-            base,
-            tricks=tricks,
-            seeds=seeds,
-            folds=folds,
-            budget=budget,
-            fractions=fractions,
-            backbones=backbones,
-        ),
-        created=now(),
-        versions=Versions(
-            convlens=version("convlens"),
-            torch=torch.__version__,
-            python=platform.python_version(),
-            machine=f"{platform.machine()}, {torch.get_num_threads()} threads",
-        ),
-        classes=list(split.classes),
-        num_train=len(split.side("train")),
-        num_val=len(split.side("val")),
-        num_runs=len(contestants[0].outcomes),
-        rows=rows,
-        best=best.name,
-        best_because=best.reason,
-        features=shared.counts,
-        frozen_unchanged=shared.frozen_unchanged,
-        fractions=points,
-        range_test=found,
-        left_out=left_out + without,
-        seconds=time.perf_counter() - start,
+    plan = Plan(
+        base=base,
+        tricks=tuple(tricks),
+        backbones=tuple(_with_whole_path(one) for one in backbones),
+        fractions=tuple(fractions),
+        seeds=seeds,
+        folds=folds,
+        budget=budget,
     )
-    chosen = next(one for one in contestants if one.name == best.name)
-    best_recipe = shared.settled(chosen.recipe.model_copy(update={"seed": trials[0].seed}))
-    write_comparison(target, record, best_recipe.to_toml())
-    return record
+    plan.refuse_wrong()
+    return plan
 
 
 def _base(recipe: Recipe | str | Path | None, changes: Mapping[str, object]) -> Recipe:
@@ -156,28 +152,88 @@ def _with_whole_path(backbone: str) -> str:
     return f"{name}={whole_name(weights)}" if given and weights else backbone
 
 
-def _contestants(base: Recipe, tricks: Sequence[str], backbones: Sequence[str]) -> list[Contestant]:
-    """The base, each trick, all of them together, and the base on other backbones."""
-    chosen = [trick(name) for name in dict.fromkeys(tricks)]
-    found = [Contestant(name=_BASE, does="the base recipe", recipe=base)]
-    found += [Contestant(name=one.name, does=one.does, recipe=one.apply(base)) for one in chosen]
-    if len(chosen) > 1:
-        all_of_them = together(chosen)
-        found.append(
-            Contestant(name=all_of_them.name, does=f"all at once: {all_of_them.does}", recipe=all_of_them.apply(base))
-        )
-    for name in backbones:
-        backbone, _, weights = name.partition("=")
-        other = changed_recipe(base, backbone=backbone, weights=weights or None, size=None)
-        found.append(Contestant(name=backbone, does=f"{backbone}, weights {other.weights}", recipe=other))
-    for one in found:
-        refuse_contradictions(one.recipe)
+def _announcement(manifest: Manifest, plan: Plan) -> str:
+    kind = manifest.kind
+    summary = f"{len(manifest.images)} images {kind.summary(manifest.classes)}, {len(plan.contestants)} recipes"
+    return summary if kind.exclusive else f"{summary}, compared by the {kind.measure.name} on each validation image"
+
+
+def _found_rate(shared: SharedTraining, plan: Plan, say: Say) -> RangeTest:
+    base = plan.first_recipe
+    fitting = shared.fitting(base, shared.divided(base))
+    found = range_test(fitting.model(), fitting.examples("train", augment=base.augment), base)
+    say(f"range test: learning rate {found.proposed:g}")
     return found
 
 
-def _found_rate(shared: SharedTraining, base: Recipe, trial: Trial) -> RangeTest:
-    fitting = shared.fitting(base, shared.divided(trial.seeded(base)))
-    return range_test(fitting.model(), fitting.examples("train", augment=base.augment), base)
+def _results(
+    shared: SharedTraining, plan: Plan, manifest: Manifest, start: float, progress: Progress, say: Say
+) -> _Results:
+    """Train everything, and rank it."""
+    shared.divided(plan.first_recipe)  # the frozen layers run now, so that the first training's time is its own
+    TASKS[manifest.task].refuse_unmeasurable(manifest.classes, shared.validated(plan.first_recipe))
+    end = None if plan.budget is None else start + plan.budget
+    trials, measure = plan.trials, shared.measure
+    contestants, left_out = race(shared, plan.contestants, trials, end=end, progress=progress, say=say)
+    points, without = fraction_points(shared, plan.base, trials, plan.fractions, end=end, progress=progress, say=say)
+    rows = standings(contestants, [(one.seed, one.fold) for one in trials], measure)
+    return _Results(
+        contestants=contestants,
+        rows=rows,
+        best=recommended(contestants, rows, measure),
+        fractions=points,
+        left_out=left_out + without,
+    )
+
+
+def _record(
+    results: _Results,
+    shared: SharedTraining,
+    plan: Plan,
+    manifest: Manifest,
+    target: Path,
+    *,
+    found: RangeTest | None,
+    unfit: list[str],
+    seconds: float,
+) -> Comparison:
+    split = shared.divided(plan.first_recipe)
+    return Comparison(
+        folder=str(target),
+        images_folder=manifest.folder,
+        command=plan.command(manifest.folder),
+        created=now(),
+        versions=_versions(),
+        task=manifest.task,
+        classes=list(split.classes),
+        num_train=len(split.side("train")),
+        num_val=len(split.side("val")),
+        num_runs=len(results.contestants[0].outcomes),
+        rows=results.rows,
+        best=results.best.name,
+        best_because=results.best.reason,
+        features=shared.counts,
+        frozen_unchanged=shared.frozen_unchanged,
+        fractions=results.fractions,
+        range_test=found,
+        left_out=unfit + results.left_out,
+        seconds=seconds,
+    )
+
+
+def _versions() -> Versions:
+    return Versions(
+        convlens=version("convlens"),
+        torch=torch.__version__,
+        python=platform.python_version(),
+        machine=f"{platform.machine()}, {torch.get_num_threads()} threads",
+    )
+
+
+def _best_recipe(results: _Results, shared: SharedTraining, plan: Plan) -> Recipe:
+    """The recommended one with the first seed, and with the number formats in which it trained."""
+    chosen = next(one for one in results.contestants if one.name == results.best.name)
+    return shared.settled(chosen.recipe.model_copy(update={"seed": plan.trials[0].seed}))
 
 
 def _target(out: str | Path | None, folder: str | Path) -> Path:
@@ -191,30 +247,3 @@ def _target(out: str | Path | None, folder: str | Path) -> Path:
         with tempfile.TemporaryFile(dir=target.parent):
             pass
     return target
-
-
-def _command(
-    folder: str,
-    base: Recipe,
-    *,
-    tricks: Sequence[str],
-    seeds: int,
-    folds: int,
-    budget: float | None,
-    fractions: Sequence[float],
-    backbones: Sequence[str],
-) -> str:
-    """A command that gives the same table again. The rate that a range test found stands in it as a number."""
-    words = ["convlens", "compare", folder, "--tricks", ",".join(tricks), "--seeds", str(seeds)]
-    words += ["--folds", str(folds)] if folds else []
-    words += ["--budget", f"{budget:g}s"] if budget is not None else []
-    words += ["--fractions", ",".join(f"{fraction:g}" for fraction in fractions)] if fractions else []
-    words += ["--backbones", ",".join(backbones)] if backbones else []
-    plain = Recipe.of(**PLAIN).model_dump()
-    for name, value in base.model_dump().items():
-        common, states = SETTINGS[name].common, SETTINGS[name].panel != DATA or value != plain[name]
-        if common and states:
-            words += [flag(name)] if value is True else [flag(name), str(value)]
-        elif value != plain[name]:
-            words += ["--set", f"{name}={value}"]
-    return shlex.join(words)

@@ -44,6 +44,10 @@ class Classification(Task):
         """Accuracy, confusion, and scores of each class."""
         return evaluate(outputs, targets, self.names)
 
+    def scores(self, outputs: Tensor, targets: Tensor, validated: Sequence[Labels]) -> Tensor:
+        """1 where the likeliest class is the true one."""
+        return (outputs.argmax(1) == targets).double()
+
     def wrongness(self, answers: Tensor, targets: Tensor) -> Tensor:
         """−log p of the true class where another one is likelier."""
         true = answers.gather(1, targets[:, None])[:, 0]

@@ -50,6 +50,10 @@ class Multilabel(Task):
         """Scores of each label, and exact match."""
         return evaluate_labels(outputs, targets, self.names)
 
+    def scores(self, outputs: Tensor, targets: Tensor, validated: Sequence[Labels]) -> Tensor:
+        """1 where all labels are right."""
+        return ((outputs > 0) == (targets > 0.5)).all(1).double()
+
     def wrongness(self, answers: Tensor, targets: Tensor) -> Tensor:
         """−log p of the truth, summed over the labels that are told wrongly."""
         true = torch.where(targets > 0.5, answers, 1 - answers).double()

@@ -13,6 +13,7 @@ from convlens.core.kinds.kind import Labels, text_of
 from convlens.core.kinds.registry import KINDS
 from convlens.core.kinds.regression import RegressionEvaluation
 from convlens.core.run import Mistake
+from convlens.core.settings import setting
 from convlens.training.number_metrics import evaluate_numbers
 from convlens.training.objective import L2
 from convlens.training.recipe import Recipe
@@ -31,15 +32,7 @@ class Regression(Task):
     @classmethod
     def measured(cls, names: Sequence[str], labels: Iterable[Labels]) -> Self:
         """The task whose scale is that of these training images. Raises DataError where a number never changes."""
-        numbers = _numbers(labels, len(names))
-        mean, spread = numbers.mean(0), numbers.std(0, correction=0)
-        for name, width in zip(names, spread.tolist(), strict=True):
-            if not 0 < width < float("inf"):
-                raise DataError(
-                    f"the column {name!r} has {'the same number' if width == 0 else 'numbers too large to be squared'} "
-                    f"in all {len(numbers)} training images. Leave it out with --label-columns, or add others."
-                )
-        return cls(tuple(names), Scale(mean=mean.tolist(), spread=spread.tolist()))
+        return cls(tuple(names), _scale(names, labels, "training"))
 
     @classmethod
     def stored(cls, names: Sequence[str], scale: Scale | None) -> Self:
@@ -84,6 +77,20 @@ class Regression(Task):
         loss = self.objective().standing(outputs, targets).loss
         return evaluate_numbers(self.answers(outputs), self.answers(targets), self.names, loss)
 
+    def scores(self, outputs: Tensor, targets: Tensor, validated: Sequence[Labels]) -> Tensor:
+        """The squared error in variances of the validated images, mean over the numbers.
+
+        Its mean over all images of a single validation side is 1 - R². A variance of each run by itself would make
+        runs with few images, which may be alike by chance, count more than others.
+        """
+        spread = torch.tensor(_scale(self.names, validated, "validation").spread, dtype=torch.float64)
+        return ((outputs.double() - targets) * self._spread / spread).square().mean(1)
+
+    @classmethod
+    def refuse_unmeasurable(cls, names: Sequence[str], validated: Sequence[Labels]) -> None:
+        """A number that never changes has no variance."""
+        _scale(names, validated, "validation")
+
     def wrongness(self, answers: Tensor, targets: Tensor) -> Tensor:
         """The squared error in variances, summed over the numbers."""
         return ((answers - self.answers(targets)) / self._spread).square().sum(1)
@@ -127,6 +134,19 @@ class Regression(Task):
     @property
     def _spread(self) -> Tensor:
         return torch.tensor(self.scale.spread, dtype=torch.float64)
+
+
+def _scale(names: Sequence[str], labels: Iterable[Labels], side: str) -> Scale:
+    """Mean and spread of the numbers of a side's images. Raises DataError where a number never changes."""
+    numbers = _numbers(labels, len(names))
+    mean, spread = numbers.mean(0), numbers.std(0, correction=0)
+    for name, width in zip(names, spread.tolist(), strict=True):
+        if not 0 < width < float("inf"):
+            raise DataError(
+                f"the column {name!r} has {'the same number' if width == 0 else 'numbers too large to be squared'} "
+                f"in all {len(numbers)} {side} images. Leave it out with {setting('label_columns')}, or add others."
+            )
+    return Scale(mean=mean.tolist(), spread=spread.tolist())
 
 
 def _numbers(labels: Iterable[Labels], count: int) -> Tensor:

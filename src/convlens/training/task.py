@@ -69,6 +69,18 @@ class Task(abc.ABC):
         """How well outputs do."""
 
     @abc.abstractmethod
+    def scores(self, outputs: Tensor, targets: Tensor, validated: Sequence[Labels]) -> Tensor:
+        """What recipes are compared by, `kind.measure` of each image: of shape (N,), float64.
+
+        `validated` are the labels of all images that the comparison validates on, in whichever run.
+        """
+
+    @classmethod
+    def refuse_unmeasurable(cls, names: Sequence[str], validated: Sequence[Labels]) -> None:
+        """Raises DataError where images with these labels cannot be scored."""
+        return
+
+    @abc.abstractmethod
     def wrongness(self, answers: Tensor, targets: Tensor) -> Tensor:
         """How wrong each row of answers is, of shape (N,), float64; 0 for what is right."""
 

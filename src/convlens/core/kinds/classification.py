@@ -16,6 +16,7 @@ from convlens.core.kinds.columns import (
     refuse_decimal_commas,
 )
 from convlens.core.kinds.kind import MOST_SHOWN, Kind, Labels, ranked
+from convlens.core.kinds.measure import Proportion
 from convlens.core.records import Record
 from convlens.core.task import present_task_name
 
@@ -98,6 +99,7 @@ class ClassificationKind(Kind):
     noun = ("class", "classes")
     holds = "one class per image"
     loss = "categorical cross-entropy"
+    measure = Proportion(name="accuracy", statement="{} of the validation images are classified rightly")
     exclusive = True
     from_folders = True
 

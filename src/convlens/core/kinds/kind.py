@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from convlens.core.kinds.columns import Columns
+from convlens.core.kinds.measure import Measure
 from convlens.core.task import TaskName
 
 Labels = tuple[str, ...]
@@ -40,6 +41,10 @@ class Kind(abc.ABC):
     """What a table of such labels holds, for a sentence."""
     loss: ClassVar[str]
     loss_unit: ClassVar[str] = "nats"
+    measure: ClassVar[Measure]
+    """What recipes are compared by."""
+    accuracy: ClassVar[str] = "accuracy"
+    """What the accuracy of an epoch is, where it has one."""
     exclusive: ClassVar[bool] = False
     """Whether every image has exactly one of the names, so that one without images is of no use."""
     from_folders: ClassVar[bool] = False

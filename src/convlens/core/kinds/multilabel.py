@@ -18,6 +18,7 @@ from convlens.core.kinds.columns import (
     words_in,
 )
 from convlens.core.kinds.kind import MOST_SHOWN, SEPARATOR, Kind, Labels, ranked
+from convlens.core.kinds.measure import Proportion
 from convlens.core.records import Record
 from convlens.core.task import present_task_name
 
@@ -76,6 +77,12 @@ class MultilabelKind(Kind):
     noun = ("label", "labels")
     holds = "labels"
     loss = "binary cross-entropy"
+    measure = Proportion(
+        name="exact match",
+        statement="all labels are right on {} of the validation images",
+        note="Exact match is the fraction of the validation images on which every label is right.",
+    )
+    accuracy = "accuracy of single labels"
     may_be_empty = True
 
     def fits(self, columns: Columns) -> bool:

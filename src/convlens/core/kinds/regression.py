@@ -8,6 +8,7 @@ from pydantic import BeforeValidator
 from convlens.core.kinds.base_evaluation import Evaluation
 from convlens.core.kinds.columns import Columns, numbers_in
 from convlens.core.kinds.kind import SEPARATOR, Kind, Labels
+from convlens.core.kinds.measure import MeanError
 from convlens.core.records import Record
 from convlens.core.task import present_task_name
 
@@ -67,6 +68,12 @@ class RegressionKind(Kind):
     holds = "numbers"
     loss = "L2"
     loss_unit = "training variances"
+    measure = MeanError(
+        name="squared error",
+        statement="the squared error is {} of the variance of the validation images",
+        note="The squared error of each number is in units of its variance over the validation images, and the mean "
+        "over the numbers. Lower is better: 0 is perfect, and 1 is as good as always predicting the mean.",
+    )
 
     def fits(self, columns: Columns) -> bool:
         """All that is nothing else: `read` says what is no number."""

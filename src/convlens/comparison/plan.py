@@ -1,0 +1,108 @@
+"""Plan: what a comparison tries, resolved and checked before any work, and the command that asks for it."""
+
+import dataclasses
+import math
+import shlex
+from collections.abc import Sequence
+from typing import Self
+
+from convlens.comparison.data_efficiency import refuse_wrong_fractions
+from convlens.comparison.results import Contestant
+from convlens.comparison.trials import Trial, trials_of
+from convlens.comparison.tricks import PLAIN, together, trick
+from convlens.core.errors import UsageError
+from convlens.core.task import TaskName
+from convlens.pipeline.resolve import changed_recipe, suited_to
+from convlens.pipeline.validate import refuse_contradictions, refuse_unfit_for
+from convlens.training.recipe import DATA, SETTINGS, Recipe
+from convlens.training.setting import flag
+from convlens.training.tasks import TASKS
+
+_BASE = "base"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A base recipe and what is held against it, and how often."""
+
+    base: Recipe
+    tricks: tuple[str, ...] = ()
+    backbones: tuple[str, ...] = ()
+    """Names, or NAME=FILE."""
+    fractions: tuple[float, ...] = ()
+    seeds: int
+    folds: int = 0
+    budget: float | None = None
+    """In seconds."""
+
+    def refuse_wrong(self) -> None:
+        """Raises UsageError for unknown names, recipes that contradict themselves, and values out of range."""
+        for one in self.contestants:
+            refuse_contradictions(one.recipe)
+        _ = self.trials
+        refuse_wrong_fractions(self.fractions, self.base)
+        if self.budget is not None and not 0 <= self.budget < math.inf:
+            raise UsageError(f"--budget {self.budget:g}s: give a time, such as 90s, 2m or 1h.")
+
+    @property
+    def trials(self) -> list[Trial]:
+        """The splits and seeds."""
+        return trials_of(self.base, self.seeds, self.folds)
+
+    @property
+    def first_recipe(self) -> Recipe:
+        """The base in the first trial."""
+        return self.trials[0].seeded(self.base)
+
+    @property
+    def contestants(self) -> list[Contestant]:
+        """The base, each trick, all of them together, and the base on other backbones."""
+        base, chosen = self.base, [trick(name) for name in dict.fromkeys(self.tricks)]
+        found = [Contestant(name=_BASE, does="the base recipe", recipe=base)]
+        found += [Contestant(name=one.name, does=one.does, recipe=one.apply(base)) for one in chosen]
+        if len(chosen) > 1:
+            whole = together(chosen)
+            found.append(Contestant(name=whole.name, does=f"all at once: {whole.does}", recipe=whole.apply(base)))
+        for name in self.backbones:
+            backbone, _, weights = name.partition("=")
+            other = changed_recipe(base, backbone=backbone, weights=weights or None, size=None)
+            found.append(Contestant(name=backbone, does=f"{backbone}, weights {other.weights}", recipe=other))
+        return found
+
+    def suited_to(self, task: TaskName) -> tuple[Self, list[str]]:
+        """The plan for what is learned, without tricks that make no sense for it, and those in words.
+
+        Raises UsageError where the base itself makes none.
+        """
+        refuse_unfit_for(task, self.base)
+        unfit = [name for name in self.tricks if any(TASKS[task].unfit(trick(name).apply(self.base)))]
+        fit = tuple(name for name in self.tricks if name not in unfit)
+        plural = TASKS[task].kind.noun[1]
+        left_out = [f"{name}: it does not apply to {plural}" for name in unfit]
+        return dataclasses.replace(self, base=suited_to(self.base, task), tricks=fit), left_out
+
+    def with_learning_rate(self, rate: float) -> Self:
+        """The plan with another learning rate of the base."""
+        return dataclasses.replace(self, base=self.base.model_copy(update={"learning_rate": rate}))
+
+    def command(self, folder: str) -> str:
+        """A command that gives the same table again. The rate that a range test found stands in it as a number."""
+        words = ["convlens", "compare", folder, "--tricks", ",".join(self.tricks), "--seeds", str(self.seeds)]
+        words += ["--folds", str(self.folds)] if self.folds else []
+        words += ["--budget", f"{self.budget:g}s"] if self.budget is not None else []
+        words += ["--fractions", ",".join(f"{fraction:g}" for fraction in self.fractions)] if self.fractions else []
+        words += ["--backbones", ",".join(self.backbones)] if self.backbones else []
+        return shlex.join([*words, *_options(self.base)])
+
+
+def _options(base: Recipe) -> Sequence[str]:
+    """The base as options of the command line."""
+    words: list[str] = []
+    plain = Recipe.of(**PLAIN).model_dump()
+    for name, value in base.model_dump().items():
+        common, states = SETTINGS[name].common, SETTINGS[name].panel != DATA or value != plain[name]
+        if common and states:
+            words += [flag(name)] if value is True else [flag(name), str(value)]
+        elif value != plain[name]:
+            words += ["--set", f"{name}={value}"]
+    return words

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from torch import nn
 
-from convlens.backbones.external import GIVEN, PRETRAINED, is_of_timm, is_own, make_known, network_of_timm
+from convlens.backbones.external import GIVEN, PRETRAINED, is_of_timm, is_own
+from convlens.backbones.timm_networks import make_known, network_of_timm, network_of_timm_with
 from convlens.core.errors import UsageError
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, silent
@@ -32,7 +33,9 @@ def network(
     """
     make_known(name)
     file = weights_file(name, weights, progress)
-    if file is None and is_of_timm(name):
+    if is_of_timm(name):
+        if file is not None:
+            return network_of_timm_with(name, classes, file)
         return network_of_timm(name, classes, pretrained=weights == PRETRAINED)
     return network_of_zoo(name, classes=classes, weights=file)
 

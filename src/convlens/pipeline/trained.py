@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from convlens.backbones.external import make_known
+from convlens.backbones.timm_networks import make_known
 from convlens.core.bundle import Bundle
 from convlens.runs.bundle import read_bundle
 from convlens.transfer.heads import replace_head

@@ -28,8 +28,8 @@ from convlens.data.scan import scan
 from convlens.data.splits import split_images
 from convlens.pipeline.fit import Fitting, in_stages
 from convlens.pipeline.prepare import Prepared, prepare
+from convlens.training.classification import Classification
 from convlens.training.recipe import Recipe
-from convlens.training.task import task_of
 from convlens.transfer.prefix import extract_features
 
 
@@ -83,7 +83,7 @@ def with_plain_torch(folder: Path, recipe: Recipe) -> tuple[float, list[float]]:
         images = manifest.side(side)
         batches = decoded_batches(images, prepared.preprocessing, 32)
         pixels = torch.cat([normalized(batch.pixels, prepared.preprocessing) for batch in batches])
-        sides[side] = pixels, task_of("class", manifest.classes).encoded(one.label for one in images)
+        sides[side] = pixels, Classification(manifest.classes).encoded(one.labels for one in images)
     trained = [*module.get_submodule("layer4").parameters(), *module.get_submodule("fc").parameters()]
     optimizer = torch.optim.SGD(trained, lr=recipe.learning_rate, momentum=recipe.momentum)
     generator = torch.Generator().manual_seed(derived_seed(recipe.seed, "order"))

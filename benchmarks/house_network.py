@@ -28,8 +28,8 @@ from convlens.data.batches import decoded_batches
 from convlens.data.manifest import Manifest, Side
 from convlens.data.scan import scan
 from convlens.tasks.train import train
+from convlens.training.classification import Classification
 from convlens.training.metrics import wilson_interval
-from convlens.training.task import task_of
 from convlens.transfer.logistic import logistic
 
 SIZES, SEEDS = (64, 96, 128), range(5)
@@ -91,7 +91,7 @@ def raw_pixels(manifest: Manifest, size: int) -> float:
 def pixels(manifest: Manifest, side: Side, size: int) -> tuple[Tensor, Tensor]:
     """Values in 0..1 of shape (N, 3 size²), and class numbers."""
     batches = list(decoded_batches(manifest.side(side), Preprocessing(size=size, resize=size), 64))
-    labels = task_of("class", manifest.classes).encoded(one.label for batch in batches for one in batch.images)
+    labels = Classification(manifest.classes).encoded(one.labels for batch in batches for one in batch.images)
     return torch.cat([batch.pixels for batch in batches]).flatten(1).float() / 255, labels
 
 

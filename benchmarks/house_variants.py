@@ -22,7 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import convlens
-from convlens.core.run import Evaluation, RunRecord
+from convlens.core.kinds.classification import ClassificationEvaluation
+from convlens.core.run import RunRecord
 from convlens.layers.dense import DenseBlock, Transition
 from convlens.layers.residual import shortcut
 from convlens.tasks.train import train
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             module = build(len(names))
             cost = convlens.cost(convlens.capture(module.eval(), torch.zeros(1, 3, SIZE, SIZE))).total
             record = trained(some, module, Path(place) / name.replace(" ", "-"))
-            assert isinstance(record.validation, Evaluation)
+            assert isinstance(record.validation, ClassificationEvaluation)
             low, high = record.validation.interval
             print(
                 f"| {name} | {cost.parameters / 1e6:.2f} M | {cost.multiply_adds / 1e6:.0f} M | {times[name]:.2f} "

@@ -155,7 +155,7 @@ class Folder(Dataset[tuple[Tensor, int]]):
 def decoded(folder: Path) -> tuple[Tensor, Tensor]:
     """All images as bytes (N, size, size, 3), as the store holds them, and their class numbers."""
     batches = list(decoded_batches(scan(folder).images, card("house").preprocessing, BATCH))
-    labels = [CLASSES.index(image.label) for batch in batches for image in batch.images]
+    labels = [CLASSES.index(image.labels[0]) for batch in batches for image in batch.images]
     return torch.cat([batch.pixels for batch in batches]), torch.tensor(labels)
 
 

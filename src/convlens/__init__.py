@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from convlens.core.errors import MachineError as MachineError
     from convlens.core.errors import NetworkError as NetworkError
     from convlens.core.errors import UsageError as UsageError
+    from convlens.core.evaluation import EvaluationRecord as EvaluationRecord
     from convlens.core.explanation import Explanation as Explanation
     from convlens.core.inspection import Inspection as Inspection
-    from convlens.core.judgement import Judgement as Judgement
     from convlens.core.prediction import PredictionRecord as PredictionRecord
     from convlens.core.preprocessing import Preprocessing as Preprocessing
     from convlens.core.run import RunRecord as RunRecord
@@ -64,13 +64,13 @@ _PUBLIC = {
     "Cost": "convlens.graph.cost",
     "DataError": "convlens.core.errors",
     "DivergedError": "convlens.core.errors",
+    "EvaluationRecord": "convlens.core.evaluation",
     "Explanation": "convlens.core.explanation",
     "ExplanationPage": "convlens.tasks.explain",
     "GradientCheck": "convlens.gradient.check",
     "Graph": "convlens.graph.graph",
     "Inspection": "convlens.core.inspection",
     "IntegrityError": "convlens.core.errors",
-    "Judgement": "convlens.core.judgement",
     "MachineError": "convlens.core.errors",
     "NetworkError": "convlens.core.errors",
     "PredictionRecord": "convlens.core.prediction",

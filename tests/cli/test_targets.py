@@ -36,7 +36,7 @@ def test_numbers_from_training_to_predicting(convlens, tables, tmp_path):
     low, high = (float(line.split()[-1]) for line in predicted.out.splitlines()[1:3])
     assert low < high
     judged = convlens("evaluate", run, tables / "p", "--labels", tables / "ages.csv", "--json", "--quiet")
-    assert json.loads(judged.out)["detail"]["per_number"][0]["name"] == "age"
+    assert json.loads(judged.out)["evaluation"]["per_number"][0]["name"] == "age"
     shown = convlens("evaluate", run, tables / "p", "--labels", tables / "ages.csv")
     assert "age: root mean squared error" in shown.out
     assert "on 20 images of all" in shown.out
@@ -54,7 +54,7 @@ def test_labels_from_training_to_predicting(convlens, tables, tmp_path):
     predicted = convlens("predict", run, tables / "p" / "19.png", "--quiet")
     assert predicted.out.splitlines()[0].split() == ["image", "labels", "likeliest"]
     told = json.loads(convlens("predict", run, tables / "p" / "19.png", "--json", "--quiet").out)
-    assert (told["target"], set(told["predictions"][0]["probabilities"])) == ("labels", {"any", "red"})
+    assert (told["task"], set(told["predictions"][0]["probabilities"])) == ("multilabel", {"any", "red"})
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,12 @@ def test_labels_from_training_to_predicting(convlens, tables, tmp_path):
         ("file,age\n0.png,1\n1.png,nan\n", [], 3, ["line 3: 'nan' in the column 'age' is no finite number"]),
         ("file,age\nx.png,1\ny.png,2\n", [], 3, ["at least two usable images", "x.png: unreadable, No such file"]),
         ("file,age\n0.png,1\n1.png,2\n", ["--label-columns", "aeg"], 2, ["'aeg': did you mean age?"]),
-        ("file,age\n0.png,1\n1.png,2\n", ["--learn", "numbrs"], 2, ["--learn numbrs", "'numbers'"]),  # codespell:ignore
+        ("file,age\n0.png,1\n1.png,2\n", ["--learn", "nombres"], 2, ["--task nombres", "'regression'"]),
         (
             "file,age\n0.png,1\n1.png,2\n",
             ["--class-weights"],
             2,
-            ["--class-weights goes with classes", "--learn class"],
+            ["--class-weights goes with classes", "--task classification"],
         ),
     ],
 )

@@ -51,7 +51,7 @@ def test_a_class_that_turns_out_empty_costs_a_new_head_only(tmp_path, monkeypatc
     shared = SharedTraining(scan(folder), silent)
     monkeypatch.setattr("convlens.pipeline.prepare.network", _once())
     fitting = fitting_of(shared, BASE)
-    assert fitting.target.names == ("blue", "green")
+    assert fitting.task.names == ("blue", "green")
     assert fitting.prepared.classes == 2
     assert fitting.prepared.module.fc.out_features == 2
 

@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from convlens.core.errors import DataError, IntegrityError
 from convlens.core.files import sha256_of
+from convlens.core.kinds.kind import text_of
 from convlens.data.archive import Limits, is_archive, unpacked
 from convlens.data.scan import scan
 from tests.data.drawn import put
@@ -43,7 +44,7 @@ BOTH = pytest.mark.parametrize("made", [zipped, tarred])
 @BOTH
 def test_an_archive_is_scanned_like_its_folder(tmp_path: Path, made: Callable[..., Path]) -> None:
     manifest = scan(made(tmp_path / "images.archive"))
-    assert [(one.label, one.file, one.path.read_bytes()) for one in manifest.images] == [
+    assert [(text_of(one.labels), one.file, one.path.read_bytes()) for one in manifest.images] == [
         ("ant", "ant/1.jpg", b"one"),
         ("ant", "ant/2.jpg", b"two"),
         ("bee", "bee/3.jpg", b"three"),

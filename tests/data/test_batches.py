@@ -27,7 +27,7 @@ PREPROCESSING = Preprocessing(size=24, resize=32)
 def image_of(path: Path) -> ImageFile:
     content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
-    return ImageFile(path=path, file=path.name, label="a", side=None, sha256=sha256, bytes=len(content))
+    return ImageFile(path=path, file=path.name, labels=("a",), side=None, sha256=sha256, bytes=len(content))
 
 
 def gray_images(folder: Path, count: int) -> list[ImageFile]:

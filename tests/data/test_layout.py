@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from convlens.core.errors import DataError, UsageError
+from convlens.core.kinds.kind import text_of
 from convlens.data.layout import Layout
 from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
@@ -14,7 +15,7 @@ ABC = ("1.jpg", "2.jpg", "3.jpg")
 
 
 def found(manifest: Manifest) -> dict[str, tuple[str, str | None, str]]:
-    return {one.file: (one.label, one.side, one.group) for one in manifest.images}
+    return {one.file: (text_of(one.labels), one.side, one.group) for one in manifest.images}
 
 
 def reasons(manifest: Manifest) -> dict[str, str]:

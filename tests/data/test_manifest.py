@@ -10,7 +10,7 @@ from convlens.data.manifest import ImageFile, Manifest, Side
 
 
 def image(file: str, side: Side | None = None) -> ImageFile:
-    return ImageFile(path=Path(file), file=file, label=file.split("/")[-2], side=side, sha256=file, bytes=1)
+    return ImageFile(path=Path(file), file=file, labels=(file.split("/")[-2],), side=side, sha256=file, bytes=1)
 
 
 def problem(file: str, *, used: bool = False) -> Problem:

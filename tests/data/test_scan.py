@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from convlens.core.errors import DataError, UsageError
+from convlens.core.kinds.kind import text_of
 from convlens.core.run import Problem
 from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.scan import image_at, scan
@@ -36,7 +37,7 @@ class TestLayout:
         manifest = scan(two_classes(tmp_path))
         assert manifest.classes == ("cats", "dogs")
         assert sides(manifest) == dict.fromkeys(["cats/1.jpg", "cats/2.jpg", "dogs/1.jpg", "dogs/2.jpg"])
-        assert [image.label for image in manifest.images] == ["cats", "cats", "dogs", "dogs"]
+        assert [text_of(image.labels) for image in manifest.images] == ["cats", "cats", "dogs", "dogs"]
         assert manifest.problems == ()
 
     @pytest.mark.parametrize("train", ["train", "Training", "TRAIN"])
@@ -87,7 +88,7 @@ class TestLayout:
         two_classes(tmp_path)
         put(tmp_path / "cats/persian/white/3.jpg")
         put(tmp_path / "cats/folder.jpg/4.jpg")
-        found = {image.file: image.label for image in scan(tmp_path).images}
+        found = {image.file: text_of(image.labels) for image in scan(tmp_path).images}
         assert found["cats/persian/white/3.jpg"] == "cats"
         assert found["cats/folder.jpg/4.jpg"] == "cats"
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from convlens.core.errors import DataError, UsageError
+from convlens.core.kinds.kind import text_of
 from convlens.data.manifest import ImageFile, Manifest, Side
 from convlens.data.split_file import split_given_back, split_table
 from convlens.data.splits import fold, split_images
@@ -21,12 +22,12 @@ LABELS = ("ant", "bee", "cat")
 def image(content: str, label: str, *, file: str | None = None, side: Side | None = None) -> ImageFile:
     file = file or f"{label}/{content}.jpg"
     sha256 = hashlib.sha256(content.encode()).hexdigest()
-    return ImageFile(path=Path(file), file=file, label=label, side=side, sha256=sha256, bytes=1)
+    return ImageFile(path=Path(file), file=file, labels=(label,), side=side, sha256=sha256, bytes=1)
 
 
 def manifest(images: Iterable[ImageFile]) -> Manifest:
     images = tuple(images)
-    classes = tuple(sorted({one.label for one in images}))
+    classes = tuple(sorted({text_of(one.labels) for one in images}))
     return Manifest(folder="images", classes=classes, images=images, problems=())
 
 
@@ -44,7 +45,7 @@ def judged(split: Manifest) -> set[str]:
 )
 def test_the_fraction_of_each_class(count: int, fraction: float, expected: int) -> None:
     split = split_images(drawn(ant=count, bee=count), fraction, seed=0)
-    assert Counter(one.label for one in split.side("val")) == Counter({"ant": expected, "bee": expected})
+    assert Counter(text_of(one.labels) for one in split.side("val")) == Counter({"ant": expected, "bee": expected})
     assert len(split.side("train")) == 2 * (count - expected)
 
 
@@ -92,13 +93,13 @@ def test_same_bytes_never_stand_on_both_sides(before: Manifest, fraction: float,
 @given(st.fixed_dictionaries({label: st.integers(1, 40) for label in LABELS}), fractions, seeds)
 def test_every_class_trains_and_is_judged_where_it_has_two(counts: dict[str, int], fraction: float, seed: int) -> None:
     split = split_images(drawn(**counts), fraction, seed)
-    assert {one.label for one in split.side("train")} == set(LABELS)
-    assert {one.label for one in split.side("val")} == {label for label in LABELS if counts[label] > 1}
+    assert {text_of(one.labels) for one in split.side("train")} == set(LABELS)
+    assert {text_of(one.labels) for one in split.side("val")} == {label for label in LABELS if counts[label] > 1}
 
 
 @given(manifests, fractions, seeds, st.randoms(use_true_random=False))
 def test_neither_names_nor_order_matter(before: Manifest, fraction: float, seed: int, random: object) -> None:
-    renamed = [dataclasses.replace(one, file=f"{one.label}/x{n}") for n, one in enumerate(before.images)]
+    renamed = [dataclasses.replace(one, file=f"{text_of(one.labels)}/x{n}") for n, one in enumerate(before.images)]
     random.shuffle(renamed)  # type: ignore[attr-defined]
     after = split_images(manifest(renamed), fraction, seed)
     assert judged(after) == judged(split_images(before, fraction, seed))
@@ -150,7 +151,11 @@ class TestUnits:
         split = split_images(manifest([*images, *drawn(bee=4).images]), fraction, seed)
         sides_of = {name: {one.side for one in split.images if one.group == name} for name in {p.group for p in images}}
         assert all(len(sides) == 1 for sides in sides_of.values())
-        assert {one.label for one in split.side("train")} == {one.label for one in split.side("val")} == {"ant", "bee"}
+        assert (
+            {text_of(one.labels) for one in split.side("train")}
+            == {text_of(one.labels) for one in split.side("val")}
+            == {"ant", "bee"}
+        )
 
     @given(st.integers(0, 10_000))
     def test_with_groups_the_fraction_is_met_about(self, seed: int) -> None:
@@ -169,7 +174,7 @@ class TestUnits:
         images = in_groups({"day1": 5, "day2": 5, "day3": 5}) + in_groups({"day1": 5, "day2": 5, "day3": 5}, "bee")
         split = split_images(manifest(images), 0.3, seed=0)
         assert len({one.group for one in split.side("val")}) == 1
-        assert Counter(one.label for one in split.side("val")) == Counter({"ant": 5, "bee": 5})
+        assert Counter(text_of(one.labels) for one in split.side("val")) == Counter({"ant": 5, "bee": 5})
 
     @pytest.mark.parametrize("side", ["train", "val", "test"])
     def test_what_belongs_to_a_image_with_a_side_takes_that_side(self, side: Side) -> None:
@@ -198,7 +203,7 @@ class TestFolds:
         assert set(seen.values()) == {1}
         assert len(seen) == 34
         assert all(len(one.side("test")) == 1 for one in folds)
-        counts = [Counter(one.label for one in one_fold.side("val")) for one_fold in folds]
+        counts = [Counter(text_of(one.labels) for one in one_fold.side("val")) for one_fold in folds]
         assert {count["ant"] for count in counts} == {4, 5}
         assert {count["bee"] for count in counts} == {2, 3}
 
@@ -267,38 +272,45 @@ class TestSaved:
             split_given_back(drawn(ant=5), tmp_path / "split.csv")
 
 
-def labeled(target, *labels):
+def labeled(task, *labels):
     """A manifest of one image for each label."""
     images = tuple(
-        ImageFile(path=Path(), file=str(n), label=label, side=None, sha256=f"{n:064x}", bytes=1)
+        ImageFile(
+            path=Path(),
+            file=str(n),
+            labels=tuple(label.split("|")) if label else (),
+            side=None,
+            sha256=f"{n:064x}",
+            bytes=1,
+        )
         for n, label in enumerate(labels)
     )
     names = tuple(sorted({name for label in labels for name in label.split("|") if name}))
-    return Manifest(folder="p", classes=names, images=images, problems=(), target=target)
+    return Manifest(folder="p", classes=names, images=images, problems=(), task=task)
 
 
 class TestSeveralLabels:
-    manifest = labeled("labels", *["cat"] * 40, *["cat|dog"] * 10, *[""] * 50, *["bird|dog"] * 2, "fox")
+    manifest = labeled("multilabel", *["cat"] * 40, *["cat|dog"] * 10, *[""] * 50, *["bird|dog"] * 2, "fox")
 
     @pytest.mark.parametrize("seed", range(4))
     def test_about_a_fifth_of_each_label_is_judged_and_all_are_trained_on(self, seed):
         sides = split_images(self.manifest, 0.2, seed)
         for name, total in {"cat": 50, "dog": 12, "bird": 2}.items():
-            judged = sum(name in one.label for one in sides.side("val"))
+            judged = sum(name in one.labels for one in sides.side("val"))
             assert abs(judged - max(1, 0.2 * total)) < 2
-        assert sum(not one.label for one in sides.side("val")) == 10
-        assert any(one.label == "fox" for one in sides.side("train"))
+        assert sum(not one.labels for one in sides.side("val")) == 10
+        assert any(one.labels == ("fox",) for one in sides.side("train"))
 
     def test_folds_judge_each_image_once_and_share_the_labels(self):
         folds = [fold(self.manifest, number, 5, 0) for number in range(1, 6)]
         judged = [one.file for one_fold in folds for one in one_fold.side("val")]
         assert sorted(judged) == sorted(one.file for one in self.manifest.images)
         for one_fold in folds:
-            assert sum("cat" in one.label for one in one_fold.side("val")) == 10
+            assert sum("cat" in one.labels for one in one_fold.side("val")) == 10
 
 
 class TestNumbers:
-    manifest = labeled("numbers", *(f"{n}.5" for n in range(20)))
+    manifest = labeled("regression", *(f"{n}.5" for n in range(20)))
 
     def test_a_part_of_all_images_is_judged(self):
         sides = split_images(self.manifest, 0.25, 3)

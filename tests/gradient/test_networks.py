@@ -18,6 +18,7 @@ QUICK = {
     "causal_stack",
     "context_module",
     "densenet40_k12",
+    "efficientnet_lite0",
     "enet",
     "googlenet",
     "googlenet_paper",

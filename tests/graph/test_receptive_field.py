@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from convlens.graph.capture import capture
 from convlens.graph.receptive_field import WHOLE_INPUT, Field, Unsupported, receptive_field
+from convlens.layers.same_padding import SameConv2d
+from convlens.zoo import blueprint
 from tests.graph.nets import zoo_graph
 
 PUBLISHED = {
@@ -271,3 +273,40 @@ def test_non_zero_input_gradients_span_exactly_the_field(
     for axis, place, seen in ((rows, row, touched[:, 0]), (columns, column, touched[:, 1])):
         start = axis.offset + axis.stride * place
         assert (int(seen.min()), int(seen.max())) == (start, start + axis.size - 1)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    layers=st.lists(st.tuples(st.integers(1, 5), st.integers(1, 3)), min_size=1, max_size=4),
+    size=st.integers(60, 72),
+)
+def test_padding_on_one_side_alone_moves_the_field(layers: list[tuple[int, int]], size: int) -> None:
+    module = nn.Sequential(*(SameConv2d(1, 1, kernel, stride=stride) for kernel, stride in layers)).double()
+    for weight in module.parameters():
+        nn.init.constant_(weight, 0.5)
+    assert_gradients_span(module, size)
+
+
+def test_the_field_of_efficientnet_lite_is_the_mask_of_its_input_gradients() -> None:
+    """At the card's size every stride but the first pads on one side alone."""
+    module = blueprint("efficientnet_lite0", 1).to_empty(device="cpu").double().eval()
+    module = nn.Sequential(module._conv_stem, *module._blocks[:5])  # type: ignore[index]
+    for layer in module.modules():
+        if isinstance(layer, SameConv2d):
+            nn.init.constant_(layer.weight, 1 / layer.weight[0].numel())
+        elif isinstance(layer, nn.BatchNorm2d):
+            layer.reset_parameters()
+    assert_gradients_span(module, 224, channels=3)
+
+
+def assert_gradients_span(module: nn.Module, size: int, channels: int = 1) -> None:
+    """Of a place in the middle, whose field lies within the input."""
+    x = torch.ones(2, channels, size, size, dtype=torch.float64, requires_grad=True)
+    y = module(x)
+    place = y.shape[2] // 2
+    y[0, 0, place, place].backward()
+    assert x.grad is not None
+    touched = x.grad[0].abs().sum(0).nonzero()
+    for axis, seen in zip(sizes_of(module, x.detach()), touched.T, strict=True):
+        start = axis.offset + axis.stride * place
+        assert (int(seen.min()), int(seen.max())) == (max(start, 0), min(start + axis.size, size) - 1)

@@ -5,19 +5,17 @@ from pathlib import Path
 
 from PIL import Image
 
+from convlens.core.kinds.classification import ClassificationEvaluation, ClassScore, Roc
 from convlens.core.run import (
     METRICS_FILE,
     RUN_FILE,
-    ClassScore,
     Crossing,
     EpochMetrics,
-    Evaluation,
     FeatureCounts,
     FreezeOutcome,
     ImageCounts,
     Mistake,
     Problem,
-    Roc,
     RunRecord,
     Seconds,
     Versions,
@@ -38,7 +36,9 @@ RECIPE: dict[str, str | int | float | bool] = {
 }
 
 
-def evaluation(num_classes: int, per_class: int, seed: int = 0, names: list[str] | None = None) -> Evaluation:
+def evaluation(
+    num_classes: int, per_class: int, seed: int = 0, names: list[str] | None = None
+) -> ClassificationEvaluation:
     """An evaluation of about nine in ten right; its scores follow from its confusion matrix."""
     draw = random.Random(seed)
     confusion = [[0] * num_classes for _ in range(num_classes)]
@@ -47,7 +47,7 @@ def evaluation(num_classes: int, per_class: int, seed: int = 0, names: list[str]
             wrong = (true + draw.choice([1, 1, 3])) % num_classes
             confusion[true][true if draw.random() < 0.9 else wrong] += 1
     correct, images = sum(confusion[i][i] for i in range(num_classes)), num_classes * per_class
-    return Evaluation(
+    return ClassificationEvaluation(
         images=images,
         accuracy=correct / images,
         interval=(max(0.0, correct / images - 0.04), min(1.0, correct / images + 0.03)),

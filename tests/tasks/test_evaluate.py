@@ -51,7 +51,7 @@ def right_by_hand(network, folder, numbers):
     (batch,) = decoded_batches(images, preprocessing, len(images))
     with torch.inference_mode():
         guesses = network.module(normalized(batch.pixels, preprocessing)).argmax(1).tolist()
-    return sum(guess == numbers[image.label] for guess, image in zip(guesses, batch.images, strict=True))
+    return sum(guess == numbers[image.labels[0]] for guess, image in zip(guesses, batch.images, strict=True))
 
 
 def test_a_run_scores_what_its_record_says(run, sides):
@@ -59,17 +59,22 @@ def test_a_run_scores_what_its_record_says(run, sides):
     said = json.loads((run / "run.json").read_text())
     assert (record.side, record.images) == ("val", 10)
     assert record.accuracy == said["validation"]["accuracy"]
-    assert record.loss == pytest.approx(said["validation"]["loss"], rel=1e-4)
-    assert [one.key for one in record.per_class] == said["classes"]
+    found = record.evaluation.model_dump(mode="json")
+    assert found == {**said["validation"], "loss": pytest.approx(said["validation"]["loss"], rel=1e-4)}
+    assert [one.name for one in record.evaluation.per_class] == said["classes"]
+    assert record.evaluation.roc is not None
+    assert sum(map(sum, record.evaluation.confusion)) == 10
 
 
 def test_folders_may_bear_any_name_of_a_class(drawn):
     folder = drawn("n01443537", "European_fire_salamander", "Rana catesbeiana")
     record = evaluate("house", folder)
     assert (record.side, record.images) == ("all", 12)
-    assert [one.key for one in record.per_class] == ["n01443537", "n01629819", "n01641577"]
-    assert [one.name for one in record.per_class] == ["goldfish", "European fire salamander", "bullfrog"]
-    assert 0 <= record.accuracy <= record.top5_accuracy <= 1
+    scores = record.evaluation.per_class
+    assert [one.key for one in scores] == ["n01443537", "n01629819", "n01641577"]
+    assert [one.name for one in scores] == ["goldfish", "European fire salamander", "bullfrog"]
+    assert 0 <= record.accuracy <= record.evaluation.top5_accuracy <= 1
+    assert sum(one.recall * one.support for one in scores) == pytest.approx(record.accuracy * 12)
 
 
 def test_the_published_cifar_checkpoint_is_taken_as_it_is(drawn, tmp_path):
@@ -108,9 +113,9 @@ def test_classes_that_differ_in_case_or_underscore_only(drawn, tmp_path):
     names = ("A", "a", "b c", "b_c", "D_e")
     train(drawn(*names), out=tmp_path / "run", **TINY)
     judged = evaluate(tmp_path / "run", tmp_path / "drawn", side="all")
-    assert {one.key: one.images for one in judged.per_class} == dict.fromkeys(names, 4)
+    assert {one.name: one.support for one in judged.evaluation.per_class} == dict.fromkeys(names, 4)
     (tmp_path / "drawn/D_e").rename(tmp_path / "drawn/d E")
-    assert {one.key for one in evaluate(tmp_path / "run", tmp_path / "drawn").per_class} == set(names)
+    assert {one.name for one in evaluate(tmp_path / "run", tmp_path / "drawn").evaluation.per_class} == set(names)
     (tmp_path / "drawn/b c").rename(tmp_path / "drawn/B c")
     with pytest.raises(DataError, match=r"'B c' may be 'b c' or 'b_c' of .*run\. Name the folder exactly so"):
         evaluate(tmp_path / "run", tmp_path / "drawn")
@@ -129,7 +134,7 @@ def test_a_run_on_nested_folders_and_one_on_a_chosen_column(convlens, drawn, tmp
     folder = drawn("in/a", "in/b")
     train(folder, out=tmp_path / "nested", nested=True, **TINY)
     judged = evaluate(tmp_path / "nested", folder, nested=True)
-    assert [one.key for one in judged.per_class] == ["in/a", "in/b"]
+    assert [one.name for one in judged.evaluation.per_class] == ["in/a", "in/b"]
     with pytest.raises(
         DataError, match=r"'a', 'b' is no class of .*nested.* are folders within folders: say --nested\.$"
     ):
@@ -139,7 +144,7 @@ def test_a_run_on_nested_folders_and_one_on_a_chosen_column(convlens, drawn, tmp
     table.write_text("file,breed,note\n" + rows)
     train(folder, out=tmp_path / "column", labels=str(table), label_columns="breed", **TINY)
     outcome = convlens("evaluate", tmp_path / "column", folder, "--labels", table, "--label-columns", "breed", "--json")
-    assert [one["key"] for one in json.loads(outcome.out)["per_class"]] == ["a", "b"]
+    assert [one["name"] for one in json.loads(outcome.out)["evaluation"]["per_class"]] == ["a", "b"]
     refused = convlens("evaluate", tmp_path / "column", folder, "--labels", table)
     assert "one class for each image takes one column, and there are 2: breed, note" in refused.err
     assert "convlens train" not in convlens("evaluate", tmp_path / "column", drawn("c")).err
@@ -166,7 +171,7 @@ def test_the_command(convlens, drawn):
     assert outcome.code == 0
     assert json.loads(outcome.out)["images"] == 8
     shown = convlens("evaluate", "house", folder)
-    assert "accuracy" in shown.out
+    assert "Accuracy" in shown.out
     assert "goldfish" in shown.out
     wrong = convlens("evaluate", "house", folder, "--side", "vall")
     assert wrong.code == 2

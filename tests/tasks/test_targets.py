@@ -9,13 +9,15 @@ import pytest
 import torch
 
 from convlens.core.errors import ConvlensError, DataError, UsageError
+from convlens.core.kinds.multilabel import MultilabelEvaluation
+from convlens.core.kinds.regression import RegressionEvaluation
 from convlens.core.progress import silent
-from convlens.core.run import LabelsEvaluation, NumbersEvaluation, RunRecord
+from convlens.core.run import RunRecord
 from convlens.pipeline.resolve import suited_to
 from convlens.tasks.check import check_images
 from convlens.tasks.compare import compare
 from convlens.tasks.evaluate import evaluate
-from convlens.tasks.explain import explain
+from convlens.tasks.explain import explain, explain_mistakes
 from convlens.tasks.predict import predict
 from convlens.tasks.train import train
 from convlens.training.learner import Model
@@ -60,17 +62,56 @@ def table(record: RunRecord) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+class TestExplain:
+    def test_a_number_is_explained_in_its_own_unit(self, images, runs):
+        run, photo = runs["numbers"].run, images / "p" / "07.png"
+        explanation = explain(run, photo, target="shade").explanation
+        assert explanation.target == "shade, in standard deviations of the training images"
+        (predicted,) = predict(run, photo).predictions
+        told = {guess.name: guess.number for guess in explanation.guesses}
+        assert told == pytest.approx(predicted.numbers, rel=1e-4)
+        assert [guess.probability for guess in explanation.guesses] == [None, None]
+        assert explanation.check.largest_difference < 1e-3
+
+    def test_without_a_target_the_first_number_is_explained(self, images, runs):
+        explanation = explain(runs["numbers"].run, images / "p" / "07.png").explanation
+        assert explanation.target.startswith("year, ")
+
+    def test_labels_do_not_exclude_each_other(self, images, runs):
+        run, photo = runs["labels"].run, images / "p" / "39.png"
+        explanation = explain(run, photo, target="green").explanation
+        assert explanation.target == "the score of green"
+        (predicted,) = predict(run, photo).predictions
+        assert {guess.name: guess.probability for guess in explanation.guesses} == pytest.approx(
+            predicted.probabilities, abs=1e-3
+        )
+
+    @pytest.mark.parametrize("name", ["numbers", "labels"])
+    def test_the_worst_mistakes_get_pages(self, runs, name):
+        run = runs[name]
+        count = min(2, len(run.mistakes))
+        pages = explain_mistakes(run.run, 2)
+        assert len(pages) == count
+        for page, mistake in zip(pages, run.mistakes[:2], strict=False):
+            assert f"{mistake.file} is {mistake.true or 'none'}" in page.read_text()
+        assert count > 0 or name == "labels"
+
+    def test_an_unknown_number_is_refused(self, images, runs):
+        with pytest.raises(UsageError, match=r"'yaer': did you mean year"):
+            explain(runs["numbers"].run, images / "p" / "07.png", target="yaer")  # codespell:ignore
+
+
 class TestNumbers:
     def test_the_record(self, runs):
         record = runs["numbers"]
-        assert (record.target, record.loss, record.classes, record.accuracy) == (
-            "numbers",
+        assert (record.task, record.loss, record.classes, record.accuracy) == (
+            "regression",
             "L2",
             ["year", "shade"],
             None,
         )
         found = record.validation
-        assert isinstance(found, NumbersEvaluation)
+        assert isinstance(found, RegressionEvaluation)
         assert found.images == record.images.val == COUNT // 5
         assert [one.name for one in found.per_number] == ["year", "shade"]
         # Color is what these images differ in: better than always saying the mean, in any unit.
@@ -102,7 +143,7 @@ class TestNumbers:
     def test_predict_says_what_the_run_said(self, images, runs):
         record = predict(images / "run-numbers", images / "p")
         said = {one.file.rpartition("/")[2]: one for one in record.predictions}
-        assert record.target == "numbers"
+        assert record.task == "regression"
         assert len(said) == COUNT
         for row in table(runs["numbers"]):
             one = said[row["file"]]
@@ -112,15 +153,15 @@ class TestNumbers:
 
     def test_evaluate_on_all_images(self, images):
         record = evaluate(images / "run-numbers", images / "p", labels=images / "numbers.csv")
-        assert (record.side, record.images, record.accuracy, record.per_class) == ("all", COUNT, None, [])
-        assert isinstance(record.detail, NumbersEvaluation)
-        assert record.detail.r2 is not None
-        assert record.detail.r2 > 0.5
+        assert (record.side, record.images, record.accuracy) == ("all", COUNT, None)
+        assert isinstance(record.evaluation, RegressionEvaluation)
+        assert record.evaluation.r2 is not None
+        assert record.evaluation.r2 > 0.5
 
     def test_ridge_is_the_baseline_in_closed_form(self, images, tmp_path):
         options = {**SMALL, "labels": str(images / "numbers.csv"), "head": "ridge"}
         record = train(images / "p", out=tmp_path / "run", **options)
-        assert isinstance(record.validation, NumbersEvaluation)
+        assert isinstance(record.validation, RegressionEvaluation)
         assert record.validation.r2 is not None
         assert record.validation.r2 > 0.8
 
@@ -133,16 +174,16 @@ class TestNumbers:
             "augmented_copies": 1,
         }
         record = train(images / "p", out=tmp_path / "run", **options, ema=0.9, head="hidden", unfreeze=1)
-        assert isinstance(record.validation, NumbersEvaluation)
+        assert isinstance(record.validation, RegressionEvaluation)
         assert math.isfinite(record.validation.loss)
 
 
 class TestLabels:
     def test_the_record(self, runs):
         record = runs["labels"]
-        assert (record.target, record.loss, record.classes) == ("labels", "binary cross-entropy", ["green", "red"])
+        assert (record.task, record.loss, record.classes) == ("multilabel", "binary cross-entropy", ["green", "red"])
         found = record.validation
-        assert isinstance(found, LabelsEvaluation)
+        assert isinstance(found, MultilabelEvaluation)
         assert record.accuracy == found.accuracy
         assert found.accuracy > 0.7
         assert found.mean_average_precision is not None
@@ -170,13 +211,13 @@ class TestLabels:
         record = predict(images / "run-labels", images / "p" / "39.png", images / "p" / "00.png")
         assert [set(one.probabilities) for one in record.predictions] == [{"green", "red"}] * 2
         judged = evaluate(images / "run-labels", images / "p", labels=images / "labels.csv")
-        assert isinstance(judged.detail, LabelsEvaluation)
-        assert judged.accuracy == judged.detail.exact_match
+        assert isinstance(judged.evaluation, MultilabelEvaluation)
+        assert judged.accuracy == judged.evaluation.accuracy
         assert judged.images == COUNT
 
     def test_words_with_lines_between_them(self, images, runs):
         record = runs["words"]
-        assert (record.target, record.classes) == ("labels", ["any", "red"])
+        assert (record.task, record.classes) == ("multilabel", ["any", "red"])
         judged = evaluate(images / "run-words", images / "p", labels=images / "words.csv")
         assert judged.images == COUNT
 
@@ -190,7 +231,7 @@ def test_the_loss_is_said(images, tmp_path):
     said: list[str] = []
     train(images / "p", labels=str(images / "labels.csv"), out=tmp_path / "run", say=said.append, **SMALL)
     assert "40 images of 2 labels: 30 train, 10 val" in said
-    assert "loss: binary cross-entropy, since the table of labels holds labels (if it does not: --learn)" in said
+    assert "loss: binary cross-entropy, since the table of labels holds labels (if it does not: --task)" in said
 
 
 def test_the_same_table_gives_the_same_run(images, runs, tmp_path):
@@ -207,8 +248,8 @@ def test_the_same_table_gives_the_same_run(images, runs, tmp_path):
         ("labels", {"head": "logistic"}, "--head logistic goes with classes"),
         ("labels", {"head": "ridge"}, "--head ridge goes with classes"),
         ("labels", {"backbone": "squeezenet1_1", "weights": "random", "size": 64}, "squeezenet1_1 ends in a Conv2d"),
-        ("labels", {"learn": "class"}, "one class for each image takes one column"),
-        ("labels", {"learn": "sorts"}, "--learn sorts: Input should be 'auto', 'class', 'labels' or 'numbers'"),
+        ("labels", {"task": "classification"}, "one class for each image takes one column"),
+        ("labels", {"task": "sorts"}, "--task sorts: Input should be 'auto', 'classification', 'multilabel' or"),
         ("numbers", {"label_columns": "yaer"}, "'yaer': did you mean year?"),  # codespell:ignore
     ],
 )
@@ -219,7 +260,7 @@ def test_what_cannot_be_is_refused(images, tmp_path, module_cache, name, options
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("options", [{"learn": "numbers"}, {"label_columns": "age"}])
+@pytest.mark.parametrize("options", [{"task": "regression"}, {"label_columns": "age"}])
 def test_options_without_a_table(images, options):
     with pytest.raises(UsageError, match="tells about a table of labels: give it with --labels CSV"):
         train(images / "p", **SMALL, **options)
@@ -232,10 +273,10 @@ def test_a_run_is_judged_on_the_columns_that_it_has_learnt(images, runs, tmp_pat
             tmp_path / f"{name}.csv", "\n".join(f"{line},{'truth' if not n else 1}" for n, line in enumerate(lines))
         )
         plain = evaluate(images / f"run-{name}", images / "p", labels=images / f"{name}.csv")
-        assert evaluate(images / f"run-{name}", images / "p", labels=wide).detail == plain.detail
+        assert evaluate(images / f"run-{name}", images / "p", labels=wide).evaluation == plain.evaluation
         backwards = ",".join(reversed(runs[name].classes))
         asked = evaluate(images / f"run-{name}", images / "p", labels=wide, label_columns=backwards)
-        assert asked.detail == plain.detail
+        assert asked.evaluation == plain.evaluation
         with pytest.raises(UsageError, match=r"--label-columns truth,x: .* has learned .* leave the option out"):
             evaluate(images / f"run-{name}", images / "p", labels=wide, label_columns="truth, x")
     words = put(
@@ -251,7 +292,7 @@ def test_messages_for_a_run_name_no_option_that_evaluate_has_not(images, runs, t
     table = put(tmp_path / "t.csv", "file,year,shade\n00.png,3,4\n01.png,old,4\n")
     with pytest.raises(DataError, match="line 3: 'old' in the column 'year' is no number") as refused:
         evaluate(images / "run-numbers", images / "p", labels=table)
-    assert "--learn" not in str(refused.value)
+    assert "--task" not in str(refused.value)
 
 
 def test_other_commands_say_what_they_need(images, runs):
@@ -259,20 +300,18 @@ def test_other_commands_say_what_they_need(images, runs):
         evaluate(images / "run-numbers", images / "p")
     with pytest.raises(DataError, match=r"has 'any', which .*run-labels has not learned. It tells: green, red"):
         evaluate(images / "run-labels", images / "p", labels=images / "words.csv")
-    with pytest.raises(UsageError, match="explains why a class is the likeliest one"):
-        explain(images / "run-labels", images / "p" / "00.png")
     with pytest.raises(UsageError, match="compare counts the images that are classified rightly"):
         compare(images / "p", labels=str(images / "labels.csv"), out=images / "no", size=32)
 
 
 def test_check_takes_what_train_takes(images, tmp_path):
     table = put(tmp_path / "t.csv", "file,tags,age\n00.png,red,7\n01.png,,8\n02.png,blue,9\n")
-    found = check_images(images / "p", labels=table, learn="labels")
+    found = check_images(images / "p", labels=table, task="multilabel")
     assert {one.name for one in found.classes} == {"blue", "red"}
-    by_age = check_images(images / "p", labels=table, label_columns="age", learn="class")
+    by_age = check_images(images / "p", labels=table, label_columns="age", task="class")
     assert [one.name for one in by_age.classes] == ["7", "8", "9"]
-    with pytest.raises(UsageError, match="unknown --learn 'label': did you mean labels"):
-        check_images(images / "p", labels=table, learn="label")
+    with pytest.raises(UsageError, match="unknown --task 'multilable': did you mean multilabel"):
+        check_images(images / "p", labels=table, task="multilable")
     with pytest.raises(UsageError, match="--label-columns age tells about a table of labels"):
         check_images(images / "p", label_columns="age")
 
@@ -329,11 +368,15 @@ def test_images_of_the_same_bytes_with_other_numbers_are_not_used(images, tmp_pa
 
 def test_whole_numbers_are_classes_or_numbers_as_asked(images, tmp_path, module_cache):
     path = put(tmp_path / "t.csv", "\n".join(["file,label", *(f"{n:02d}.png,{n % 3}" for n in range(15))]))
-    for learn, target, loss in (("auto", "class", "categorical cross-entropy"), ("numbers", "numbers", "L2")):
+    for asked, task, loss in (
+        ("auto", "classification", "categorical cross-entropy"),
+        ("regression", "regression", "L2"),
+        ("numbers", "regression", "L2"),
+    ):
         said: list[str] = []
-        options = {**SMALL, "labels": str(path), "learn": learn}
-        record = train(images / "p", out=tmp_path / learn, say=said.append, **options)
-        assert (record.target, record.loss) == (target, loss)
+        options = {**SMALL, "labels": str(path), "task": asked}
+        record = train(images / "p", out=tmp_path / asked, say=said.append, **options)
+        assert (record.task, record.loss) == (task, loss)
         assert any(line.startswith(f"loss: {loss}, since the table of labels holds ") for line in said)
 
 
@@ -354,8 +397,8 @@ def test_numbers_are_learnt_from_large_features_with_a_limit_on_the_gradient(run
 
     with pytest.raises(DataError, match="training diverged"):
         loss(Recipe())
-    assert loss(suited_to(Recipe(), "numbers")) < 0.2
-    assert suited_to(Recipe(clip=5.0), "numbers").clip == 5
+    assert loss(suited_to(Recipe(), "regression")) < 0.2
+    assert suited_to(Recipe(clip=5.0), "regression").clip == 5
 
 
 class Given:

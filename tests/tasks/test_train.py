@@ -184,7 +184,7 @@ def test_one_training_image_is_refused_where_batch_normalization_trains_on_one_v
     draw_images(tmp_path / "images", 2, classes=1)
     table = tmp_path / "labels.csv"
     table.write_text("file,length\nblue/000.png,1.5\nblue/001.png,2.5\n")
-    options = {**TINY, "backbone": "resnet18", "freeze": "layer3", "labels": str(table), "learn": "numbers"}
+    options = {**TINY, "backbone": "resnet18", "freeze": "layer3", "labels": str(table), "task": "numbers"}
     with pytest.raises(UsageError, match=r"a single training image: layer4\.0\.bn1 .*Add images"):
         train(tmp_path / "images", out=tmp_path / "run", **options)
 

@@ -8,63 +8,70 @@ from sklearn import metrics
 
 from convlens.core.bundle import Scale
 from convlens.core.errors import DataError
-from convlens.core.run import LabelsEvaluation, NumbersEvaluation
+from convlens.core.kinds.kind import Labels
+from convlens.core.kinds.multilabel import MultilabelEvaluation
+from convlens.core.kinds.regression import RegressionEvaluation
+from convlens.training.classification import Classification
+from convlens.training.multilabel import Multilabel
 from convlens.training.objective import BinaryCrossEntropy, CategoricalCrossEntropy
-from convlens.training.task import Regression, task_of
+from convlens.training.regression import Regression
 
 
 def test_a_class() -> None:
-    target = task_of("class", ["ant", "bee"])
-    encoded = target.encoded(["bee", "ant", "bee", "bee"])
+    target = Classification(("ant", "bee"))
+    encoded = target.encoded([("bee",), ("ant",), ("bee",), ("bee",)])
     assert encoded.tolist() == [1, 0, 1, 1]
     weighted = target.objective(encoded)
     assert isinstance(weighted, CategoricalCrossEntropy)
     assert weighted.weights is not None
     assert weighted.weights.tolist() == pytest.approx([2, 2 / 3])
-    assert target.label([0.3, 0.7]) == "bee"
+    assert target.labels([0.3, 0.7]) == ("bee",)
     answers = target.answers(torch.tensor([[0.0, math.log(3)], [0.0, math.log(3)], [0.0, 0.0], [0.0, -1.0]]))
     assert answers[0].tolist() == pytest.approx([0.25, 0.75])
     assert target.wrongness(answers, encoded).tolist() == pytest.approx([0, -math.log(0.25), 0, 1.3132616])
 
 
 def test_labels() -> None:
-    target = task_of("labels", ["cat", "dog", "fox"])
-    encoded = target.encoded(["dog", "cat|fox", "", "dog"])
+    target = Multilabel(("cat", "dog", "fox"))
+    encoded = target.encoded([("dog",), ("cat", "fox"), (), ("dog",)])
     assert encoded.tolist() == [[0, 1, 0], [1, 0, 1], [0, 0, 0], [0, 1, 0]]
     weighted = target.objective(encoded)
     assert isinstance(weighted, BinaryCrossEntropy)
     assert weighted.positive_weights is not None
     assert weighted.positive_weights.tolist() == [3, 1, 3]
-    assert target.label([0.6, 0.5, 0.9]) == "cat|fox"
+    assert target.labels([0.6, 0.5, 0.9]) == ("cat", "fox")
     answers = torch.tensor([[0.1, 0.9, 0.2], [0.9, 0.1, 0.9], [0.2, 0.25, 0.6], [0.75, 0.25, 0.0]])
     wrong = target.wrongness(answers, encoded)
     assert wrong.tolist() == pytest.approx([0, 0, -math.log(0.4), -2 * math.log(0.25)])
 
 
 def test_numbers_are_learnt_free_of_their_scale() -> None:
-    labels = ["1900.0|1.5", "2000.0|-1.5", "1950.0|0.0"]
+    labels = [("1900.0", "1.5"), ("2000.0", "-1.5"), ("1950.0", "0.0")]
     target = Regression.measured(["year", "height"], labels)
     encoded = target.encoded(labels)
     assert encoded.mean(0).tolist() == pytest.approx([0, 0], abs=1e-6)
     assert encoded.square().mean(0).tolist() == pytest.approx([1, 1])
     answers = target.answers(encoded)
     torch.testing.assert_close(answers, torch.tensor([[1900, 1.5], [2000, -1.5], [1950, 0]], dtype=torch.float64))
-    assert target.label(answers[0].tolist()) == "1900|1.5"
+    assert target.labels(answers[0].tolist()) == ("1900", "1.5")
     assert target.wrongness(answers + torch.tensor([0, 3.0]), encoded).tolist() == pytest.approx([6, 6, 6])
 
 
 @pytest.mark.parametrize(
     ("labels", "message"),
-    [(["3.0|1.0", "3.0|2.0"], "the column 'a' has the same number in all 2"), (["1e200|1.0", "1.0|2.0"], "too large")],
+    [
+        ([("3.0", "1.0"), ("3.0", "2.0")], "the column 'a' has the same number in all 2"),
+        ([("1e200", "1.0"), ("1.0", "2.0")], "too large"),
+    ],
 )
-def test_numbers_that_cannot_be_learnt(labels: list[str], message: str) -> None:
+def test_numbers_that_cannot_be_learnt(labels: list[Labels], message: str) -> None:
     with pytest.raises(DataError, match=message):
         Regression.measured(["a", "b"], labels)
 
 
 def test_numbers_without_a_scale() -> None:
     with pytest.raises(DataError, match="does not say on which scale"):
-        task_of("numbers", ["a"])
+        Regression.stored(["a"], None)
 
 
 def test_scores_of_labels_are_scikit_learns() -> None:
@@ -72,8 +79,8 @@ def test_scores_of_labels_are_scikit_learns() -> None:
     true = (torch.rand(200, 4, generator=generator) < torch.tensor([0.5, 0.1, 0.9, 0.0])).float()
     # Rounded, so that many scores are equal.
     logits = (true + torch.randn(200, 4, generator=generator)).mul(2).round() / 2 - 0.6
-    found = task_of("labels", ["a", "b", "c", "never"]).evaluate(logits, true)
-    assert isinstance(found, LabelsEvaluation)
+    found = Multilabel(("a", "b", "c", "never")).evaluate(logits, true)
+    assert isinstance(found, MultilabelEvaluation)
     said = (logits > 0).numpy()
     assert found.exact_match == metrics.accuracy_score(true.numpy(), said)
     assert found.accuracy == pytest.approx(1 - metrics.hamming_loss(true.numpy(), said))
@@ -96,7 +103,7 @@ def test_scores_of_numbers_are_scikit_learns() -> None:
     outputs, targets = torch.randn(80, 2, generator=generator), torch.randn(80, 2, generator=generator)
     target = Regression(("a", "b"), Scale(mean=[100, -5], spread=[20, 0.5]))
     found = target.evaluate(outputs, targets)
-    assert isinstance(found, NumbersEvaluation)
+    assert isinstance(found, RegressionEvaluation)
     true, said = target.answers(targets).numpy(), target.answers(outputs).numpy()
     for n, one in enumerate(found.per_number):
         column = true[:, n], said[:, n]
@@ -113,8 +120,8 @@ def test_scores_of_numbers_are_scikit_learns() -> None:
 def test_numbers_that_are_all_the_same_have_no_r2() -> None:
     target = Regression(("a",), Scale(mean=[0], spread=[1]))
     found = target.evaluate(torch.tensor([[1.0], [2.0]]), torch.tensor([[1.0], [1.0]]))
-    assert isinstance(found, NumbersEvaluation)
+    assert isinstance(found, RegressionEvaluation)
     assert (found.r2, found.per_number[0].mean_absolute_error) == (None, 0.5)
     single = target.evaluate(torch.tensor([[1.0]]), torch.tensor([[2.0]]))
-    assert isinstance(single, NumbersEvaluation)
+    assert isinstance(single, RegressionEvaluation)
     assert single.per_number[0].interval == (0, math.inf)

@@ -20,7 +20,7 @@ _FILES_SHOWN = 3
 class CheckCommand(RecipeCommand):
     """The command, with the settings that say what an image's label is."""
 
-    names = ("labels", "learn", "label_columns", "nested")
+    names = ("labels", "task", "label_columns", "nested")
 
 
 def check(

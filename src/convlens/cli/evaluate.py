@@ -11,10 +11,8 @@ from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
 from convlens.cli.streams import echo
 
 if TYPE_CHECKING:
-    from convlens.core.judgement import ClassAccuracy, Judgement
+    from convlens.core.evaluation import EvaluationRecord
     from convlens.tasks.evaluate import SideAsked
-
-_SHOWN = 5
 
 
 class EvaluateCommand(RecipeCommand):
@@ -81,35 +79,15 @@ def _side(value: str | None) -> "SideAsked | None":
     return None
 
 
-def _print(record: "Judgement") -> None:
-    if record.detail is not None:
-        echo(f"{record.network}, weights {record.weights}:")
-        for line in outcome_lines(record.detail, f"{record.images} images of {record.side}"):
-            echo(line)
-    elif record.accuracy is not None and record.interval is not None:
-        _print_classes(record, record.accuracy, record.interval)
+def _print(record: "EvaluationRecord") -> None:
+    evaluation = record.evaluation
+    echo(f"{record.network}, weights {record.weights}:")
+    for line in outcome_lines(evaluation, f"{record.images} images of {record.side}"):
+        echo(line)
+    for line in evaluation.detail_lines():
+        echo(printable(line))
+    if record.published_accuracy is not None:
+        echo(f"Published for these weights: {record.published_accuracy:.2%}")
     used = record.preprocessing
     rate = f"{record.images_per_second:.0f} images/s"
     echo(f"Input    {used.size} pixels, the shorter side resized to {used.resize}; {rate}")
-
-
-def _print_classes(record: "Judgement", accuracy: float, interval: tuple[float, float]) -> None:
-    low, high = interval
-    echo(
-        f"{record.network}, weights {record.weights}: accuracy {accuracy:.2%} on {record.images} images "
-        f"of {record.side} (95 % interval {low:.2%} to {high:.2%}), error {1 - accuracy:.2%}"
-    )
-    if record.top5_accuracy is not None:
-        echo(f"Among the first five: {record.top5_accuracy:.2%}")
-    if record.published_accuracy is not None:
-        echo(f"Published for these weights: {record.published_accuracy:.2%}")
-    ranked = sorted(record.per_class, key=lambda one: one.accuracy)
-    if len(ranked) > 2 * _SHOWN:
-        echo(f"Hardest  {_named(ranked[:_SHOWN])}")
-        echo(f"Easiest  {_named(ranked[: -_SHOWN - 1 : -1])}")
-    else:
-        echo(f"Classes  {_named(ranked)}")
-
-
-def _named(classes: list["ClassAccuracy"]) -> str:
-    return ", ".join(f"{printable(one.name)} {one.accuracy:.0%}" for one in classes)

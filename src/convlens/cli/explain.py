@@ -16,7 +16,10 @@ def explain(
     ] = None,
     target: Annotated[
         str | None,
-        typer.Option(metavar="CLASS", help="Class whose score is differentiated. Default: the most likely one."),
+        typer.Option(
+            metavar="NAME",
+            help="Class, label or number whose score is differentiated. Default: the most likely class.",
+        ),
     ] = None,
     weights: Annotated[
         str | None, typer.Option(metavar="SET|FILE", help="Published weights (imagenet, cifar10) or a file.")
@@ -57,7 +60,8 @@ def explain(
             f"{explanation.check.compared} parameters"
         )
         for guess in explanation.guesses[:3]:
-            echo(f"  {guess.probability:6.1%}  {guess.name}")
+            value = f"{guess.number:.6g}" if guess.probability is None else f"{guess.probability:6.1%}"
+            echo(f"  {value}  {guess.name}")
         for note in explanation.notes:
             echo(note)
         echo(f"Page {path} ({path.stat().st_size / 1e6:.1f} MB)")

@@ -10,10 +10,8 @@ from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
 from convlens.core.errors import DataError
 
 if TYPE_CHECKING:
-    from convlens.core.prediction import Prediction, PredictionRecord
-    from convlens.core.target import TargetKind
+    from convlens.core.prediction import PredictionRecord
 
-_MOST_SHOWN = 3
 _LEAST_WIDTH, _UNLIMITED = 60, 10_000
 
 
@@ -43,27 +41,15 @@ def _print_table(record: "PredictionRecord") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("image", *_columns(record), box=None)
+    from convlens.core.kinds.registry import KINDS
+
+    kind = KINDS[record.task]
+    columns = kind.shown_columns(list(record.predictions[0].answers) if record.predictions else [])
+    table = Table("image", *columns, box=None)
     for one in record.predictions:
-        table.add_row(*(Text(printable(cell), overflow="fold") for cell in (one.file, *_cells(one, record.target))))
+        cells = (one.file, *kind.shown_cells(one.predicted, one.answers))
+        table.add_row(*(Text(printable(cell), overflow="fold") for cell in cells))
     if record.predictions:
         # Lines in a pipe have no end to be cut off at, and in a few columns nothing would be left of a table.
         width = max(Console().width, _LEAST_WIDTH) if sys.stdout.isatty() else _UNLIMITED
         Console(width=width).print(table)
-
-
-def _columns(record: "PredictionRecord") -> list[str]:
-    if record.target == "numbers":
-        return list(record.predictions[0].numbers) if record.predictions else []
-    return ["class", "probability", "others"] if record.target == "class" else ["labels", "likeliest"]
-
-
-def _cells(one: "Prediction", target: "TargetKind") -> list[str]:
-    """What is said of an image, besides its name."""
-    if target == "numbers":
-        return [f"{number:.6g}" for number in one.numbers.values()]
-    ranked = sorted(one.probabilities.items(), key=lambda item: -item[1])
-    told = [f"{name} {p:.1%}" for name, p in ranked[:_MOST_SHOWN]]
-    if target == "labels":
-        return [one.predicted or "none", ", ".join(told)]
-    return [one.predicted, f"{ranked[0][1]:.1%}", ", ".join(told[1:])]

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 
 from convlens.backbones.resolve import refuse_to_draw
@@ -101,10 +102,16 @@ def _fraction_point(
 
 
 def _part(manifest: Manifest, fraction: float, seed: int) -> Manifest:
-    """The manifest with a part of each class's training images, at least one; larger parts hold the smaller ones."""
-    kept = set()
-    for label in manifest.classes:
-        hashes = {one.sha256 for one in manifest.side("train") if one.label == label}
+    """The manifest with a part of the training images of each class or label, at least one, or of all of them.
+
+    Larger parts hold the smaller ones.
+    """
+    strata: defaultdict[str, set[str]] = defaultdict(set)
+    for one in manifest.side("train"):
+        for name in manifest.kind.strata(one.labels) or ("",):
+            strata[name].add(one.sha256)
+    kept: set[str] = set()
+    for hashes in strata.values():
         ranked = sorted(hashes, key=lambda sha256: hashlib.sha256(f"{seed}:part:{sha256}".encode()).digest())
         kept |= set(ranked[: max(1, round(len(ranked) * fraction))])
     images = tuple(one for one in manifest.images if one.side != "train" or one.sha256 in kept)

@@ -81,5 +81,5 @@ def _outcomes(fitting: Fitting, head: nn.Linear, recipes: Sequence[Recipe]) -> l
 def _objective(fitting: Fitting, recipe: Recipe) -> CategoricalCrossEntropy:
     objective = dataclasses.replace(fitting, recipe=recipe).objective
     if not isinstance(objective, CategoricalCrossEntropy):
-        raise TypeError(f"heads train at once for classes; {fitting.target.kind} have {type(objective).__name__}")
+        raise TypeError(f"heads train at once for classes; {fitting.task.kind.noun[1]} have {type(objective).__name__}")
     return objective

@@ -3,8 +3,8 @@
 from typing import Literal
 
 from convlens.core.preprocessing import Preprocessing
-from convlens.core.records import Record
-from convlens.core.target import TargetKind
+from convlens.core.records import Record, former_names
+from convlens.core.task import TaskName
 
 MODEL_FILE = "model.safetensors"
 BUNDLE_FILE = "model.json"
@@ -39,11 +39,13 @@ class Scale(Record):
 class Bundle(Record):
     """model.json: how to build the network, feed it, and read its output; `sha256` is that of model.safetensors."""
 
+    _former = former_names(target="task")
+
     kind: Literal["convlens.bundle"] = "convlens.bundle"
     version: Literal[1] = 1
     backbone: str
     head: HeadForm = PLAIN_HEAD
-    target: TargetKind = "class"
+    task: TaskName = "classification"
     classes: list[str]
     """What the outputs stand for: the names of classes, of labels, or of numbers."""
     scale: Scale | None = None

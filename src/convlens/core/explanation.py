@@ -152,10 +152,12 @@ class Check(Record):
 
 
 class Guess(Record):
-    """A class and its probability."""
+    """A class or label and its probability, or what a number was predicted to be."""
 
     name: str
-    probability: float
+    probability: float | None = None
+    number: float | None = None
+    """In its own unit."""
 
 
 class Explanation(Record):
@@ -170,9 +172,9 @@ class Explanation(Record):
     """The input as the network sees it, as a PNG data URI, stretched over all grays where its values were normalized
     by somebody else; None where it is no image."""
     target: str
-    """What the gradients are of: a class's score, or the sum of all outputs."""
+    """What the gradients are of: the score of a class or label, a number, or the sum of all outputs."""
     guesses: list[Guess]
-    """The likeliest classes; empty where the output is not one score for each of several."""
+    """The likeliest classes or labels, or all numbers; empty where the output is not one score for each of several."""
     boxes: list[BoxLine]
     nodes: list[NodeLine]
     grad_cam: str | None

@@ -1,11 +1,10 @@
 """The records of a run folder: what was run, on what, with what result. Enough to draw the report again."""
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import Discriminator, Tag
-
+from convlens.core.kinds.evaluation import AnyEvaluation
 from convlens.core.records import Record, former_names
-from convlens.core.target import TargetKind
+from convlens.core.task import TaskName
 
 RUN_FILE = "run.json"
 BEGUN_FILE = "begun.json"
@@ -45,117 +44,6 @@ class EpochMetrics(Record):
     val_loss: float
     val_accuracy: float | None
     seconds: float
-
-
-class ClassScore(Record):
-    """Precision, recall and F1 of one class; `support` is its number of images."""
-
-    name: str
-    precision: float
-    recall: float
-    f1: float
-    support: int
-
-
-class Roc(Record):
-    """The receiver operating characteristic of a two-class run; the second class counts as positive."""
-
-    positive: str
-    false_positive_rate: list[float]
-    true_positive_rate: list[float]
-    area: float
-
-
-class Evaluation(Record):
-    """How a network did on one set of images, each of one class."""
-
-    _former = former_names(pictures="images")
-
-    target: Literal["class"] = "class"
-    images: int
-    accuracy: float
-    interval: tuple[float, float]
-    """95 % Wilson score interval of the accuracy."""
-    loss: float
-    confusion: list[list[int]]
-    """`confusion[i][j]`: images of class i that were taken for class j."""
-    per_class: list[ClassScore]
-    roc: Roc | None
-
-
-class LabelScore(Record):
-    """How one label was told, at a probability of a half; `support` is the number of images that have it."""
-
-    name: str
-    accuracy: float
-    precision: float
-    recall: float
-    f1: float
-    average_precision: float | None
-    """The area under precision over recall, for all thresholds; None for a label that no image has."""
-    support: int
-
-
-class LabelsEvaluation(Record):
-    """How a network did on one set of images, each of several labels or none."""
-
-    _former = former_names(pictures="images")
-
-    target: Literal["labels"] = "labels"
-    images: int
-    accuracy: float
-    """The part of all labels of all images that is told rightly."""
-    exact_match: float
-    """The part of the images of which every label is told rightly."""
-    interval: tuple[float, float]
-    """95 % Wilson score interval of the exact match."""
-    mean_average_precision: float | None
-    """Over the labels that some image has."""
-    loss: float
-    per_label: list[LabelScore]
-
-
-class NumberScore(Record):
-    """How one number was told; all but `r2` in its own unit, the squared error in that unit squared."""
-
-    name: str
-    mean_squared_error: float
-    root_mean_squared_error: float
-    interval: tuple[float, float]
-    """95 % of the root mean squared error, by the normal distribution of the mean of many squares."""
-    mean_absolute_error: float
-    r2: float | None
-    """The part of the variance that is explained; None where all images have the same number."""
-    mean: float
-    """Of the true numbers, as is the spread."""
-    spread: float
-    """Standard deviation: the error of always saying the mean."""
-
-
-class NumbersEvaluation(Record):
-    """How a network did on one set of images, each of one number or several."""
-
-    _former = former_names(pictures="images")
-
-    target: Literal["numbers"] = "numbers"
-    images: int
-    loss: float
-    r2: float | None
-    """The mean over the numbers that have one."""
-    per_number: list[NumberScore]
-
-
-def _target_in(value: Any) -> str:
-    """What an evaluation judges; runs of before there was more than classes do not say it."""
-    return str(value.get("target", "class") if isinstance(value, dict) else getattr(value, "target", ""))
-
-
-AnyEvaluation = Annotated[
-    Annotated[Evaluation, Tag("class")]
-    | Annotated[LabelsEvaluation, Tag("labels")]
-    | Annotated[NumbersEvaluation, Tag("numbers")],
-    Discriminator(_target_in),
-]
 
 
 class Mistake(Record):
@@ -242,6 +130,8 @@ class Versions(Record):
 class RunRecord(Record):
     """run.json: everything that a reader of a run needs, and the record that `convlens train --json` prints."""
 
+    _former = former_names(target="task")
+
     kind: Literal["convlens.run"] = "convlens.run"
     version: Literal[1, 2] = 2
     run: str
@@ -254,7 +144,7 @@ class RunRecord(Record):
     weights: WeightsUsed
     recipe: dict[str, str | int | float | bool]
     freeze: FreezeOutcome
-    target: TargetKind = "class"
+    task: TaskName = "classification"
     loss: str = "categorical cross-entropy"
     """The loss that was trained on: it follows from what was learned."""
     classes: list[str]

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from convlens.core.errors import DataError, UsageError, unknown_name
-from convlens.core.target import TargetKind
-from convlens.data.label_columns import CLASS_COLUMNS, Cell, kind_of, labels_of
+from convlens.core.kinds.columns import CLASS_COLUMNS, Cell
+from convlens.core.kinds.kind import Kind, Labels
+from convlens.core.kinds.registry import KINDS, kind_of
+from convlens.core.task import TaskName
 from convlens.data.manifest import SIDE_NAMES, Side
 
 _FILE_COLUMNS = ("file", "filename", "path", "image", "picture")
@@ -26,22 +28,22 @@ class LabelTable:
 
     path: Path
     rows: dict[str, Row]
-    labels: dict[str, str]
-    """The label of each file, as `core.target` writes it."""
-    kind: TargetKind
+    labels: dict[str, Labels]
+    """The labels of each file."""
+    kind: Kind
     names: tuple[str, ...]
     """Of the classes, of the labels, or of the columns of numbers."""
     sides: dict[str, Side | None]
     """The side of each file; None where the table says none."""
-    conflicts: dict[str, str]
-    """Files that stand there twice with different labels, and the other label."""
+    conflicts: dict[str, Labels]
+    """Files that stand there twice with different labels, and the other ones."""
 
 
 def read_labels(
     path: Path,
     folder: Path,
     *,
-    learn: TargetKind | None = None,
+    task: TaskName | None = None,
     label_columns: Sequence[str] = (),
     usual_columns: Sequence[str] = (),
     group_column: str = "",
@@ -51,7 +53,7 @@ def read_labels(
     Files are named from the folder on or by their whole paths, with slashes, or with backslashes where such a file is
     there. What is learned stands in `label_columns`; by default in `usual_columns` where all of them are there, or in
     the column called label, class, category, labels or tags, or else in all columns but those of file, side and group.
-    `learn` says what they hold; by default `kind_of` does.
+    `task` says what they hold; by default `kind_of` does.
 
     Raises UsageError where there is no such file or column, DataError where it is no such table.
     """
@@ -69,20 +71,20 @@ def read_labels(
         raise DataError(f"{path} has a header and no rows. Write a line for each image.")
     bases = (folder.absolute(), folder.resolve())
     files = [_file(row, file_column, line, path, bases) for line, row in rows]
-    empty_allowed = learn == "labels" and len(learned) == 1
+    empty_allowed = task is not None and KINDS[task].may_be_empty and len(learned) == 1
     if not empty_allowed:
-        _refuse_empty(rows, learned, path, learn)
+        _refuse_empty(rows, learned, path, task)
     cells = {name: [Cell(line, (row[name] or "").strip()) for line, row in rows] for name in learned}
     try:
-        kind = kind_of(cells, learn)
-        texts, names = labels_of(kind, cells, learn)
+        kind = kind_of(cells, task)
+        found, names = kind.read(cells, asked=task is not None)
     except DataError as error:
         raise DataError(f"{path}, {error}") from None
-    labels: dict[str, str] = {}
-    conflicts: dict[str, str] = {}
-    for file, text in zip(files, texts, strict=True):
-        if labels.setdefault(file, text) != text:
-            conflicts[file] = text
+    labels: dict[str, Labels] = {}
+    conflicts: dict[str, Labels] = {}
+    for file, of_file in zip(files, found, strict=True):
+        if labels.setdefault(file, of_file) != of_file:
+            conflicts[file] = of_file
     sides = [_side(row, side_column, line, path) if side_column else None for line, row in rows]
     first = {file: place for place, file in reversed(list(enumerate(files)))}
     return LabelTable(
@@ -165,15 +167,13 @@ def _side(row: Row, column: str, line: int, path: Path) -> Side | None:
     return SIDE_NAMES[text.lower()] if text else None
 
 
-def _refuse_empty(
-    rows: Sequence[tuple[int, Row]], learned: Sequence[str], path: Path, learn: TargetKind | None
-) -> None:
-    """An empty cell may be a label that was forgotten as well as an image without any: only `learn` can tell."""
-    none = "; or, if images may have none of several labels, say --learn labels"
+def _refuse_empty(rows: Sequence[tuple[int, Row]], learned: Sequence[str], path: Path, task: TaskName | None) -> None:
+    """An empty cell may be a label that was forgotten as well as an image without any: only `task` can tell."""
+    none = "; or, if images may have none of several labels, say --task multilabel"
     for line, row in rows:
         for name in learned:
             if not (row[name] or "").strip():
-                raise _lacking(line, path, name, none if learn is None and len(learned) == 1 else "")
+                raise _lacking(line, path, name, none if task is None and len(learned) == 1 else "")
 
 
 def _lacking(line: int, path: Path, column: str, otherwise: str = "") -> DataError:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from convlens.core.errors import UsageError
-from convlens.core.target import TargetKind
+from convlens.core.task import TaskName
 from convlens.data.label_table import LabelTable, read_labels
 from convlens.data.manifest import Manifest
 
@@ -21,7 +21,7 @@ class Layout:
     """Every folder that holds images itself is a class, named by its path ("animals/cats")."""
     group_by: str = ""
     """A column of `labels`, or a regular expression of which the first group (or all that matches) is the group."""
-    learn: TargetKind | None = None
+    task: TaskName | None = None
     """What the columns of `labels` hold; None to find out."""
     label_columns: tuple[str, ...] = ()
     """The columns of `labels` that are learned; none to find out."""
@@ -36,7 +36,7 @@ class Layout:
         return read_labels(
             path,
             folder,
-            learn=self.learn,
+            task=self.task,
             label_columns=self.label_columns,
             usual_columns=self.usual_columns,
             group_column=self.group_by,

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Literal
 
 from convlens.core.errors import DataError
+from convlens.core.kinds.kind import Kind, Labels, text_of
+from convlens.core.kinds.registry import KINDS
 from convlens.core.run import Problem
-from convlens.core.target import TargetKind
+from convlens.core.task import TaskName
 
 Side = Literal["train", "val", "test"]
 SIDES: tuple[Side, ...] = ("train", "val", "test")
@@ -34,8 +36,8 @@ class ImageFile:
     path: Path
     file: str
     """Its path relative to the folder, as text that can be shown and stored whatever the bytes of the name are."""
-    label: str
-    """Its class, labels or numbers, as `core.target` writes them."""
+    labels: Labels
+    """Its class, its labels or its numbers."""
     side: Side | None
     sha256: str
     bytes: int
@@ -52,8 +54,13 @@ class Manifest:
     """The names of what a network gives an output for: of classes, of labels, or of numbers."""
     images: tuple[ImageFile, ...]
     problems: tuple[Problem, ...]
-    target: TargetKind = "class"
-    """What the labels of the images are."""
+    task: TaskName = "classification"
+    """What is learned of the images."""
+
+    @property
+    def kind(self) -> Kind:
+        """What their labels are."""
+        return KINDS[self.task]
 
     def without(self, problems: tuple[Problem, ...]) -> "Manifest":
         """The manifest with more problems listed, and the files that they rule out left out."""
@@ -70,7 +77,7 @@ class Manifest:
 
         Raises DataError when fewer than two classes are left; where no classes are learned, fewer than two images.
         """
-        if self.target != "class":
+        if not self.kind.exclusive:
             return self._with_enough_images()
         trainable = self._trainable()
         classes = tuple(name for name in self.classes if name in trainable)
@@ -80,18 +87,18 @@ class Manifest:
 
     def class_problems(self) -> tuple[Problem, ...]:
         """The images of classes without any to train on, and, by their names, the classes without any image."""
-        if self.target != "class":
+        if not self.kind.exclusive:
             return ()
-        present, trainable = {image.label for image in self.images}, self._trainable()
+        present, trainable = {name for image in self.images for name in image.labels}, self._trainable()
         unknown = [
             Problem(
                 file=image.file,
                 reason="unknown-class",
-                detail=f"no usable training image of class {image.label!r}",
+                detail=f"no usable training image of class {text_of(image.labels)!r}",
                 used=False,
             )
             for image in self.images
-            if image.label not in trainable
+            if not trainable.issuperset(image.labels)
         ]
         empty = [
             Problem(file=name, reason=EMPTY_CLASS, detail="no usable image in this class", used=False)
@@ -101,7 +108,7 @@ class Manifest:
         return (*unknown, *empty)
 
     def _trainable(self) -> set[str]:
-        return {image.label for image in self.images if image.side in ("train", None)}
+        return {name for image in self.images if image.side in ("train", None) for name in image.labels}
 
     def _with_enough_images(self) -> "Manifest":
         usable = sum(image.side in ("train", None) for image in self.images)

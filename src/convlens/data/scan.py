@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from convlens.core.errors import DataError, UsageError
 from convlens.core.files import sha256_of
+from convlens.core.kinds.kind import Labels, text_of
 from convlens.core.progress import Progress, silent
 from convlens.core.run import Problem
 from convlens.data.archive import is_archive, unpacked
@@ -26,8 +27,8 @@ _FILES_PER_TASK = 64
 _UNLISTED = "a folder that cannot be listed"
 _BESIDE = "lies beside the class folders, in none of them"
 
-_Place = tuple[Path, str, Side | None]
-"""A class folder, or a file, with its label and side; the side is None where it is not split yet."""
+_Place = tuple[Path, Labels, Side | None]
+"""A class folder, or a file, with its labels and side; the side is None where it is not split yet."""
 
 
 def scan(folder: str | Path, progress: Progress = silent, layout: Layout = BY_FOLDERS) -> Manifest:
@@ -59,10 +60,10 @@ def labeled_images(folder: str | Path, progress: Progress = silent, layout: Layo
     images, problems = _found(root, listed, progress)
     manifest = Manifest(
         folder=shown(given),
-        classes=table.names if table else tuple(sorted({label for _, label, _ in listed.places})),
+        classes=table.names if table else _names_of(listed.places),
         images=tuple(images),
         problems=(*problems, *outside),
-        target=table.kind if table else "class",
+        task=table.kind.name if table else "classification",
     )
     return grouped(manifest, layout, table)
 
@@ -80,7 +81,7 @@ def _listed(root: Path, layout: Layout, table: LabelTable | None) -> tuple[_List
     places = _class_folders(root, layout.nested)
     outside = list((_outside_nested if layout.nested else _outside)(root, places))
     below = files_in if layout.nested else files_below
-    return _Listing(places, [(file, label, side) for path, label, side in places for file in below(path)]), outside
+    return _Listing(places, [(file, labels, side) for path, labels, side in places for file in below(path)]), outside
 
 
 def _labeled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Problem]]:
@@ -88,12 +89,12 @@ def _labeled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Proble
     files: list[_Place] = []
     problems: list[Problem] = []
     there = set(table.sides.values())
-    for file, label in table.labels.items():
+    for file, labels in table.labels.items():
         if file in table.conflicts:
-            labels = f"{label!r} and {table.conflicts[file]!r} in the table of labels"
-            problems.append(_unusable(file, "two-labels", labels))
+            both = f"{text_of(labels)!r} and {text_of(table.conflicts[file])!r} in the table of labels"
+            problems.append(_unusable(file, "two-labels", both))
         else:
-            files.append((root / file, label, _as_given(table.sides[file], there)))
+            files.append((root / file, labels, _as_given(table.sides[file], there)))
     named = {root / file for file in table.rows}
     itself = table.path.resolve()
     problems += [
@@ -122,13 +123,13 @@ def _class_folders(root: Path, nested: bool) -> list[_Place]:
     sides = {path: side for path, side in called.items() if subfolders(path)}
     if "train" in sides.values():
         places: list[_Place] = [
-            (inner, label, _as_given(side, sides.values()))
+            (inner, (label,), _as_given(side, sides.values()))
             for path, side in sides.items()
             for inner, label in _classes_of(path, nested)
         ]
     else:
-        places = [(path, label, None) for path, label in _classes_of(root, nested)]
-    _refuse_one_class(root, folders, sorted({label for _, label, _ in places}))
+        places = [(path, (label,), None) for path, label in _classes_of(root, nested)]
+    _refuse_one_class(root, folders, _names_of(places))
     return places
 
 
@@ -149,9 +150,13 @@ def _classes_of(folder: Path, nested: bool) -> list[tuple[Path, str]]:
     return [(path, shown(path.relative_to(folder))) for path in inside]
 
 
-def _refuse_one_class(root: Path, folders: list[Path], labels: list[str]) -> None:
-    if len(labels) < 2:
-        what = f"one class folder only, {labels[0]!r}" if labels else "no class folders"
+def _names_of(places: Sequence[_Place]) -> tuple[str, ...]:
+    return tuple(sorted({name for _, labels, _ in places for name in labels}))
+
+
+def _refuse_one_class(root: Path, folders: list[Path], classes: Sequence[str]) -> None:
+    if len(classes) < 2:
+        what = f"one class folder only, {classes[0]!r}" if classes else "no class folders"
         inside = len(folders) == 1 and len(subfolders(folders[0])) > 1
         raise DataError(
             f"{root} holds {what}. At least two are needed: {root.name}/cats/*.jpg, {root.name}/dogs/*.jpg, or "
@@ -216,11 +221,11 @@ def _found(root: Path, listing: _Listing, progress: Progress) -> tuple[list[Imag
 
 
 def _outcomes(root: Path, files: Sequence[_Place]) -> list[ImageFile | Problem]:
-    return [image_at(path, shown(path.relative_to(root)), label, side) for path, label, side in files]
+    return [image_at(path, shown(path.relative_to(root)), labels, side) for path, labels, side in files]
 
 
-def image_at(path: Path, file: str, label: str = "", side: Side | None = None) -> ImageFile | Problem:
-    """The file as an image of that label and side, hashed but not decoded; or why it cannot be one."""
+def image_at(path: Path, file: str, labels: Labels = (), side: Side | None = None) -> ImageFile | Problem:
+    """The file as an image with these labels, on that side, hashed but not decoded; or why it cannot be one."""
     try:
         info = path.stat()
         if stat.S_ISDIR(info.st_mode):
@@ -237,7 +242,7 @@ def image_at(path: Path, file: str, label: str = "", side: Side | None = None) -
         digest = _sha256(path, info.st_size)
     except OSError as error:
         return _unusable(file, "unreadable", error.strerror or str(error))
-    return ImageFile(path=path, file=file, label=label, side=side, sha256=digest, bytes=info.st_size)
+    return ImageFile(path=path, file=file, labels=labels, side=side, sha256=digest, bytes=info.st_size)
 
 
 def _sha256(path: Path, size: int) -> str:
@@ -259,11 +264,11 @@ def duplicates(images: tuple[ImageFile, ...]) -> tuple[Problem, ...]:
 
 
 def _duplicate_problems(group: list[ImageFile]) -> Iterator[Problem]:
-    first_of_label = {image.label: image for image in reversed(group)}
-    if len(first_of_label) > 1:
-        one, other, *_ = first_of_label.values()
+    first_of_labels = {image.labels: image for image in reversed(group)}
+    if len(first_of_labels) > 1:
+        one, other, *_ = first_of_labels.values()
         for image in group:
-            twin = other if image.label == one.label else one
+            twin = other if image.labels == one.labels else one
             yield _unusable(image.file, "two-labels", f"same bytes as {twin.file}; none of them is used")
         return
     # An image for judging stays where it is; its copy among the training images goes.

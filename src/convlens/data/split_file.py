@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 from convlens.core.errors import DataError, UsageError
+from convlens.core.kinds.kind import text_of
 from convlens.core.settings import setting
 from convlens.data.manifest import SIDES, Manifest, Side
 
@@ -18,7 +19,7 @@ def split_table(manifest: Manifest) -> str:
     text = io.StringIO(newline="")
     table = csv.writer(text)
     table.writerow(_COLUMNS)
-    table.writerows((one.sha256, one.side or "", one.label, one.file, one.group) for one in manifest.images)
+    table.writerows((one.sha256, one.side or "", text_of(one.labels), one.file, one.group) for one in manifest.images)
     return text.getvalue()
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from convlens.core.errors import DataError, UsageError
-from convlens.core.target import TargetKind, strata
+from convlens.core.kinds.kind import Kind
 from convlens.data.manifest import SIDES, ImageFile, Manifest, Side
 from convlens.data.neighbors import connected
 
@@ -70,7 +70,7 @@ def fold(manifest: Manifest, number: int, count: int, seed: int, alike: Pairs = 
                 sides[place] = "test"
         else:
             units.append(unit)
-    chosen = _cut_by_class(units, number, count) if manifest.target == "class" else _dealt(units, number, count)
+    chosen = _cut_by_class(units, number, count) if manifest.kind.exclusive else _dealt(units, number, count)
     for unit in chosen:
         for place in unit.places:
             sides[place] = "val"
@@ -117,14 +117,14 @@ def _units(manifest: Manifest, seed: int, alike: Pairs) -> list[_Unit]:
     members: defaultdict[int, list[int]] = defaultdict(list)
     for place, root in enumerate(connected(len(listed), [*alike, *_together(listed)])):
         members[root].append(place)
-    kind = manifest.target
+    kind = manifest.kind
     return sorted(_unit([listed[place] for place in places], places, seed, kind) for places in members.values())
 
 
-def _unit(images: Sequence[ImageFile], places: list[int], seed: int, kind: TargetKind) -> _Unit:
+def _unit(images: Sequence[ImageFile], places: list[int], seed: int, kind: Kind) -> _Unit:
     rank = min(hashlib.sha256(f"{seed}:{one.group or one.sha256}".encode()).digest() for one in images)
-    different = {(one.label, one.sha256) for one in images}
-    return _Unit(rank, places, Counter(name for label, _ in different for name in strata(kind, label) or ("",)))
+    different = {(one.labels, one.sha256) for one in images}
+    return _Unit(rank, places, Counter(name for labels, _ in different for name in kind.strata(labels) or ("",)))
 
 
 def _together(images: Sequence[ImageFile]) -> Iterator[tuple[int, int]]:

@@ -16,7 +16,7 @@ from convlens.explanation.flow import gradient_flow
 from convlens.explanation.images import input_image, shown_image
 from convlens.explanation.nodes import MOST_UNFOLDED, Work, box_lines, node_lines
 from convlens.explanation.statistics import rounded
-from convlens.explanation.target import Target, guesses_of, task_of
+from convlens.explanation.target import Readout, Target, guesses_of, target_of
 from convlens.explanation.untouched import evaluating, untouched
 from convlens.gradient.backpropagate import Backpropagation, backpropagate
 from convlens.graph.capture import capture
@@ -44,6 +44,7 @@ def explain(
     image: Tensor | None = None,
     plan: Plan | None = None,
     versus: Flow | None = None,
+    readout: Readout | None = None,
 ) -> Explanation:
     """The explanation of a module, in evaluation mode, for one input x of shape (1, ...).
 
@@ -52,7 +53,7 @@ def explain(
     The gradients are those of the score of class `target` (the most likely one by default), where the output has shape
     (1, classes), else of the sum of all outputs. `classes` names them; `image` is the input before normalization,
     values in 0..1, to be shown in place of the input itself. `versus` is another network's gradient flow, drawn beside
-    this one's.
+    this one's. `readout` says what the outputs mean where they are not scores of classes that exclude each other.
 
     Raises UsageError for more than one example, a class that there is not, another number of names than of classes, an
     image that is none, and modules that cannot be captured.
@@ -71,6 +72,7 @@ def explain(
             image=image,
             plan=plan,
             versus=versus,
+            readout=readout,
         )
 
 
@@ -93,11 +95,12 @@ def _explanation(
     image: Tensor | None,
     plan: Plan | None,
     versus: Flow | None,
+    readout: Readout | None,
 ) -> Explanation:
     start = time.perf_counter()
     graph = capture(module, x, free_batch=False)
     with torch.no_grad():
-        result, told, guesses = _passes(module, graph, x, target, classes)
+        result, told, guesses = _passes(module, graph, x, target, classes, readout)
         fields, boxes = receptive_field(graph), hierarchy(graph)
         costs = cost(graph)
         work = Work(
@@ -147,14 +150,20 @@ def _notes(count: int, uncounted: Sequence[str]) -> list[str]:
 
 
 def _passes(
-    module: nn.Module, graph: Graph, x: Tensor, target: int | None, classes: Sequence[str]
+    module: nn.Module,
+    graph: Graph,
+    x: Tensor,
+    target: int | None,
+    classes: Sequence[str],
+    readout: Readout | None = None,
 ) -> tuple[Backpropagation, Target, list[Guess]]:
     """Forward once to see the output, then forward and backward from the target."""
     with untouched(module):
         outputs = run(graph, x)
     if len(outputs) != 1:
         raise UsageError(f"explain takes networks with one output; this one has {len(outputs)}.")
-    told, guesses = task_of(outputs[0], target, classes), guesses_of(graph, outputs[0], classes)
+    told = target_of(outputs[0], target, classes, readout)
+    guesses = readout.guesses(outputs[0]) if readout else guesses_of(graph, outputs[0], classes)
     with untouched(module):
         return backpropagate(graph, x, upstream=told.upstream, keep=True), told, guesses
 

@@ -1,6 +1,7 @@
 """What is differentiated, and what the network says."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -24,7 +25,18 @@ class Target(NamedTuple):
     upstream: Tensor
 
 
-def task_of(output: Tensor, target: int | None, classes: Sequence[str]) -> Target:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Readout:
+    """How a person reads outputs of shape (1, N), where these are no scores of which one class is the likeliest."""
+
+    text: str
+    """What is differentiated, with {} for the name of the output."""
+    chosen: Callable[[Tensor], int]
+    """The output that is differentiated where nobody asks for one."""
+    guesses: Callable[[Tensor], list[Guess]]
+
+
+def target_of(output: Tensor, target: int | None, classes: Sequence[str], readout: Readout | None = None) -> Target:
     """The score of class `target`, by default of the likeliest; the sum of outputs that are not (1, classes).
 
     Raises UsageError for a class that there is not, and another number of names than of classes.
@@ -42,11 +54,14 @@ def task_of(output: Tensor, target: int | None, classes: Sequence[str]) -> Targe
         raise UsageError(
             f"{len(classes)} names are given, and the output has {number} classes; give one name for each."
         )
-    chosen = int(output[0].argmax()) if target is None else target
+    if target is None:
+        target = readout.chosen(output) if readout else int(output[0].argmax())
     upstream = torch.zeros_like(output)
-    upstream[0, chosen] = 1
-    alone = number == 1 and not classes
-    return Target("the only output" if alone else f"the score of {_names(classes, number)[chosen]}", upstream)
+    upstream[0, target] = 1
+    if number == 1 and not classes:
+        return Target("the only output", upstream)
+    text = readout.text if readout else "the score of {}"
+    return Target(text.format(_names(classes, number)[target]), upstream)
 
 
 def guesses_of(graph: Graph, output: Tensor, classes: Sequence[str]) -> list[Guess]:
@@ -58,11 +73,14 @@ def guesses_of(graph: Graph, output: Tensor, classes: Sequence[str]) -> list[Gue
         return []
     number = output.shape[1]
     known = graph.by_name[graph.outputs[0]].operator in _PROBABILITIES
-    best = (output[0] if known else output[0].softmax(0)).topk(min(_GUESSES, number))
-    return [
-        Guess(name=_names(classes, number)[i], probability=rounded(p))
-        for i, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-    ]
+    probabilities = output[0] if known else output[0].softmax(0)
+    return likeliest(dict(zip(_names(classes, number), probabilities.tolist(), strict=True)))
+
+
+def likeliest(probabilities: Mapping[str, float]) -> list[Guess]:
+    """The names with the highest probabilities, the highest first."""
+    ranked = sorted(probabilities.items(), key=lambda item: -item[1])
+    return [Guess(name=name, probability=rounded(p)) for name, p in ranked[:_GUESSES]]
 
 
 def _names(classes: Sequence[str], number: int) -> Sequence[str]:

@@ -5,6 +5,8 @@ from typing import Literal, TypedDict
 
 from torch import nn
 
+from convlens.core.task import AskedTask
+
 
 class RecipeChanges(TypedDict, total=False):
     """What may be given instead of a field of the recipe; a test holds the names and types to those of Recipe.
@@ -49,7 +51,7 @@ class RecipeChanges(TypedDict, total=False):
     erasing: float
     val_fraction: float
     labels: str | Path
-    learn: Literal["auto", "class", "labels", "numbers"]
+    task: AskedTask
     label_columns: str
     nested: bool
     group_by: str

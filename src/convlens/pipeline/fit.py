@@ -13,9 +13,11 @@ from torch import Tensor
 from convlens.backbones.resolve import RANDOM
 from convlens.core.errors import DivergedError, UsageError
 from convlens.core.files import disk_errors_named, write_atomically
+from convlens.core.kinds.kind import Labels, text_of
 from convlens.core.progress import Progress, Say
 from convlens.core.run import METRICS_FILE, EpochMetrics
 from convlens.core.settings import setting
+from convlens.core.task import first_task_name
 from convlens.data.augment import Augmentation
 from convlens.data.batches import centered
 from convlens.data.manifest import ImageFile, Manifest, Side
@@ -27,11 +29,12 @@ from convlens.runs.run_directory import RunDirectory
 from convlens.training.checkpoint import Checkpoints
 from convlens.training.learner import Model
 from convlens.training.loop import OnEpoch, fit, no_log, predict_logits
-from convlens.training.objective import Objective
+from convlens.training.objective import L2, Objective
 from convlens.training.processes import ALONE, Processes
 from convlens.training.progressive_resizing import ProgressiveResizing
 from convlens.training.recipe import Recipe
-from convlens.training.task import Regression, Target, task_of
+from convlens.training.task import Task
+from convlens.training.tasks import TASKS
 from convlens.transfer.examples import FeatureExamples, PixelExamples
 from convlens.transfer.head_stage import HeadExamples, head_model
 from convlens.transfer.prefix import ExtractedFeatures
@@ -51,17 +54,16 @@ class Fitting:
     processes: Processes = ALONE
 
     @functools.cached_property
-    def target(self) -> Target:
+    def task(self) -> Task:
         """What is learned; numbers on the scale of the training images."""
-        kind, names = self.manifest.target, self.manifest.classes
-        return Regression.measured(names, self._labels("train")) if kind == "numbers" else task_of(kind, names)
+        return TASKS[self.manifest.task].measured(self.manifest.classes, self._labels("train"))
 
     @functools.cached_property
     def objective(self) -> Objective:
         """The loss, with class weights where the recipe wants them."""
         if not self.recipe.class_weights:
-            return self.target.objective()
-        return self.target.objective(self.target.encoded(self._labels("train")).to(self.recipe.device))
+            return self.task.objective()
+        return self.task.objective(self.task.encoded(self._labels("train")).to(self.recipe.device))
 
     def model(self) -> Model:
         """What is trained. Raises UsageError where a minibatch would leave batch normalization a single value."""
@@ -85,7 +87,7 @@ class Fitting:
         """The images of one side: their features, or their pixels where nothing is frozen."""
         images = self.manifest.side(side)
         rows = self.features.table.rows(image.sha256 for image in images)
-        labels = self.target.encoded(self._labels(side))
+        labels = self.task.encoded(self._labels(side))
         files = [image.file for image in images]
         if self.prepared.cut.prefix.operators:
             views = self.features.augmented_copies if augment else ()
@@ -111,7 +113,7 @@ class Fitting:
     def key(self) -> str:
         """SHA-256 of all that decides the outcome: a checkpoint with another key belongs to another training."""
         sides = [[_identity(image) for image in self.manifest.side(side)] for side in ("train", "val")]
-        learned = self.manifest.target, self.manifest.classes
+        learned = first_task_name(self.manifest.task), self.manifest.classes
         began = self.prepared.weights.sha256, self.prepared.frozen_before  # a file may be replaced under its name
         parts = [self.recipe.identity(), *began, *learned, sides, torch.__version__, self.processes.count]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -125,8 +127,8 @@ class Fitting:
         cut = self.prepared.cut
         return cut.logits(run(cut.evaluation.suffix, *inputs), training=False)
 
-    def _labels(self, side: Side) -> list[str]:
-        return [image.label for image in self.manifest.side(side)]
+    def _labels(self, side: Side) -> list[Labels]:
+        return [image.labels for image in self.manifest.side(side)]
 
     def _rate_factors(self) -> dict[str, float]:
         """Layers that were trained before, and are no part of the head, learn more slowly."""
@@ -243,12 +245,12 @@ def _solved(fitting: Fitting, model: Model, on_epoch: OnEpoch) -> list[EpochMetr
 
 
 def _solution(fitting: Fitting, train: HeadExamples) -> LinearHead:
-    classes = len(fitting.target.names)
+    classes = len(fitting.task.names)
     if fitting.recipe.head == "logistic":
         from convlens.transfer.logistic import logistic  # scikit-learn's models take a second to load
 
         return logistic(train.inputs, train.labels, classes, fitting.recipe.weight_decay)
-    if fitting.target.kind == "numbers":
+    if isinstance(fitting.objective, L2):
         return ridge(train.inputs, train.labels).head
     return ridge_classifier(train.inputs, train.labels, classes)
 
@@ -260,8 +262,8 @@ def judged(fitting: Fitting, model: Model, side: Side) -> Predictions:
     return Predictions(
         side=side,
         images=fitting.manifest.side(side),
-        answers=fitting.target.answers(logits),
-        evaluation=fitting.target.evaluate(logits, examples.labels),
+        answers=fitting.task.answers(logits),
+        evaluation=fitting.task.evaluate(logits, examples.labels),
     )
 
 
@@ -279,4 +281,4 @@ class _MetricsLog:
 
 
 def _identity(image: ImageFile) -> tuple[str, str]:
-    return image.sha256, image.label
+    return image.sha256, text_of(image.labels)

@@ -6,7 +6,6 @@ from convlens.backbones.external import GIVEN, PRETRAINED, is_of_timm
 from convlens.backbones.resolve import RANDOM
 from convlens.core.progress import Say
 from convlens.core.run import BAD_FILES_FILE
-from convlens.core.target import LOSSES, strata
 from convlens.data.manifest import SIDES, Manifest
 from convlens.training.recipe import Recipe
 from convlens.transfer.prefix import ExtractedFeatures
@@ -60,7 +59,7 @@ def say_license(recipe: Recipe, say: Say) -> None:
 def say_found(manifest: Manifest, say: Say) -> None:
     """Say, before training, what there is to learn from and what is wrong with the rest."""
     sides = ", ".join(f"{len(manifest.side(side))} {side}" for side in SIDES if manifest.side(side))
-    say(f"{len(manifest.images)} images {_learnt(manifest)}: {sides}")
+    say(f"{len(manifest.images)} images {manifest.kind.summary(manifest.classes)}: {sides}")
     problems = manifest.problems
     if problems:
         say(f"{len(problems)} remarks on files, all of them in {BAD_FILES_FILE} of the run:")
@@ -73,8 +72,8 @@ def say_found(manifest: Manifest, say: Say) -> None:
 
 def say_loss(manifest: Manifest, say: Say) -> None:
     """Which loss is trained on, and why: a table may be taken for something else than it is."""
-    holds = "one class per image" if manifest.target == "class" else manifest.target
-    say(f"loss: {LOSSES[manifest.target]}, since the table of labels holds {holds} (if it does not: --learn)")
+    kind = manifest.kind
+    say(f"loss: {kind.loss}, since the table of labels holds {kind.holds} (if it does not: --task)")
 
 
 def warn_of_random_weights(recipe: Recipe, warn: Say) -> None:
@@ -92,16 +91,9 @@ def warn_of_data(manifest: Manifest, features: ExtractedFeatures, warn: Say) -> 
     """Warn of damage in the store, and of classes or labels with few images."""
     for path in (*features.table.shards.set_aside, *features.facts.shards.set_aside):
         warn(f"a damaged file of the feature store was set aside and computed anew: {path.name}")
-    if manifest.target == "numbers":
-        return
-    numbers = Counter(name for image in manifest.side("train") for name in strata(manifest.target, image.label))
-    few = [label for label in manifest.classes if numbers[label] < _FEW_IMAGES]
+    kind = manifest.kind
+    numbers = Counter(name for image in manifest.side("train") for name in kind.strata(image.labels))
+    few = [label for label in kind.counted(manifest.classes) if numbers[label] < _FEW_IMAGES]
     if few:
-        what = "classes" if manifest.target == "class" else "labels"
-        warn(f"fewer than {_FEW_IMAGES} training images in: {', '.join(few[:10])}. Expect little of these {what}.")
-
-
-def _learnt(manifest: Manifest) -> str:
-    if manifest.target == "numbers":
-        return f"with the numbers {', '.join(manifest.classes)}"
-    return f"of {len(manifest.classes)} classes" if manifest.target == "class" else f"of {len(manifest.classes)} labels"
+        named = ", ".join(few[:10])
+        warn(f"fewer than {_FEW_IMAGES} training images in: {named}. Expect little of these {kind.noun[1]}.")

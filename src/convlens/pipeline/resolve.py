@@ -8,13 +8,12 @@ from torch import nn
 from convlens.backbones.external import adopt
 from convlens.backbones.resolve import weights_named
 from convlens.core.errors import DataError, UsageError, unknown_name
-from convlens.core.target import TargetKind
+from convlens.core.task import TaskName
 from convlens.training.recipe import SETTINGS, Recipe, with_present_names
+from convlens.training.tasks import TASKS
 from convlens.transfer.device import resolve_device
 from convlens.transfer.precision import known_precision
 from convlens.zoo import card
-
-_LIMIT = 1.0
 
 
 def resolved_recipe(recipe: Recipe | str | Path | None, **changes: object) -> Recipe:
@@ -63,13 +62,13 @@ def _resolved(base: Recipe, changes: dict[str, object]) -> dict[str, object]:
     return found
 
 
-def suited_to(recipe: Recipe, kind: TargetKind) -> Recipe:
+def suited_to(recipe: Recipe, task: TaskName) -> Recipe:
     """The recipe with what numbers need: a limit on the gradient's norm, of 1, where it has none.
 
     Cross-entropies have bounded gradients; those of a squared error grow with it, and on the features of a usual
     network (512 values around 1) steps of 0.01 with momentum then lead ever farther away.
     """
-    return recipe.model_copy(update={"clip": _LIMIT}) if kind == "numbers" and not recipe.clip else recipe
+    return recipe if recipe.clip else recipe.model_copy(update={"clip": TASKS[task].least_clip})
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -27,7 +27,7 @@ _LEAST_SCENE = 10
 def layout_of(recipe: Recipe) -> Layout:
     """Where the classes and groups come from. Raises UsageError as `asked_layout` does."""
     asked = asked_layout(
-        recipe.labels or None, nested=recipe.nested, learn=recipe.learn, label_columns=recipe.label_columns
+        recipe.labels or None, nested=recipe.nested, task=recipe.task, label_columns=recipe.label_columns
     )
     return dataclasses.replace(asked, group_by=recipe.group_by)
 

@@ -5,11 +5,13 @@ import math
 from torch import nn
 
 from convlens.core.errors import UsageError
-from convlens.core.target import LOSSES, TargetKind
+from convlens.core.kinds.registry import KINDS
+from convlens.core.task import TaskName
 from convlens.pipeline.prepare import Prepared
 from convlens.pipeline.split import layout_of
 from convlens.training.order import steps_in_epoch
 from convlens.training.recipe import Recipe
+from convlens.training.tasks import TASKS
 from convlens.transfer.single_values import normalizes_single_values
 
 CLOSED_FORM = ("ridge", "logistic")
@@ -68,40 +70,34 @@ def refuse_unfit_for_features(recipe: Recipe) -> None:
     _refuse_growth_of_features(recipe)
 
 
-def refuse_unfit_for(kind: TargetKind, recipe: Recipe) -> None:
+def refuse_unfit_for(task: TaskName, recipe: Recipe) -> None:
     """Raises UsageError for what a recipe asks for that makes no sense for what is learned."""
-    if kind == "class":
-        return
-    classes_only = {"--head logistic": recipe.head == "logistic"}
-    if kind == "labels":
-        classes_only["--head ridge"] = recipe.head == "ridge"
-    else:
-        classes_only["--class-weights"] = recipe.class_weights
-        classes_only["--label-smoothing"] = recipe.label_smoothing > 0
-    if asked := [option for option, is_asked in classes_only.items() if is_asked]:
+    for field in TASKS[task].unfit(recipe):
+        value, kind = getattr(recipe, field), KINDS[task]
+        option = f"--{field.replace('_', '-')}" + (f" {value}" if isinstance(value, str) else "")
         raise UsageError(
-            f"{asked[0]} goes with classes, and the table of labels holds {kind}, learned by {LOSSES[kind]} loss. "
-            "Leave it out; or, if these are classes, say --learn class."
+            f"{option} goes with classes, and the table of labels holds {kind.holds}, learned by {kind.loss} loss. "
+            "Leave it out; or, if these are classes, say --task classification."
         )
 
 
-def refuse_incomparable(kind: TargetKind) -> None:
+def refuse_incomparable(kind: TaskName) -> None:
     """Raises UsageError where recipes cannot be held against each other image by image."""
-    if kind != "class":
+    if not KINDS[kind].exclusive:
         raise UsageError(
-            f"compare counts the images that are classified rightly, and the table of labels holds {kind}. Train one "
-            "recipe after the other with `convlens train --recipe`, with the same --seed; or, if these are classes, "
-            "say --set learn=class."
+            "compare counts the images that are classified rightly, and the table of labels holds "
+            f"{KINDS[kind].holds}. Train one recipe after the other with `convlens train --recipe`, with the same "
+            "--seed; or, if these are classes, say --set task=classification."
         )
 
 
-def refuse_unfit_head(kind: TargetKind, head: nn.Module, backbone: str) -> None:
+def refuse_unfit_head(task: TaskName, head: nn.Module, backbone: str) -> None:
     """Raises UsageError where a network's outputs pass through more than its last layer, which may leave no sign."""
-    if kind != "class" and not isinstance(head, nn.Linear | nn.Sequential):
+    if TASKS[task].needs_linear_outputs and not isinstance(head, nn.Linear | nn.Sequential):
         raise UsageError(
             f"{backbone} ends in a {type(head).__name__} whose outputs are changed further, which suits classes alone; "
-            f"the table of labels holds {kind}. Take a --backbone that ends in a linear layer, such as house or "
-            "resnet18."
+            f"the table of labels holds {KINDS[task].holds}. Take a --backbone that ends in a linear layer, such as "
+            "house or resnet18."
         )
 
 

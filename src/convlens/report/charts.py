@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from convlens.core.run import EpochMetrics, Roc
+from convlens.core.kinds.classification import Roc
+from convlens.core.run import EpochMetrics
 from convlens.report.formatting import number, percent, score
 from convlens.report.svg import FIRST, GRID, SECOND, in_report_style, inline_svg
 

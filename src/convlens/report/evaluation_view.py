@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from convlens.core.run import ClassScore, Evaluation, ImageCounts
+from convlens.core.kinds.classification import ClassificationEvaluation, ClassScore
+from convlens.core.run import ImageCounts
 from convlens.report import charts
 from convlens.report.confusion import ConfusedPair, classes_per_block, most_confused, pooled, row_shares
 from convlens.report.formatting import counted
@@ -30,7 +31,7 @@ class EvaluationView:
     """One evaluation, ready for the template. `confusion_shares` is None where `heat_map` takes its place."""
 
     side: str
-    evaluation: Evaluation
+    evaluation: ClassificationEvaluation
     correct: int
     confusion_shares: list[list[float]] | None
     heat_map: str | None
@@ -42,7 +43,7 @@ class EvaluationView:
 
 
 def evaluation_view(
-    evaluation: Evaluation, side: str, classes: Sequence[str], images_per_class: Mapping[str, ImageCounts]
+    evaluation: ClassificationEvaluation, side: str, classes: Sequence[str], images_per_class: Mapping[str, ImageCounts]
 ) -> EvaluationView:
     """The view of `evaluation`; `side` is 'validation' or 'test'."""
     confusion = evaluation.confusion

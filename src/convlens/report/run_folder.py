@@ -10,10 +10,7 @@ from convlens.core.run import (
     METRICS_FILE,
     PREDICTIONS_FILE,
     RUN_FILE,
-    AnyEvaluation,
     EpochMetrics,
-    Evaluation,
-    LabelsEvaluation,
     RunRecord,
 )
 
@@ -27,9 +24,11 @@ def read_run(run_folder: Path) -> RunRecord:
     record = RunRecord.from_json(_bytes_of(path), str(path))
     for name, evaluation in (("validation", record.validation), ("test", record.test)):
         if evaluation:
-            _check_sizes(_sizes(evaluation, name), record.classes, path)
-        if isinstance(evaluation, Evaluation):
-            _check_roc(evaluation, name, path)
+            _check_sizes(
+                {f"{name}.{field}": sizes for field, sizes in evaluation.sizes().items()}, record.classes, path
+            )
+            if wrong := evaluation.contradiction():
+                raise DataError(f"{path} contradicts itself: {name}.{wrong}. The file is damaged; train again.")
     return record
 
 
@@ -88,18 +87,6 @@ def _bytes_of(path: Path) -> bytes:
         ) from error
 
 
-def _sizes(evaluation: AnyEvaluation, name: str) -> dict[str, list[int]]:
-    """Lengths that must be the number of classes, labels or numbers, by field."""
-    if isinstance(evaluation, Evaluation):
-        return {
-            f"{name}.confusion": [len(evaluation.confusion), *map(len, evaluation.confusion)],
-            f"{name}.per_class": [len(evaluation.per_class)],
-        }
-    if isinstance(evaluation, LabelsEvaluation):
-        return {f"{name}.per_label": [len(evaluation.per_label)]}
-    return {f"{name}.per_number": [len(evaluation.per_number)]}
-
-
 def _check_sizes(sizes: dict[str, list[int]], classes: list[str], path: Path) -> None:
     for field, found in sizes.items():
         wrong = [size for size in found if size != len(classes)]
@@ -108,12 +95,3 @@ def _check_sizes(sizes: dict[str, list[int]], classes: list[str], path: Path) ->
                 f"{path} contradicts itself: {len(classes)} classes, but {wrong[0]} entries in {field}. "
                 "The file is damaged; train again."
             )
-
-
-def _check_roc(evaluation: Evaluation, name: str, path: Path) -> None:
-    roc = evaluation.roc
-    if roc and len(roc.false_positive_rate) != len(roc.true_positive_rate):
-        raise DataError(
-            f"{path} contradicts itself: {name}.roc has {len(roc.false_positive_rate)} false positive rates "
-            f"and {len(roc.true_positive_rate)} true positive rates. The file is damaged; train again."
-        )

@@ -2,28 +2,23 @@
 
 import collections
 import dataclasses
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from convlens.core.files import write_atomically
+from convlens.core.kinds.registry import KINDS
 from convlens.core.run import (
     EXPLAINED_FOLDER,
     REPORT_FILE,
-    AnyEvaluation,
     EpochMetrics,
-    Evaluation,
-    ImageCounts,
-    LabelsEvaluation,
     Mistake,
-    NumbersEvaluation,
     Problem,
     RunRecord,
     Seconds,
 )
 from convlens.report import charts
-from convlens.report.evaluation_view import EvaluationView, evaluation_view
 from convlens.report.pages import PAGES
-from convlens.report.run_folder import read_epochs, read_numbers, read_run, read_thumbnail
+from convlens.report.run_folder import read_epochs, read_run, read_thumbnail
+from convlens.report.task_views import task_view
 
 MAX_MISTAKES = 60
 MAX_BAD_FILES = 200
@@ -47,17 +42,6 @@ class TimePart:
     name: str
     seconds: float
     share: float
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TargetView:
-    """An evaluation of several labels or of numbers, ready for the template."""
-
-    side: str
-    evaluation: LabelsEvaluation | NumbersEvaluation
-    images: Mapping[str, ImageCounts] = dataclasses.field(default_factory=dict)
-    scatters: Sequence[str] = ()
-    """Charts of the numbers, in their order; none where the predictions are not there any more."""
 
 
 def write_run_report(run_folder: Path) -> Path:
@@ -94,9 +78,10 @@ def _page(run_folder: Path, record: RunRecord, epochs: list[EpochMetrics], galle
     sides = [("validation", record.validation), ("test", record.test)]
     return PAGES.get_template("run.html.jinja").render(
         record=record,
+        kind=KINDS[record.task],
         epochs=epochs,
         curves=_curves(record, epochs) if epochs else [],
-        views=[_view(run_folder, record, side, evaluation) for side, evaluation in sides if evaluation],
+        views=[task_view(run_folder, record, side, evaluation) for side, evaluation in sides if evaluation],
         gallery=gallery,
         bad_files=record.bad_files[:MAX_BAD_FILES],
         reasons=_reasons(record.bad_files),
@@ -106,25 +91,9 @@ def _page(run_folder: Path, record: RunRecord, epochs: list[EpochMetrics], galle
 
 
 def _curves(record: RunRecord, epochs: list[EpochMetrics]) -> list[str]:
-    unit = "training variances" if record.target == "numbers" else "nats"
+    unit = KINDS[record.task].loss_unit
     loss = charts.loss_curves(epochs, f"loss ({record.loss}, {unit})")
     return [loss, charts.accuracy_curves(epochs)] if charts.has_accuracies(epochs) else [loss]
-
-
-def _view(run_folder: Path, record: RunRecord, side: str, evaluation: AnyEvaluation) -> EvaluationView | TargetView:
-    if isinstance(evaluation, Evaluation):
-        return evaluation_view(evaluation, side, record.classes, record.images_per_class)
-    if isinstance(evaluation, LabelsEvaluation):
-        return TargetView(side=side, evaluation=evaluation, images=record.images_per_class)
-    key = "val" if side == "validation" else side
-    numbers = read_numbers(run_folder, record.classes, key)
-    return TargetView(
-        side=side,
-        evaluation=evaluation,
-        scatters=[
-            charts.scatter(true, said, f"{side}-number{place}") for place, (true, said) in enumerate(numbers) if true
-        ],
-    )
 
 
 def _reasons(problems: list[Problem]) -> list[tuple[str, int]]:

@@ -27,13 +27,11 @@ from convlens.core.run import (
     FreezeOutcome,
     ImageCounts,
     Mistake,
-    NumbersEvaluation,
     RunRecord,
     Seconds,
     Versions,
     WeightsUsed,
 )
-from convlens.core.target import LOSSES, strata
 from convlens.data.image_metadata import ImageMetadataStore
 from convlens.data.manifest import Manifest, Side
 from convlens.data.split_file import SPLIT_FILE, split_table
@@ -42,7 +40,7 @@ from convlens.runs.predictions import Predictions, predictions_table, worst_mist
 from convlens.runs.run_directory import RunDirectory
 from convlens.runs.stopwatch import Stopwatch
 from convlens.training.recipe import Recipe
-from convlens.training.task import Regression, Target
+from convlens.training.task import Task
 from convlens.zoo import serialized
 
 
@@ -54,7 +52,7 @@ class RunResult:
     network: str
     """The name under which the module can be built again."""
     manifest: Manifest
-    target: Target
+    task: Task
     module: nn.Module
     preprocessing: Preprocessing
     weights: WeightsUsed
@@ -78,11 +76,9 @@ def write_run_folder(directory: RunDirectory, result: RunResult) -> RunRecord:
         write_atomically(partial / METRICS_FILE, "".join(f"{m.model_dump_json()}\n" for m in result.history))
         problems = "".join(f"{p.model_dump_json(ensure_ascii=True)}\n" for p in result.manifest.problems)
         write_atomically(partial / BAD_FILES_FILE, problems)
-        write_atomically(partial / PREDICTIONS_FILE, predictions_table(result.judged, result.target))
+        write_atomically(partial / PREDICTIONS_FILE, predictions_table(result.judged, result.task))
         write_atomically(partial / SPLIT_FILE, split_table(result.manifest))
-        record = _record(
-            directory.target, result, worst_mistakes(partial, result.judged[0], result.target, result.facts)
-        )
+        record = _record(directory.target, result, worst_mistakes(partial, result.judged[0], result.task, result.facts))
         write_atomically(partial / RUN_FILE, record.to_json())
         write_run_report(partial)
         partial.rename(directory.target)
@@ -94,9 +90,9 @@ def _write_bundle(folder: Path, result: RunResult) -> None:
     bundle = Bundle(
         backbone=result.network,
         head=result.recipe.head_form,
-        target=result.target.kind,
-        classes=list(result.target.names),
-        scale=result.target.scale if isinstance(result.target, Regression) else None,
+        task=result.task.kind.name,
+        classes=list(result.task.names),
+        scale=result.task.kept_scale,
         preprocessing=result.preprocessing,
         precision=result.recipe.precision,
         sha256=sha256_of(folder / MODEL_FILE),
@@ -122,15 +118,15 @@ def _record(target: Path, result: RunResult, mistakes: list[Mistake]) -> RunReco
         weights=result.weights,
         recipe=result.recipe.model_dump(),
         freeze=result.freeze,
-        target=result.target.kind,
-        loss=LOSSES[result.target.kind],
+        task=result.task.kind.name,
+        loss=result.task.kind.loss,
         classes=list(manifest.classes),
         images=_counts(Counter(image.side for image in manifest.images)),
         images_per_class=_counts_per_class(manifest),
         bad_files=list(manifest.problems),
         features=result.features,
         seconds=_seconds(result.stopwatch),
-        accuracy=None if isinstance(validation, NumbersEvaluation) else validation.accuracy,
+        accuracy=validation.accuracy,
         validation=validation,
         test=rest[0] if rest else None,
         mistakes=mistakes,
@@ -149,11 +145,11 @@ def _counts(sides: Counter[Side | None]) -> ImageCounts:
 
 
 def _counts_per_class(manifest: Manifest) -> dict[str, ImageCounts]:
-    sides: dict[str, Counter[Side | None]] = {name: Counter() for name in manifest.classes}
+    sides: dict[str, Counter[Side | None]] = {name: Counter() for name in manifest.kind.counted(manifest.classes)}
     for image in manifest.images:
-        for name in strata(manifest.target, image.label):
+        for name in manifest.kind.strata(image.labels):
             sides[name][image.side] += 1
-    return {name: _counts(counter) for name, counter in sides.items()} if manifest.target != "numbers" else {}
+    return {name: _counts(counter) for name, counter in sides.items()}
 
 
 def _seconds(stopwatch: Stopwatch) -> Seconds:

@@ -35,6 +35,7 @@ _FAMILIES = {
     "se": "SENet",
     "squeezenet": "small and fast",
     "mobilenet": "small and fast",
+    "efficientnet": "small and fast",
 }
 """How the names of a family begin."""
 _LEAST_SECONDS = 0.5

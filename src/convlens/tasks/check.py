@@ -13,11 +13,11 @@ from pathlib import Path
 from convlens.core.check import ADVICE, CheckRecord, ClassCount
 from convlens.core.errors import UsageError
 from convlens.core.files import write_atomically
+from convlens.core.kinds.kind import text_of
 from convlens.core.progress import Progress, silent
 from convlens.core.records import now
 from convlens.core.run import Problem
 from convlens.core.settings import setting
-from convlens.core.target import strata
 from convlens.data.decode import THUMBNAIL_SIDE, BadImage, opened, thumbnail_of
 from convlens.data.examine import Examination, examine
 from convlens.data.foreign import DOCUMENT, FOREIGN
@@ -40,7 +40,7 @@ def check_images(
     *,
     labels: str | Path | None = None,
     nested: bool = False,
-    learn: str = "auto",
+    task: str = "auto",
     label_columns: str = "",
     most_bad: float = MOST_BAD,
     html: str | Path | None = None,
@@ -49,7 +49,7 @@ def check_images(
 ) -> CheckRecord:
     """What is in a folder of images and what is wrong with it, file by file; nothing in it is ever changed.
 
-    `folder`, `labels`, `nested`, `learn` and `label_columns` are as in `train`. `most_bad` is the part of files that
+    `folder`, `labels`, `nested`, `task` and `label_columns` are as in `train`. `most_bad` is the part of files that
     may be unusable before `too_bad` holds. `html` is a page to be written, with thumbnails class by class; `fix_list` a
     CSV file of suggestions. What is found follows from the files alone, not from what was trained before; whether a
     label is right is not told. Raises UsageError where there is no such folder, or one in the place of `html` or
@@ -60,7 +60,7 @@ def check_images(
     _refuse_folder("--html", html, "check.html")
     _refuse_folder("--fix-list", fix_list, "check.csv")
     start = time.perf_counter()
-    layout = asked_layout(labels, nested=nested, learn=learn, label_columns=label_columns)
+    layout = asked_layout(labels, nested=nested, task=task, label_columns=label_columns)
     manifest = labeled_images(folder, progress, layout)
     examined, bad, remarks = _examined(manifest.images, progress)
     usable = [image for image in manifest.images if image.file in examined]
@@ -149,8 +149,8 @@ def _likes(images: Sequence[ImageFile], examined: _Examined) -> list[tuple[Image
 
 
 def _likeness(one: ImageFile, first: ImageFile) -> Problem:
-    if one.label != first.label:
-        return _problem(one, "alike-two-labels", f"looks like {first.file}, which is {first.label!r}")
+    if one.labels != first.labels:
+        return _problem(one, "alike-two-labels", f"looks like {first.file}, which is {text_of(first.labels)!r}")
     if one.side != first.side:
         return _problem(one, "alike-two-sides", f"looks like {first.file}, on the other side of the split")
     return _problem(one, "near-duplicate", f"looks like {first.file}")
@@ -190,11 +190,9 @@ def _record(
 
 
 def _class_counts(manifest: Manifest, ruled_out: set[str]) -> list[ClassCount]:
-    if manifest.target == "numbers":
-        return []
-    counts: dict[str, Counter[str]] = {name: Counter() for name in manifest.classes}
+    counts: dict[str, Counter[str]] = {name: Counter() for name in manifest.kind.counted(manifest.classes)}
     for image in manifest.images:
-        for name in strata(manifest.target, image.label):
+        for name in manifest.kind.strata(image.labels):
             counts[name]["not_used" if image.file in ruled_out else image.side or "unsplit"] += 1
     keys = ("train", "val", "test", "unsplit", "not_used")
     return [ClassCount(name=name, **{key: count[key] for key in keys}) for name, count in counts.items()]
@@ -216,7 +214,7 @@ def _thumbnails(manifest: Manifest, record: CheckRecord) -> tuple[dict[str, list
     each = max(_LEAST_PER_CLASS, min(_MOST_PER_CLASS, PAGE_THUMBNAILS // max(1, len(manifest.classes))))
     by_class: dict[str, list[ImageFile]] = {name: [] for name in manifest.classes}
     for image in manifest.images:
-        for name in strata(manifest.target, image.label) if image.file not in ruled_out else ():
+        for name in manifest.kind.strata(image.labels) if image.file not in ruled_out else ():
             by_class[name].append(image)
     # By hash: some of all, and the same ones each time.
     shown = {name: sorted(some, key=lambda one: one.sha256)[:each] for name, some in by_class.items()}

@@ -84,7 +84,7 @@ def compare(
         raise UsageError(f"--budget {budget:g}s: give a time, such as 90s, 2m or 1h.")
     target = _target(out, folder)
     manifest = scan(folder, progress, layout_of(base))
-    refuse_incomparable(manifest.target)
+    refuse_incomparable(manifest.task)
     shared = SharedTraining(manifest, progress, say)
     say(f"{len(manifest.images)} images of {len(manifest.classes)} classes, {len(contestants)} recipes")
     found = None

@@ -4,29 +4,31 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convlens.backbones.class_names import class_numbers
 from convlens.backbones.resolve import RANDOM, network, preprocessing_for, weights_named
 from convlens.core.bundle import BUNDLE_FILE
 from convlens.core.errors import DataError, UsageError
-from convlens.core.judgement import ClassAccuracy, Judgement
+from convlens.core.evaluation import EvaluationRecord
+from convlens.core.kinds.evaluation import AnyEvaluation
+from convlens.core.kinds.kind import Labels
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, silent
-from convlens.core.run import LabelsEvaluation, Problem
+from convlens.core.run import Problem
 from convlens.data.batches import decoded_batches, normalized
 from convlens.data.layout import Layout
 from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.scan import labeled_images
 from convlens.pipeline.layout import asked_layout
 from convlens.pipeline.trained import load_run
-from convlens.training.metrics import wilson_interval
+from convlens.training.classification import Classification
 from convlens.training.recipe import LEAST_SIZE, MOST_SIZE
-from convlens.training.task import Target, task_of
+from convlens.training.task import Task
+from convlens.training.tasks import task_of
 from convlens.transfer.precision import number_format
 from convlens.zoo import card, class_names, names, weight_cards
 
@@ -38,18 +40,17 @@ _NAMED = 3
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Subject:
-    """What is evaluated: a network with the names of its classes, each under every name that a folder may have."""
+    """What is evaluated: a network, what it has learned, and of classes all names that a folder may have."""
 
     name: str
     weights: str
     module: nn.Module
-    classes: Sequence[tuple[str, ...]]
+    task: Task
+    aliases: Sequence[tuple[str, ...]]
     preprocessing: Preprocessing
     dtype: torch.dtype
     published: float | None
     is_run: bool
-    target: Target | None = None
-    """What a run has learned, where that is not a class."""
 
 
 def evaluate(
@@ -63,8 +64,8 @@ def evaluate(
     nested: bool = False,
     side: SideAsked | None = None,
     progress: Progress = silent,
-) -> Judgement:
-    """How a network of the zoo, or a run folder, classifies the images of a folder.
+) -> EvaluationRecord:
+    """How a network of the zoo, or a run folder, does on the images of a folder; for a run, as its report shows it.
 
     `folder` holds one folder of images per class, named as the classes of the network are (ImageNet: by synset
     number or by any of its names), or train/, val/, test/ holding such: then `side` says which (default: val). Every
@@ -86,79 +87,68 @@ def evaluate(
     side, images = _side(manifest, side)
     encoded = _encoding(manifest, subject)
     start = time.perf_counter()
-    logits, seen, problems = _logits(subject, images, progress)
+    outputs, seen, problems = _outputs(subject, images, progress)
     seconds = time.perf_counter() - start
     if not seen:
         raise DataError(f"{folder}: none of {len(images)} files gives an image; the first: {problems[0].detail}.")
-    return Judgement(
+    evaluation = _evaluation(subject, outputs, encoded([image.labels for image in seen]))
+    return EvaluationRecord(
         network=subject.name,
         weights=subject.weights,
         folder=str(folder),
         side=side,
         preprocessing=subject.preprocessing,
         images=len(seen),
+        accuracy=evaluation.accuracy,
         published_accuracy=subject.published,
+        evaluation=evaluation,
         images_per_second=len(seen) / seconds,
         bad_files=[*manifest.problems, *problems],
-        **_verdict(subject, logits, encoded([image.label for image in seen])),
     )
 
 
-def _verdict(subject: _Subject, logits: Tensor, targets: Tensor) -> dict[str, Any]:
-    """The fields of the judgement that say how well the logits do."""
-    if subject.target is not None:
-        found = subject.target.evaluate(logits, targets)
-        labels = found if isinstance(found, LabelsEvaluation) else None
-        return {
-            "accuracy": labels.exact_match if labels else None,
-            "interval": labels.interval if labels else None,
-            "top5_accuracy": None,
-            "loss": found.loss,
-            "per_class": [],
-            "detail": found,
-        }
-    right = logits.argmax(1) == targets
-    return {
-        "accuracy": right.double().mean().item(),
-        "interval": wilson_interval(int(right.sum()), len(targets)),
-        "top5_accuracy": _top5(logits, targets) if len(subject.classes) > 5 else None,
-        "loss": F.cross_entropy(logits, targets).item(),
-        "per_class": _per_class(right, targets, subject.classes),
-    }
+def _evaluation(subject: _Subject, outputs: Tensor, targets: Tensor) -> AnyEvaluation:
+    """As in the report of a run; of a network of the zoo, what can be said of those classes that have images."""
+    if subject.is_run or not isinstance(subject.task, Classification):
+        return subject.task.evaluate(outputs, targets)
+    whole = subject.task.evaluate(outputs, targets)
+    keys = [names[0] if len(names) > 1 else "" for names in subject.aliases]
+    scores = [
+        score.model_copy(update={"key": key}) for score, key in zip(whole.per_class, keys, strict=True) if score.support
+    ]
+    return whole.model_copy(update={"per_class": scores, "confusion": []})
 
 
 def _layout(asked: Layout, subject: _Subject) -> Layout:
     """Where the labels come from, read as what the subject has learned."""
-    if subject.target is None:
-        return dataclasses.replace(asked, learn="class" if asked.labels else None)
+    kind, names = subject.task.kind, subject.task.names
     if not asked.labels:
+        if kind.from_folders:
+            return asked
         raise UsageError(
-            f"{subject.name} tells {subject.target.kind} ({', '.join(subject.target.names[:_NAMED])} ...), which "
-            "folders cannot say. Give a table of labels with --labels CSV."
+            f"{subject.name} tells {kind.noun[1]} ({', '.join(names[:_NAMED])} ...), which folders cannot say. Give a "
+            "table of labels with --labels CSV."
         )
-    learn, names = subject.target.kind, subject.target.names
-    words = learn == "labels" and len(asked.label_columns) == 1 and asked.label_columns[0] not in names
-    if asked.label_columns and not words and {*asked.label_columns} != {*names}:
+    if asked.label_columns and not kind.names_columns(asked.label_columns, names):
         raise UsageError(
             f"--label-columns {','.join(asked.label_columns)}: {subject.name} has learned {', '.join(names)}. Name "
             "just these columns, or leave the option out."
         )
-    if learn == "numbers":
-        return dataclasses.replace(asked, learn=learn, label_columns=names)
-    return dataclasses.replace(asked, learn=learn, usual_columns=names)
+    chosen, usual = kind.columns_of_run(asked.label_columns, names)
+    return dataclasses.replace(asked, task=kind.name, label_columns=chosen, usual_columns=usual)
 
 
-def _encoding(manifest: Manifest, subject: _Subject) -> Callable[[Sequence[str]], Tensor]:
-    """From labels to what logits are held against."""
-    if subject.target is None:
-        numbers = class_numbers(manifest.classes, subject.classes, subject.name, _advice(manifest, subject))
-        return lambda labels: torch.tensor([numbers[label] for label in labels])
-    if strange := [name for name in manifest.classes if name not in subject.target.names]:
+def _encoding(manifest: Manifest, subject: _Subject) -> Callable[[Sequence[Labels]], Tensor]:
+    """From labels to what outputs are held against."""
+    if subject.task.kind.exclusive:
+        numbers = class_numbers(manifest.classes, subject.aliases, subject.name, _advice(manifest, subject))
+        return lambda labels: torch.tensor([numbers[name] for (name,) in labels])
+    if strange := [name for name in manifest.classes if name not in subject.task.names]:
         raise DataError(
             f"the table of labels has {', '.join(map(repr, strange[:_NAMED]))}, which {subject.name} has not "
-            f"learned. It tells: {', '.join(subject.target.names)}."
+            f"learned. It tells: {', '.join(subject.task.names)}."
         )
-    return subject.target.encoded
+    return subject.task.encoded
 
 
 def _advice(manifest: Manifest, subject: _Subject) -> str:
@@ -167,7 +157,7 @@ def _advice(manifest: Manifest, subject: _Subject) -> str:
         return (
             f" To have your own classes told apart, train: convlens train {manifest.folder} --backbone {subject.name}."
         )
-    nested = any("/" in name for aliases in subject.classes for name in aliases)
+    nested = any("/" in name for name in subject.task.names)
     return " Its classes are folders within folders: say --nested." if nested else ""
 
 
@@ -179,17 +169,16 @@ def _run(folder: Path, weights: str | Path | None) -> _Subject:
     if weights is not None:
         raise UsageError(f"--weights {weights}: a run brings its own weights; leave the option out.")
     bundle, module = load_run(folder.expanduser())
-    target = task_of(bundle.target, bundle.classes, bundle.scale)
     return _Subject(
         name=str(folder),
         weights="the run's own",
         module=module,
-        classes=[(name,) for name in bundle.classes],
+        task=task_of(bundle),
+        aliases=[(name,) for name in bundle.classes],
         preprocessing=bundle.preprocessing,
         dtype=number_format(bundle.precision),
         published=None,
         is_run=True,
-        target=None if bundle.target == "class" else target,
     )
 
 
@@ -207,11 +196,13 @@ def _network(name: str, weights: str | Path | None, progress: Progress) -> _Subj
     if data is None or known.output != "scores":
         raise UsageError(f"{name} does not classify whole images, or its classes have no names; it cannot be judged.")
     module = network(name, weights=chosen, progress=progress)
+    aliases = [(one.key, *one.names) for one in class_names(data)]
     return _Subject(
         name=name,
         weights=chosen,
         module=module,
-        classes=[(one.key, *one.names) for one in class_names(data)],
+        task=Classification(tuple(names[1] if len(names) > 1 else names[0] for names in aliases)),
+        aliases=aliases,
         preprocessing=preprocessing_for(name, chosen),
         dtype=torch.float32,
         published=published.top1 / 100 if published else None,
@@ -230,33 +221,19 @@ def _side(manifest: Manifest, asked: SideAsked | None) -> tuple[SideAsked, tuple
     return side, images
 
 
-def _logits(
+def _outputs(
     subject: _Subject, images: Sequence[ImageFile], progress: Progress
 ) -> tuple[Tensor, list[ImageFile], list[Problem]]:
     module = subject.module.eval().to(subject.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    logits: list[Tensor] = []
+    outputs: list[Tensor] = []
     seen: list[ImageFile] = []
     problems: list[Problem] = []
     with torch.inference_mode(), progress("predict", len(images)) as advance:
         for batch in decoded_batches(images, subject.preprocessing, _BATCH_SIZE):
             if batch.images:
                 inputs = normalized(batch.pixels, subject.preprocessing).to(subject.dtype)
-                logits.append(module(inputs).float())
+                outputs.append(module(inputs).float())
             seen += batch.images
             problems += batch.problems
             advance(len(batch.images) + len(batch.problems))
-    return torch.cat(logits) if logits else torch.empty(0, len(subject.classes)), seen, problems
-
-
-def _top5(logits: Tensor, labels: Tensor) -> float:
-    return (logits.topk(5).indices == labels[:, None]).any(1).double().mean().item()
-
-
-def _per_class(right: Tensor, labels: Tensor, classes: Sequence[tuple[str, ...]]) -> list[ClassAccuracy]:
-    images = labels.bincount(minlength=len(classes)).tolist()
-    hits = labels[right].bincount(minlength=len(classes)).tolist()
-    return [
-        ClassAccuracy(key=aliases[0], name=aliases[1] if len(aliases) > 1 else aliases[0], images=n, accuracy=k / n)
-        for aliases, n, k in zip(classes, images, hits, strict=True)
-        if n
-    ]
+    return torch.cat(outputs) if outputs else torch.empty(0, len(subject.task.names)), seen, problems

@@ -12,7 +12,7 @@ from convlens.backbones.resolve import RANDOM, network, preprocessing_for, weigh
 from convlens.backbones.timm_networks import OWN, built_name
 from convlens.core.bundle import BUNDLE_FILE
 from convlens.core.errors import DataError, UsageError, unknown_name
-from convlens.core.explanation import Explanation, Flow
+from convlens.core.explanation import Explanation, Flow, Guess
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, silent
 from convlens.core.run import RUN_FILE, RunRecord
@@ -21,12 +21,15 @@ from convlens.data.decode import BadImage
 from convlens.explanation.explain import Plan, flow_of
 from convlens.explanation.explain import explain as explain_module
 from convlens.explanation.sample import sample_image
+from convlens.explanation.target import Readout, likeliest
 from convlens.graph.capture import capture
 from convlens.graph.split import same_place, split
 from convlens.pipeline.trained import load_run
 from convlens.report.explain import explanation_page, write_explanation_page
 from convlens.report.run_report import explained_page, write_run_report
 from convlens.training.recipe import Recipe
+from convlens.training.task import Task
+from convlens.training.tasks import task_of
 from convlens.transfer.freeze import freeze_plan
 from convlens.zoo import card, class_names, names
 
@@ -57,6 +60,8 @@ class _Subject:
     classes: Sequence[str]
     input_shape: tuple[int, ...]
     preprocessing: Preprocessing
+    readout: Readout | None = None
+    """How the outputs of a run are read."""
     plan: Plan | None = None
     notes: tuple[str, ...] = ()
 
@@ -77,8 +82,9 @@ def explain(
 
     `network` is a name of the zoo, a run folder, or any module (taken in evaluation mode; it stays as it was); `image`
     an image file, or a tensor of shape (1, ...) as the network takes it; without one, a drawn image. `target` is a
-    class, by name or number, by default the most likely one. `versus` names another network of the zoo whose gradient
-    flow is drawn beside. `weights` and `size` as in `train`, for networks of the zoo.
+    class or label, by name or number, by default the most likely one; or a number that a run predicts, by default the
+    first. `versus` names another network of the zoo, whose gradient flow is drawn beside this one's. `weights` and
+    `size` are as in `train`, for networks of the zoo.
 
     A module brings no names: `classes` are those of its outputs, and `shown_image`, of shape (1 or 3, height, width)
     and values in 0..1, is what the page shows in place of its input, whose values are stretched from black to white.
@@ -113,6 +119,7 @@ def explain(
         classes=subject.classes,
         image=shown,
         plan=subject.plan,
+        readout=subject.readout,
         versus=_versus(versus, image, progress) if versus else None,
     )
     return ExplanationPage(explanation.model_copy(update={"notes": [*explanation.notes, *subject.notes]}))
@@ -121,17 +128,17 @@ def explain(
 def explain_mistakes(run: str | Path, count: int, progress: Progress = silent) -> list[Path]:
     """The pages of a run's worst mistakes, at most `count` of them, in its folder; its report then links to them.
 
-    Each is explained from the class that the network wrongly said. Raises UsageError for what is no run folder, and
-    for images that are no longer where they were.
+    Each is explained by the class that was wrongly predicted, the wrong label that the network was surest of, or the
+    number that is farthest off. Raises UsageError for what is not a run folder, and for images that were moved.
     """
     folder = Path(run).expanduser()
-    subject = _run(folder)
+    subject, task = _run(folder)
     record = RunRecord.from_json((folder / RUN_FILE).read_bytes(), str(folder / RUN_FILE))
     pages = []
     with progress("explain", min(count, len(record.mistakes))) as advance:
         for mistake in record.mistakes[:count]:
             x, shown_image = _input(subject, Path(record.folder) / mistake.file)
-            target = subject.classes.index(mistake.predicted)
+            target = subject.classes.index(task.mistaken(mistake))
             explanation = explain_module(
                 subject.module,
                 x,
@@ -140,8 +147,9 @@ def explain_mistakes(run: str | Path, count: int, progress: Progress = silent) -
                 classes=subject.classes,
                 image=shown_image,
                 plan=subject.plan,
+                readout=subject.readout,
             )
-            note = f"{mistake.file} is {mistake.true}; the network says {mistake.predicted}."
+            note = f"{mistake.file} is {mistake.true or 'none'}; the network says {mistake.predicted or 'none'}."
             noted = explanation.model_copy(update={"notes": [note, *explanation.notes]})
             pages.append(write_explanation_page(noted, folder / explained_page(mistake)))
             advance(1)
@@ -153,7 +161,7 @@ def _subject(name: str | Path, weights: str | Path | None, size: int | None, pro
     if str(name) not in names() and (Path(name).expanduser() / BUNDLE_FILE).is_file():
         if weights is not None or size is not None:
             raise UsageError("a run brings its own weights and size; leave --weights and --size out.")
-        return _run(Path(name).expanduser())
+        return _run(Path(name).expanduser())[0]
     chosen = weights_named(str(name), weights)
     known = card(str(name) if size is None else built_name(str(name), size, OWN))
     with torch.random.fork_rng():
@@ -172,13 +180,9 @@ def _subject(name: str | Path, weights: str | Path | None, size: int | None, pro
     )
 
 
-def _run(folder: Path) -> _Subject:
+def _run(folder: Path) -> tuple[_Subject, Task]:
+    """A run, and what it has learned."""
     bundle, module = load_run(folder)
-    if bundle.target != "class":
-        raise UsageError(
-            f"{folder} tells {bundle.target}, and a page explains why a class is the likeliest one. Explain its "
-            f"backbone instead: convlens explain {bundle.backbone}."
-        )
     module.eval()
     run = RunRecord.from_json((folder / RUN_FILE).read_bytes(), str(folder / RUN_FILE))
     side = bundle.preprocessing.size
@@ -187,14 +191,26 @@ def _run(folder: Path) -> _Subject:
     plan = freeze_plan(module, graph, run.freeze.plan, card(bundle.backbone).head, Recipe.of(**run.recipe).unfreeze)
     crossings = [node.name for node in split(graph, plan.frozen).crossings]
     of_one = capture(module, example, free_batch=False, compare=False)
-    return _Subject(
+    task = task_of(bundle)
+    subject = _Subject(
         name=f"{folder.name} ({bundle.backbone})",
         module=module,
         classes=bundle.classes,
         input_shape=(3, side, side),
         preprocessing=bundle.preprocessing,
+        readout=_readout(task),
         plan=Plan(plan.frozen, same_place(graph, of_one, crossings)),
     )
+    return subject, task
+
+
+def _readout(task: Task) -> Readout:
+    def guesses(outputs: Tensor) -> list[Guess]:
+        (row,) = task.answers(outputs.float()).tolist()
+        numbers = [Guess(name=name, number=number) for name, number in task.numbers(row).items()]
+        return numbers or likeliest(task.probabilities(row))
+
+    return Readout(text=task.explained, chosen=task.chosen, guesses=guesses)
 
 
 def _input(subject: _Subject, image: str | Path | Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -233,7 +249,7 @@ def _number(target: str | int | None, classes: Sequence[str]) -> int | None:
         return list(classes).index(target)
     if target.isdigit():
         return int(target)
-    raise unknown_name("class", target, classes)
+    raise unknown_name("class, label or number", target, classes)
 
 
 def _versus(name: str, image: str | Path | Tensor | None, progress: Progress) -> Flow:

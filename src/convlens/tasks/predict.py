@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from convlens.core.errors import UsageError
+from convlens.core.kinds.kind import text_of
 from convlens.core.prediction import Prediction, PredictionRecord
 from convlens.core.progress import Progress, silent
 from convlens.core.run import Problem
@@ -15,7 +16,8 @@ from convlens.data.manifest import ImageFile
 from convlens.data.scan import image_at, shown
 from convlens.data.walk import files_below
 from convlens.pipeline.trained import load_run
-from convlens.training.task import Target, task_of
+from convlens.training.task import Task
+from convlens.training.tasks import task_of
 from convlens.transfer.precision import number_format
 
 _BATCH_SIZE = 32
@@ -31,7 +33,7 @@ def predict(run: str | Path, *images: str | Path, progress: Progress = silent) -
     """
     folder = Path(run).expanduser()
     bundle, module = load_run(folder)
-    target = task_of(bundle.target, bundle.classes, bundle.scale)
+    task = task_of(bundle)
     files, problems = _found(images)
     dtype = number_format(bundle.precision)
     module = module.eval().to(dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -40,21 +42,19 @@ def predict(run: str | Path, *images: str | Path, progress: Progress = silent) -
         for batch in decoded_batches(files, bundle.preprocessing, _BATCH_SIZE):
             if batch.images:
                 inputs = normalized(batch.pixels, bundle.preprocessing).to(dtype)
-                answers = target.answers(module(inputs).float()).tolist()
-                predictions += [_prediction(one, row, target) for one, row in zip(batch.images, answers, strict=True)]
+                answers = task.answers(module(inputs).float()).tolist()
+                predictions += [_prediction(one, row, task) for one, row in zip(batch.images, answers, strict=True)]
             problems += batch.problems
             advance(len(batch.images) + len(batch.problems))
-    return PredictionRecord(run=str(folder), target=bundle.target, predictions=predictions, bad_files=problems)
+    return PredictionRecord(run=str(folder), task=bundle.task, predictions=predictions, bad_files=problems)
 
 
-def _prediction(image: ImageFile, answer: Sequence[float], target: Target) -> Prediction:
-    named = dict(zip(target.names, answer, strict=True))
-    numbers = target.kind == "numbers"
+def _prediction(image: ImageFile, answer: Sequence[float], task: Task) -> Prediction:
     return Prediction(
         file=image.file,
-        predicted=target.label(answer),
-        probabilities={} if numbers else named,
-        numbers=named if numbers else {},
+        predicted=text_of(task.labels(answer)),
+        probabilities=task.probabilities(answer),
+        numbers=task.numbers(answer),
     )
 
 

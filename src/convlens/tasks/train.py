@@ -156,7 +156,7 @@ class _Training:
             prepared = prepared.for_classes(len(manifest.classes), recipe)  # undecodable images may empty a class
             with self.stopwatch("prefix"):
                 features = with_views(features, prepared, manifest, recipe, self.progress)
-        recipe = suited_to(recipe, manifest.target)
+        recipe = suited_to(recipe, manifest.task)
         return self._fit_and_evaluate(
             Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe, processes=self.processes)
         )
@@ -165,13 +165,13 @@ class _Training:
         """The images, and the network for their classes."""
         with self.stopwatch("scan"):
             manifest = scan(folder, self.progress, layout_of(recipe))
-        refuse_unfit_for(manifest.target, recipe)
+        refuse_unfit_for(manifest.task, recipe)
         with self.stopwatch("capture"):
             network = built_name(recipe.backbone, recipe.size, recipe.pooling)
             say_license(recipe, self.say)
             rehearse(network, len(manifest.classes), recipe.size, self.warnings)
             prepared = prepare(recipe, len(manifest.classes), self.progress)
-        refuse_unfit_head(manifest.target, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
+        refuse_unfit_head(manifest.task, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
         refuse_single_values(recipe, prepared, len(manifest.images))
         return manifest, prepared
 
@@ -211,7 +211,7 @@ class _Training:
             recipe=fitting.recipe,
             network=prepared.network,
             manifest=manifest,
-            target=fitting.target,
+            task=fitting.task,
             module=prepared.module,
             preprocessing=prepared.preprocessing,
             weights=prepared.weights,

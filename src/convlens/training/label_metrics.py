@@ -10,17 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from convlens.core.run import LabelScore, LabelsEvaluation
+from convlens.core.kinds.multilabel import LabelScore, MultilabelEvaluation
 from convlens.training.metrics import wilson_interval
 
 
-def evaluate_labels(logits: Tensor, targets: Tensor, names: Sequence[str]) -> LabelsEvaluation:
+def evaluate_labels(logits: Tensor, targets: Tensor, names: Sequence[str]) -> MultilabelEvaluation:
     """The evaluation of logits of shape (N, labels) against targets of 0 and 1; a label is said from a half on."""
     said, true = logits > 0, targets > 0.5
     exact = int((said == true).all(1).sum())
     scores = [_score(name, logits[:, n], said[:, n], true[:, n]) for n, name in enumerate(names)]
     precisions = [score.average_precision for score in scores if score.average_precision is not None]
-    return LabelsEvaluation(
+    return MultilabelEvaluation(
         images=len(targets),
         accuracy=(said == true).double().mean().item(),
         exact_match=exact / len(targets),

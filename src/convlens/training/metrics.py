@@ -10,23 +10,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from convlens.core.run import ClassScore, Evaluation, Roc
+from convlens.core.kinds.classification import ClassificationEvaluation, ClassScore, Roc
+
+_FIRST = 5
 
 
-def evaluate(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> Evaluation:
+def evaluate(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> ClassificationEvaluation:
     """The evaluation of logits of shape (N, classes) against class numbers of shape (N,)."""
     predicted = logits.argmax(1)
     confusion = confusion_matrix(labels, predicted, len(classes))
     correct = int(confusion.diagonal().sum())
-    return Evaluation(
+    return ClassificationEvaluation(
         images=len(labels),
         accuracy=correct / len(labels),
         interval=wilson_interval(correct, len(labels)),
+        top5_accuracy=_top5(logits, labels) if len(classes) > _FIRST else None,
         loss=F.cross_entropy(logits, labels).item(),
         confusion=confusion.tolist(),
         per_class=_class_scores(confusion, classes),
         roc=_roc(logits, labels, classes),
     )
+
+
+def _top5(logits: Tensor, labels: Tensor) -> float:
+    return (logits.topk(_FIRST).indices == labels[:, None]).any(1).double().mean().item()
 
 
 def confusion_matrix(true: Tensor, predicted: Tensor, classes: int) -> Tensor:

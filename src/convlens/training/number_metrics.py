@@ -9,16 +9,18 @@ from statistics import NormalDist, fmean
 
 from torch import Tensor
 
-from convlens.core.run import NumberScore, NumbersEvaluation
+from convlens.core.kinds.regression import NumberScore, RegressionEvaluation
 
 _CONFIDENCE = 0.95
 
 
-def evaluate_numbers(said: Tensor, true: Tensor, names: Sequence[str], loss: float) -> NumbersEvaluation:
+def evaluate_numbers(said: Tensor, true: Tensor, names: Sequence[str], loss: float) -> RegressionEvaluation:
     """The evaluation of numbers of shape (N, numbers) in their own units, float64; `loss` is that of training."""
     scores = [_score(name, said[:, n], true[:, n]) for n, name in enumerate(names)]
     explained = [score.r2 for score in scores if score.r2 is not None]
-    return NumbersEvaluation(images=len(true), loss=loss, r2=fmean(explained) if explained else None, per_number=scores)
+    return RegressionEvaluation(
+        images=len(true), loss=loss, r2=fmean(explained) if explained else None, per_number=scores
+    )
 
 
 def _score(name: str, said: Tensor, true: Tensor) -> NumberScore:

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, ValidationError
 from convlens.core.bundle import HeadForm
 from convlens.core.errors import UsageError
 from convlens.core.records import Record, former_names
+from convlens.core.task import AskedTask, first_task_name
 from convlens.training.setting import Effect, Panel, flag, setting, settings_of
 
 LEAST_SIZE, MOST_SIZE = 16, 2048
@@ -27,6 +28,7 @@ FORMER_NAMES = {
     "views": "augmented_copies",
     "progressive": "progressive_resizing",
     "colour": "color",
+    "learn": "task",
 }
 """Fields as recipes of convlens 0.1.0 call them, and as they are called now."""
 _LATER_FIELDS = frozenset({"pooling"})
@@ -279,14 +281,14 @@ class Recipe(Record):
         metavar="CSV",
         common=True,
     )
-    learn: Literal["auto", "class", "labels", "numbers"] = setting(
+    task: AskedTask = setting(
         "auto",
-        "What the table holds, which decides the loss: class, labels (several per image), numbers, or auto to "
-        "detect it.",
+        "What to learn, which decides the loss: classification (one class per image), multilabel (several labels), "
+        "regression (numbers), or auto to detect it from the table.",
         DATA,
         "split",
         "examples",
-        metavar="KIND",
+        metavar="TASK",
     )
     label_columns: str = setting(
         "",
@@ -361,13 +363,14 @@ class Recipe(Record):
         )
 
     def identity(self) -> dict[str, object]:
-        """What identifies the recipe in the key of a checkpoint: fields by their first names, whatever they are now.
+        """What identifies the recipe in the key of a checkpoint: fields, and tasks, by their first names.
 
         Fields that were added later are left out at their defaults.
         """
         first_names = {name: former for former, name in FORMER_NAMES.items()}
         later = {name for name in _LATER_FIELDS if getattr(self, name) == SETTINGS[name].default}
-        return {first_names.get(name, name): value for name, value in self.model_dump().items() if name not in later}
+        values = {**self.model_dump(exclude=later), "task": first_task_name(self.task)}
+        return {first_names.get(name, name): value for name, value in values.items()}
 
     def to_toml(self) -> str:
         """The recipe as TOML, each field below a comment that explains it."""

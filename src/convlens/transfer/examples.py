@@ -14,7 +14,7 @@ Transform = Callable[[Tensor, Preprocessing], Tensor]
 
 
 class FeatureExamples:
-    """Rows of the feature store as float32, with their encoded labels (see `training.target`).
+    """Rows of the feature store as float32, with their encoded labels (see `training.task`).
 
     With `views`, rows of augmented views of the same images, each access takes one of them or the plain one, as
     torch's global generator decides.

@@ -39,14 +39,21 @@ function checkText() {
 
 function guesses() {
   if (record.guesses.length === 0) return [];
-  const rows = record.guesses.map(({ name, probability }) =>
-    element(
-      "tr",
-      {},
-      element("th", { scope: "row" }, name),
-      element("td", { class: "n" }, `${(100 * probability).toFixed(1)} %`),
-      element("td", { class: "track" }, bar(probability)),
-    ),
+  return [element("h3", {}, "What the network says"), element("table", {}, ...record.guesses.map(guessRow))];
+}
+
+function guessRow({ name, number, probability }) {
+  const heading = element("th", { scope: "row" }, name);
+  if (number !== null) return element("tr", {}, heading, element("td", { class: "n" }, sixDigits(number)));
+  return element(
+    "tr",
+    {},
+    heading,
+    element("td", { class: "n" }, `${(100 * probability).toFixed(1)}%`),
+    element("td", { class: "track" }, bar(probability)),
   );
-  return [element("h3", {}, "What the network says"), element("table", {}, ...rows)];
+}
+
+function sixDigits(number) {
+  return String(Number(number.toPrecision(6)));
 }

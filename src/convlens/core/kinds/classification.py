@@ -1,0 +1,150 @@
+"""Classification: one class for each image."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
+
+from convlens.core.errors import UsageError
+from convlens.core.kinds.columns import (
+    Columns,
+    has_numbers,
+    holds_lists,
+    is_class_column,
+    numbers_in,
+    refuse_decimal_commas,
+)
+from convlens.core.kinds.kind import Kind, Labels
+from convlens.core.records import Record, former_names
+from convlens.core.task import present_task_name
+
+_SHOWN = 5
+_MOST_SHOWN = 3
+
+
+class ClassScore(Record):
+    """Precision, recall and F1 of one class; `support` is its number of images."""
+
+    name: str
+    key: str = ""
+    """As the data set numbers it, such as a synset of ImageNet; "" where that is the name."""
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class Roc(Record):
+    """The receiver operating characteristic of a two-class run; the second class counts as positive."""
+
+    positive: str
+    false_positive_rate: list[float]
+    true_positive_rate: list[float]
+    area: float
+
+
+class ClassificationEvaluation(Record):
+    """How a network did on one set of images, each of one class."""
+
+    _former = former_names(pictures="images", target="task")
+
+    task: Annotated[Literal["classification"], BeforeValidator(present_task_name)] = "classification"
+    images: int
+    accuracy: float
+    interval: tuple[float, float]
+    """95 % Wilson score interval of the accuracy."""
+    top5_accuracy: float | None = None
+    """None for fewer than six classes, where any five would be right, and in runs of convlens 0.1.0."""
+    loss: float
+    confusion: list[list[int]]
+    """`confusion[i][j]`: images of class i that were taken for class j; empty for a network of the zoo, which may have
+    thousands of classes."""
+    per_class: list[ClassScore]
+    roc: Roc | None
+
+    def sizes(self) -> dict[str, list[int]]:
+        """Lengths that must be the number of classes, by field."""
+        return {"confusion": [len(self.confusion), *map(len, self.confusion)], "per_class": [len(self.per_class)]}
+
+    def contradiction(self) -> str | None:
+        """What is at odds inside of the record."""
+        roc = self.roc
+        if roc is None or len(roc.false_positive_rate) == len(roc.true_positive_rate):
+            return None
+        return (
+            f"roc has {len(roc.false_positive_rate)} false positive rates and {len(roc.true_positive_rate)} true "
+            "positive rates"
+        )
+
+    def lines(self, images: str) -> Iterator[str]:
+        """What a person reads at the end of a command; `images` says of which images."""
+        low, high = self.interval
+        yield f"Accuracy {self.accuracy:.1%} on {images} (95 % interval {low:.1%} to {high:.1%})"
+
+    def detail_lines(self) -> Iterator[str]:
+        """More of it: the first five, and classes by recall, the part of their images that was recognized."""
+        if self.top5_accuracy is not None:
+            yield f"Among the first five: {self.top5_accuracy:.2%}"
+        ranked = sorted((one for one in self.per_class if one.support), key=lambda one: one.recall)
+        if len(ranked) > 2 * _SHOWN:
+            yield f"Hardest  {_named(ranked[:_SHOWN])}"
+            yield f"Easiest  {_named(ranked[: -_SHOWN - 1 : -1])}"
+        else:
+            yield f"Classes  {_named(ranked)}"
+
+
+class ClassificationKind(Kind):
+    """One class for each image."""
+
+    name = "classification"
+    noun = ("class", "classes")
+    holds = "one class per image"
+    loss = "categorical cross-entropy"
+    exclusive = True
+    from_folders = True
+
+    def fits(self, columns: Columns) -> bool:
+        """One column of words, or one that is called label, class or category and holds whole numbers."""
+        if len(columns) > 1:
+            return False
+        ((name, cells),) = columns.items()
+        if holds_lists(cells):
+            return False
+        if not has_numbers(cells):
+            refuse_decimal_commas(name, cells, asked=False)
+            return True
+        numbers = numbers_in(name, cells, asked=False)
+        return is_class_column(name) and all(number.is_integer() for number in numbers)
+
+    def read(self, columns: Columns, *, asked: bool) -> tuple[list[Labels], Labels]:
+        """Each cell is a class."""
+        if len(columns) > 1:
+            raise UsageError(
+                f"one class for each image takes one column, and there are {len(columns)}: {', '.join(columns)}. Say "
+                "which with --label-columns."
+            )
+        (cells,) = columns.values()
+        classes = [cell.text for cell in cells]
+        return [(name,) for name in classes], tuple(sorted(set(classes)))
+
+    def names_columns(self, columns: Sequence[str], names: Sequence[str]) -> bool:
+        """Any column may hold the classes."""
+        return True
+
+    def columns_of_run(self, asked: Labels, names: Labels) -> tuple[Labels, Labels]:
+        """No column has the name of a class."""
+        return asked, ()
+
+    def shown_columns(self, names: Sequence[str]) -> list[str]:
+        """The likeliest class, and others."""
+        return ["class", "probability", "others"]
+
+    def shown_cells(self, predicted: str, answers: Mapping[str, float]) -> list[str]:
+        """With probabilities."""
+        ranked = sorted(answers.items(), key=lambda item: -item[1])
+        others = ", ".join(f"{name} {p:.1%}" for name, p in ranked[1:_MOST_SHOWN])
+        return [predicted, f"{ranked[0][1]:.1%}", others]
+
+
+def _named(classes: Sequence[ClassScore]) -> str:
+    return ", ".join(f"{one.name} {one.recall:.0%}" for one in classes)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from convlens.backbones.rehearse import rehearse
 from convlens.backbones.resolve import RANDOM
+from convlens.backbones.timm_networks import built_name
 from convlens.comparison.outcome import Outcome
 from convlens.comparison.side_by_side import trained_at_once
 from convlens.core.errors import DataError
@@ -17,6 +18,7 @@ from convlens.data.manifest import Manifest
 from convlens.data.splits import Pairs
 from convlens.pipeline.augmented_copies import with_views
 from convlens.pipeline.fit import Fitting, in_stages
+from convlens.pipeline.notices import say_license
 from convlens.pipeline.precision import settled
 from convlens.pipeline.prepare import Prepared, prepare
 from convlens.pipeline.split import divided, likeness, usable_images
@@ -144,7 +146,9 @@ class SharedTraining:
     def _built(self, recipe: Recipe) -> _Foundation:
         plain = recipe.model_copy(update={"dropout": 0.0, "batch_norm": False})
         plain = plain.model_copy(update={"head": "own" if recipe.head == "own" else "linear"})
-        rehearse(recipe.backbone, len(self._manifest.classes), recipe.size, self._say)
+        network = built_name(recipe.backbone, recipe.size, recipe.pooling)
+        say_license(recipe, self._say)
+        rehearse(network, len(self._manifest.classes), recipe.size, self._say)
         prepared = prepare(plain, len(self._manifest.classes), self._progress)
         precision = settled(plain, prepared, self._manifest, cache_folder()).precision
         store = cache_folder() / "store"

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from convlens.backbones.external import make_known
 from convlens.backbones.resolve import RANDOM, loaded, preprocessing_for, weights_named
+from convlens.backbones.timm_networks import make_known
 from convlens.core.bundle import BUNDLE_FILE, Bundle
 from convlens.core.errors import UsageError, unknown_name
 from convlens.core.files import sha256_of

@@ -90,6 +90,8 @@ def create_model(name, pretrained=False, pretrained_cfg_overlay=None, **options)
     }
     if name.startswith("local-dir:"):
         raise FileNotFoundError(f"Config file not found: {name}")
+    if name == "hf-hub:owner/published":
+        name = "headless"
     if name.startswith("hf-hub:"):
         raise ConnectionError("no route to host")
     if name not in makers:
@@ -116,12 +118,19 @@ FORMS = [
     ("timm:vit", Form(model="vit")),
     ("timm:vit.tag?size=224", Form(model="vit.tag", size=224)),
     ("timm:hf-hub:timm/vit?size=224&pooling=both", Form(model="hf-hub:timm/vit", size=224, pooling="both")),
+    ("timm:local-dir:/models/vit", Form(model="local-dir:/models/vit")),
 ]
 
 
 @pytest.mark.parametrize(("name", "form"), FORMS)
 def test_a_form_is_written_as_it_is_read(name, form):
     assert (Form.of(name), str(form)) == (form, name)
+
+
+def test_the_hub_and_folders_need_no_library_before_them(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert str(Form.of("hf-hub:timm/vit?size=224")) == "timm:hf-hub:timm/vit?size=224"
+    assert str(Form.of("local-dir:vit")) == f"timm:local-dir:{tmp_path}/vit"
 
 
 @pytest.mark.parametrize("told", ["size=big", "pooling=max", "patch=16", "size"])
@@ -212,6 +221,62 @@ def test_a_run_of_a_network_without_a_classifier(tmp_path, monkeypatch):
     assert convlens.inspect(str(tmp_path / "run")).input_shape == ["batch", 3, 32, 32]
 
 
+def test_a_run_of_a_network_of_the_hub(tmp_path, monkeypatch):
+    folder = draw_images(tmp_path / "images")
+    for run, backbone in (("one", "hf-hub:owner/published"), ("two", "timm:hf-hub:owner/published")):
+        record = convlens.train(folder, backbone=backbone, out=tmp_path / run, **{**TINY, "weights": "pretrained"})
+        assert record.weights.source == "timm"
+        bundle = Bundle.from_json((tmp_path / run / BUNDLE_FILE).read_bytes(), BUNDLE_FILE)
+        assert bundle.backbone == "timm:hf-hub:owner/published?size=32"
+    assert record.features.computed == 0
+    monkeypatch.setattr(registry, "_ADOPTED", {})
+    assert len(convlens.predict(tmp_path / "one", folder).predictions) == 16
+
+
+@pytest.mark.parametrize("stated", [None, "unknown"])
+def test_weights_without_a_license(stated, monkeypatch, tmp_path):
+    monkeypatch.setitem(CONFIG, "license", stated)
+    said = []
+    changes = {**TINY, "backbone": "timm:headless", "weights": "pretrained"}
+    convlens.train(draw_images(tmp_path / "images"), out=tmp_path / "run", say=said.append, **changes)
+    assert any("timm states no license of the weights of timm:headless" in line for line in said)
+
+
+def test_an_image_is_squashed_where_the_publisher_squashed(monkeypatch):
+    monkeypatch.setitem(CONFIG, "crop_mode", "squash")
+    make_known("timm:vit")
+    known = card("timm:vit")
+    assert (known.preprocessing.squash, known.preprocessing.resize, known.input_note) == (True, 71, None)
+
+
+UNLIKE = [
+    ({"crop_mode": "border"}, "were fitted by crop_mode 'border', where convlens crops the center: its trained"),
+    ({"interpolation": "lanczos"}, "were resized by lanczos interpolation, where convlens takes bilinear: its trained"),
+]
+
+
+@pytest.mark.parametrize(("config", "told"), UNLIKE)
+def test_what_the_publisher_does_otherwise_is_said_and_kept(config, told, monkeypatch, tmp_path):
+    for name, value in config.items():
+        monkeypatch.setitem(CONFIG, name, value)
+    said, folder = [], draw_images(tmp_path / "images")
+    record = convlens.train(
+        folder, backbone="timm:headless", out=tmp_path / "run", say=said.append, **{**TINY, "weights": "pretrained"}
+    )
+    assert any(told in line for line in said)
+    assert any(told in warning for warning in record.warnings)
+
+
+def test_nothing_is_said_of_an_input_that_is_taken_whole(tmp_path):
+    record = convlens.train(
+        draw_images(tmp_path / "images"),
+        backbone="timm:headless",
+        out=tmp_path / "run",
+        **{**TINY, "weights": "random"},
+    )
+    assert not any("were fitted" in warning or "were resized" in warning for warning in record.warnings)
+
+
 def test_runs_that_pool_differently_share_no_features(tmp_path):
     folder = draw_images(tmp_path / "images")
     computed = []
@@ -248,6 +313,7 @@ def test_a_file_of_another_network(tmp_path):
     ("name", "weights", "error", "told"),
     [
         ("timm:hf-hub:owner/net", "pretrained", NetworkError, "could not get timm:hf-hub:owner/net .no route to host"),
+        ("hf-hub:owner/net", "random", NetworkError, "give a file of weights .*weights.*, or a folder"),
         ("timm:local-dir:nowhere", "pretrained", UsageError, "It needs config.json and a file of weights"),
         ("timm:convolutions", "pretrained", NetworkError, "timm publishes no weights for timm:convolutions"),
         ("timm:convolutions?size=32", "random", UsageError, "made for any size of images"),

@@ -3,22 +3,25 @@
 import copy
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import nn
 
 from convlens.core.errors import UsageError
-from convlens.core.preprocessing import Preprocessing
+from convlens.core.preprocessing import Interpolation, Preprocessing
 from convlens.transfer.heads import replace_head
 from convlens.zoo import Entry, NetworkCard, is_adopted
 from convlens.zoo import adopt as adopt_into_zoo
 
 TIMM = "timm:"
+HUB, LOCAL = "hf-hub:", "local-dir:"
+"""Before the names of networks that timm builds from the Hugging Face hub, and from a folder; TIMM may precede them."""
 GIVEN = "given"
 """The weights that a module came with."""
 PRETRAINED = "pretrained"
 """Those that timm downloads for a network of its own."""
+_SQUASH = "squash"
 
 
 def adopt(
@@ -44,10 +47,11 @@ def adopt(
     if ":" not in name:
         raise UsageError(f"the name {name!r} of an adopted module needs a colon, such as 'mine:{name}'.")
     if is_of_timm(name):
-        own = name.replace(TIMM, "mine:", 1)
+        own = f"mine:{name.partition(':')[2]}"
         raise UsageError(f"the name {name!r} means timm's own network of that name. Take another one, such as {own!r}.")
     used = preprocessing or stated_preprocessing(module)
-    return adopted_as(name, module, head, used if size is None else used.at(size))
+    note = None if preprocessing else input_note(module)
+    return adopted_as(name, module, head, used if size is None else used.at(size), input_note=note)
 
 
 def is_own(name: str) -> bool:
@@ -57,7 +61,7 @@ def is_own(name: str) -> bool:
 
 def is_of_timm(name: str) -> bool:
     """Whether that is the name of a network of the timm library, known or not."""
-    return name.startswith(TIMM)
+    return name.startswith((TIMM, HUB, LOCAL))
 
 
 def adopted_as(name: str, module: nn.Module, head: str | None, used: Preprocessing, **facts: Any) -> str:
@@ -133,17 +137,30 @@ def stated(module: nn.Module) -> dict[str, Any]:
 
 
 def stated_preprocessing(module: nn.Module) -> Preprocessing:
-    """What timm's modules say of their input; ImageNet's at 224 pixels for all others."""
+    """What timm's modules say of their input, as far as convlens has it; ImageNet's at 224 pixels for all others."""
     said = stated(module)
     if not said:
         return Preprocessing()
     size = int(said.get("input_size", (3, 224, 224))[-1])
-    interpolation = "bicubic" if said.get("interpolation") == "bicubic" else "bilinear"
     defaults = Preprocessing()
+    told = said.get("interpolation")
     return Preprocessing(
         size=size,
         resize=math.floor(size / float(said.get("crop_pct") or 0.875)),
-        interpolation=interpolation,
+        interpolation=told if told in get_args(Interpolation) else defaults.interpolation,
+        squash=said.get("crop_mode") == _SQUASH,
         mean=said.get("mean", defaults.mean),
         std=said.get("std", defaults.std),
     )
+
+
+def input_note(module: nn.Module) -> str | None:
+    """What timm's modules say of their input and convlens does otherwise; None where it takes all of it."""
+    said, used = stated(module), stated_preprocessing(module)
+    crop, interpolation = said.get("crop_mode") or "center", said.get("interpolation") or used.interpolation
+    unlike = []
+    if crop not in ("center", _SQUASH):
+        unlike.append(f"fitted by crop_mode {crop!r}, where convlens crops the center")
+    if interpolation != used.interpolation:
+        unlike.append(f"resized by {interpolation} interpolation, where convlens takes {used.interpolation}")
+    return " and ".join(unlike) or None

@@ -1,7 +1,8 @@
 """Networks of the timm library, by the name "timm:NAME", at one input size and with one pooling.
 
-NAME is a name of timm's, with its tag or without, or "hf-hub:OWNER/NAME" or "local-dir:FOLDER". Many of today's
-networks are published without a classifier (DINOv2, DINOv3, SigLIP): they get one, on pooled features.
+NAME is a name of timm's, with its tag or without, or "hf-hub:OWNER/NAME" or "local-dir:FOLDER", which need no "timm:"
+before them. Many of today's networks are published without a classifier (DINOv2, DINOv3, SigLIP): they get one, on
+pooled features.
 """
 
 import dataclasses
@@ -11,15 +12,22 @@ from typing import Any, Literal, Self, cast, get_args
 import torch
 from torch import Tensor, nn
 
-from convlens.backbones.external import adopted_as, can_be_a_head, is_of_timm, stated, stated_preprocessing
+from convlens.backbones.external import (
+    LOCAL,
+    TIMM,
+    adopted_as,
+    can_be_a_head,
+    input_note,
+    is_of_timm,
+    stated,
+    stated_preprocessing,
+)
 from convlens.core.errors import DataError, MachineError, NetworkError, UsageError
 from convlens.core.settings import setting
 from convlens.transfer.heads import replace_head
 from convlens.zoo import card, entry, is_adopted, read_weights, refuse_wrong_number
 from convlens.zoo import network as network_of_zoo
 
-_TIMM = "timm:"
-_LOCAL = "local-dir:"
 _HEAD = "head"
 Pooling = Literal["own", "token", "mean", "both"]
 """What the head reads of a vision transformer: the network's own choice, the class token, the mean of the patches, or
@@ -39,12 +47,14 @@ class Form:
         """As a network's name, such as "timm:vit_small_patch14_dinov2?size=224&pooling=mean"."""
         settings = {"size": self.size, "pooling": None if self.pooling == OWN else self.pooling}
         told = "&".join(f"{name}={value}" for name, value in settings.items() if value is not None)
-        return f"{_TIMM}{self.model}{'?' if told else ''}{told}"
+        return f"{TIMM}{self.model}{'?' if told else ''}{told}"
 
     @classmethod
     def of(cls, name: str) -> Self:
-        """What such a name says. Raises UsageError for settings that are none."""
-        model, _, told = name.removeprefix(_TIMM).partition("?")
+        """What such a name says; a folder's path is made absolute. Raises UsageError for settings that are none."""
+        model, _, told = name.removeprefix(TIMM).partition("?")
+        if model.startswith(LOCAL):
+            model = f"{LOCAL}{Path(model.removeprefix(LOCAL)).expanduser().absolute()}"
         given = dict(part.partition("=")[::2] for part in told.split("&") if part)
         size, pooling = given.pop("size", None), given.pop("pooling", OWN)
         if given or (size is not None and not size.isdecimal()) or pooling not in get_args(Pooling):
@@ -124,6 +134,7 @@ def make_known(name: str) -> None:
         _HEAD if isinstance(module, PooledNetwork) else said.get("classifier"),
         used if size is None else used.at(size),
         license=said.get("license"),
+        input_note=input_note(module),
         fixed_size=bool(said.get("fixed_input_size")),
     )
 
@@ -187,7 +198,7 @@ def _refuse_pooling(module: nn.Module, form: Form) -> None:
         return
     lacks, others = ("is no vision transformer", "") if prefix is None else ("has no class token", " or 'mean'")
     raise UsageError(
-        f"{setting('pooling', form.pooling)}: {_TIMM}{form.model} {lacks}. Take {setting('pooling', OWN)}{others}."
+        f"{setting('pooling', form.pooling)}: {TIMM}{form.model} {lacks}. Take {setting('pooling', OWN)}{others}."
     )
 
 
@@ -214,7 +225,7 @@ def _created(name: str, pretrained: bool, options: dict[str, Any], file: Path | 
     except TypeError as error:
         if form.size is None:
             raise
-        raise UsageError(f"{_TIMM}{form.model} is made for any size of images; leave size= out of its name.") from error
+        raise UsageError(f"{TIMM}{form.model} is made for any size of images; leave size= out of its name.") from error
     except (RuntimeError, ValueError, AssertionError) as error:
         if file is not None:
             raise DataError(f"{file} holds no weights of {name} ({str(error)[:300]}).") from error
@@ -225,13 +236,14 @@ def _created(name: str, pretrained: bool, options: dict[str, Any], file: Path | 
             ) from error
         raise UsageError(f"timm has no network {form.model!r} ({error}). See timm.list_models().") from error
     except OSError as error:
-        if form.model.startswith(_LOCAL):
+        if form.model.startswith(LOCAL):
             raise UsageError(
                 f"{name}: no network of timm's in that folder ({error}). It needs config.json and a file of weights."
             ) from error
         raise NetworkError(
-            f"timm could not get {'the weights of ' if pretrained else ''}{name} ({error}). Try again with a network, "
-            f"or give a file: {setting('weights')}=FILE, or {setting('backbone')}={_TIMM}{_LOCAL}FOLDER."
+            f"timm could not get {'the weights of ' if pretrained else ''}{name} ({error}). Try again when "
+            f"there is a connection, give a file of weights ({setting('weights')}), or a folder that holds config.json "
+            f"and weights ({setting('backbone', f'{TIMM}{LOCAL}FOLDER')})."
         ) from error
     return module
 

@@ -15,6 +15,7 @@ _MOST_SAID = 20
 _FEW_IMAGES = 5
 _FREE = frozenset({"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0"})
 """Licenses that allow all use, as timm writes them."""
+_UNKNOWN = "unknown"
 
 
 class Warnings:
@@ -49,11 +50,15 @@ def say_start(recipe: Recipe, say: Say) -> None:
 
 def say_license(recipe: Recipe, say: Say) -> None:
     """Say, before weights are downloaded by another library, under which license they are: some are not free."""
-    told = card(recipe.backbone).license if recipe.weights == PRETRAINED else None
-    if told:
-        known = told.lower() in _FREE
-        warning = "" if known else ", none of the usual free ones: read it before you use or share what you train"
-        say(f"the weights of {recipe.backbone} are under the license {told}{warning}")
+    if recipe.weights != PRETRAINED:
+        return
+    told = card(recipe.backbone).license
+    if told in (None, _UNKNOWN):
+        say(f"timm states no license of the weights of {recipe.backbone}: ask their publisher before you share them")
+        return
+    known = told.lower() in _FREE
+    warning = "" if known else ", none of the usual free ones: read it before you use or share what you train"
+    say(f"the weights of {recipe.backbone} are under the license {told}{warning}")
 
 
 def say_found(manifest: Manifest, say: Say) -> None:

@@ -31,6 +31,8 @@ class NetworkCard(Record):
     """How names begin of tensors that published files have and the network leaves out."""
     license: str | None = None
     """Of the weights that another library downloads, in its words."""
+    input_note: str | None = None
+    """What its publisher does to images and convlens does not; None where they are treated alike."""
     fixed_size: bool = False
     """Whether it is made for inputs of one size, by its position embeddings or its windows."""
     package_weights: bool = False

@@ -233,6 +233,31 @@ def test_a_run_of_a_network_of_the_hub(tmp_path, monkeypatch):
     assert len(convlens.predict(tmp_path / "one", folder).predictions) == 16
 
 
+@pytest.fixture
+def run_of_one_size(tmp_path):
+    folder = draw_images(tmp_path / "images")
+    convlens.train(folder, backbone="timm:vit", out=tmp_path / "run", **TINY)
+    return tmp_path / "run"
+
+
+def test_a_run_is_inspected_at_another_size(run_of_one_size):
+    assert convlens.inspect(str(run_of_one_size)).input_shape == ["batch", 3, 32, 32]
+    assert convlens.inspect(str(run_of_one_size), size=48).input_shape == ["batch", 3, 48, 48]
+
+
+def test_a_run_of_one_size_is_evaluated_at_no_other(run_of_one_size):
+    images = run_of_one_size.parent / "images"
+    assert convlens.evaluate(run_of_one_size, images, size=32).images == 16
+    with pytest.raises(UsageError, match=r"takes images of 32 pixels alone, by its position embeddings"):
+        convlens.evaluate(run_of_one_size, images, size=48)
+
+
+def test_images_do_not_grow_where_a_network_takes_one_size(tmp_path):
+    folder, changes = draw_images(tmp_path / "images"), {**TINY, "freeze": "none", "progressive_resizing": 0.5}
+    with pytest.raises(UsageError, match=r"timm:vit\?size=32 takes images of one size alone"):
+        convlens.train(folder, backbone="timm:vit", out=tmp_path / "run", **changes)
+
+
 @pytest.mark.parametrize("stated", [None, "unknown"])
 def test_weights_without_a_license(stated, monkeypatch, tmp_path):
     monkeypatch.setitem(CONFIG, "license", stated)

@@ -70,10 +70,12 @@ class Prepared:
 def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepared:
     """The recipe's network for that many classes, ready to train; its weights are downloaded where that is needed.
 
-    Raises UsageError for a network that does not take color images of that size, or gives no score per image.
+    Raises UsageError for a network that does not take color images of that size, or of the sizes that they have while
+    they grow, or gives no score per image.
     """
     name = built_name(recipe.backbone, recipe.size, recipe.pooling)
     _must_classify_images(card(name), recipe.size)
+    _refuse_growing_images(card(name), recipe)
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(recipe.seed, "weights"))
         module, file = loaded(name, weights=recipe.weights, progress=progress)
@@ -125,6 +127,14 @@ def _must_classify_images(known: NetworkCard, size: int) -> None:
     if size < known.least_size:
         raise UsageError(
             f"{setting('size', size)}: the input of {known.name} needs a side of at least {known.least_size}."
+        )
+
+
+def _refuse_growing_images(known: NetworkCard, recipe: Recipe) -> None:
+    if known.fixed_size and recipe.progressive_resizing != 1:
+        raise UsageError(
+            f"{setting('progressive_resizing', recipe.progressive_resizing)}: {known.name} takes images of one size "
+            "alone, by its position embeddings or windows, and these would grow. Leave the setting out."
         )
 
 

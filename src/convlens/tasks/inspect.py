@@ -35,8 +35,8 @@ def inspect(network: str, *, size: int | None = None, freeze: str | None = None,
     if is_run(network):
         run = RunRecord.from_json((Path(network) / RUN_FILE).read_bytes(), network)
         recipe = Recipe.of(**run.recipe)
-        backbone = built_name(run.backbone, recipe.size, recipe.pooling)
         classes, size = len(run.classes), size or recipe.size
+        backbone = built_name(run.backbone, size, recipe.pooling)
         unfreeze = 0 if freeze else recipe.unfreeze
         freeze = freeze or run.freeze.plan
     else:

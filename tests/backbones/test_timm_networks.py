@@ -87,6 +87,7 @@ def create_model(name, pretrained=False, pretrained_cfg_overlay=None, **options)
         "vit": lambda num_classes=10, **more: Transformer(num_classes, **more),
         "distilled": lambda num_classes=10, **more: Distilled(num_classes, **more),
         "convolutions": lambda **more: Convolutions(**more),
+        "far": lambda **more: Convolutions(**more),
     }
     if name.startswith("local-dir:"):
         raise FileNotFoundError(f"Config file not found: {name}")
@@ -96,6 +97,8 @@ def create_model(name, pretrained=False, pretrained_cfg_overlay=None, **options)
         raise ConnectionError("no route to host")
     if name not in makers:
         raise RuntimeError(f"Unknown model ({name})")
+    if name == "far" and pretrained:
+        raise ConnectionError("no route to host")
     module = makers[name](**options)
     if pretrained_cfg_overlay:
         module.load_state_dict(pretrained_cfg_overlay["state_dict"])
@@ -252,6 +255,12 @@ def test_a_run_of_one_size_is_evaluated_at_no_other(run_of_one_size):
         convlens.evaluate(run_of_one_size, images, size=48)
 
 
+@pytest.mark.parametrize("name", ["timm:vit", "hf-hub:owner/net"])
+def test_a_network_that_was_not_trained_here_names_no_classes(name, tmp_path):
+    with pytest.raises(UsageError, match=rf"{name} is a network of timm, of which convlens does not know"):
+        convlens.predict(name, draw_images(tmp_path / "images"))
+
+
 def test_images_do_not_grow_where_a_network_takes_one_size(tmp_path):
     folder, changes = draw_images(tmp_path / "images"), {**TINY, "freeze": "none", "progressive_resizing": 0.5}
     with pytest.raises(UsageError, match=r"timm:vit\?size=32 takes images of one size alone"):
@@ -338,7 +347,13 @@ def test_a_file_of_another_network(tmp_path):
     ("name", "weights", "error", "told"),
     [
         ("timm:hf-hub:owner/net", "pretrained", NetworkError, "could not get timm:hf-hub:owner/net .no route to host"),
-        ("hf-hub:owner/net", "random", NetworkError, "give a file of weights .*weights.*, or a folder"),
+        ("hf-hub:owner/net", "random", NetworkError, "give a file of weights .*weights.* or a folder"),
+        (
+            "timm:far",
+            "pretrained",
+            NetworkError,
+            "the weights of timm:far .no route.*or say .*random.* if random layers are what you want",
+        ),
         ("timm:local-dir:nowhere", "pretrained", UsageError, "It needs config.json and a file of weights"),
         ("timm:convolutions", "pretrained", NetworkError, "timm publishes no weights for timm:convolutions"),
         ("timm:convolutions?size=32", "random", UsageError, "made for any size of images"),

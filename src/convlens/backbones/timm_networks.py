@@ -240,10 +240,12 @@ def _created(name: str, pretrained: bool, options: dict[str, Any], file: Path | 
             raise UsageError(
                 f"{name}: no network of timm's in that folder ({error}). It needs config.json and a file of weights."
             ) from error
+        what = "the weights of " if pretrained else ""
+        drawn = f", or say {setting('weights', 'random')} if random layers are what you want" if pretrained else ""
         raise NetworkError(
-            f"timm could not get {'the weights of ' if pretrained else ''}{name} ({error}). Try again when "
-            f"there is a connection, give a file of weights ({setting('weights')}), or a folder that holds config.json "
-            f"and weights ({setting('backbone', f'{TIMM}{LOCAL}FOLDER')})."
+            f"timm could not get {what}{name} ({error}). Try again when there is a connection, give a file of weights "
+            f"({setting('weights')}) or a folder that holds config.json and weights "
+            f"({setting('backbone', f'{TIMM}{LOCAL}FOLDER')}){drawn}."
         ) from error
     return module
 

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types unit test-slow test-browser counts probes reference install clean
+.PHONY: demo test lint types unit test-slow test-browser test-timm timm-families counts probes reference install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/convlens demo
@@ -33,6 +33,23 @@ test-browser: $(VENV)/.installed-dev
 		{ echo "no Chromium on this machine; on Debian: apt-get install chromium" >&2; exit 2; }
 	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[browser]'
 	$(BIN)/pytest -m browser tests
+
+# timm asks for torchvision, which does not import beside a CPU build of torch: it is installed without its requirements
+# into a folder of its own, and finds a stand-in with the few names that it imports.
+TIMM := $(VENV)/timm
+WITH_TIMM := PYTHONPATH=$(TIMM):tests/timm/stand_in
+
+test-timm: $(TIMM)/.installed
+	$(WITH_TIMM) $(BIN)/pytest -m timm tests/timm
+
+# Which of timm's families work, and why others do not; takes some minutes.
+timm-families: $(TIMM)/.installed
+	$(WITH_TIMM) $(BIN)/python benchmarks/timm_families.py
+
+$(TIMM)/.installed: $(VENV)/.installed-dev constraints.txt
+	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --no-deps --upgrade \
+		--target $(TIMM) timm huggingface_hub pyyaml tqdm hf-xet click
+	@touch $@
 
 # The zoo's table of parameters, multiply-adds and receptive fields, from the captured graphs; takes some minutes.
 counts: $(VENV)/.installed

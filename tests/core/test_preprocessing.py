@@ -13,3 +13,13 @@ def test_another_size_keeps_the_ratio():
 def test_the_crop_must_fit(size, resize):
     with pytest.raises(ValidationError, match=rf"size {size} must lie between 1 and resize {resize}"):
         Preprocessing(size=size, resize=resize)
+
+
+def test_what_was_stored_before_images_could_be_squashed_is_found():
+    assert Preprocessing().identity().keys() == Preprocessing().model_dump().keys() - {"squash"}
+    assert Preprocessing(squash=True).identity()["squash"] is True
+
+
+def test_a_file_of_before_squashes_nothing():
+    former = Preprocessing(size=64, resize=64).model_dump_json(exclude={"squash"})
+    assert Preprocessing.model_validate_json(former) == Preprocessing(size=64, resize=64)

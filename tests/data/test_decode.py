@@ -93,6 +93,17 @@ class TestPixels:
         assert difference(pixels, expected).mean() <= 1
         assert difference(pixels, expected).max() <= 2
 
+    @pytest.mark.parametrize(("width", "height", "resize", "size"), [(320, 240, 64, 56), (100, 300, 64, 64)])
+    def test_a_squashed_image_is_shown_to_its_edges(self, width: int, height: int, resize: int, size: int) -> None:
+        image = slopes(width, height)
+        margin = (resize - size) // 2
+        whole = image.resize((resize, resize), Image.Resampling.BICUBIC)
+        expected = np.asarray(whole.crop((margin, margin, margin + size, margin + size)))
+        squashed = decode(encoded(image, "PNG"), resize=resize, size=size, interpolation="bicubic", squash=True).pixels
+        assert difference(squashed, expected).max() <= 1
+        centered = decode(encoded(image, "PNG"), resize=resize, size=size, interpolation="bicubic").pixels
+        assert difference(squashed, centered).max() > 10
+
     def test_reduced_jpeg_decoding_is_close_to_the_whole(self) -> None:
         image = slopes(1600, 1200)
         reduced = decoded(encoded(image, "JPEG", quality=95), 224, 224).pixels

@@ -218,3 +218,23 @@ def test_a_wrong_number_of_inputs_is_refused() -> None:
     graph = capture(Residual().eval(), torch.zeros(2, 3, 6, 6))
     with pytest.raises(UsageError, match=r"takes 1 inputs \(x\), got 2"):
         run(graph, torch.zeros(2, 3, 6, 6), torch.zeros(1))
+
+
+class ClassToken(nn.Module):
+    """A token that is repeated for each image, as vision transformers have it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 4, 4, 4)
+        self.token = nn.Parameter(torch.zeros(1, 1, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.patches(x).flatten(2).transpose(1, 2)
+        return torch.cat([self.token.expand(y.shape[0], -1, -1), y], 1)
+
+
+def test_every_node_has_a_module_that_exists() -> None:
+    module = ClassToken()
+    graph = capture(module, torch.zeros(2, 3, 8, 8))
+    assert any(node.operator == "aten.sym_size.int" for node in graph.operators)
+    assert {node.module for node in graph.operators} == {"", "patches"}

@@ -8,7 +8,23 @@ import pytest
 import torch
 
 from convlens.core.errors import UsageError
-from convlens.ops import POINTWISE, TABLE, WHOLE_INPUT, NoRule, Operator, Window, lookup, name_of
+from convlens.ops import (
+    POINTWISE,
+    TABLE,
+    WHOLE_INPUT,
+    Joined,
+    NoRule,
+    Operator,
+    Parted,
+    Reshaped,
+    Scattered,
+    Subscripts,
+    Taken,
+    Window,
+    lookup,
+    name_of,
+)
+from convlens.ops.record import reordered
 
 RECORDS = [pytest.param(record, id=name) for name, record in TABLE.items()]
 
@@ -91,6 +107,8 @@ def test_an_einsum_of_three_tensors_is_refused() -> None:
         lookup("aten.einsum.default").forward("i,i,i->i", [torch.ones(2)] * 3)
 
 
+IMAGE = (2, 3, 9, 8)
+
 WINDOWS = [
     ("aten.conv2d.default", None, ((1, 3, 9, 9), (4, 3, 3, 5), None, [2, 1], [1, 2]), ((3, 5), (2, 1), (1, 2), (1, 1))),
     ("aten.conv1d.default", None, ((1, 3, 9), (4, 3, 2), None, [1], [0], [4]), ((2,), (1,), (0,), (4,))),
@@ -105,11 +123,9 @@ WINDOWS = [
     ("aten.avg_pool2d.default", None, ((1, 3, 9, 9), [2]), ((2, 2), (2, 2), (0, 0), (1, 1))),
     ("aten.adaptive_avg_pool2d.default", None, ((1, 3, 8, 6), [4, 3]), ((2, 2), (2, 2), (0, 0), (1, 1))),
     ("aten.pixel_unshuffle.default", None, ((1, 3, 9, 8), 3), ((3, 3), (3, 3), (0, 0), (1, 1))),
-    ("aten.pad.default", None, ((1, 3, 9, 8), [2, 0]), ((1, 1), (1, 1), (0, 2), (1, 1))),
+    ("aten.pad.default", None, ((1, 3, 9, 8), [2, 0]), ((1,), (1,), (2,), (1,))),
     ("aten.pad.default", None, ((1, 3, 9, 8), [2, 0, 5, 0]), ((1, 1), (1, 1), (5, 2), (1, 1))),
-    ("aten.pad.default", None, ((1, 3, 9, 8), [2, 0, 5, 0, 1, 4]), ((1, 1), (1, 1), (5, 2), (1, 1))),
-    ("aten.view.default", (2, 3, 1, 9, 8), ((2, 3, 9, 8), [2, 3, 1, 9, 8]), ((1, 1), (1, 1), (0, 0), (1, 1))),
-    ("aten.flatten.using_ints", (2, 27, 8), ((2, 3, 9, 8), 1, 2), ((1,), (1,), (0,), (1,))),
+    ("aten.pad.default", None, ((1, 3, 9, 8), [2, 0, 5, 0, 1, 4]), ((1,) * 3, (1,) * 3, (1, 5, 2), (1,) * 3)),
     ("aten.slice.Tensor", None, ((1, 3, 9, 8), 2, 1, 9, 2), ((1, 1), (2, 1), (-1, 0), (1, 1))),
 ]
 
@@ -117,24 +133,67 @@ WINDOWS = [
 @pytest.mark.parametrize(("name", "output", "args", "expected"), WINDOWS)
 def test_windows(name: str, output: object, args: tuple[object, ...], expected: tuple[tuple[int, ...], ...]) -> None:
     kernel, stride, padding, dilation = expected
-    assert window_of(name, output, *args) == Window(kernel=kernel, stride=stride, padding=padding, dilation=dilation)
+    whole = (-len(kernel) - 1,) if name.startswith("aten.conv") else ()
+    assert window_of(name, output, *args) == Window(
+        kernel=kernel, stride=stride, padding=padding, dilation=dilation, whole=whole
+    )
 
 
 def test_windows_of_one_place_and_of_the_whole_input() -> None:
-    image = (2, 3, 9, 8)
+    image = IMAGE
     assert window_of("aten.relu.default", image, image) is POINTWISE
-    assert window_of("aten.cat.default", image, [image, image], 1) is POINTWISE
     assert window_of("aten.batch_norm.default", image, image, None, None, None, None, False) is POINTWISE
     assert window_of("aten.batch_norm.default", image, image, None, None, None, None, True) is WHOLE_INPUT
     assert window_of("aten.adaptive_avg_pool2d.default", (2, 3, 1, 1), image, [1, 1]) is WHOLE_INPUT
-    assert window_of("aten.mean.dim", (2, 3), image, [2, 3]) is WHOLE_INPUT
-    assert window_of("aten.std.dim", (2, 3), image, [2, 3]) is WHOLE_INPUT
-    assert window_of("aten.linalg_vector_norm.default", (2, 1, 9, 8), image, 2, [1], True) is POINTWISE
     assert window_of("aten.instance_norm.default", image, image, None, None, None, None, True) is WHOLE_INPUT
-    assert window_of("aten.flatten.using_ints", (2, 216), image, 1) is WHOLE_INPUT
+
+
+AXES = [
+    ("aten.mean.dim", (2, 3), (IMAGE, [2, 3]), Subscripts(inputs=((0, 1, 2, 3),), output=(0, 1))),
+    ("aten.std.dim", (2, 3), (IMAGE, [2, 3]), Subscripts(inputs=((0, 1, 2, 3),), output=(0, 1))),
+    (
+        "aten.linalg_vector_norm.default",
+        (2, 1, 9, 8),
+        (IMAGE, 2, [1], True),
+        Subscripts(inputs=((0, 1, 2, 3),), output=(0, 5, 2, 3)),
+    ),
+    ("aten.softmax.int", IMAGE, (IMAGE, -1), Subscripts(inputs=((0, 1, 2, 3),), output=(0, 1, 2, 7))),
+    ("aten.layer_norm.default", IMAGE, (IMAGE, [9, 8]), Subscripts(inputs=((0, 1, 2, 3),), output=(0, 1, 6, 7))),
+    ("aten.linear.default", (2, 5, 4), ((2, 5, 3), (4, 3)), Subscripts(inputs=((0, 1, 2),), output=(0, 1, 5))),
+    (
+        "aten.permute.default",
+        (2, 9, 8, 3),
+        (IMAGE, [0, 2, 3, -3]),
+        Subscripts(inputs=((0, 1, 2, 3),), output=(0, 2, 3, 1)),
+    ),
+    ("aten.transpose.int", (2, 9, 3, 8), (IMAGE, 1, -2), reordered((0, 2, 1, 3))),
+    ("aten.movedim.int", (2, 9, 8, 3), (IMAGE, 1, -1), reordered((0, 2, 3, 1))),
+    ("aten.matmul.default", (2, 5, 4), ((5, 3), (2, 3, 4)), Subscripts(inputs=((1, 2), (0, 2, 3)), output=(0, 1, 3))),
+    ("aten.cat.default", IMAGE, ([IMAGE, IMAGE], -3), Joined(1)),
+    ("aten.stack.default", (*IMAGE, 2), ([IMAGE, IMAGE], -1), Joined(4, new=True)),
+    ("aten.chunk.default", None, (IMAGE, 3, 1), Parted(1)),
+    ("aten.unbind.int", None, (IMAGE, 1), Parted(1, removed=True)),
+    ("aten.select.int", (2, 3, 8), (IMAGE, 2, -1), Taken(2, 8)),
+    ("aten.flatten.using_ints", (2, 27, 8), (IMAGE, 1, 2), Reshaped()),
+]
+
+
+@pytest.mark.parametrize(("name", "output", "args", "expected"), AXES)
+def test_what_output_elements_share_with_the_axes_of_the_input(
+    name: str, output: object, args: tuple[object, ...], expected: object
+) -> None:
+    assert window_of(name, output, *args) == expected
+
+
+def test_places_that_no_window_gives_say_why() -> None:
+    flipped = window_of("aten.flip.default", IMAGE, IMAGE, [-1])
+    assert flipped == Scattered((3,), "a reversed axis cannot be written as a window with a stride")
+    rolled = window_of("aten.roll.default", IMAGE, IMAGE, [2, 2], [2, 3])
+    assert rolled == Scattered((2, 3), "a circular shift brings the far edge to the near one")
+    reflected = window_of("aten.pad.default", (2, 3, 9, 10), IMAGE, [1, 1, 0, 0], "reflect")
+    assert reflected == Scattered((3,), "reflect padding shows places near the edge a second time")
 
 
 def test_windows_that_do_not_exist_say_why() -> None:
-    assert isinstance(TABLE["aten.permute.default"].window, NoRule)
-    assert isinstance(window_of("aten.cat.default", (2, 3, 9), [(2, 3, 4), (2, 3, 5)], 2), NoRule)
+    assert isinstance(TABLE["aten.pixel_shuffle.default"].window, NoRule)
     assert isinstance(window_of("aten.adaptive_avg_pool1d.default", (2, 3, 4), (2, 3, 9), [4]), NoRule)

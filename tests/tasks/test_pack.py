@@ -27,6 +27,7 @@ def test_packed_here_and_unpacked_where_nothing_is_installed(packed: Path, monke
     monkeypatch.setattr(fetch, "packaged_file", lambda package, file: None)
     record = unpack(packed)
     assert [(one.network, one.name) for one in record.sets] == [(name.partition("=")[0], "imagenet") for name in NAMES]
+    assert all(one.license.startswith("Apache-2.0") for one in record.sets)
     assert [Path(one.file).parent for one in record.sets] == [cache_folder() / "weights"] * 2
     assert record.sets[0].bytes == (packed / card.file).stat().st_size
     assert sorted(path.name for path in (cache_folder() / "weights").iterdir()) == sorted(

@@ -29,6 +29,13 @@ def test_a_card_is_whole(card):
     assert len(zoo.class_names(card.data)) == zoo.card(card.network).classes
 
 
+def test_a_card_of_before_says_licence():
+    card = zoo.weight_card("vgg16", "imagenet")
+    former = card.to_json().replace('"license"', '"licence"')
+    assert former != card.to_json()
+    assert zoo.WeightCard.from_json(former, "card.json") == card
+
+
 def test_numbers_of_the_oracles():
     accuracy = {
         name: (known.top1, known.top5) for name in zoo.names() if (known := zoo.published_accuracy(name)) is not None

@@ -67,7 +67,7 @@ def test_googlenet_leaves_the_untrained_heads_of_its_file_out(tmp_path):
         assert torch.equal(loaded.eval()(x), published.eval()(x))
 
 
-def test_what_it_leaves_out_is_no_licence_for_anything_else():
+def test_what_it_leaves_out_is_no_license_for_anything_else():
     state = values(published_form("googlenet"))
     state["aux3.fc2.bias"] = torch.zeros(1000)
     card = zoo.card("googlenet")

@@ -1,23 +1,27 @@
 """Networks that are not the zoo's: modules of one's own, of torchvision, of timm."""
 
 import copy
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import nn
 
-from convlens.core.errors import MachineError, NetworkError, UsageError
-from convlens.core.preprocessing import Preprocessing
+from convlens.core.errors import UsageError
+from convlens.core.preprocessing import Interpolation, Preprocessing
 from convlens.transfer.heads import replace_head
-from convlens.zoo import Entry, NetworkCard, card, is_adopted, refuse_wrong_number
+from convlens.zoo import Entry, NetworkCard, is_adopted
 from convlens.zoo import adopt as adopt_into_zoo
 
 TIMM = "timm:"
+HUB, LOCAL = "hf-hub:", "local-dir:"
+"""Before the names of networks that timm builds from the Hugging Face hub, and from a folder; TIMM may precede them."""
 GIVEN = "given"
 """The weights that a module came with."""
 PRETRAINED = "pretrained"
 """Those that timm downloads for a network of its own."""
+_SQUASH = "squash"
 
 
 def adopt(
@@ -43,10 +47,11 @@ def adopt(
     if ":" not in name:
         raise UsageError(f"the name {name!r} of an adopted module needs a colon, such as 'mine:{name}'.")
     if is_of_timm(name):
-        own = name.replace(TIMM, "mine:", 1)
+        own = f"mine:{name.partition(':')[2]}"
         raise UsageError(f"the name {name!r} means timm's own network of that name. Take another one, such as {own!r}.")
-    used = preprocessing or _stated_preprocessing(module)
-    return _adopted(module, name, head, used if size is None else used.at(size))
+    used = preprocessing or stated_preprocessing(module)
+    note = None if preprocessing else input_note(module)
+    return adopted_as(name, module, head, used if size is None else used.at(size), input_note=note)
 
 
 def is_own(name: str) -> bool:
@@ -56,54 +61,11 @@ def is_own(name: str) -> bool:
 
 def is_of_timm(name: str) -> bool:
     """Whether that is the name of a network of the timm library, known or not."""
-    return name.startswith(TIMM)
+    return name.startswith((TIMM, HUB, LOCAL))
 
 
-def make_known(name: str) -> None:
-    """Adopt the network "timm:NAME" from the timm library, unless that has happened; other names are left alone.
-
-    Raises MachineError where timm cannot be imported, UsageError for a name that timm does not have.
-    """
-    if not is_of_timm(name) or is_adopted(name):
-        return
-    with torch.random.fork_rng():  # these weights are never used
-        module = _made_by_timm(name, pretrained=False)
-    _adopted(module, name, _stated(module).get("classifier"), _stated_preprocessing(module))
-
-
-def network_of_timm(name: str, classes: int | None, *, pretrained: bool) -> nn.Module:
-    """timm's network "timm:NAME" with timm's own weights, which it downloads, or with random ones.
-
-    Random ones are drawn from torch's global generator. The network must be known. Raises UsageError for a number of
-    classes below 1, NetworkError where timm cannot get the weights.
-    """
-    refuse_wrong_number(classes)
-    module, known = _made_by_timm(name, pretrained=pretrained), card(name)
-    if classes not in (None, known.classes):
-        replace_head(module, known.head, classes, seed=0)
-    return module
-
-
-def _made_by_timm(name: str, *, pretrained: bool) -> nn.Module:
-    try:
-        import timm
-    except ImportError as error:
-        raise MachineError(
-            f"{name} needs the library timm, which cannot be imported here ({error}). Install it: "
-            "pip install 'convlens[timm]'."
-        ) from error
-    try:
-        module: nn.Module = timm.create_model(name.removeprefix(TIMM), pretrained=pretrained)
-    except RuntimeError as error:
-        raise UsageError(
-            f"timm has no network {name.removeprefix(TIMM)!r} ({error}). See timm.list_models()."
-        ) from error
-    except OSError as error:
-        raise NetworkError(f"timm could not get the weights of {name} ({error}). Try again when it can.") from error
-    return module
-
-
-def _adopted(module: nn.Module, name: str, head: str | None, used: Preprocessing) -> str:
+def adopted_as(name: str, module: nn.Module, head: str | None, used: Preprocessing, **facts: Any) -> str:
+    """The name under which a copy of the module is known from now on; `facts` are more fields of its card."""
     path = _head(module, head, used.size)
     classes = len(module.get_parameter(f"{path}.weight"))
     original = copy.deepcopy(module)
@@ -116,14 +78,22 @@ def _adopted(module: nn.Module, name: str, head: str | None, used: Preprocessing
 
     shape = (3, used.size, used.size)
     known = NetworkCard(
-        name=name, year=None, paper="", head=path, classes=classes, data=None, preprocessing=used, input_shape=shape
+        name=name,
+        year=None,
+        paper="",
+        head=path,
+        classes=classes,
+        data=None,
+        preprocessing=used,
+        input_shape=shape,
+        **facts,
     )
     adopt_into_zoo(Entry(build, known))
     return name
 
 
 def _head(module: nn.Module, head: str | None, size: int) -> str:
-    layers: list[str] = [path for path, layer in module.named_modules() if _can_be_a_head(layer)]
+    layers: list[str] = [path for path, layer in module.named_modules() if can_be_a_head(layer)]
     if head is None and layers:
         return _last_to_run(module, layers, size)
     if head is None or head not in layers:
@@ -155,27 +125,42 @@ def _last_to_run(module: nn.Module, layers: Sequence[str], size: int) -> str:
     return order[-1]
 
 
-def _can_be_a_head(layer: nn.Module) -> bool:
+def can_be_a_head(layer: nn.Module) -> bool:
+    """Whether convlens can put another layer in its place."""
     return isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1))
 
 
-def _stated(module: nn.Module) -> dict[str, Any]:
+def stated(module: nn.Module) -> dict[str, Any]:
     """What timm's modules say of themselves."""
-    stated = getattr(module, "pretrained_cfg", None) or getattr(module, "default_cfg", None) or {}
-    return dict(stated) if isinstance(stated, dict) else {}
+    said = getattr(module, "pretrained_cfg", None) or getattr(module, "default_cfg", None) or {}
+    return dict(said) if isinstance(said, dict) else {}
 
 
-def _stated_preprocessing(module: nn.Module) -> Preprocessing:
-    stated = _stated(module)
-    if not stated:
+def stated_preprocessing(module: nn.Module) -> Preprocessing:
+    """What timm's modules say of their input, as far as convlens has it; ImageNet's at 224 pixels for all others."""
+    said = stated(module)
+    if not said:
         return Preprocessing()
-    size = int(stated.get("input_size", (3, 224, 224))[-1])
-    interpolation = "bicubic" if stated.get("interpolation") == "bicubic" else "bilinear"
+    size = int(said.get("input_size", (3, 224, 224))[-1])
     defaults = Preprocessing()
+    told = said.get("interpolation")
     return Preprocessing(
         size=size,
-        resize=round(size / float(stated.get("crop_pct") or 0.875)),
-        interpolation=interpolation,
-        mean=stated.get("mean", defaults.mean),
-        std=stated.get("std", defaults.std),
+        resize=math.floor(size / float(said.get("crop_pct") or 0.875)),
+        interpolation=told if told in get_args(Interpolation) else defaults.interpolation,
+        squash=said.get("crop_mode") == _SQUASH,
+        mean=said.get("mean", defaults.mean),
+        std=said.get("std", defaults.std),
     )
+
+
+def input_note(module: nn.Module) -> str | None:
+    """What timm's modules say of their input and convlens does otherwise; None where it takes all of it."""
+    said, used = stated(module), stated_preprocessing(module)
+    crop, interpolation = said.get("crop_mode") or "center", said.get("interpolation") or used.interpolation
+    unlike = []
+    if crop not in ("center", _SQUASH):
+        unlike.append(f"fitted by crop_mode {crop!r}, where convlens crops the center")
+    if interpolation != used.interpolation:
+        unlike.append(f"resized by {interpolation} interpolation, where convlens takes {used.interpolation}")
+    return " and ".join(unlike) or None

@@ -29,7 +29,8 @@ def rehearse(name: str, classes: int, size: int, warn: Say) -> None:
 
     In evaluation mode its answers for an image must be scores for `classes` classes, the same again, the same whatever
     other images are in the batch, and the same from a copy that was saved and loaded. Warns where the scores have
-    passed through a softmax. Raises UsageError with what differs and what to do.
+    passed through a softmax, and where its publisher treats images otherwise. Raises UsageError with what differs and
+    what to do.
     """
     if not is_adopted(name):
         return
@@ -43,6 +44,11 @@ def rehearse(name: str, classes: int, size: int, warn: Say) -> None:
         _refuse_dependence(answers, name)
         _refuse_changed_state(before, module.state_dict(), name)
         _refuse_loss(module, answers.together, images, name, classes)
+    if (note := card(name).input_note) is not None:
+        warn(
+            f"images of {name} were {note}: its trained weights may do less well. To treat them as you wish, adopt "
+            "the module with a preprocessing of your own."
+        )
     if classes > 1 and _are_probabilities(answers.together):
         warn(
             f"the outputs of {name} are probabilities: it ends in a softmax, and the loss applies another one, which "

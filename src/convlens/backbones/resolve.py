@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from torch import nn
 
-from convlens.backbones.external import GIVEN, PRETRAINED, is_of_timm, is_own, make_known, network_of_timm
+from convlens.backbones.external import GIVEN, PRETRAINED, is_of_timm, is_own
+from convlens.backbones.timm_networks import make_known, network_of_timm, network_of_timm_with
 from convlens.core.errors import UsageError
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, silent
@@ -47,8 +48,10 @@ def loaded(
     """The network of that name with these weights, as in `network`, and the file of the weights."""
     make_known(name)
     file = weights_file(name, weights, progress)
-    if file is None and is_of_timm(name):
-        return Loaded(network_of_timm(name, classes, pretrained=weights == PRETRAINED), None)
+    if is_of_timm(name):
+        if file is None:
+            return Loaded(network_of_timm(name, classes, pretrained=weights == PRETRAINED), None)
+        return Loaded(network_of_timm_with(name, classes, file), file)
     module = network_of_zoo(name, classes=classes, weights=file)
     if (expected := known_answer(name, str(weights))) is not None:
         refuse_another_answer(module, card(name), expected, str(file))

@@ -90,4 +90,5 @@ def _print(record: "EvaluationRecord") -> None:
         echo(f"Published for these weights: {record.published_accuracy:.2%}")
     used = record.preprocessing
     rate = f"{record.images_per_second:.0f} images/s"
-    echo(f"Input    {used.size} pixels, the shorter side resized to {used.resize}; {rate}")
+    sides = "both sides" if used.squash else "the shorter side"
+    echo(f"Input    {used.size} pixels, {sides} resized to {used.resize}; {rate}")

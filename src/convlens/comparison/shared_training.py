@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from convlens.backbones.rehearse import rehearse
 from convlens.backbones.resolve import RANDOM
+from convlens.backbones.timm_networks import built_name
 from convlens.comparison.outcome import Outcome
 from convlens.comparison.side_by_side import trained_at_once
 from convlens.comparison.trials import Trial
@@ -21,6 +22,7 @@ from convlens.data.manifest import Manifest
 from convlens.data.splits import Pairs, most_folds
 from convlens.pipeline.augmented_copies import with_views
 from convlens.pipeline.fit import Fitting, in_stages
+from convlens.pipeline.notices import say_license
 from convlens.pipeline.precision import settled
 from convlens.pipeline.prepare import Prepared, prepare
 from convlens.pipeline.split import divided, likeness, usable_images
@@ -203,7 +205,9 @@ class SharedTraining:
     def _network(self, recipe: Recipe) -> _Network:
         key, plain = _what_decides(recipe), _plain(recipe)
         if key not in self._networks:
-            rehearse(recipe.backbone, len(self._manifest.classes), recipe.size, self._say)
+            say_license(recipe, self._say)
+            name = built_name(recipe.backbone, recipe.size, recipe.pooling)
+            rehearse(name, len(self._manifest.classes), recipe.size, self._say)
             prepared = prepare(plain, len(self._manifest.classes), self._progress)
             refuse_unfit_head(self._manifest.task, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
             precision = settled(plain, prepared, self._manifest, cache_folder()).precision

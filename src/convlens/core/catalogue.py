@@ -47,7 +47,7 @@ class PackedSet(Record):
     name: str
     file: str
     bytes: int
-    licence: str
+    license: str
 
 
 class PackedWeights(Record):

@@ -10,6 +10,9 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+Interpolation = Literal["bilinear", "bicubic"]
+
+
 def margin_of(resize: int, size: int) -> int:
     """Whole pixels on each side of a central crop of `size`, where the shorter side has `resize`."""
     return (resize - size) // 2
@@ -18,12 +21,14 @@ def margin_of(resize: int, size: int) -> int:
 class Preprocessing(Record):
     """Resize the shorter side to `resize` pixels, crop the center to `size`, scale to 0..1, normalize per channel.
 
-    `mean` and `std` are per channel in RGB order, for values in 0..1. Transparent pixels are shown on white.
+    With `squash` both sides are resized to `resize`, whatever the image's shape. `mean` and `std` are per channel in
+    RGB order, for values in 0..1. Transparent pixels are shown on white.
     """
 
     size: int = 224
     resize: int = 256
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    interpolation: Interpolation = "bilinear"
+    squash: bool = False
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
 
@@ -45,6 +50,10 @@ class Preprocessing(Record):
         crop would lie between those of the smaller one.
         """
         return self.model_copy(update={"size": self.size + 2 * self.margin})
+
+    def identity(self) -> dict[str, object]:
+        """What identifies it in the key of stored features, which may be older than the field `squash`."""
+        return self.model_dump(exclude=None if self.squash else {"squash"})
 
     def at(self, size: int) -> "Preprocessing":
         """The same for another input size; the ratio of `resize` to `size` stays."""

@@ -115,6 +115,8 @@ class WeightsUsed(Record):
     source: Literal["package", "published", "file", "module", "timm", "random"]
     name: str
     sha256: str | None
+    license: str | None = None
+    """In the words of the library that downloads them, which may be those of a license that is not free."""
 
 
 class Versions(Record):

@@ -94,6 +94,7 @@ def read_and_decode(path: Path, preprocessing: Preprocessing, sha256: str | None
             resize=preprocessing.resize,
             size=preprocessing.size,
             interpolation=preprocessing.interpolation,
+            squash=preprocessing.squash,
         )
     except BadImage as bad:
         return bad

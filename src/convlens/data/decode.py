@@ -7,13 +7,14 @@ applied; of an animation the first frame is used. Only JPEG, PNG, WebP, GIF, BMP
 import dataclasses
 import io
 import warnings
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from convlens.core.preprocessing import margin_of
+from convlens.core.preprocessing import Interpolation, margin_of
 from convlens.data.container import ends_early, format_of
 from convlens.data.perceptual_hash import signature
 
@@ -40,7 +41,10 @@ _TURNS = {
     8: _Turn.ROTATE_90,
 }
 """EXIF orientation -> what makes the image upright."""
-_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+_FILTERS: Mapping[Interpolation, Image.Resampling] = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
 
 Pixels = NDArray[np.uint8]
 
@@ -75,14 +79,18 @@ class Opened(NamedTuple):
     size: tuple[int, int]
 
 
-def decode(data: bytes, *, resize: int, size: int, interpolation: str = "bilinear") -> Decoded:
+def decode(
+    data: bytes, *, resize: int, size: int, interpolation: Interpolation = "bilinear", squash: bool = False
+) -> Decoded:
     """The image in `data`, its shorter side resized to `resize` pixels and the central `size` x `size` cropped.
+
+    With `squash` both sides are resized to `resize`, so that the crop may have another shape than what it shows.
 
     Raises BadImage with the reason not-an-image, truncated, unreadable, too-large or tiny.
     """
     rgb, source, _ = opened(data, at_least=max(resize, THUMBNAIL_SIDE))
     return Decoded(
-        pixels=np.array(_resized_center(rgb, resize, size, interpolation)),
+        pixels=np.array(_resized_center(rgb, resize, size, interpolation, squash)),
         remark=remark_of(source),
         thumbnail=thumbnail_of(rgb),
         signature=signature(rgb),
@@ -167,17 +175,20 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _resized_center(image: Image.Image, resize: int, size: int, interpolation: str) -> Image.Image:
-    """Resize the shorter side and crop the center: the very pixels that a crop with its margin has there.
+def _resized_center(
+    image: Image.Image, resize: int, size: int, interpolation: Interpolation, squash: bool
+) -> Image.Image:
+    """Resize the shorter side or both, and crop the center: the very pixels that a crop with its margin has there.
 
     To compute no others would take a tenth less time for the whole of decoding, but Pillow holds the edges of what is
     resized in single precision, so that pixels would be off by one where augmentation or training wants the margin.
     """
     margin = margin_of(resize, size)
     whole = size + 2 * margin
-    side = min(image.size) * whole / resize
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    resized = image.resize((whole, whole), _FILTERS[interpolation], box=(left, top, left + side, top + side))
+    shown = image.size if squash else (min(image.size),) * 2
+    width, height = (side * whole / resize for side in shown)
+    left, top = (image.width - width) / 2, (image.height - height) / 2
+    resized = image.resize((whole, whole), _FILTERS[interpolation], box=(left, top, left + width, top + height))
     return resized.crop((margin, margin, margin + size, margin + size))
 
 

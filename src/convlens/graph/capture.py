@@ -179,9 +179,13 @@ def _source_node(fx_node: fx.Node, kind: InputKind, state: str, batch: str | Non
     )
 
 
+_NO_MODULE = "_empty_nn_module_stack_from_metadata_hook"
+"""What torch writes in place of the modules where it has lost them, as for sizes that are asked for late."""
+
+
 def _operator_node(fx_node: fx.Node, batch: str | None) -> Node:
     stack = fx_node.meta.get("nn_module_stack") or {}
-    module = next(reversed(stack.values()))[0] if stack else ""
+    module = next(reversed(stack.values()))[0] if stack and _NO_MODULE not in stack else ""
     shape, dtype, size = _value_facts(fx_node.meta.get("val"), batch)
     target = fx_node.target
     if not (isinstance(target, torch._ops.OpOverload) or getattr(target, "__module__", "") in ("_operator", "math")):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from convlens.core.errors import UsageError
 from convlens.ops.broadcasting import sum_to
-from convlens.ops.record import Backward, Gradients, Local, Needs, NoRule, Reads, Shape, only_wanted, operator
+from convlens.ops.record import Backward, Gradients, Local, Needs, Reads, Seen, Shape, Subscripts, only_wanted, operator
 
 aten = torch.ops.aten
 
@@ -207,6 +207,16 @@ def _backward_multiply_adds(context: tuple[Needs, Shape], q: Shape, k: Shape, _v
     return scores * (needs_q + needs_k) + values * (needs_v + by_score)
 
 
+def _window(output: Shape, q: Shape, k: Shape, v: Shape, *_: Any, **__: Any) -> Seen:
+    """A query sees its own token, and all keys and values."""
+    batches = len(output) - 2
+    labels, query, key, inner, feature = range(batches), batches, batches + 1, batches + 2, batches + 3
+    of_q, of_k, of_v = (tuple(labels[batches - (len(u) - 2) :]) for u in (q, k, v))
+    return Subscripts(
+        inputs=((*of_q, query, inner), (*of_k, key, inner), (*of_v, key, feature)), output=(*labels, query, feature)
+    )
+
+
 SCALED_DOT_PRODUCT_ATTENTION = operator(
     "aten.scaled_dot_product_attention.default",
     _attention,
@@ -223,5 +233,5 @@ SCALED_DOT_PRODUCT_ATTENTION = operator(
     reads=_reads,
     multiply_adds=_multiply_adds,
     backward_multiply_adds=_backward_multiply_adds,
-    window=NoRule("every token sees every token, and a list of tokens has no spatial axes"),
+    window=_window,
 )

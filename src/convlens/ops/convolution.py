@@ -122,7 +122,7 @@ def _convolution(num_axes: int) -> Operator:
 
 
 def _window(w: Shape, g: Geometry) -> Window:
-    return Window(kernel=tuple(w[2:]), stride=g.stride, padding=g.padding, dilation=g.dilation)
+    return Window(kernel=tuple(w[2:]), stride=g.stride, padding=g.padding, dilation=g.dilation, whole=(-len(w) + 1,))
 
 
 CONV1D, CONV2D, CONV3D = (_convolution(num_axes) for num_axes in (1, 2, 3))

@@ -14,7 +14,7 @@ from torch import Tensor
 from convlens.core.errors import UsageError
 from convlens.ops.broadcasting import sum_to
 from convlens.ops.dense import linear_map
-from convlens.ops.record import Backward, Gradients, Local, Needs, NoRule, Shape, operator, reads_other_factor
+from convlens.ops.record import Backward, Gradients, Local, Needs, Seen, Shape, Subscripts, operator, reads_other_factor
 
 
 def _letters(equation: str, shapes: Sequence[Shape]) -> tuple[str, str, str]:
@@ -86,6 +86,11 @@ def _backward_multiply_adds(context: tuple[Needs, Shape], equation: str, operand
     return sum(needs) * _multiply_adds(output, equation, operands)
 
 
+def _window(_output: Shape, equation: str, operands: Any, *, path: Any = None) -> Seen:
+    of_u, of_v, of_y = (tuple(map(ord, term)) for term in _letters(equation, operands))
+    return Subscripts(inputs=(of_u, of_v), output=of_y)
+
+
 EINSUM = operator(
     "aten.einsum.default",
     _einsum,
@@ -99,5 +104,5 @@ EINSUM = operator(
     reads=reads_other_factor,
     multiply_adds=_multiply_adds,
     backward_multiply_adds=_backward_multiply_adds,
-    window=NoRule("which of its indices are spatial is open"),
+    window=_window,
 )

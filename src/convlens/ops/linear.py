@@ -13,7 +13,6 @@ from torch import Tensor
 from convlens.ops.broadcasting import sum_to
 from convlens.ops.dense import linear_map, selection_of
 from convlens.ops.record import (
-    POINTWISE,
     Backward,
     Gradients,
     Local,
@@ -24,12 +23,12 @@ from convlens.ops.record import (
     Rule,
     Seen,
     Shape,
+    Subscripts,
     operator,
     plain,
     reads_other_factor,
+    whole_along,
 )
-
-NOT_SPATIAL = NoRule("a matrix product mixes the last axis, and leaves open which axes are spatial")
 
 
 class Counts(TypedDict):
@@ -74,7 +73,25 @@ def _linear_local_gradient(local: Local, u: Tensor, w: Tensor, b: Tensor | None 
 
 
 def _linear_window(_output: Shape, u: Shape, *_: Any) -> Seen:
-    return POINTWISE if len(u) <= 2 else NOT_SPATIAL
+    return whole_along(len(u), (-1,), kept=True)
+
+
+def _product_window(output: Shape, a: Shape, b: Shape) -> Seen:
+    """The output has the rows of a, the columns of b and the batches of both, counted from the last axis."""
+    if len(a) < 2 or len(b) < 2:
+        return NoRule("it is a product with a vector")
+    batches = len(output) - 2
+    row, inner, column = batches, batches + 1, batches + 2
+    labels = range(batches)
+    left, right = (tuple(labels[batches - (len(u) - 2) :]) for u in (a, b))
+    return Subscripts(inputs=((*left, row, inner), (*right, inner, column)), output=(*labels, row, column))
+
+
+def _added_product_window(output: Shape, c: Shape, a: Shape, b: Shape, **_: Any) -> Seen:
+    product = _product_window(output, a, b)
+    if not isinstance(product, Subscripts):
+        return product
+    return Subscripts(inputs=(product.output[len(output) - len(c) :], *product.inputs), output=product.output)
 
 
 LINEAR = operator(
@@ -132,7 +149,7 @@ def _product(name: str) -> Operator:
         latex=r"y = a b, \quad \frac{\partial J}{\partial a} = \frac{\partial J}{\partial y} b^\top, \quad "
         r"\frac{\partial J}{\partial b} = a^\top \frac{\partial J}{\partial y}",
         reads=reads_other_factor,
-        window=NOT_SPATIAL,
+        window=_product_window,
         **products(_matmul_multiply_adds, 0, 1),
     )
 
@@ -179,7 +196,7 @@ def _added_product(name: str) -> Operator:
         r"\quad \frac{\partial J}{\partial a} = \alpha \frac{\partial J}{\partial y} b^\top, \quad "
         r"\frac{\partial J}{\partial b} = \alpha a^\top \frac{\partial J}{\partial y}",
         reads=_reads_factors_of_added_product,
-        window=NOT_SPATIAL,
+        window=_added_product_window,
         **products(lambda output, _c, a, b, **_: prod(output) * a[-1], 1, 2),
     )
 
@@ -216,6 +233,11 @@ def _reads_other_factors(needs: Needs) -> Reads:
     return Reads(tuple(own for own in range(3) if any(needs[other] for other in range(3) if other != own)))
 
 
+def _bilinear_window(_output: Shape, u: Shape, *_: Any) -> Seen:
+    row = whole_along(len(u), (-1,), kept=True)
+    return Subscripts(inputs=(*row.inputs, *row.inputs), output=row.output)
+
+
 BILINEAR = operator(
     "aten.bilinear.default",
     plain(F.bilinear),
@@ -227,6 +249,6 @@ BILINEAR = operator(
     latex=r"Z_o = \sum_{ij} u_i W_{oij} v_j + b_o, \quad "
     r"\frac{\partial J}{\partial W_{oij}} = \sum_s \frac{\partial J}{\partial Z_{so}} u_{si} v_{sj}",
     reads=_reads_other_factors,
-    window=_linear_window,
+    window=_bilinear_window,
     **products(lambda output, _u, _v, w, b=None: prod(output) * w[1] * w[2], 0, 1, 2),
 )

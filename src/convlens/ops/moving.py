@@ -14,6 +14,7 @@ from convlens.ops.record import (
     Backward,
     NoRule,
     Operator,
+    Reshaped,
     Rule,
     Seen,
     Window,
@@ -34,7 +35,7 @@ def moving(
     *,
     formula: str,
     latex: str = r"y_i = u_{\pi(i)}",
-    window: Rule[Seen] | Window | NoRule = REARRANGED,
+    window: Rule[Seen] | Window | Reshaped | NoRule = REARRANGED,
 ) -> Operator:
     """The record of an operator that moves the values of its first argument."""
     return operator(

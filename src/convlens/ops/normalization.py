@@ -19,12 +19,12 @@ from convlens.ops.record import (
     Gradients,
     Local,
     Needs,
-    NoRule,
     Reads,
     Seen,
     Shape,
     only_wanted,
     operator,
+    whole_along,
 )
 
 aten = torch.ops.aten
@@ -232,7 +232,7 @@ LAYER_NORM = operator(
     formula=TRAINING_FORMULA.format(statistics="mean μ and variance σ² of each sample and place over the last axes"),
     latex=TRAINING_LATEX,
     reads=_reads_all,
-    window=NoRule("it normalizes the last axes, and leaves open which axes are spatial"),
+    window=lambda _output, u, shape, *_: whole_along(len(u), range(-len(shape), 0), kept=True),
 )
 
 

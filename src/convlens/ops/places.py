@@ -14,8 +14,10 @@ from convlens.ops.record import (
     Backward,
     NoRule,
     Reads,
+    Scattered,
     Seen,
     Shape,
+    Taken,
     Window,
     operator,
     plain,
@@ -31,6 +33,7 @@ EXPAND = moving(
     aten.expand,
     lambda back, u, *_args, **_kwargs: sum_to(back.upstream, u.shape),
     formula="y = u repeated along axes of length 1;  ∂J/∂u = Σ ∂J/∂y over the copies",
+    window=POINTWISE,
 )
 
 EXPAND_AS = operator(
@@ -67,17 +70,11 @@ def _slice_gradient(
 def _slice_window(
     _output: Shape, u: Shape, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Seen:
-    axis, num_spatial = dim % len(u), len(u) - 2
-    if axis < 2:
-        return POINTWISE
+    axis = dim % len(u)
     first = slice(start, end).indices(u[axis])[0]
-    ones = (1,) * num_spatial
-    return Window(
-        kernel=ones,
-        stride=tuple(step if place == axis - 2 else 1 for place in range(num_spatial)),
-        padding=tuple(-first if place == axis - 2 else 0 for place in range(num_spatial)),
-        dilation=ones,
-    )
+    others = len(u) - axis - 1
+    ones = (1,) * (1 + others)
+    return Window(kernel=ones, stride=(step, *ones[1:]), padding=(-first,) + (0,) * others, dilation=ones)
 
 
 SLICE = moving(
@@ -104,6 +101,7 @@ SELECT = moving(
     lambda back, u, dim, index: aten.select_backward(back.upstream, u.shape, dim, index),
     formula="y = u at one place of one axis, which falls away;  ∂J/∂u = ∂J/∂y at that place, 0 elsewhere",
     latex=r"y_{\dots} = u_{\dots a \dots}",
+    window=lambda _output, u, dim, index: Taken(dim % len(u), index % u[dim]),
 )
 
 
@@ -114,13 +112,13 @@ def _pad_gradient(back: Backward, u: Tensor, pad: Any, mode: str = "constant", v
 
 
 def _pad_window(_output: Shape, u: Shape, pad: Any, mode: str = "constant", value: float | None = None) -> Seen:
-    num_spatial = len(u) - 2
+    before = tuple(reversed(pad[::2]))  # the pairs run from the last axis to the first
     if mode != "constant":
-        return NoRule(f"{mode} padding shows places near the edge a second time")
-    ones = (1,) * num_spatial
-    spatial = pad[::2][:num_spatial]  # the pairs run from the last axis to the first; new channels see nothing
-    padding = (0,) * (num_spatial - len(spatial)) + tuple(reversed(spatial))
-    return Window(kernel=ones, stride=ones, padding=padding, dilation=ones)
+        margins = zip(range(len(u) - len(before), len(u)), before, reversed(pad[1::2]), strict=True)
+        padded = tuple(axis for axis, low, high in margins if low or high)
+        return Scattered(padded, f"{mode} padding shows places near the edge a second time")
+    ones = (1,) * len(before)
+    return Window(kernel=ones, stride=ones, padding=before, dilation=ones)
 
 
 PAD = operator(
@@ -147,7 +145,9 @@ FLIP = moving(
     lambda back, _, dims: back.upstream.flip(dims),
     formula="y = u in reverse order along some axes;  ∂J/∂u = ∂J/∂y reversed again",
     latex=r"y_i = u_{n - 1 - i}",
-    window=NoRule("a reversed axis cannot be written as a window with a stride"),
+    window=lambda _output, u, dims: Scattered(
+        tuple(axis % len(u) for axis in dims), "a reversed axis cannot be written as a window with a stride"
+    ),
 )
 
 ROLL = moving(
@@ -156,7 +156,9 @@ ROLL = moving(
     lambda back, _, shifts, dims=(): back.upstream.roll([-shift for shift in shifts], dims),
     formula="y = u shifted in a circle along some axes;  ∂J/∂u = ∂J/∂y shifted back",
     latex=r"y_i = u_{(i - s) \bmod n}",
-    window=NoRule("a circular shift brings the far edge to the near one"),
+    window=lambda _output, u, _shifts, dims=(): Scattered(
+        tuple(axis % len(u) for axis in dims or range(len(u))), "a circular shift brings the far edge to the near one"
+    ),
 )
 
 

@@ -80,6 +80,8 @@ class Window:
     stride: Shape
     padding: Shape
     dilation: Shape
+    whole: Shape = ()
+    """Axes of the input that every output element sees whole beside that, such as the channels of a convolution."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,75 @@ class WholeInput:
     """Every output element may depend on every place of the input."""
 
 
-Seen: TypeAlias = Window | WholeInput | NoRule
+@dataclass(frozen=True, kw_only=True)
+class Subscripts:
+    """Which axes output elements share with the inputs, as in einsum: a label for each axis.
+
+    Along an axis with a label that the output has, too, an output element sees the same place; an axis with another
+    label is seen whole. `inputs` has one row for each of the first tensor inputs.
+    """
+
+    inputs: tuple[Shape, ...]
+    output: Shape
+
+
+@dataclass(frozen=True)
+class Reshaped:
+    """The elements stay in their order, in another shape."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One place of an axis, which falls away."""
+
+    axis: int
+    index: int
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The inputs stand one after the other along an axis; along a new one if `new`."""
+
+    axis: int
+    new: bool = False
+
+
+@dataclass(frozen=True)
+class Parted:
+    """A list of parts along an axis, which falls away if `removed`."""
+
+    axis: int
+    removed: bool = False
+
+
+@dataclass(frozen=True)
+class Scattered:
+    """Each place along these axes sees some place of the input, by no window; `reason` says how."""
+
+    axes: Shape
+    reason: str
+
+
+Seen: TypeAlias = Window | WholeInput | Subscripts | Reshaped | Taken | Joined | Parted | Scattered | NoRule
 
 POINTWISE = Window(kernel=(), stride=(), padding=(), dilation=())
 """Each output place sees the same place of the input: kernel 1 on every spatial axis, however many there are."""
 WHOLE_INPUT = WholeInput()
+RESHAPED = Reshaped()
+
+
+def whole_along(rank: int, axes: Iterable[int], *, kept: bool) -> Subscripts:
+    """One input of that rank: seen whole along these axes, which stay if `kept`, and at one place along the others."""
+    seen_whole = {axis % rank for axis in axes}
+    output = [axis + rank if axis in seen_whole else axis for axis in range(rank) if kept or axis not in seen_whole]
+    return Subscripts(inputs=(tuple(range(rank)),), output=tuple(output))
+
+
+def reordered(order: Iterable[int]) -> Subscripts:
+    """The axes of one input in another order."""
+    axes = tuple(order)
+    rank = len(axes)
+    return Subscripts(inputs=(tuple(range(rank)),), output=tuple(axis % rank for axis in axes))
 
 
 Rule: TypeAlias = Callable[..., T]
@@ -146,7 +212,7 @@ def operator(
     reads: Callable[[Needs], Reads] | None = None,
     multiply_adds: Rule[int] | NoRule | None = None,
     backward_multiply_adds: Rule[int] | NoRule | None = None,
-    window: Rule[Seen] | Window | WholeInput | NoRule = POINTWISE,
+    window: Rule[Seen] | Window | WholeInput | Reshaped | NoRule = POINTWISE,
     updating_forward: Callable[..., tuple[Any, Any]] | None = None,
     in_place: Callable[..., Any] | None = None,
 ) -> Operator:
@@ -165,7 +231,7 @@ def operator(
         reads=reads or reads_nothing,
         multiply_adds=multiply_adds or uncounted,
         backward_multiply_adds=backward_multiply_adds or uncounted,
-        window=constant_window(window) if isinstance(window, Window | WholeInput) else window,
+        window=constant_window(window) if isinstance(window, Window | WholeInput | Reshaped) else window,
         updating_forward=updating_forward,
         in_place=in_place,
     )

@@ -16,12 +16,10 @@ from torch import Tensor
 from convlens.ops.dense import linear_map, selection_of
 from convlens.ops.record import (
     POINTWISE,
-    WHOLE_INPUT,
     Backward,
     Gradients,
     Local,
     Needs,
-    NoRule,
     Operator,
     Reads,
     Rule,
@@ -32,6 +30,7 @@ from convlens.ops.record import (
     plain,
     reads_nothing,
     reads_output,
+    whole_along,
 )
 
 aten = torch.ops.aten
@@ -56,12 +55,7 @@ def _count(u: Tensor, dim: Any) -> int:
 
 
 def _window(_output: Shape, u: Shape, dim: Any = None, keepdim: bool = False, **_: Any) -> Seen:
-    axes = _axes(len(u), dim)
-    if set(range(2, len(u))) <= set(axes):
-        return WHOLE_INPUT
-    if keepdim and not any(axis >= 2 for axis in axes):
-        return POINTWISE
-    return NoRule("it removes some spatial axes and leaves others")
+    return whole_along(len(u), _axes(len(u), dim), kept=keepdim) if u else POINTWISE
 
 
 def _reduction(

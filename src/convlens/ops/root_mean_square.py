@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from convlens.ops.dense import selection_of
-from convlens.ops.record import Backward, Gradients, Local, NoRule, operator, reads_inputs
+from convlens.ops.record import Backward, Gradients, Local, operator, reads_inputs, whole_along
 
 
 def _normalize(u: Tensor, shape: Any, weight: Tensor | None = None, eps: float | None = None) -> tuple[Tensor, Tensor]:
@@ -68,5 +68,5 @@ RMS_NORM = operator(
     r"g = \gamma \frac{\partial J}{\partial y}, \quad "
     r"\frac{\partial J}{\partial \gamma} = \sum \frac{\partial J}{\partial y} \hat u",
     reads=reads_inputs(0, 1),
-    window=NoRule("it normalizes the last axes, and leaves open which axes are spatial"),
+    window=lambda _output, u, shape, *_: whole_along(len(u), range(-len(shape), 0), kept=True),
 )

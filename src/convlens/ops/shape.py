@@ -1,22 +1,19 @@
 """Operators that give a tensor another shape, or its axes another order."""
 
-import itertools
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from convlens.ops.dense import selection_of
-from convlens.ops.moving import COLLECT_LATEX, REARRANGED, moving
+from convlens.ops.moving import COLLECT_LATEX, moving
 from convlens.ops.record import (
     POINTWISE,
-    WHOLE_INPUT,
+    RESHAPED,
     Backward,
-    Seen,
-    Shape,
-    Window,
     operator,
     plain,
+    reordered,
 )
 
 aten = torch.ops.aten
@@ -29,27 +26,6 @@ def _reshaped(back: Backward, u: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
     return gradient
 
 
-def _reshape_window(output: Shape, u: Shape, *_args: Any, **_kwargs: Any) -> Seen:
-    """Each place of the last axes sees itself where these stay, the whole input where they become the features.
-
-    Whether the axes before them were spatial, or channels in groups, no shape can tell: the window has those that stay.
-    """
-    if len(output) == 2 and len(u) > 2:
-        return WHOLE_INPUT
-    if tuple(u) == tuple(output):
-        return POINTWISE
-    num_kept, num_spatial = _num_equal_at_end(u, output), min(len(u), len(output)) - 2
-    if num_spatial < 1 or num_kept < num_spatial:
-        return REARRANGED
-    ones = (1,) * num_kept
-    return Window(kernel=ones, stride=ones, padding=(0,) * num_kept, dilation=ones)
-
-
-def _num_equal_at_end(a: Shape, b: Shape) -> int:
-    pairs = zip(reversed(a), reversed(b), strict=False)
-    return len([*itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)])
-
-
 VIEW, RESHAPE, FLATTEN, UNFLATTEN, SQUEEZE, SQUEEZE_DIM, SQUEEZE_DIMS, UNSQUEEZE = (
     moving(
         name,
@@ -57,7 +33,7 @@ VIEW, RESHAPE, FLATTEN, UNFLATTEN, SQUEEZE, SQUEEZE_DIM, SQUEEZE_DIMS, UNSQUEEZE
         _reshaped,
         formula=f"y = u {words};  ∂J/∂u = ∂J/∂y in the shape of u",
         latex=r"y_i = u_i\ \mathrm{(in\ order\ of\ memory)}",
-        window=_reshape_window,
+        window=RESHAPED,
     )
     for name, forward, words in (
         ("view.default", aten.reshape, "in another shape, without a copy"),
@@ -80,7 +56,7 @@ VIEW_AS, RESHAPE_AS = (
         structure="selection",
         formula="y = u in the shape of another tensor;  ∂J/∂u = ∂J/∂y in the shape of u",
         latex=rf"y_i = u_i\ \mathrm{{(in\ order\ of\ memory)}}, \quad {COLLECT_LATEX}",
-        window=_reshape_window,
+        window=RESHAPED,
     )
     for name in ("view_as", "reshape_as")
 )
@@ -110,11 +86,24 @@ def _inverse(order: Any, ndim: int) -> list[int]:
     return sorted(range(ndim), key=lambda axis: order[axis] % ndim)
 
 
+def _exchanged(ndim: int, a: int, b: int) -> list[int]:
+    order = [*range(ndim)]
+    order[a], order[b] = order[b], order[a]
+    return order
+
+
+def _moved(ndim: int, source: int, destination: int) -> list[int]:
+    order = [axis for axis in range(ndim) if axis != source % ndim]
+    order.insert(destination % ndim, source % ndim)
+    return order
+
+
 PERMUTE = moving(
     "permute.default",
     torch.permute,
     lambda back, u, order: back.upstream.permute(_inverse(order, u.ndim)),
     formula="y = u with its axes in another order;  ∂J/∂u = ∂J/∂y with the axes put back",
+    window=lambda _output, _u, order: reordered(order),
 )
 
 TRANSPOSE, SWAPAXES = (
@@ -124,6 +113,7 @@ TRANSPOSE, SWAPAXES = (
         lambda back, _, a, b: back.upstream.transpose(a, b),
         formula="y = u with two axes exchanged;  ∂J/∂u = ∂J/∂y with them exchanged again",
         latex=r"y_{\dots a \dots b \dots} = u_{\dots b \dots a \dots}",
+        window=lambda _output, u, a, b: reordered(_exchanged(len(u), a, b)),
     )
     for name in ("transpose.int", "swapaxes.default")
 )
@@ -134,6 +124,7 @@ MATRIX_TRANSPOSE = moving(
     lambda back, _: back.upstream.mT,
     formula="y = uᵀ (last two axes);  ∂J/∂u = (∂J/∂y)ᵀ",
     latex=r"y = u^\top",
+    window=lambda _output, u: reordered(_exchanged(len(u), -2, -1)),
 )
 
 T, NUMPY_T = (
@@ -143,6 +134,7 @@ T, NUMPY_T = (
         lambda back, u: back.upstream.permute(*range(u.ndim - 1, -1, -1)),
         formula="y = uᵀ (axes in reverse order);  ∂J/∂u = (∂J/∂y)ᵀ",
         latex=r"y = u^\top",
+        window=lambda _output, u: reordered(reversed(range(len(u)))),
     )
     for name in ("t.default", "numpy_T.default")
 )
@@ -152,4 +144,5 @@ MOVEDIM = moving(
     torch.movedim,
     lambda back, _, source, destination: back.upstream.movedim(destination, source),
     formula="y = u with one axis moved;  ∂J/∂u = ∂J/∂y with it moved back",
+    window=lambda _output, u, source, destination: reordered(_moved(len(u), source, destination)),
 )

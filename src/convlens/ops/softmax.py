@@ -8,20 +8,20 @@ from torch import Tensor
 
 from convlens.ops.record import (
     POINTWISE,
-    WHOLE_INPUT,
     Local,
     Seen,
     Shape,
     operator,
     plain,
     reads_output,
+    whole_along,
 )
 
 aten = torch.ops.aten
 
 
 def _softmax_window(_output: Shape, u: Shape, dim: int, dtype: Any = None) -> Seen:
-    return WHOLE_INPUT if dim % len(u) > 1 else POINTWISE
+    return whole_along(len(u), (dim,), kept=True) if u else POINTWISE
 
 
 def _along(rows: Tensor, dim: int) -> Tensor:

@@ -9,12 +9,13 @@ from torch import Tensor
 from convlens.ops.broadcasting import sum_to
 from convlens.ops.dense import identity, selection_of, selections_of
 from convlens.ops.record import (
-    POINTWISE,
     Backward,
     Gradients,
+    Joined,
     Local,
     NoRule,
     Operator,
+    Parted,
     Seen,
     Shape,
     operator,
@@ -51,7 +52,7 @@ def _join_local_gradient(join: Callable[..., Tensor]) -> Any:
 
 
 def _cat_window(_output: Shape, parts: Any, dim: int = 0) -> Seen:
-    return POINTWISE if dim % len(parts[0]) < 2 else NoRule("it joins tensors along a spatial axis")
+    return Joined(dim % len(parts[0]))
 
 
 CAT = operator(
@@ -76,7 +77,7 @@ STACK = operator(
     formula="y = u, v, ... along a new axis;  ∂J/∂u = ∂J/∂y at u's place of that axis, likewise ∂J/∂v",
     latex=r"y_{0 \dots} = u,\ y_{1 \dots} = v, \quad \frac{\partial J}{\partial u} = "
     r"\left(\frac{\partial J}{\partial y}\right)_{0 \dots}",
-    window=NoRule("it adds an axis"),
+    window=lambda output, _parts, dim=0: Joined(dim % len(output), new=True),
 )
 
 
@@ -84,7 +85,7 @@ STACK = operator(
 
 
 def _part_window(_output: Any, u: Shape, _sizes: Any = None, dim: int = 0) -> Seen:
-    return POINTWISE if dim % len(u) < 2 else NoRule("it cuts a spatial axis")
+    return Parted(dim % len(u))
 
 
 def _filled(back: Backward) -> list[Tensor]:
@@ -123,7 +124,7 @@ UNBIND = operator(
     formula="y_k = u at place k of one axis, which falls away;  ∂J/∂u = the ∂J/∂y_k along that axis",
     latex=r"y_k = u_{k \dots}, \quad \left(\frac{\partial J}{\partial u}\right)_{k \dots} = "
     r"\frac{\partial J}{\partial y_k}",
-    window=NoRule("it removes an axis"),
+    window=lambda _output, u, dim=0: Parted(dim % len(u), removed=True),
 )
 
 

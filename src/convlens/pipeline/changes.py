@@ -21,6 +21,7 @@ class RecipeChanges(TypedDict, total=False):
     head: Literal["linear", "hidden", "own", "ridge", "logistic"]
     head_width: int
     batch_norm: bool
+    pooling: Literal["own", "token", "mean", "both"]
     size: int | None
     epochs: int
     batch_size: int

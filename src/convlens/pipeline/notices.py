@@ -2,17 +2,20 @@
 
 from collections import Counter
 
-from convlens.backbones.external import GIVEN
+from convlens.backbones.external import GIVEN, PRETRAINED
 from convlens.backbones.resolve import RANDOM, weights_named
 from convlens.core.progress import Say
 from convlens.core.run import BAD_FILES_FILE
 from convlens.data.manifest import SIDES, Manifest
 from convlens.training.recipe import Recipe
 from convlens.transfer.prefix import ExtractedFeatures
-from convlens.zoo import PACKAGE
+from convlens.zoo import PACKAGE, card
 
 _MOST_SAID = 20
 _FEW_IMAGES = 5
+_FREE = frozenset({"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0"})
+"""Licenses that allow all use, as timm writes them."""
+_UNKNOWN = "unknown"
 
 
 class Warnings:
@@ -43,6 +46,19 @@ def say_start(recipe: Recipe, say: Say) -> None:
         f"starts from {known.get(recipe.weights, f'the weights {recipe.weights}')}, {rate}"
         + ("" if own else "; --weights random trains from scratch")
     )
+
+
+def say_license(recipe: Recipe, say: Say) -> None:
+    """Say, before weights are downloaded by another library, under which license they are: some are not free."""
+    if recipe.weights != PRETRAINED:
+        return
+    told = card(recipe.backbone).license
+    if told in (None, _UNKNOWN):
+        say(f"timm states no license of the weights of {recipe.backbone}: ask their publisher before you share them")
+        return
+    known = told.lower() in _FREE
+    warning = "" if known else ", none of the usual free ones: read it before you use or share what you train"
+    say(f"the weights of {recipe.backbone} are under the license {told}{warning}")
 
 
 def say_found(manifest: Manifest, say: Say) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from convlens.backbones.external import GIVEN, PRETRAINED, make_known
+from convlens.backbones.external import GIVEN, PRETRAINED
 from convlens.backbones.graph_cache import cached_capture
 from convlens.backbones.resolve import loaded, preprocessing_for
+from convlens.backbones.timm_networks import built_name
 from convlens.core.bundle import HeadForm
 from convlens.core.errors import UsageError
 from convlens.core.files import sha256_of
@@ -32,6 +33,8 @@ from convlens.zoo import PACKAGE, NetworkCard, card, weight_cards
 class Prepared:
     """A network with its weights and a new head, cut at the freeze plan."""
 
+    network: str
+    """The name under which the module can be built again."""
     module: nn.Module
     cut: CutNetwork
     weights: WeightsUsed
@@ -46,7 +49,7 @@ class Prepared:
 
     def for_classes(self, classes: int, recipe: Recipe) -> "Prepared":
         """The same network with a head for that many classes; its weights are not loaded again."""
-        return self if classes == self.classes else _headed(self.module, self.weights, recipe, classes)
+        return self if classes == self.classes else _headed(self.network, self.module, self.weights, recipe, classes)
 
     def copied(self) -> "Prepared":
         """The same network with trained parameters and changing buffers of its own; it shares all that is frozen."""
@@ -67,23 +70,25 @@ class Prepared:
 def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepared:
     """The recipe's network for that many classes, ready to train; its weights are downloaded where that is needed.
 
-    Raises UsageError for a network that does not take color images of that size, or gives no score per image.
+    Raises UsageError for a network that does not take color images of that size, or of the sizes that they have while
+    they grow, or gives no score per image.
     """
-    make_known(recipe.backbone)
-    _must_classify_images(card(recipe.backbone), recipe.size)
+    name = built_name(recipe.backbone, recipe.size, recipe.pooling)
+    _must_classify_images(card(name), recipe.size)
+    _refuse_growing_images(card(name), recipe)
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(recipe.seed, "weights"))
-        module, file = loaded(recipe.backbone, weights=recipe.weights, progress=progress)
-    return _headed(module, _weights_used(recipe, file), recipe, classes)
+        module, file = loaded(name, weights=recipe.weights, progress=progress)
+    return _headed(name, module, _weights_used(recipe, file), recipe, classes)
 
 
-def _headed(module: nn.Module, weights: WeightsUsed, recipe: Recipe, classes: int) -> Prepared:
+def _headed(name: str, module: nn.Module, weights: WeightsUsed, recipe: Recipe, classes: int) -> Prepared:
     """The loaded network with a new head, captured and cut."""
-    known, seed = card(recipe.backbone), derived_seed(recipe.seed, "head")
+    known, seed = card(name), derived_seed(recipe.seed, "head")
     module.to("cpu")
     replace_head(module, known.head, classes, seed)
     module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    capture = cached_capture(recipe.backbone, classes)
+    capture = cached_capture(name, classes)
     plan = "conv" if recipe.head == "own" else recipe.freeze
     cut = cut_network(module, plan, known.head, _example(recipe.size), capture, recipe.unfreeze)
     sides = growing_sides(recipe, known.least_size)
@@ -96,6 +101,7 @@ def _headed(module: nn.Module, weights: WeightsUsed, recipe: Recipe, classes: in
         cut = cut.on(recipe.device)
         smaller = {side: on_device(graph, module) for side, graph in smaller.items()}
     return Prepared(
+        network=name,
         module=module,
         cut=cut,
         weights=weights,
@@ -121,6 +127,14 @@ def _must_classify_images(known: NetworkCard, size: int) -> None:
     if size < known.least_size:
         raise UsageError(
             f"{setting('size', size)}: the input of {known.name} needs a side of at least {known.least_size}."
+        )
+
+
+def _refuse_growing_images(known: NetworkCard, recipe: Recipe) -> None:
+    if known.fixed_size and recipe.progressive_resizing != 1:
+        raise UsageError(
+            f"{setting('progressive_resizing', recipe.progressive_resizing)}: {known.name} takes images of one size "
+            "alone, by its position embeddings or windows, and these would grow. Leave the setting out."
         )
 
 
@@ -151,7 +165,8 @@ def _weights_used(recipe: Recipe, file: Path | None) -> WeightsUsed:
     if recipe.weights == GIVEN:
         return WeightsUsed(source="module", name=recipe.backbone, sha256=None)
     if recipe.weights == PRETRAINED:
-        return WeightsUsed(source="timm", name=recipe.backbone, sha256=None)
+        stated = card(recipe.backbone).license
+        return WeightsUsed(source="timm", name=recipe.backbone, sha256=None, license=stated)
     if file is None:
         return WeightsUsed(source="random", name=f"random, seed {recipe.seed}", sha256=None)
     known = (

@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from convlens.backbones.external import make_known
+from convlens.backbones.external import is_of_timm
 from convlens.backbones.resolve import RANDOM, loaded, preprocessing_for, weights_named
+from convlens.backbones.timm_networks import make_known
 from convlens.core.bundle import BUNDLE_FILE, Bundle
 from convlens.core.errors import UsageError, unknown_name
 from convlens.core.files import sha256_of
@@ -28,6 +29,11 @@ def load_trained(
     """
     if str(named) in names():
         return _published(str(named), weights, progress)
+    if is_of_timm(str(named)):
+        raise UsageError(
+            f"{named} is a network of timm, of which convlens does not know what its classes are called. Train it on "
+            f"images of your own ({setting('backbone', str(named))}), or take one of the zoo (`convlens zoo`)."
+        )
     folder = Path(named).expanduser()
     if not folder.exists() and len(folder.parts) == 1:
         raise unknown_name("run folder or network", str(named), names())

@@ -50,6 +50,8 @@ class RunResult:
     """All that a finished training leaves behind."""
 
     recipe: Recipe
+    network: str
+    """The name under which the module can be built again."""
     manifest: Manifest
     task: Task
     module: nn.Module
@@ -88,7 +90,7 @@ def write_run_folder(directory: RunDirectory, result: RunResult) -> RunRecord:
 def _write_bundle(folder: Path, result: RunResult) -> None:
     write_atomically(folder / MODEL_FILE, serialized(result.module.state_dict()))
     bundle = Bundle(
-        backbone=result.recipe.backbone,
+        backbone=result.network,
         head=result.recipe.head_form,
         task=result.task.kind.name,
         classes=list(result.task.names),

@@ -18,6 +18,7 @@ from convlens.core.kinds.kind import Labels
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, silent
 from convlens.core.run import Problem
+from convlens.core.settings import setting
 from convlens.data.batches import decoded_batches, normalized
 from convlens.data.layout import Layout
 from convlens.data.manifest import ImageFile, Manifest
@@ -50,6 +51,8 @@ class _Subject:
     dtype: torch.dtype
     published: float | None
     is_run: bool
+    fixed_size: bool = False
+    """Whether the network takes images of one size alone."""
 
 
 def evaluate(
@@ -79,6 +82,11 @@ def evaluate(
     if size is not None:
         if not LEAST_SIZE <= size <= MOST_SIZE:
             raise UsageError(f"--size {size}: give the side of the input in pixels, {LEAST_SIZE} to {MOST_SIZE}.")
+        if subject.fixed_size and size != subject.preprocessing.size:
+            raise UsageError(
+                f"{setting('size', size)}: {subject.name} takes images of {subject.preprocessing.size} pixels alone, "
+                "by its position embeddings or windows. Leave the size out, or train at another one."
+            )
         subject = dataclasses.replace(subject, preprocessing=subject.preprocessing.at(size))
     manifest = labeled_images(
         folder, progress, _layout(asked_layout(labels, nested=nested, label_columns=label_columns), subject)
@@ -174,6 +182,7 @@ def _run(folder: Path, weights: str | Path | None) -> _Subject:
         dtype=number_format(bundle.precision),
         published=None,
         is_run=True,
+        fixed_size=card(bundle.backbone).fixed_size,
     )
 
 

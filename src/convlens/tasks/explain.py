@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from convlens.backbones.resolve import RANDOM, network, preprocessing_for, weights_named
+from convlens.backbones.timm_networks import OWN, built_name
 from convlens.core.errors import DataError, UsageError, unknown_name
 from convlens.core.explanation import Explanation, Flow, Guess
 from convlens.core.preprocessing import Preprocessing
@@ -160,7 +161,7 @@ def _subject(name: str | Path, weights: str | Path | None, size: int | None, pro
             raise UsageError("a run brings its own weights and size; leave --weights and --size out.")
         return _run(Path(name).expanduser())[0]
     chosen = weights_named(str(name), weights) or RANDOM
-    known = card(str(name))
+    known = card(str(name) if size is None else built_name(str(name), size, OWN))
     with torch.random.fork_rng():
         torch.manual_seed(0)
         module = network(known.name, weights=chosen, progress=progress).eval()

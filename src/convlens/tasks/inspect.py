@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from convlens.backbones.external import make_known
 from convlens.backbones.graph_cache import cached_capture
+from convlens.backbones.timm_networks import OWN, built_name, make_known
 from convlens.core.errors import UsageError
 from convlens.core.inspection import Inspection, ModuleLine, SeenPixels
 from convlens.core.run import RUN_FILE, RunRecord
@@ -34,11 +34,14 @@ def inspect(network: str, *, size: int | None = None, freeze: str | None = None,
     """
     if is_run(network):
         run = RunRecord.from_json((Path(network) / RUN_FILE).read_bytes(), network)
-        backbone, classes, size = run.backbone, len(run.classes), size or int(run.recipe["size"])
-        unfreeze = 0 if freeze else Recipe.of(**run.recipe).unfreeze
+        recipe = Recipe.of(**run.recipe)
+        classes, size = len(run.classes), size or recipe.size
+        backbone = built_name(run.backbone, size, recipe.pooling)
+        unfreeze = 0 if freeze else recipe.unfreeze
         freeze = freeze or run.freeze.plan
     else:
-        backbone, classes, unfreeze = network, None, 0
+        backbone = network if size is None else built_name(network, size, OWN)
+        classes, unfreeze = None, 0
     make_known(backbone)
     known = card(backbone)
     module = blueprint(backbone, classes).eval()

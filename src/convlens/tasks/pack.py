@@ -67,4 +67,4 @@ def _packed(one: WeightCard, path: Path, progress: Progress) -> PackedSet:
 
 
 def _record(one: WeightCard, path: Path) -> PackedSet:
-    return PackedSet(network=one.network, name=one.name, file=str(path), bytes=path.stat().st_size, licence=one.licence)
+    return PackedSet(network=one.network, name=one.name, file=str(path), bytes=path.stat().st_size, license=one.license)

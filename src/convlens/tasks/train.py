@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Unpack
 
 from convlens.backbones.rehearse import rehearse
+from convlens.backbones.timm_networks import built_name
 from convlens.comparison.search import search
 from convlens.core.errors import DataError, MachineError
 from convlens.core.files import cache_folder
@@ -18,7 +19,15 @@ from convlens.data.scan import scan
 from convlens.pipeline.augmented_copies import with_views
 from convlens.pipeline.changes import RecipeChanges
 from convlens.pipeline.fit import Fitting, fitted, judged
-from convlens.pipeline.notices import Warnings, say_found, say_loss, say_start, warn_of_data, warn_of_random_weights
+from convlens.pipeline.notices import (
+    Warnings,
+    say_found,
+    say_license,
+    say_loss,
+    say_start,
+    warn_of_data,
+    warn_of_random_weights,
+)
 from convlens.pipeline.precision import settled
 from convlens.pipeline.prepare import Prepared, freeze_outcome, prepare
 from convlens.pipeline.resolve import resolved_recipe, suited_to
@@ -175,7 +184,9 @@ class _Training:
             manifest = scan(folder, self.progress, layout_of(recipe))
         refuse_unfit_for(manifest.task, recipe)
         with self.stopwatch("capture"):
-            rehearse(recipe.backbone, len(manifest.classes), recipe.size, self.warnings)
+            network = built_name(recipe.backbone, recipe.size, recipe.pooling)
+            say_license(recipe, self.say)
+            rehearse(network, len(manifest.classes), recipe.size, self.warnings)
             prepared = prepare(recipe, len(manifest.classes), self.progress)
         refuse_unfit_head(manifest.task, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
         refuse_single_values(recipe, prepared, len(manifest.images))
@@ -215,6 +226,7 @@ class _Training:
             outcomes = [judged(fitting, model, side) for side in ("val", "test") if manifest.side(side)]
         return RunResult(
             recipe=fitting.recipe,
+            network=prepared.network,
             manifest=manifest,
             task=fitting.task,
             module=prepared.module,

@@ -31,6 +31,8 @@ FORMER_NAMES = {
     "learn": "task",
 }
 """Fields as recipes of convlens 0.1.0 call them, and as they are called now."""
+_LATER_FIELDS = frozenset({"pooling"})
+"""Fields that recipes of convlens 0.1.0 do not have: their defaults are what was done then."""
 
 
 class Recipe(Record):
@@ -95,6 +97,15 @@ class Recipe(Record):
         256, "Units of the hidden layer, with `head=hidden`.", NETWORK, "examples", ge=1, le=65_536
     )
     batch_norm: bool = setting(False, "Use batch normalization in the head.", NETWORK, "examples")
+    pooling: Literal["own", "token", "mean", "both"] = setting(
+        "own",
+        "What the head reads of a vision transformer of timm: own (the network's own choice), token (the class token), "
+        "mean (of the patches) or both.",
+        NETWORK,
+        "features",
+        "examples",
+        metavar="KIND",
+    )
     size: int = setting(
         224,
         "Side of the network's input in pixels. Default: the network's own.",
@@ -351,9 +362,13 @@ class Recipe(Record):
         )
 
     def identity(self) -> dict[str, object]:
-        """What identifies the recipe in the key of a checkpoint: fields, and tasks, by their first names."""
+        """What identifies the recipe in the key of a checkpoint: fields, and tasks, by their first names.
+
+        Fields that were added later are left out at their defaults.
+        """
         first_names = {name: former for former, name in FORMER_NAMES.items()}
-        values = {**self.model_dump(), "task": first_task_name(self.task)}
+        later = {name for name in _LATER_FIELDS if getattr(self, name) == SETTINGS[name].default}
+        values = {**self.model_dump(exclude=later), "task": first_task_name(self.task)}
         return {first_names.get(name, name): value for name, value in values.items()}
 
     def to_toml(self) -> str:

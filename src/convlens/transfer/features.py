@@ -27,7 +27,7 @@ _ROW_BITS = 32
 
 def feature_key(preprocessing: Preprocessing, prefix: str, number_format: torch.dtype, view: int | str = 0) -> str:
     """The name of the table for these features; `prefix` is the digest of the prefix, `view` 0 the plain image."""
-    parts = [preprocessing.model_dump(), DECODER_VERSION, prefix, str(number_format), view]
+    parts = [preprocessing.identity(), DECODER_VERSION, prefix, str(number_format), view]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -29,5 +29,11 @@ class NetworkCard(Record):
     """What the loss of each auxiliary classifier counts in training; None for a network without any."""
     dropped_weights: tuple[str, ...] = ()
     """How names begin of tensors that published files have and the network leaves out."""
+    license: str | None = None
+    """Of the weights that another library downloads, in its words."""
+    input_note: str | None = None
+    """What its publisher does to images and convlens does not; None where they are treated alike."""
+    fixed_size: bool = False
+    """Whether it is made for inputs of one size, by its position embeddings or its windows."""
     package_weights: bool = False
     """Whether trained weights travel in the package (`weights="package"`)."""

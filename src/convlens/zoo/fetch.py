@@ -122,6 +122,6 @@ def _convert(card: WeightCard, original: Path, kept: Path) -> None:
     state = read_weights(original)
     module = structure(build, classes_in(state, known.head) or known.classes)
     load_weights(module, state, card.origin, known.head, name=card.network, dropped=known.dropped_weights)
-    metadata = {"url": card.origin, "sha256": card.sha256, "licence": card.licence}
+    metadata = {"url": card.origin, "sha256": card.sha256, "license": card.license}
     kept.with_suffix(".sha256").unlink(missing_ok=True)
     write_atomically(kept, serialized(module.state_dict(), metadata))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from convlens.core.errors import UsageError
 from convlens.core.preprocessing import Preprocessing
-from convlens.core.records import Record
+from convlens.core.records import Record, former_names
 from convlens.zoo import registry
 
 _FOLDER = Path(__file__).parent
@@ -17,6 +17,8 @@ _CLASSES = _FOLDER / "classes"
 
 class WeightCard(Record):
     """One published set of trained weights."""
+
+    _former = former_names(licence="license")
 
     network: str
     name: str
@@ -31,7 +33,7 @@ class WeightCard(Record):
     """All 64 hexadecimal digits, or the first eight where no more are known."""
     megabytes: float | None
     source: str
-    licence: str
+    license: str
     data: str
     """The data set: its classes are `class_names(data)`."""
     preprocessing: Preprocessing
@@ -125,7 +127,7 @@ def _card(entry: dict[str, Any], publisher: dict[str, str]) -> WeightCard:
         sha256=entry["sha256"],
         megabytes=entry.get("megabytes"),
         source=publisher["source"],
-        licence=publisher["licence"],
+        license=publisher["license"],
         data=publisher["classes"],
         preprocessing=preprocessing.model_copy(update={"resize": entry.get("resize", preprocessing.resize)}),
         top1=entry["top1"],

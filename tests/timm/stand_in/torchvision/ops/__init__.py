@@ -1,0 +1,1 @@
+"""What timm imports of torchvision.ops."""

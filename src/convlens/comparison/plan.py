@@ -11,6 +11,7 @@ from convlens.comparison.results import Contestant
 from convlens.comparison.trials import Trial, trials_of
 from convlens.comparison.tricks import PLAIN, together, trick
 from convlens.core.errors import UsageError
+from convlens.core.settings import setting
 from convlens.core.task import TaskName
 from convlens.pipeline.resolve import changed_recipe, suited_to
 from convlens.pipeline.validate import refuse_contradictions, refuse_unfit_for
@@ -42,7 +43,7 @@ class Plan:
         _ = self.trials
         refuse_wrong_fractions(self.fractions, self.base)
         if self.budget is not None and not 0 <= self.budget < math.inf:
-            raise UsageError(f"--budget {self.budget:g}s: give a time, such as 90s, 2m or 1h.")
+            raise UsageError(f"{setting('budget', self.budget)}: give a number of seconds, 0 or more.")
 
     @property
     def trials(self) -> list[Trial]:

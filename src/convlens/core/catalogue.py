@@ -29,7 +29,7 @@ class CatalogueLine(Record):
     accuracy_note: str | None
     """How they were measured, where that was not on one center crop of every image."""
     weights: tuple[str, ...]
-    """What `--weights` takes for it: "package", and published sets."""
+    """What `weights` may be for it: "package", and published sets."""
 
 
 class Catalogue(Record):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from convlens.core.errors import MachineError
+from convlens.core.settings import setting
 
 TEMPORARY_PREFIX = ".tmp-"
 _STALE_SECONDS = 24 * 3600
@@ -66,8 +67,8 @@ def disk_errors_named(path: Path) -> Iterator[None]:
 def disk_error(error: OSError, place: Path) -> MachineError | None:
     """The error for a person where the disk is full, or `place` cannot be read or written; None for all others."""
     elsewhere = (
-        "--out for runs, the environment variable CONVLENS_CACHE for stored features. Run the same command "
-        "again then: what was finished is kept."
+        f"{setting('out')} for runs, the environment variable CONVLENS_CACHE for stored features. Run the same "
+        "command again then: what was finished is kept."
     )
     if error.errno in _FULL:
         return MachineError(

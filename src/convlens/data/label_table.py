@@ -11,6 +11,7 @@ from convlens.core.errors import DataError, UsageError, unknown_name
 from convlens.core.kinds.columns import CLASS_COLUMNS, Cell
 from convlens.core.kinds.kind import Kind, Labels
 from convlens.core.kinds.registry import KINDS, kind_of
+from convlens.core.settings import setting
 from convlens.core.task import TaskName
 from convlens.data.manifest import SIDE_NAMES, Side
 
@@ -169,7 +170,7 @@ def _side(row: Row, column: str, line: int, path: Path) -> Side | None:
 
 def _refuse_empty(rows: Sequence[tuple[int, Row]], learned: Sequence[str], path: Path, task: TaskName | None) -> None:
     """An empty cell may be a label that was forgotten as well as an image without any: only `task` can tell."""
-    none = "; or, if images may have none of several labels, say --task multilabel"
+    none = f"; or, if images may have none of several labels, say {setting('task', 'multilabel')}"
     for line, row in rows:
         for name in learned:
             if not (row[name] or "").strip():
@@ -191,7 +192,9 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError:
         raise DataError(f"{path} is not text in UTF-8. Save the table as CSV in UTF-8.") from None
     except OSError as error:
-        raise UsageError(f"cannot read --labels {path}: {error.strerror}. Give a CSV file with a header.") from error
+        raise UsageError(
+            f"cannot read {setting('labels', path)}: {error.strerror}. Give a CSV file with a header."
+        ) from error
 
 
 def _delimiter(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from convlens.core.errors import UsageError
+from convlens.core.settings import setting
 from convlens.core.task import TaskName
 from convlens.data.label_table import LabelTable, read_labels
 from convlens.data.manifest import Manifest
@@ -59,8 +60,8 @@ def grouped(manifest: Manifest, layout: Layout, table: LabelTable | None) -> Man
     images = tuple(dataclasses.replace(one, group=group_of(one.file)) for one in manifest.images)
     if images and not any(one.group for one in images):
         raise UsageError(
-            f"--group-by {layout.group_by!r} finds no group for any image, such as {images[0].file!r}. Give a "
-            "column of --labels, or a regular expression such as '(video[0-9]+)_'."
+            f"{setting('group_by', layout.group_by)} finds no group for any image, such as {images[0].file!r}. Give "
+            f"a column of {setting('labels')}, or a regular expression such as '(video[0-9]+)_'."
         )
     return dataclasses.replace(manifest, images=images)
 
@@ -73,7 +74,7 @@ def _group_of(group_by: str, table: LabelTable | None) -> Callable[[str], str]:
         pattern = re.compile(group_by)
     except re.error as error:
         raise UsageError(
-            f"--group-by {group_by!r} is no column of --labels and no regular expression: {error}."
+            f"{setting('group_by', group_by)} is no column of {setting('labels')} and no regular expression: {error}."
         ) from None
     return lambda file: _matched(pattern, file)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from convlens.core.errors import UsageError, unknown_name
+from convlens.core.settings import setting
 from convlens.core.task import TASK_NAMES, present_task_name
 from convlens.data.layout import Layout, columns_named
 
@@ -16,8 +17,8 @@ def asked_layout(
     """
     name = next((name for name in TASK_NAMES if name == present_task_name(task)), None)
     if name is None and task != "auto":
-        raise unknown_name("--task", task, ("auto", *TASK_NAMES))
+        raise unknown_name(setting("task"), task, ("auto", *TASK_NAMES))
     if not labels and (name or label_columns):
-        option = f"--task {task}" if name else f"--label-columns {label_columns}"
-        raise UsageError(f"{option} tells about a table of labels: give it with --labels CSV, or leave the option out.")
+        option = setting("task", task) if name else setting("label_columns", label_columns)
+        raise UsageError(f"{option} is about a table of labels: give one ({setting('labels')}), or leave it out.")
     return Layout(labels=labels, nested=nested, task=name, label_columns=columns_named(label_columns))

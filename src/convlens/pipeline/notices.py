@@ -44,7 +44,7 @@ def say_start(recipe: Recipe, say: Say) -> None:
     )
     say(
         f"starts from {known.get(recipe.weights, f'the weights {recipe.weights}')}, {rate}"
-        + ("" if own else "; --weights random trains from scratch")
+        + ("" if own else "; weights=random trains from scratch")
     )
 
 
@@ -78,7 +78,7 @@ def say_found(manifest: Manifest, say: Say) -> None:
 def say_loss(manifest: Manifest, say: Say) -> None:
     """Which loss is trained on, and why: a table may be taken for something else than it is."""
     kind = manifest.kind
-    say(f"loss: {kind.loss}, since the table of labels holds {kind.holds} (if it does not: --task)")
+    say(f"loss: {kind.loss}, since the table of labels holds {kind.holds} (if it does not, set task)")
 
 
 def warn_of_random_weights(recipe: Recipe, warn: Say) -> None:
@@ -87,7 +87,7 @@ def warn_of_random_weights(recipe: Recipe, warn: Say) -> None:
         trained = weights_named(recipe.backbone, None) or "FILE"
         warn(
             f"the frozen layers of {recipe.backbone} have random weights: nothing has been learned in them. For real "
-            f"use give trained ones with --weights {trained}."
+            f"use give trained ones: weights={trained}."
         )
 
 

@@ -82,6 +82,6 @@ def likeness(manifest: Manifest, facts: ImageMetadataStore, warn: Say) -> Pairs:
         return pairs
     warn(
         f"{largest} of {len(manifest.images)} images look alike, as of one scene: they are divided all the same. "
-        "Where some are frames of one video, or copies, say so with --group-by, or a table with a column for groups."
+        "Where some are frames of one video, or copies, say so with group_by, or a table with a column for groups."
     )
     return ()

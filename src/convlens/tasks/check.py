@@ -57,8 +57,8 @@ def check_images(
     """
     if not 0 <= most_bad <= 1:
         raise UsageError(f"{setting('max_bad', most_bad)}: give a part of the files, from 0 to 1 (or 0% to 100%).")
-    _refuse_folder("--html", html, "check.html")
-    _refuse_folder("--fix-list", fix_list, "check.csv")
+    _refuse_folder(setting("html"), html, "check.html")
+    _refuse_folder(setting("fix_list"), fix_list, "check.csv")
     start = time.perf_counter()
     layout = asked_layout(labels, nested=nested, task=task, label_columns=label_columns)
     manifest = labeled_images(folder, progress, layout)

@@ -25,6 +25,7 @@ from convlens.core.files import disk_errors_named
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.records import now
 from convlens.core.run import Versions
+from convlens.core.settings import setting
 from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
 from convlens.pipeline.changes import RecipeChanges
@@ -241,7 +242,9 @@ def _target(out: str | Path | None, folder: str | Path) -> Path:
         return unused_run_name(COMPARISONS_FOLDER, Path(folder).resolve().name)
     target = Path(out).expanduser()
     if target.exists():
-        raise UsageError(f"--out {target} exists already, and comparisons are never overwritten. Give another name.")
+        raise UsageError(
+            f"{setting('out', target)} exists already, and comparisons are never overwritten. Give another name."
+        )
     with disk_errors_named(target):  # before the work, not after it
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=target.parent):

@@ -81,7 +81,9 @@ def evaluate(
     subject = _run(Path(judged), weights) if is_run(judged) else _network(str(judged), weights, progress)
     if size is not None:
         if not LEAST_SIZE <= size <= MOST_SIZE:
-            raise UsageError(f"--size {size}: give the side of the input in pixels, {LEAST_SIZE} to {MOST_SIZE}.")
+            raise UsageError(
+                f"{setting('size', size)}: give the side of the input in pixels, {LEAST_SIZE} to {MOST_SIZE}."
+            )
         if subject.fixed_size and size != subject.preprocessing.size:
             raise UsageError(
                 f"{setting('size', size)}: {subject.name} takes images of {subject.preprocessing.size} pixels alone, "
@@ -133,13 +135,13 @@ def _layout(asked: Layout, subject: _Subject) -> Layout:
         if kind.from_folders:
             return asked
         raise UsageError(
-            f"{subject.name} tells {kind.noun[1]} ({', '.join(names[:_NAMED])} ...), which folders cannot say. Give a "
-            "table of labels with --labels CSV."
+            f"{subject.name} tells {kind.noun[1]} ({', '.join(names[:_NAMED])} ...), which folders cannot say. Give "
+            f"a table of labels with {setting('labels', 'CSV')}."
         )
     if asked.label_columns and not kind.names_columns(asked.label_columns, names):
         raise UsageError(
-            f"--label-columns {','.join(asked.label_columns)}: {subject.name} has learned {', '.join(names)}. Name "
-            "just these columns, or leave the option out."
+            f"{setting('label_columns', ','.join(asked.label_columns))}: {subject.name} has learned "
+            f"{', '.join(names)}. Name just these columns, or leave the option out."
         )
     chosen, usual = kind.columns_of_run(asked.label_columns, names)
     return dataclasses.replace(asked, task=kind.name, label_columns=chosen, usual_columns=usual)
@@ -161,16 +163,15 @@ def _encoding(manifest: Manifest, subject: _Subject) -> Callable[[Sequence[Label
 def _advice(manifest: Manifest, subject: _Subject) -> str:
     """For folders that are no class of the subject."""
     if not subject.is_run:
-        return (
-            f" To have your own classes told apart, train: convlens train {manifest.folder} --backbone {subject.name}."
-        )
+        backbone = setting("backbone", subject.name)
+        return f" To have your own classes told apart, train on {manifest.folder} with {backbone}."
     nested = any("/" in name for name in subject.task.names)
-    return " Its classes are folders within folders: say --nested." if nested else ""
+    return f" Its classes are folders within folders: say {setting('nested', True)}." if nested else ""
 
 
 def _run(folder: Path, weights: str | Path | None) -> _Subject:
     if weights is not None:
-        raise UsageError(f"--weights {weights}: a run brings its own weights; leave the option out.")
+        raise UsageError(f"{setting('weights', weights)}: a run brings its own weights; leave the option out.")
     bundle, module = load_run(folder.expanduser())
     return _Subject(
         name=str(folder),
@@ -192,7 +193,7 @@ def _network(name: str, weights: str | Path | None, progress: Progress) -> _Subj
     if chosen is None or chosen == RANDOM:
         sets = ", ".join(weight_cards(name))
         raise UsageError(
-            f"{name} without trained weights guesses. Give a file with --weights FILE"
+            f"{name} without trained weights guesses. Give a file ({setting('weights')})"
             + (f", or a published set: {sets}." if sets else ".")
         )
     published = weight_cards(name).get(chosen)
@@ -220,8 +221,11 @@ def _side(manifest: Manifest, asked: SideAsked | None) -> tuple[SideAsked, tuple
     side = asked or ("val" if "val" in there else "all")
     images = manifest.images if side == "all" else manifest.side(side)
     if not images:
-        held = ", ".join(sorted(name for name in there if name)) or "no sides, only class folders (--side all)"
-        raise UsageError(f"--side {side}: {manifest.folder} has no images there; it has {held}.")
+        held = (
+            ", ".join(sorted(name for name in there if name))
+            or f"no sides, only class folders ({setting('side', 'all')})"
+        )
+        raise UsageError(f"{setting('side', side)}: {manifest.folder} has no images there; it has {held}.")
     return side, images
 
 

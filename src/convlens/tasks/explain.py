@@ -15,6 +15,7 @@ from convlens.core.explanation import Explanation, Flow, Guess
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, silent
 from convlens.core.run import RUN_FILE, RunRecord
+from convlens.core.settings import setting
 from convlens.data.batches import normalized, read_and_decode
 from convlens.data.decode import BadImage
 from convlens.explanation.explain import Plan, flow_of
@@ -33,6 +34,7 @@ from convlens.transfer.freeze import freeze_plan
 from convlens.zoo import card, class_names
 
 _FRAME_HEIGHT = 720
+_LEARNED_NOTHING = "Its weights are random: it has learned nothing. Trained ones: weights=FILE."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,7 +160,9 @@ def _explained(
 def _subject(name: str | Path, weights: str | Path | None, size: int | None, progress: Progress) -> _Subject:
     if is_run(name):
         if weights is not None or size is not None:
-            raise UsageError("a run brings its own weights and size; leave --weights and --size out.")
+            raise UsageError(
+                f"a run brings its own weights and size; leave {setting('weights')} and {setting('size')} out."
+            )
         return _run(Path(name).expanduser())[0]
     chosen = weights_named(str(name), weights) or RANDOM
     known = card(str(name) if size is None else built_name(str(name), size, OWN))
@@ -167,14 +171,16 @@ def _subject(name: str | Path, weights: str | Path | None, size: int | None, pro
         module = network(known.name, weights=chosen, progress=progress).eval()
     channels, *sides = known.input_shape
     if size is not None and size < known.least_size:
-        raise UsageError(f"--size {size}: the input of {known.name} needs a side of at least {known.least_size}.")
+        raise UsageError(
+            f"{setting('size', size)}: the input of {known.name} needs a side of at least {known.least_size}."
+        )
     return _Subject(
         name=known.name,
         module=module,
         classes=[one.names[0] for one in class_names(known.data)] if known.data else (),
         input_shape=(channels, *(size or side for side in sides)),
         preprocessing=preprocessing_for(known.name, chosen).at(size or sides[-1]),
-        notes=("Its weights are random: it has learned nothing. Trained ones: --weights.",) if chosen == RANDOM else (),
+        notes=(_LEARNED_NOTHING,) if chosen == RANDOM else (),
     )
 
 

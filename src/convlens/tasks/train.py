@@ -13,6 +13,7 @@ from convlens.core.files import cache_folder
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import UNFINISHED, FeatureCounts, RunRecord
 from convlens.core.search import Search
+from convlens.core.settings import setting
 from convlens.core.stopping import resumable
 from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
@@ -248,8 +249,8 @@ def _refuse_missing_gpu(begun: Begun, run: Path) -> None:
         resolve_device(begun.recipe.device)
     except MachineError as error:
         raise MachineError(
-            f"{run} was begun on a GPU, and torch finds none that it can use here. Go on with it on a machine that has "
-            "one, or train anew with --device cpu and another --out."
+            f"{run} was begun on a GPU, and torch finds none that it can use here. Go on with it on a machine that "
+            f"has one, or train anew with {setting('device', 'cpu')} and another {setting('out')}."
         ) from error
 
 

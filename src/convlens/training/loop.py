@@ -12,6 +12,7 @@ from torch import Tensor
 from convlens.core.errors import DivergedError
 from convlens.core.progress import Advance, Progress
 from convlens.core.run import EpochMetrics
+from convlens.core.settings import setting
 from convlens.core.stopping import stop_deferred
 from convlens.training.checkpoint import Checkpoints, Course
 from convlens.training.early_stopping import best_epoch, stalled
@@ -209,7 +210,8 @@ class _Training:
         return outcome.loss, outcome.hits * len(indices) / outcome.examples
 
     def _diverged(self, what: str, files: Sequence[str] = ()) -> DivergedError:
-        advice = f"Try a tenth of the learning rate (--learning-rate {self._recipe.learning_rate / 10:g})."
+        tenth = setting("learning_rate", self._recipe.learning_rate / 10)
+        advice = f"Try a tenth of the learning rate ({tenth})."
         return DivergedError(f"{what}: training diverged. {advice}", files)
 
     def _judged_logits(self) -> Tensor:

@@ -19,6 +19,7 @@ from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
 from convlens.core.errors import MachineError
 from convlens.core.progress import Say, unsaid
+from convlens.core.settings import setting
 from convlens.core.torchrun import left_behind, started_by_torchrun
 from convlens.training.rendezvous import Meeting, rendezvous
 
@@ -159,8 +160,8 @@ def _errors_of_others_told() -> Iterator[None]:
         if not _is_of_the_connection(error):
             raise
         raise MachineError(
-            "another process of this training has ended, see what it said; this one cannot go on alone. Start "
-            "all of them again, with --resume RUN where the run has a checkpoint."
+            "another process of this training has ended, see what it said; this one cannot go on alone. Start all "
+            f"of them again, with {setting('resume', 'RUN')} where the run has a checkpoint."
         ) from error
 
 
@@ -168,7 +169,7 @@ def _take_gpu(number: int, processes: int) -> None:
     if processes > (there := torch.cuda.device_count()):
         raise MachineError(
             f"{processes} processes were started on this machine, and each needs a GPU of its own; torch finds "
-            f"{there}. Take --nproc-per-node {there}, or --device cpu."
+            f"{there}. Start {there}, or {setting('device', 'cpu')}."
         )
     torch.cuda.set_device(number)
 

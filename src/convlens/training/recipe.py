@@ -10,8 +10,9 @@ from pydantic import ConfigDict, ValidationError
 from convlens.core.bundle import HeadForm
 from convlens.core.errors import UsageError
 from convlens.core.records import Record, former_names
+from convlens.core.settings import setting as named
 from convlens.core.task import AskedTask, first_task_name
-from convlens.training.setting import Effect, Panel, flag, setting, settings_of
+from convlens.training.setting import Effect, Panel, setting, settings_of
 
 LEAST_SIZE, MOST_SIZE = 16, 2048
 """Of the network's input, in pixels a side."""
@@ -352,7 +353,7 @@ class Recipe(Record):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            raise UsageError(f"{flag(str(first['loc'][0]))} {first['input']}: {first['msg']}.") from error
+            raise UsageError(f"{named(str(first['loc'][0]), first['input'])}: {first['msg']}.") from error
 
     @property
     def head_form(self) -> HeadForm:
@@ -401,5 +402,5 @@ def with_present_names(values: Mapping[str, object]) -> dict[str, object]:
     """Values by the names that fields have now. Raises UsageError where one is given by both of its names."""
     for former, name in FORMER_NAMES.items():
         if former in values and name in values:
-            raise UsageError(f"{flag(former)} is the former name of {flag(name)}; give {flag(name)} alone.")
+            raise UsageError(f"{named(former)} is the former name of {named(name)}; give {named(name)} alone.")
     return {FORMER_NAMES.get(name, name): value for name, value in values.items()}

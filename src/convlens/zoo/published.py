@@ -22,7 +22,7 @@ class WeightCard(Record):
 
     network: str
     name: str
-    """The set's name, as `--weights` takes it: imagenet, imagenet_v2, cifar10."""
+    """The set's name, as `weights` takes it: imagenet, imagenet_v2, cifar10."""
     file: str
     """The file's own name."""
     url: str | None

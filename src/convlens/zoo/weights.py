@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from convlens.core.errors import ConvlensError, DataError, IntegrityError, UsageError
+from convlens.core.settings import setting
 from convlens.zoo.card import NetworkCard
 from convlens.zoo.match import COUNTER, State, classes_in, differences, fitting_networks, without
 
@@ -185,7 +186,7 @@ def _misfit(expected: State, state: State, source: str | Path, head: str, name: 
             "Leave the number of classes to the file, and replace the last layer afterwards."
         )
     if fitting:
-        hint = f"It fits {' and '.join(fitting)}: try --backbone {fitting[0]}."
+        hint = f"It fits {' and '.join(fitting)}: try {setting('backbone', fitting[0])}."
     else:
         hint = "It fits no network of the zoo (`convlens zoo`): names and shapes must be torchvision's."
     return DataError(f"{source} does not fit {name}: {differences(expected, state)}. {hint}")

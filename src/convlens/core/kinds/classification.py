@@ -18,6 +18,7 @@ from convlens.core.kinds.columns import (
 from convlens.core.kinds.kind import MOST_SHOWN, Kind, Labels, ranked
 from convlens.core.kinds.measure import Proportion
 from convlens.core.records import Record
+from convlens.core.settings import setting
 from convlens.core.task import present_task_name
 
 _SHOWN = 5
@@ -121,7 +122,7 @@ class ClassificationKind(Kind):
         if len(columns) > 1:
             raise UsageError(
                 f"one class for each image takes one column, and there are {len(columns)}: {', '.join(columns)}. Say "
-                "which with --label-columns."
+                f"which with {setting('label_columns')}."
             )
         (cells,) = columns.values()
         classes = [cell.text for cell in cells]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from convlens.core.errors import DataError
+from convlens.core.settings import setting
 
 CLASS_COLUMNS = ("label", "class", "category")
 _TRUTHS = {"0": False, "1": True, "false": False, "true": True}
@@ -79,8 +80,8 @@ def refuse_decimal_commas(name: str, cells: Sequence[Cell], *, asked: bool) -> N
 def _number(name: str, cell: Cell, *, asked: bool) -> float:
     if not _NUMBER.fullmatch(cell.text):
         raise DataError(
-            f"line {cell.line}: {cell.text!r} in the column {name!r} is no number, and others there are. Correct it"
-            f"{_or_classes(asked)}; or choose columns with --label-columns."
+            f"line {cell.line}: {cell.text!r} in the column {name!r} is no number, and others there are. Correct "
+            f"it{_or_classes(asked)}; or choose columns with {setting('label_columns')}."
         )
     number = float(cell.text)
     if not math.isfinite(number):
@@ -92,4 +93,5 @@ def _number(name: str, cell: Cell, *, asked: bool) -> float:
 
 
 def _or_classes(asked: bool) -> str:
-    return "" if asked else "; or, if they are the names of classes, say --task classification"
+    classes = setting("task", "classification")
+    return "" if asked else f"; or, if they are the names of classes, say {classes}"

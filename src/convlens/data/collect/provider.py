@@ -35,7 +35,7 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str:
-        """As --provider and attribution.jsonl say it."""
+        """As `provider` and attribution.jsonl say it."""
         ...
 
     @property

@@ -102,7 +102,7 @@ def test_records_of_labels(images, tmp_path):
 
 
 def test_records_of_numbers(images, tmp_path):
-    record = compared(images, "numbers", tmp_path / "c", tricks=["nesterov"], epochs=20)
+    record = compared(images, "numbers", tmp_path / "c", tricks=["nesterov"], seeds=1, epochs=10, learning_rate=0.003)
     assert Comparison.from_json((tmp_path / "c" / "comparison.json").read_text(), "c") == record
     assert (record.task, record.classes) == ("regression", ["year", "shade"])
     base, better = record.rows
@@ -157,7 +157,8 @@ def test_the_page(images, tmp_path, monkeypatch, table, charts):
         "numbers": ["squared error", "2 numbers", "Squared error against cost", "Lower is better"],
     }[table]:
         assert told in page.text.replace("\u00a0", " ")
-    assert [point.images for point in record.fractions] == [15, 30]
+    part = 15 if table == "numbers" else 16  # half of each label, rounded
+    assert [point.images for point in record.fractions] == [part, 30]
 
 
 def test_what_cannot_be_measured_is_refused_before_any_training(images, tmp_path, monkeypatch):

@@ -132,6 +132,11 @@ def test_the_default_tricks_suit_numbers(images, tmp_path):
     assert len(record.rows) == 9
 
 
+def test_other_backbones_are_compared(images, tmp_path):
+    record = compared(images, "numbers", tmp_path / "c", seeds=1, epochs=1, backbones=["resnet18"])
+    assert [row.name for row in record.rows] == ["base", "resnet18"]
+
+
 def test_errors_of_folds_are_in_one_unit(images, tmp_path):
     """The variance of all images that are validated: of two images it may be next to nothing."""
     record = compared(images, "numbers-all", tmp_path / "c", tricks=[], seeds=1, folds=10, learning_rate=1e-5)
@@ -175,9 +180,11 @@ def test_what_cannot_be_measured_is_refused_before_any_training(images, tmp_path
     [
         ("numbers", {"class_weights": True}, "class-weights goes with classes"),
         ("labels", {"backbone": "squeezenet1_1", "weights": "random", "size": 64}, "squeezenet1_1 ends in a Conv2d"),
+        ("numbers", {"backbones": ["resnet18", "squeezenet1_1"]}, "squeezenet1_1 ends in a Conv2d"),
     ],
 )
-def test_a_base_that_does_not_suit_is_refused(images, tmp_path, table, options, told):
+def test_a_base_that_does_not_suit_is_refused(images, tmp_path, monkeypatch, table, options, told):
+    monkeypatch.setattr(shared_training.SharedTraining, "run", lambda *_: pytest.fail("something was trained"))
     with pytest.raises(UsageError, match=told):
         compared(images, table, tmp_path / "c", tricks=[], **options)
     assert not (tmp_path / "c").exists()

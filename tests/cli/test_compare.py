@@ -1,4 +1,5 @@
 import json
+import re
 import shlex
 
 import pytest
@@ -107,3 +108,52 @@ def test_times() -> None:
     assert [seconds_of("--budget", text) for text in ("90", "90s", "2m", "1.5h")] == [90, 90, 120, 5400]
     with pytest.raises(UsageError, match="--budget '2 weeks'"):
         seconds_of("--budget", "2 weeks")
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory, images):
+    """One of labels and one of numbers, for the images of the folder."""
+    folder = tmp_path_factory.mktemp("tables")
+    files = sorted(path.relative_to(images) for path in images.rglob("*.*"))
+    numbers = [f"{file},{n * 7 % 11},{n % 5}" for n, file in enumerate(files)]
+    labels = [f"{file},{int(file.parts[-2] == 'blue')},{n % 2}" for n, file in enumerate(files)]
+    (folder / "numbers.csv").write_text("\n".join(["file,age,height", *numbers]))
+    (folder / "labels.csv").write_text("\n".join(["file,blue,odd", *labels]))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("table", "heading", "base", "note"),
+    [
+        ("labels", "exact match", r"all labels are right on \d+\.\d% of", "fraction of the validation images"),
+        ("numbers", "squared error", r"the squared error is \d+\.\d{4} of the variance of", "Lower is better"),
+    ],
+)
+def test_labels_and_numbers_are_compared(convlens, images, tables, tmp_path, table, heading, base, note):
+    words = [
+        "--backbone",
+        "house",
+        "--size",
+        32,
+        "--epochs",
+        1,
+        "--seeds",
+        2,
+        "--tricks",
+        "adam,label-smoothing",
+        "--fractions",
+        "0.5",
+    ]
+    outcome = convlens("compare", images, *words, "--labels", tables / f"{table}.csv", "--out", tmp_path / "c")
+    assert outcome.code == 0, outcome.err
+    assert f"compared by the {heading} on each validation image" in outcome.err
+    head, first, second, *rest = outcome.out.splitlines()
+    assert head.strip().startswith(heading)
+    assert [line.split()[0] for line in (first, second)] == ["base", "adam"]
+    assert len(head) == len(first) == len(second)
+    text = "\n".join(rest)
+    assert note in text
+    assert re.search(rf"^The base: {base} the validation images, over 2 runs\.$", text, re.MULTILINE)
+    assert ("Left out: label-smoothing: it does not apply to numbers." in rest) == (table == "numbers")
+    value = r"\d+\.\d%" if table == "labels" else r"\d+\.\d{4}"
+    assert re.search(rf"training images: transfer {value}, from scratch {value}$", text, re.MULTILINE)

@@ -1,22 +1,27 @@
 """The table of a comparison: what is said of differences that may be chance."""
 
+import dataclasses
+import random
+
+import pytest
+
 from convlens.comparison.outcome import Outcome
-from convlens.comparison.results import Contestant, recommended, standings
+from convlens.comparison.results import Contestant, mean_score, recommended, standings
 from convlens.core.kinds.registry import KINDS
 from convlens.core.run import EpochMetrics
 from convlens.training.recipe import Recipe
 
 IMAGES = 200
 ACCURACY = KINDS["classification"].measure
+EPOCH = EpochMetrics(
+    epoch=1, learning_rate=0.1, train_loss=1, train_accuracy=0.5, val_loss=1, val_accuracy=0.5, seconds=1
+)
 
 
 def contestant(name, right, seconds=1.0):
     """Of one run that classified that many images correctly, the base's and then others."""
     scores = {f"{number:03d}": float(number < right) for number in range(IMAGES)}
-    epoch = EpochMetrics(
-        epoch=1, learning_rate=0.1, train_loss=1, train_accuracy=0.5, val_loss=1, val_accuracy=0.5, seconds=1
-    )
-    outcome = Outcome(history=[epoch], scores=scores, seconds=seconds, trained_parameters=10)
+    outcome = Outcome(history=[EPOCH], scores=scores, seconds=seconds, trained_parameters=10)
     return Contestant(name=name, does="something", recipe=Recipe(), outcomes=(outcome,))
 
 
@@ -58,3 +63,46 @@ def test_ties_go_to_the_cheaper():
     )
     as_quick = contestant("as quick", 132, seconds=1.9)
     assert recommendation(base, quick, as_quick).name == "as quick"
+
+
+class TestErrors:
+    """Squared errors, of which less is better."""
+
+    MEASURE = KINDS["regression"].measure
+
+    def contestant(self, name, size, seconds=1.0):
+        """Whose errors are around that size."""
+        draw = random.Random(name)
+        scores = {f"{number:03d}": size * draw.uniform(0.5, 1.5) for number in range(IMAGES)}
+        outcome = Outcome(history=[EPOCH], scores=scores, seconds=seconds, trained_parameters=10)
+        return Contestant(name=name, does="something", recipe=Recipe(), outcomes=(outcome,))
+
+    def test_a_lower_error_helps_and_a_higher_one_harms(self):
+        contestants = [self.contestant(*pair) for pair in (("base", 1.0), ("lower", 0.6), ("higher", 1.4))]
+        base, lower, higher = standings(contestants, [(0, 0)], self.MEASURE)
+        assert (lower.verdict, higher.verdict) == ("helps", "harms")
+        assert lower.difference == pytest.approx(lower.value - base.value)
+        assert lower.difference_interval[0] < lower.difference < lower.difference_interval[1] < 0
+        assert lower.sentence.startswith(f"lower helps: squared error {lower.difference:.4f} (95 % interval -")
+        assert base.sentence.startswith(f"The base: the squared error is {base.value:.4f} of the variance")
+        assert base.accuracy is None
+        assert base.runs[0].value == base.value
+
+    def test_the_lowest_error_is_recommended(self):
+        contestants = [self.contestant(*pair) for pair in (("base", 1.0), ("lower", 0.6), ("lowest", 0.3))]
+        rows = standings(contestants, [(0, 0)], self.MEASURE)
+        found = recommended(contestants, rows, self.MEASURE)
+        assert found == ("lowest", "It has the lowest squared error of the recipes that help.")
+
+    def test_ties_go_to_the_cheaper(self):
+        quick = self.contestant("quick", 0.6)
+        dear = dataclasses.replace(quick, name="dear", outcomes=(dataclasses.replace(quick.outcomes[0], seconds=9.0),))
+        contestants = [self.contestant("base", 1.0), dear, quick]
+        rows = standings(contestants, [(0, 0)], self.MEASURE)
+        assert recommended(contestants, rows, self.MEASURE).name == "quick"
+
+    def test_no_interval_reaches_below_zero(self):
+        scores = [{"a": 0.0, "b": 0.0, "c": 1.0}]
+        mean, (low, high) = mean_score(scores, self.MEASURE)
+        assert (mean, low) == (pytest.approx(1 / 3), 0.0)
+        assert high > 1

@@ -10,7 +10,7 @@ from convlens.core.kinds.registry import KINDS
     [
         ("classification", "12.3%", "12.34%", "-1.2", "-1.2 points", "highest accuracy"),
         ("multilabel", "12.3%", "12.34%", "-1.2", "-1.2 points", "highest exact match"),
-        ("regression", "0.123", "0.1234", "-0.0123", "squared error -0.0123", "lowest squared error"),
+        ("regression", "0.1234", "0.1234", "-0.0123", "squared error -0.0123", "lowest squared error"),
     ],
 )
 def test_means_and_differences_as_text(task, text, tick, difference, statement, best):
@@ -29,4 +29,4 @@ def test_an_error_that_falls_is_a_gain(task, sign):
 
 
 def test_no_difference_has_no_minus():
-    assert KINDS["regression"].measure.difference_text(-0.0) == "+0"
+    assert KINDS["regression"].measure.difference_text(-0.00001) == "+0.0000"

@@ -14,7 +14,7 @@ from convlens.core.errors import UsageError
 from convlens.core.settings import setting
 from convlens.core.task import TaskName
 from convlens.pipeline.resolve import changed_recipe, suited_to
-from convlens.pipeline.validate import refuse_contradictions, refuse_unfit_for
+from convlens.pipeline.validate import refuse_contradictions, refuse_unfit_backbone, refuse_unfit_for
 from convlens.training.recipe import DATA, SETTINGS, Recipe
 from convlens.training.setting import flag
 from convlens.training.tasks import TASKS
@@ -73,9 +73,11 @@ class Plan:
     def suited_to(self, task: TaskName) -> tuple[Self, list[str]]:
         """The plan for what is learned, without tricks that make no sense for it, and those in words.
 
-        Raises UsageError where the base itself makes none.
+        Raises UsageError where the base itself makes none, or another backbone does not.
         """
         refuse_unfit_for(task, self.base)
+        for name in self.backbones:
+            refuse_unfit_backbone(task, name.partition("=")[0])
         unfit = [name for name in self.tricks if any(TASKS[task].unfit(trick(name).apply(self.base)))]
         fit = tuple(name for name in self.tricks if name not in unfit)
         plural = TASKS[task].kind.noun[1]

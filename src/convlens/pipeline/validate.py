@@ -2,8 +2,10 @@
 
 import math
 
+import torch
 from torch import nn
 
+from convlens.backbones.resolve import network
 from convlens.core.errors import UsageError
 from convlens.core.kinds.registry import KINDS
 from convlens.core.settings import setting
@@ -15,6 +17,7 @@ from convlens.training.order import steps_in_epoch
 from convlens.training.recipe import Recipe
 from convlens.training.tasks import TASKS
 from convlens.transfer.single_values import normalizes_single_values
+from convlens.zoo import card
 
 CLOSED_FORM = ("ridge", "logistic")
 
@@ -106,6 +109,14 @@ def refuse_unfit_head(task: TaskName, head: nn.Module, backbone: str) -> None:
             f"alone; the table of labels holds {KINDS[task].holds}. Take a backbone that ends in a "
             "linear layer, such as house or resnet18."
         )
+
+
+def refuse_unfit_backbone(task: TaskName, backbone: str) -> None:
+    """Raises UsageError as `refuse_unfit_head` does, for a network that is not there yet; none of it is computed."""
+    if TASKS[task].needs_linear_outputs:
+        with torch.device("meta"):
+            module = network(backbone)
+        refuse_unfit_head(task, module.get_submodule(card(backbone).head), backbone)
 
 
 def _refuse_unfit_own_head(recipe: Recipe) -> None:

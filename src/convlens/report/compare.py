@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from convlens.core.comparison import (
     BEST_RECIPE_FILE,
@@ -157,7 +157,8 @@ def _fraction_chart(points: Sequence[FractionPoint], measure: Measure) -> str:
         )
     axes.set_xscale("log")
     axes.set_xlabel("training images")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xticks(images, [str(count) for count in images])
+    axes.xaxis.set_minor_locator(NullLocator())
     _measure_axis(axes, measure)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     last = points[-1]

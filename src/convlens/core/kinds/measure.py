@@ -80,16 +80,16 @@ class MeanError(Measure):
     difference_unit = ""
 
     def text(self, mean: float) -> str:
-        """Three significant digits."""
-        return f"{mean:.3g}"
+        """0.12344 -> '0.1234': four decimals, so that columns line up."""
+        return f"{mean:.4f}"
 
     def tick(self, mean: float) -> str:
         """0.05 -> '0.05'."""
         return f"{mean:.4g}"
 
     def difference_text(self, difference: float) -> str:
-        """-0.01234 -> '-0.0123'."""
-        return f"{difference + 0.0:+.3g}"
+        """-0.01234 -> '-0.0123'; what rounds to 0 has no minus."""
+        return f"{round(difference, 4) + 0.0:+.4f}"
 
     def difference_statement(self, difference: float) -> str:
         """-0.01234 -> 'squared error -0.0123'."""

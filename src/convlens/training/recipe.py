@@ -48,7 +48,8 @@ class Recipe(Record):
 
     backbone: str = setting(
         "efficientnet_lite0",
-        "The network: a name from `convlens zoo`, such as efficientnet_lite0 or resnet18, or timm:NAME.",
+        "The network: a name from `convlens zoo`, such as efficientnet_lite0 or resnet18; or one of the timm library, "
+        "timm:NAME, hf-hub:OWNER/NAME or local-dir:FOLDER.",
         NETWORK,
         "features",
         "examples",

@@ -15,13 +15,18 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from unittest import mock
 
+from convlens.backbones.at_hand import at_hand
+from convlens.comparison import search
 from convlens.core.run import RunRecord
 from convlens.tasks.demo import write_digits
 from convlens.tasks.train import train
 from convlens.training.metrics import wilson_interval
 
 SEEDS = range(5)
+UNTAINTED = {"unequal classes": ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]}
+"""Backbones to choose from: the house network was trained on these very images, and would be chosen for it."""
 MOST, LEAST, CLASSES = 200, 10, 10
 
 
@@ -41,23 +46,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         }
         for name, folder in sets.items():
             default = statistics.mean(accuracy(train(folder, seed=seed, out=unused(place))) for seed in SEEDS)
-            found = train(folder, budget=given.budget, out=unused(place))
+            with mock.patch.object(search, "at_hand", return_value=UNTAINTED.get(name) or at_hand()):
+                found = train(folder, budget=given.budget, out=unused(place))
             print(line(name, default, found), flush=True)
 
 
 def line(name: str, default: float, found: RunRecord) -> str:
     """A row of the table."""
-    search = found.chosen_by
-    assert search is not None, "a budget was given"
+    chosen_by = found.chosen_by
+    assert chosen_by is not None, "a budget was given"
     low, high = wilson_interval(accuracy(found) * found.images.val, found.images.val)
     cells = (
         name,
         f"{default:.1%}",
         f"{accuracy(found):.1%}",
         f"{low:.1%} to {high:.1%}",
-        search.tried[search.chosen].name,
-        f"{search.seconds:.0f} s",
-        f"{len(search.tried)} of {len(search.tried) + len(search.left_out)}",
+        chosen_by.tried[chosen_by.chosen].name,
+        f"{chosen_by.seconds:.0f} s",
+        f"{len(chosen_by.tried)} of {len(chosen_by.tried) + len(chosen_by.left_out)}",
     )
     return f"| {' | '.join(cells)} |"
 

@@ -130,20 +130,8 @@ def tables(tmp_path_factory, images):
     ],
 )
 def test_labels_and_numbers_are_compared(convlens, images, tables, tmp_path, table, heading, base, note):
-    words = [
-        "--backbone",
-        "house",
-        "--size",
-        32,
-        "--epochs",
-        1,
-        "--seeds",
-        2,
-        "--tricks",
-        "adam,label-smoothing",
-        "--fractions",
-        "0.5",
-    ]
+    base_options = ["--backbone", "house", "--size", 32, "--epochs", 1]
+    words = [*base_options, "--seeds", 2, "--tricks", "adam,label-smoothing", "--fractions", "0.5"]
     outcome = convlens("compare", images, *words, "--labels", tables / f"{table}.csv", "--out", tmp_path / "c")
     assert outcome.code == 0, outcome.err
     assert f"compared by the {heading} on each validation image" in outcome.err

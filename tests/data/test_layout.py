@@ -135,7 +135,7 @@ class TestLabels:
             labels(tmp_path, text, "1.jpg")
 
     def test_no_file(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match=r"cannot read --labels .*none\.csv: No such file"):
+        with pytest.raises(UsageError, match=r"cannot read labels=.*none\.csv: No such file"):
             scan(tmp_path, layout=Layout(labels=tmp_path / "none.csv"))
 
 
@@ -192,7 +192,7 @@ class TestGroups:
 
     @pytest.mark.parametrize(
         ("group_by", "message"),
-        [("(", "no column of --labels and no regular"), ("zzz", "finds no group for any image")],
+        [("(", "no column of labels and no regular"), ("zzz", "finds no group for any image")],
     )
     def test_no_groups(self, tmp_path: Path, group_by: str, message: str) -> None:
         for file in ("ant/1.jpg", "bee/2.jpg"):

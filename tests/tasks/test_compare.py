@@ -225,7 +225,7 @@ def test_a_budget_that_is_used_up_leaves_out_fractions_too(images, tmp_path):
 
 @pytest.mark.parametrize("budget", [float("inf"), float("nan"), -1.0])
 def test_a_budget_is_a_finite_time(images, tmp_path, budget):
-    with pytest.raises(UsageError, match=f"--budget {budget:g}s: give a time"):
+    with pytest.raises(UsageError, match=f"budget={budget}: give a number of seconds"):
         compare(images, budget=budget, out=tmp_path / "table", **SMALL)
 
 
@@ -242,7 +242,7 @@ def test_other_backbones_are_rows(images, tmp_path):
         ({"folds": 1}, "no fold or at least two"),
         ({"fractions": [0.0]}, "fractions=0"),
         ({"weight_decya": 1}, "unknown field of the recipe 'weight_decya': did you mean weight_decay"),
-        ({"tricks": ["dropout"], "head": "ridge"}, "--head ridge"),
+        ({"tricks": ["dropout"], "head": "ridge"}, "head='ridge'"),
     ],
 )
 def test_wrong_use_is_refused_before_anything_is_done(images, tmp_path, options, told):

@@ -178,7 +178,7 @@ def test_what_cannot_be_measured_is_refused_before_any_training(images, tmp_path
 @pytest.mark.parametrize(
     ("table", "options", "told"),
     [
-        ("numbers", {"class_weights": True}, "class-weights goes with classes"),
+        ("numbers", {"class_weights": True}, "class_weights goes with classes"),
         ("labels", {"backbone": "squeezenet1_1", "weights": "random", "size": 64}, "squeezenet1_1 ends in a Conv2d"),
         ("numbers", {"backbones": ["resnet18", "squeezenet1_1"]}, "squeezenet1_1 ends in a Conv2d"),
     ],

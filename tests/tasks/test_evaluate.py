@@ -92,7 +92,7 @@ def test_the_published_cifar_checkpoint_is_taken_as_it_is(drawn, tmp_path):
 
 @pytest.mark.parametrize("size", [0, -3, 15, 2049])
 def test_a_size_out_of_range(drawn, size):
-    with pytest.raises(UsageError, match=f"--size {size}: give .* 16 to 2048"):
+    with pytest.raises(UsageError, match=f"size={size}: give .* 16 to 2048"):
         evaluate("house", drawn("goldfish"), size=size)
 
 
@@ -105,7 +105,7 @@ def test_duplicates_count_as_in_published_numbers(drawn):
 def test_sides(run, sides):
     assert evaluate(run, sides, side="train").images == 16
     assert evaluate(run, sides, side="all").images == 26
-    with pytest.raises(UsageError, match=r"--side test: .* has no images there; it has train, val"):
+    with pytest.raises(UsageError, match=r"side='test': .* has no images there; it has train, val"):
         evaluate(run, sides, side="test")
 
 
@@ -136,7 +136,7 @@ def test_a_run_on_nested_folders_and_one_on_a_chosen_column(convlens, drawn, tmp
     judged = evaluate(tmp_path / "nested", folder, nested=True)
     assert [one.name for one in judged.evaluation.per_class] == ["in/a", "in/b"]
     with pytest.raises(
-        DataError, match=r"'a', 'b' is no class of .*nested.* are folders within folders: say --nested\.$"
+        DataError, match=r"'a', 'b' is no class of .*nested.* are folders within folders: say nested=True\.$"
     ):
         evaluate(tmp_path / "nested", folder / "in")
     rows = "".join(f"in/{name}/{n}.png,{name},{n}\n" for name in "ab" for n in range(4))

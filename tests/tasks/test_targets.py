@@ -230,7 +230,7 @@ def test_the_loss_is_said(images, tmp_path):
     said: list[str] = []
     train(images / "p", labels=str(images / "labels.csv"), out=tmp_path / "run", say=said.append, **SMALL)
     assert "40 images of 2 labels: 30 train, 10 val" in said
-    assert "loss: binary cross-entropy, since the table of labels holds labels (if it does not: --task)" in said
+    assert "loss: binary cross-entropy, since the table of labels holds labels (if it does not, set task)" in said
 
 
 def test_the_same_table_gives_the_same_run(images, runs, tmp_path):
@@ -241,14 +241,14 @@ def test_the_same_table_gives_the_same_run(images, runs, tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("numbers", {"class_weights": True}, "--class-weights goes with classes, and the table of labels holds num"),
-        ("numbers", {"label_smoothing": 0.1}, "--label-smoothing goes with classes"),
-        ("numbers", {"head": "logistic"}, "--head logistic goes with classes"),
-        ("labels", {"head": "logistic"}, "--head logistic goes with classes"),
-        ("labels", {"head": "ridge"}, "--head ridge goes with classes"),
+        ("numbers", {"class_weights": True}, "class_weights goes with classes, and the table of labels holds num"),
+        ("numbers", {"label_smoothing": 0.1}, "label_smoothing goes with classes"),
+        ("numbers", {"head": "logistic"}, "head='logistic' goes with classes"),
+        ("labels", {"head": "logistic"}, "head='logistic' goes with classes"),
+        ("labels", {"head": "ridge"}, "head='ridge' goes with classes"),
         ("labels", {"backbone": "squeezenet1_1", "weights": "random", "size": 64}, "squeezenet1_1 ends in a Conv2d"),
         ("labels", {"task": "classification"}, "one class for each image takes one column"),
-        ("labels", {"task": "sorts"}, "--task sorts: Input should be 'auto', 'classification', 'multilabel' or"),
+        ("labels", {"task": "sorts"}, "task='sorts': Input should be 'auto', 'classification', 'multilabel' or"),
         ("numbers", {"label_columns": "yaer"}, "'yaer': did you mean year?"),  # codespell:ignore
     ],
 )
@@ -261,7 +261,7 @@ def test_what_cannot_be_is_refused(images, tmp_path, module_cache, name, options
 
 @pytest.mark.parametrize("options", [{"task": "regression"}, {"label_columns": "age"}])
 def test_options_without_a_table(images, options):
-    with pytest.raises(UsageError, match="tells about a table of labels: give it with --labels CSV"):
+    with pytest.raises(UsageError, match=r"is about a table of labels: give one \(labels\)"):
         train(images / "p", **SMALL, **options)
 
 
@@ -276,7 +276,7 @@ def test_a_run_is_judged_on_the_columns_that_it_has_learnt(images, runs, tmp_pat
         backwards = ",".join(reversed(runs[name].classes))
         asked = evaluate(images / f"run-{name}", images / "p", labels=wide, label_columns=backwards)
         assert asked.evaluation == plain.evaluation
-        with pytest.raises(UsageError, match=r"--label-columns truth,x: .* has learned .* leave the option out"):
+        with pytest.raises(UsageError, match=r"label_columns='truth,x': .* has learned .* leave the option out"):
             evaluate(images / f"run-{name}", images / "p", labels=wide, label_columns="truth, x")
     words = put(
         tmp_path / "words.csv",
@@ -291,11 +291,11 @@ def test_messages_for_a_run_name_no_option_that_evaluate_has_not(images, runs, t
     table = put(tmp_path / "t.csv", "file,year,shade\n00.png,3,4\n01.png,old,4\n")
     with pytest.raises(DataError, match="line 3: 'old' in the column 'year' is no number") as refused:
         evaluate(images / "run-numbers", images / "p", labels=table)
-    assert "--task" not in str(refused.value)
+    assert "task=" not in str(refused.value)
 
 
 def test_other_commands_say_what_they_need(images, runs):
-    with pytest.raises(UsageError, match=r"run-numbers tells numbers .* Give a table of labels with --labels CSV"):
+    with pytest.raises(UsageError, match=r"run-numbers tells numbers .* Give a table of labels with labels='CSV'"):
         evaluate(images / "run-numbers", images / "p")
     with pytest.raises(DataError, match=r"has 'any', which .*run-labels has not learned. It tells: green, red"):
         evaluate(images / "run-labels", images / "p", labels=images / "words.csv")
@@ -307,9 +307,9 @@ def test_check_takes_what_train_takes(images, tmp_path):
     assert {one.name for one in found.classes} == {"blue", "red"}
     by_age = check_images(images / "p", labels=table, label_columns="age", task="class")
     assert [one.name for one in by_age.classes] == ["7", "8", "9"]
-    with pytest.raises(UsageError, match="unknown --task 'multilable': did you mean multilabel"):
+    with pytest.raises(UsageError, match="unknown task 'multilable': did you mean multilabel"):
         check_images(images / "p", labels=table, task="multilable")
-    with pytest.raises(UsageError, match="--label-columns age tells about a table of labels"):
+    with pytest.raises(UsageError, match="label_columns='age' is about a table of labels"):
         check_images(images / "p", label_columns="age")
 
 

@@ -175,7 +175,7 @@ def test_damaged_captured_graph(run, runs, cache, damage, caplog):
 def test_batch_normalization_of_one_value_is_refused_with_its_reason_before_training(tmp_path, plan):
     images = draw_images(tmp_path / "images", 3)
     options = {**TINY_HOUSE, "backbone": "resnet18", "freeze": plan, "out": tmp_path / "run"}
-    with pytest.raises(UsageError, match=r"--batch-size 1: layer4\.0\.bn1 is batch norm.*one value.*--batch-size 2"):
+    with pytest.raises(UsageError, match=r"batch_size=1: layer4\.0\.bn1 is batch norm.*one value.*batch_size=2"):
         train(images, batch_size=1, **options)
     assert not (tmp_path / "run").exists()
 

@@ -60,7 +60,7 @@ def test_one_epoch_is_plain_minibatch_gradient_descent() -> None:
 def test_a_loss_that_is_not_finite_stops_with_advice() -> None:
     broken = Points(50, 0)
     broken.inputs[7] = math.nan
-    told = r"the loss became nan in epoch 1, step 1 of 1, on (point \d+(, )?){3} and 47 more.*--learning-rate 0\.05"
+    told = r"the loss became nan in epoch 1, step 1 of 1, on (point \d+(, )?){3} and 47 more.*learning_rate=0\.05"
     with pytest.raises(DataError, match=told):
         fit(model(), broken, Points(10, 1), RECIPE.model_copy(update={"batch_size": 50}), silent)
 

@@ -92,6 +92,6 @@ def test_each_takes_its_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_fewer_gpus_than_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     started = Started(monkeypatch, gpus=1)
-    with pytest.raises(MachineError, match=r"^2 processes .* finds 1\. Take --nproc-per-node 1"), joined("cuda"):
+    with pytest.raises(MachineError, match=r"^2 processes .* finds 1\. Start 1, or device='cpu'"), joined("cuda"):
         raise AssertionError("joined")
     assert started.backends == []

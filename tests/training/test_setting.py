@@ -55,7 +55,7 @@ def test_what_only_the_head_depends_on():
         *("ema", "early_stopping", "class_weights", "label_smoothing"),
     }
     assert set(affecting("features")) == {
-        *("backbone", "weights", "freeze", "unfreeze", "size", "precision", "progressive_resizing", "device"),
+        *("backbone", "pooling", "weights", "freeze", "unfreeze", "size", "precision", "progressive_resizing", "device"),
         *("epochs", "head", "seed"),  # each on a condition
     }
 
@@ -63,5 +63,5 @@ def test_what_only_the_head_depends_on():
 @pytest.mark.parametrize(("former", "name"), FORMER_NAMES.items())
 def test_former_names_are_understood(former, name):
     assert with_present_names({former: 1, "epochs": 2}) == {name: 1, "epochs": 2}
-    with pytest.raises(UsageError, match=f"is the former name of {SETTINGS[name].flag}"):
+    with pytest.raises(UsageError, match=f"is the former name of {name}; give {name} alone"):
         with_present_names({former: 1, name: 1})

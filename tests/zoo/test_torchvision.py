@@ -80,5 +80,5 @@ def test_what_it_leaves_out_is_no_license_for_anything_else():
 def test_a_file_of_googlenet_is_known_by_its_names_heads_or_not():
     for heads in (True, False):
         state = values(structure(lambda classes, heads=heads: googlenet(classes, auxiliary_heads=heads), 1000))
-        with pytest.raises(DataError, match="It fits googlenet: try --backbone googlenet"):
+        with pytest.raises(DataError, match="It fits googlenet: try backbone='googlenet'"):
             zoo.load_weights(zoo.blueprint("resnet18"), state, "w.pth", "fc", name="resnet18")

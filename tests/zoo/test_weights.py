@@ -128,7 +128,7 @@ def test_weights_of_another_network_are_refused_and_its_name_given():
         zoo.load_weights(module, zeros("resnet34"), "w.pth", "fc", name="resnet18")
     message = str(refusal.value)
     assert message.startswith("w.pth does not fit resnet18: 96 unexpected: layer1.2.conv1.weight, ")
-    assert message.endswith("It fits resnet34: try --backbone resnet34.")
+    assert message.endswith("It fits resnet34: try backbone='resnet34'.")
 
 
 def test_every_difference_is_counted_and_the_first_three_are_named():

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from convlens.cli.streams import echo
 from convlens.core.durations import duration
-from convlens.core.kinds.registry import KINDS
 
 if TYPE_CHECKING:
     from convlens.core.search import Search
@@ -12,6 +11,8 @@ if TYPE_CHECKING:
 
 def print_search(record: "Search") -> None:
     """A table of all recipes that were tried, and the chosen one."""
+    from convlens.core.kinds.registry import KINDS
+
     measure, width = KINDS[record.task].measure, max(len(one.name) for one in record.tried)
     echo(f"{record.method} of {record.images} training images, {duration(record.seconds)}:".capitalize())
     echo(f"{'':{width}}  {measure.name:>13}  {'95% interval':>17}     loss     time")

@@ -126,6 +126,8 @@ class _Bench:
         self.trials = self._trials(base)
         self._reserved = 0.0
         """Seconds for the features of the images that are not for training."""
+        self._longest = 0.0
+        """Seconds that any recipe took for all of its trials."""
         self.left_out: list[str] = []
 
     def _trials(self, base: Recipe) -> list[Trial]:
@@ -138,7 +140,7 @@ class _Bench:
         found: list[Contestant] = []
         for recipe in recipes:
             pace = self._shared.seconds_per_image(recipe)
-            if found and time.perf_counter() + pace * (self._images + self._others) > self._end:
+            if found and not self._is_time_for(pace * (self._images + self._others) + self._longest):
                 self.left_out.append(f"{_name(recipe)}: {_USED_UP}")
                 continue
             found.append(self._raced(recipe))
@@ -147,22 +149,25 @@ class _Bench:
         return found
 
     def of_heads(self, recipes: Sequence[Recipe]) -> list[Contestant]:
-        """Those that there is time for: each is taken to need as long as the longest one before it."""
+        """Those that there is time for: each is taken to need as long as the longest recipe before it."""
         found: list[Contestant] = []
-        longest = 0.0
         for recipe in recipes:
-            start = time.perf_counter()
-            if start + longest + self._reserved > self._end:
+            if self._is_time_for(self._longest + self._reserved):
+                found.append(self._raced(recipe))
+            else:
                 self.left_out.append(f"{_name(recipe)}: {_USED_UP}")
-                continue
-            found.append(self._raced(recipe))
-            longest = max(longest, time.perf_counter() - start)
         return found
+
+    def _is_time_for(self, seconds: float) -> bool:
+        return time.perf_counter() + seconds <= self._end
 
     def _raced(self, recipe: Recipe) -> Contestant:
         """The recipe with its outcomes in all trials, which are those of every other recipe."""
         alone = Contestant(name=_name(recipe), does="", recipe=recipe)
+        self._shared.divided(self.trials[0].seeded(recipe))  # the features, whose time is not that of training
+        start = time.perf_counter()
         raced = race(self._shared, [alone], self.trials, end=None, progress=self._progress, say=unsaid)
+        self._longest = max(self._longest, time.perf_counter() - start)
         return raced.contestants[0]
 
 

@@ -20,11 +20,12 @@ def backbone_table(rows: "Sequence[ComparedRecipe]", measure: "Measure") -> Iter
 
     No line of the table is wider than 100 columns: long names are shortened in the middle.
     """
-    costs = [(row, row.cost) for row in rows if row.cost is not None]
+    from convlens.core.comparison import by_cost
+
+    costs = by_cost(rows)
     if not costs:
         return
-    costs.sort(key=lambda pair: pair[1].multiply_adds)
-    names = [cost.backbone if row.verdict == "base" else row.name for row, cost in costs]
+    names = [row.network for row, _ in costs]
     head = ("size", measure.name, "to base, 95 %", "images/s", "extract", "features", "params", "mult-adds")
     cells = [head, *(_cells(row, cost, measure) for row, cost in costs)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

@@ -1,5 +1,6 @@
 """The records of a comparison: recipes side by side on the same splits and seeds."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import model_validator
@@ -105,6 +106,16 @@ class ComparedRecipe(_Measured):
     val_loss: float
     cost: BackboneCost | None = None
     """Of the base and of other backbones, where backbones are compared; None for tricks."""
+
+    @property
+    def network(self) -> str:
+        """What it is called among other backbones: the base by that which it has."""
+        return self.cost.backbone if self.cost and self.verdict == "base" else self.name
+
+
+def by_cost(rows: Iterable[ComparedRecipe]) -> list[tuple[ComparedRecipe, BackboneCost]]:
+    """The rows that have a cost, with it, those with the fewest multiply-adds first."""
+    return sorted(((row, row.cost) for row in rows if row.cost is not None), key=lambda pair: pair[1].multiply_adds)
 
 
 class FractionPoint(Record):

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from convlens.core.kinds.measure import Measure
 
 _TITLE = "Backbones, by cost"
+_SHORT_TITLE = "By cost"
 _WIDTH = 100
 _LEAST_NAME = 12
 
@@ -18,7 +19,7 @@ _LEAST_NAME = 12
 def backbone_table(rows: "Sequence[ComparedRecipe]", measure: "Measure") -> Iterator[str]:
     """The lines of the table, the cheapest backbone first, and how the numbers came about; none without backbones.
 
-    No line of the table is wider than 100 columns: long names are shortened in the middle.
+    No line of the table is wider than 100 columns: long names are shortened in the middle, unless two would be alike.
     """
     from convlens.core.comparison import by_cost
 
@@ -31,7 +32,10 @@ def backbone_table(rows: "Sequence[ComparedRecipe]", measure: "Measure") -> Iter
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     gap = "  " if sum(widths) + 2 * len(widths) + max(map(len, names)) <= _WIDTH else " "
     room = max(_LEAST_NAME, _WIDTH - sum(widths) - len(gap) * len(widths))
-    shown = [shortened(name, room) for name in (_TITLE, *names)]
+    short_names = [shortened(name, room) for name in names]
+    if len({*short_names}) < len({*names}):
+        short_names = names
+    shown = [_TITLE if len(_TITLE) <= max(room, *map(len, short_names)) else _SHORT_TITLE, *short_names]
     for name, line in zip(shown, cells, strict=True):
         aligned = (cell.rjust(width) for cell, width in zip(line, widths, strict=True))
         yield gap.join([name.ljust(max(map(len, shown))), *aligned])

@@ -32,18 +32,22 @@ def backbone_table(rows: "Sequence[ComparedRecipe]", measure: "Measure") -> Iter
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     gap = "  " if sum(widths) + 2 * len(widths) + max(map(len, names)) <= _WIDTH else " "
     room = max(_LEAST_NAME, _WIDTH - sum(widths) - len(gap) * len(widths))
-    short_names = [shortened(name, room) for name in names]
-    if len({*short_names}) < len({*names}):
-        short_names = names
-    shown = [_TITLE if len(_TITLE) <= max(room, *map(len, short_names)) else _SHORT_TITLE, *short_names]
+    shown = _first_column(names, room)
     for name, line in zip(shown, cells, strict=True):
         aligned = (cell.rjust(width) for cell, width in zip(line, widths, strict=True))
         yield gap.join([name.ljust(max(map(len, shown))), *aligned])
     yield from _notes([cost for _, cost in costs])
 
 
+def _first_column(names: Sequence[str], room: int) -> list[str]:
+    short_names = [shortened(name, room) for name in names]
+    if len({*short_names}) < len({*names}):
+        short_names = [*names]
+    return [_TITLE if len(_TITLE) <= max(room, *map(len, short_names)) else _SHORT_TITLE, *short_names]
+
+
 def shortened(name: str, room: int) -> str:
-    """('efficientnet_lite2', 12) -> 'efficie…ite2': the end of a name tells networks of a family apart."""
+    """('efficientnet_lite2', 12) -> 'effici…lite2': the end of a name tells networks of a family apart."""
     if len(name) <= room:
         return name
     end = (room - 1) // 2

@@ -41,6 +41,17 @@ def test_the_table_and_the_sentences(convlens, images, tmp_path):
     assert "--set batch_size=8" in record["command"]
 
 
+def test_backbones_have_a_table_of_their_own(convlens, images, tmp_path):
+    words = ["--backbone", "house", "--size", 32, "--epochs", 1, "--seeds", 1, "--backbones", "resnet20=random"]
+    outcome = convlens("compare", images, *words, "--out", tmp_path / "c")
+    assert outcome.code == 0, outcome.err
+    lines = outcome.out.splitlines()
+    head = next(number for number, line in enumerate(lines) if line.startswith("Backbones, by cost"))
+    assert [line.split()[0] for line in lines[head + 1 : head + 3]] == ["house", "resnet20"]
+    assert all(len(line) == len(lines[head]) <= 100 for line in lines[head : head + 3])
+    assert "images a second through the frozen layers" in outcome.err
+
+
 def test_classes_and_groups_are_told_as_in_train(convlens, images, tmp_path):
     files = sorted(path.relative_to(images) for path in images.rglob("*.*"))
     rows = [f"{file},{file.parts[-2]},video{number % 6}" for number, file in enumerate(files)]

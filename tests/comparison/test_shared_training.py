@@ -44,6 +44,39 @@ def test_what_is_frozen_is_in_memory_once(shared):
     assert first.cut.prefix.state["conv1.weight"] is second.cut.prefix.state["conv1.weight"]
 
 
+def test_stored_features_have_a_pace_and_an_estimated_extraction(tmp_path):
+    """The store is neither asked for it nor changed by it."""
+    folder = draw_images(tmp_path / "images", 10)
+    first, again = (SharedTraining(scan(folder), silent).backbone_cost(BASE) for _ in range(2))
+    assert (first.extract_measured, again.extract_measured) == (True, False)
+    for cost in (first, again):
+        assert cost.images_per_second > 0
+        assert cost.extract_seconds > 0
+        assert (cost.sample, cost.images, cost.precision, cost.size) == (20, 20, "fp32", 32)
+        assert cost.feature_bytes == 20 * cost.bytes_per_image == 20 * 256 * 4
+    counted = ("parameters", "multiply_adds", "uncounted")
+    assert [getattr(again, name) for name in counted] == [getattr(first, name) for name in counted]
+
+
+def test_new_images_beside_stored_ones_do_not_count_as_all(tmp_path):
+    folder = draw_images(tmp_path / "images", 4)
+    SharedTraining(scan(folder), silent).backbone_cost(BASE)
+    cost = SharedTraining(scan(draw_images(folder, 2, first=4)), silent).backbone_cost(BASE)
+    assert (cost.images, cost.extract_measured) == (12, False)
+
+
+def test_where_nothing_is_frozen_there_is_no_pace(shared):
+    cost = shared.backbone_cost(BASE.model_copy(update={"freeze": "none"}))
+    assert (cost.parameters, cost.multiply_adds, cost.images_per_second, cost.sample) == (0, 0, None, 0)
+    assert cost.extract_measured
+
+
+def test_the_pace_is_measured_on_64_images_at_most(tmp_path, monkeypatch):
+    monkeypatch.setattr("convlens.comparison.shared_training._SAMPLE", 6)
+    shared = SharedTraining(scan(draw_images(tmp_path / "images", 10)), silent)
+    assert shared.backbone_cost(BASE).sample == 5  # every fourth of 20
+
+
 def test_a_class_that_turns_out_empty_costs_a_new_head_only(tmp_path, monkeypatch):
     folder = draw_images(tmp_path / "images", 10, classes=3)
     for path in (folder / "red").iterdir():

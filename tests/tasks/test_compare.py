@@ -12,11 +12,12 @@ from sklearn.datasets import load_digits
 
 from convlens.comparison import shared_training
 from convlens.comparison.tricks import TRICKS
-from convlens.core.comparison import Comparison
+from convlens.core.comparison import Comparison, by_cost
 from convlens.core.errors import DataError, DivergedError, MachineError, UsageError
 from convlens.data import batches
 from convlens.runs import writer
 from convlens.tasks.compare import compare
+from convlens.tasks.inspect import inspect
 from convlens.tasks.train import train
 from convlens.training.recipe import Recipe
 from convlens.zoo import network
@@ -206,6 +207,57 @@ def test_fractions_alone_compare_nothing_else(images, tmp_path):
 def test_backbones_alone_compare_nothing_else(images, tmp_path):
     record = compare(images, seeds=1, backbones=["resnet20=random"], out=tmp_path / "nets", **SMALL)
     assert [row.name for row in record.rows] == ["base", "resnet20"]
+
+
+def test_backbones_tell_what_they_cost_and_tricks_do_not(images, tmp_path):
+    options = {"tricks": ["cosine"], "backbones": ["resnet20=random"], "seeds": 1, **SMALL}
+    told = []
+    first = compare(images, out=tmp_path / "one", say=told.append, **options)
+    base, trick, other = (row.cost for row in first.rows)
+    assert trick is None
+    assert (base.backbone, base.size, other.backbone, other.size) == ("house", 32, "resnet20", 32)
+    for cost in (base, other):
+        lines = inspect(cost.backbone, size=32, freeze="backbone", depth=9).modules
+        frozen = [line for line in lines if line.state == "frozen"]
+        assert cost.parameters == sum(line.parameters for line in frozen)
+        assert cost.multiply_adds == sum(line.multiply_adds for line in frozen)
+        assert cost.extract_measured
+    assert any(re.match(r"resnet20: [\d.]+ images a second .* on 20 images after a warm-up batch$", s) for s in told)
+    again = compare(images, out=tmp_path / "two", **options)
+    assert again.features.computed == 0
+    costs = [cost for _, cost in by_cost(again.rows)]
+    assert all(cost.images_per_second > 0 for cost in costs)
+    assert [cost.extract_measured for cost in costs] == [False, False]
+    assert Comparison.from_json((tmp_path / "two" / "comparison.json").read_text(), "two") == again
+    without = compare(images, tricks=["cosine"], seeds=1, out=tmp_path / "three", **SMALL)
+    assert [row.cost for row in without.rows] == [None, None]
+
+
+def test_the_page_has_a_table_of_backbones_to_sort_and_a_chart_for_each_cost(images, tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.report.page.VOID", VOID | {"input"})
+    record = compare(images, backbones=["resnet20=random"], seeds=2, out=tmp_path / "nets", **SMALL)
+    page = parsed(tmp_path / "nets" / "comparison.html")
+    head, *lines = page.one("table", class_="wide sortable costs").rows()
+    by_name = {line[0]: dict(zip(head, line, strict=True)) for line in lines}
+    assert [*by_name] == ["house", "resnet20"]
+    base, other = (row.cost for row in record.rows)
+    assert by_name["house"]["to the base, points (95 %)"] == "the base"
+    assert by_name["resnet20"]["images/s"] == f"{other.images_per_second:.1f}"
+    assert by_name["house"]["bytes each"] == f"{base.bytes_per_image:,}"
+    assert by_name["resnet20"]["mult-adds, M"] == f"{other.multiply_adds / 1e6:.1f}"
+    for chart in ("pace", "multiply-adds"):
+        titles = [title.text for title in page.one("g", id=f"{chart}-points").all("title")]
+        assert [title.split(":")[0] for title in titles] == ["house", "resnet20"]
+    [drawn] = [one for one in page.all("svg") if "multiply-adds of the frozen" in one.attributes["aria-label"]]
+    assert all(name in drawn.attributes["aria-label"] and name in drawn.text for name in by_name)
+    assert page.one("script").text
+
+
+def test_at_hand_means_the_networks_with_weights_on_this_machine(images, tmp_path, monkeypatch):
+    monkeypatch.setattr("convlens.tasks.compare.at_hand", lambda: ["house", "resnet20=random"])
+    record = compare(images, backbones=["at-hand"], seeds=1, out=tmp_path / "nets", **SMALL)
+    assert [row.name for row in record.rows] == ["base", "resnet20"]
+    assert "--backbones resnet20=random" in record.command
 
 
 def test_what_it_will_take_is_said_after_the_first_training(images, tmp_path):

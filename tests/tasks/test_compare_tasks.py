@@ -158,8 +158,8 @@ def test_the_page(images, tmp_path, monkeypatch, table, charts):
     for row in record.rows:
         assert row.sentence in page.text
     for told in {
-        "labels": ["exact match", "2 labels", "Exact match against cost", "to the base, points"],
-        "numbers": ["squared error", "2 numbers", "Squared error against cost", "Lower is better"],
+        "labels": ["exact match", "2 labels", "Exact match against the time of training", "to the base, points"],
+        "numbers": ["squared error", "2 numbers", "Squared error against the time of training", "Lower is better"],
     }[table]:
         assert told in page.text.replace("\u00a0", " ")
     part = 15 if table == "numbers" else 16  # half of each label, rounded

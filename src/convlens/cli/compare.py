@@ -59,7 +59,8 @@ def compare(
         str,
         typer.Option(
             metavar="A,B=FILE,...",
-            help="Other networks to try with the base recipe, optionally with weights.",
+            help="Other networks to try with the base recipe, optionally with weights; at-hand: all whose trained "
+            "weights are on this machine. A second table tells what each costs.",
             rich_help_panel=_WHAT,
         ),
     ] = "",
@@ -139,6 +140,7 @@ def compare(
 
 def print_comparison(record: "Comparison") -> None:
     """The table, and a sentence for each recipe."""
+    from convlens.cli.backbone_table import backbone_table
     from convlens.core.comparison import BEST_RECIPE_FILE, COMPARISON_PAGE
     from convlens.core.kinds.registry import KINDS
 
@@ -146,6 +148,9 @@ def print_comparison(record: "Comparison") -> None:
     for line in table_of(record.rows, measure):
         echo(line)
     echo("")
+    if costs := [*backbone_table(record.rows, measure)]:
+        for line in (*costs, ""):
+            echo(line)
     if measure.note:
         echo(measure.note)
         echo("")

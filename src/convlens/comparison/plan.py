@@ -4,6 +4,7 @@ import dataclasses
 import math
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Self
 
 from convlens.comparison.data_efficiency import refuse_wrong_fractions
@@ -20,6 +21,8 @@ from convlens.training.setting import flag
 from convlens.training.tasks import TASKS
 
 _BASE = "base"
+AT_HAND = "at-hand"
+"""In place of a backbone's name: all whose trained weights are on this machine."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,11 +67,27 @@ class Plan:
         if len(chosen) > 1:
             whole = together(chosen)
             found.append(Contestant(name=whole.name, does=f"all at once: {whole.does}", recipe=whole.apply(base)))
-        for name in self.backbones:
-            backbone, _, weights = name.partition("=")
-            other = changed_recipe(base, backbone=backbone, weights=weights or None, size=None)
-            found.append(Contestant(name=backbone, does=f"{backbone}, weights {other.weights}", recipe=other))
+        return [*found, *self._on_backbones()]
+
+    def _on_backbones(self) -> list[Contestant]:
+        """The base on other backbones, each once. Of several with the same network the names tell the weights."""
+        found = []
+        for text in dict.fromkeys(self.backbones):
+            name, _, weights = text.partition("=")
+            recipe = changed_recipe(self.base, backbone=name, weights=weights or None, size=None)
+            if recipe != self.base:
+                shown = f"{name}={Path(recipe.weights).name}" if self._is_repeated(name) else name
+                found.append(Contestant(name=shown, does=f"{name}, weights {recipe.weights}", recipe=recipe))
         return found
+
+    def _is_repeated(self, backbone: str) -> bool:
+        names = [self.base.backbone, *(text.partition("=")[0] for text in dict.fromkeys(self.backbones))]
+        return names.count(backbone) > 1
+
+    @property
+    def with_cost(self) -> set[str]:
+        """Names of the contestants whose networks are held against each other: base and backbones, not tricks."""
+        return {_BASE, *(one.name for one in self._on_backbones())} if self.backbones else set()
 
     def suited_to(self, task: TaskName) -> tuple[Self, list[str]]:
         """The plan for what is learned, without tricks that make no sense for it, and those in words.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from convlens.comparison.outcome import Outcome
-from convlens.core.comparison import ComparedRecipe, ComparedRun, Verdict
+from convlens.core.comparison import BackboneCost, ComparedRecipe, ComparedRun, Verdict
 from convlens.core.kinds.measure import Measure
 from convlens.training.metrics import wilson_interval
 from convlens.training.recipe import Recipe
@@ -24,6 +24,7 @@ class Contestant:
     does: str
     recipe: Recipe
     outcomes: tuple[Outcome, ...] = ()
+    cost: BackboneCost | None = None
 
     @property
     def scores(self) -> Scores:
@@ -146,6 +147,7 @@ def _row(one: Contestant, finding: _Finding, trials: Sequence[tuple[int, int]], 
         seconds=_mean([run.seconds for run in runs]),
         train_loss=_mean([run.train_loss for run in runs]),
         val_loss=_mean([run.val_loss for run in runs]),
+        cost=one.cost,
     )
 
 

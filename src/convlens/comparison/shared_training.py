@@ -11,6 +11,7 @@ from convlens.backbones.timm_networks import built_name
 from convlens.comparison.outcome import Outcome
 from convlens.comparison.side_by_side import trained_at_once
 from convlens.comparison.trials import Trial
+from convlens.core.comparison import BackboneCost
 from convlens.core.errors import DataError
 from convlens.core.files import cache_folder
 from convlens.core.kinds.kind import Labels
@@ -18,7 +19,7 @@ from convlens.core.kinds.measure import Measure
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import FeatureCounts
 from convlens.core.seeds import derived_seed
-from convlens.data.manifest import Manifest
+from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.splits import Pairs, most_folds
 from convlens.pipeline.augmented_copies import with_views
 from convlens.pipeline.fit import Fitting, in_stages
@@ -30,6 +31,7 @@ from convlens.pipeline.validate import refuse_unfit_head
 from convlens.training.loop import predict_logits
 from convlens.training.recipe import Recipe, affecting
 from convlens.transfer.prefix import ExtractedFeatures, extract_features
+from convlens.transfer.prefix_cost import prefix_cost, prefix_pace
 
 _SAMPLE = 64
 """Images on which the pace of a network is measured."""
@@ -50,6 +52,8 @@ class _Foundation:
     features: ExtractedFeatures
     precision: str
     """Number format of the features."""
+    seconds: float
+    """For which their extraction took; next to nothing where they were stored."""
 
     def prepared_for(self, recipe: Recipe) -> Prepared:
         """The network as `prepare` would give it for the recipe, with trained parameters of its own."""
@@ -183,22 +187,48 @@ class SharedTraining:
 
     def seconds_per_image(self, recipe: Recipe) -> float:
         """About how long the frozen layers take for an image, measured on a few; 0 where their features are stored."""
-        images = self._manifest.images[:: max(1, len(self._manifest.images) // _SAMPLE)]
         network = self._network(recipe)
         start = time.perf_counter()
-        sample = self._extracted(network, dataclasses.replace(self._manifest, images=images))
+        sample = self._extracted(network, dataclasses.replace(self._manifest, images=_sample(self._manifest.images)))
         return (time.perf_counter() - start) / sample.computed if sample.computed else 0.0
+
+    def backbone_cost(self, recipe: Recipe) -> BackboneCost:
+        """What the frozen layers of the recipe's network cost; how fast they are is measured now, on a few images."""
+        foundation = self._foundation(recipe)
+        features, prepared = foundation.features, foundation.prepared
+        images = usable_images(self._manifest, features).images
+        prefix, extracted = prepared.cut.prefix, features.computed >= len(images)
+        counted = prefix_cost(prefix)
+        pace = prefix_pace(prefix, _sample(images), prepared.preprocessing, foundation.precision)
+        estimated = pace.extract_seconds(len(images)) if pace else None
+        return BackboneCost(
+            backbone=recipe.backbone,
+            size=recipe.size,
+            precision=foundation.precision,
+            parameters=counted.total.parameters,
+            multiply_adds=counted.total.multiply_adds,
+            uncounted=list(counted.unsupported),
+            images_per_second=pace.images_per_second if pace else None,
+            sample=pace.images if pace else 0,
+            extract_seconds=foundation.seconds if extracted else estimated,
+            extract_measured=extracted,
+            images=len(images),
+            bytes_per_image=features.table.rows([images[0].sha256]).bytes_per_image,
+        )
 
     def _foundation(self, recipe: Recipe) -> _Foundation:
         key = _what_decides(recipe)
         if key not in self._foundations:
             network = self._network(recipe)
+            start = time.perf_counter()
             features = self._extracted(network, self._manifest)
+            seconds = time.perf_counter() - start
             classes = len(usable_images(self._manifest, features).classes)
             self._foundations[key] = _Foundation(
                 prepared=network.prepared.for_classes(classes, _plain(recipe)),
                 features=features,
                 precision=network.precision,
+                seconds=seconds,
             )
         return self._foundations[key]
 
@@ -219,6 +249,11 @@ class SharedTraining:
         return extract_features(
             prepared.cut.prefix, manifest, prepared.preprocessing, network.precision, store, self._progress
         )
+
+
+def _sample(images: Sequence[ImageFile]) -> tuple[ImageFile, ...]:
+    """A few of the images, from all over the folder."""
+    return tuple(images[:: -(-len(images) // _SAMPLE)])
 
 
 def _plain(recipe: Recipe) -> Recipe:

@@ -1,5 +1,6 @@
 """The records of a comparison: recipes side by side on the same splits and seeds."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import model_validator
@@ -45,6 +46,42 @@ class ComparedRun(_Measured):
     epochs: list[EpochMetrics]
 
 
+class BackboneCost(Record):
+    """What the frozen layers of a row's network cost: counted from their graph, stored, and measured on this machine.
+
+    Where nothing is frozen, the counts are 0 and there is no pace.
+    """
+
+    backbone: str
+    size: int
+    """Side of the input in pixels."""
+    precision: str
+    """Number format of the features, in which the frozen layers ran."""
+    parameters: int
+    """Of the frozen layers."""
+    multiply_adds: int
+    """Of the frozen layers, for one image of this size, forward."""
+    uncounted: list[str]
+    """Operators whose multiply-adds could not be counted."""
+    images_per_second: float | None
+    """Of the frozen layers alone, whether or not the features were stored."""
+    sample: int
+    """Images on which that was measured, after a warm-up batch."""
+    extract_seconds: float | None
+    """For the features of all images, decoding included."""
+    extract_measured: bool
+    """Whether all of them were computed in this comparison; else it is what they would take, by the sample."""
+    images: int
+    """Images that have features."""
+    bytes_per_image: int
+    """Of features; augmented copies apart."""
+
+    @property
+    def feature_bytes(self) -> int:
+        """Of all images."""
+        return self.images * self.bytes_per_image
+
+
 class ComparedRecipe(_Measured):
     """One line of the table. Values are means over the runs; losses, too, at the end of training."""
 
@@ -67,6 +104,18 @@ class ComparedRecipe(_Measured):
     """Mean of the runs."""
     train_loss: float
     val_loss: float
+    cost: BackboneCost | None = None
+    """Of the base and of other backbones, where backbones are compared; None for tricks."""
+
+    @property
+    def network(self) -> str:
+        """What it is called among other backbones: the base by that which it has."""
+        return self.cost.backbone if self.cost and self.verdict == "base" else self.name
+
+
+def by_cost(rows: Iterable[ComparedRecipe]) -> list[tuple[ComparedRecipe, BackboneCost]]:
+    """The rows that have a cost, with it, those with the fewest multiply-adds first."""
+    return sorted(((row, row.cost) for row in rows if row.cost is not None), key=lambda pair: pair[1].multiply_adds)
 
 
 class FractionPoint(Record):

@@ -9,15 +9,17 @@ from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from convlens.core.kinds.classification import Roc
+from convlens.core.kinds.measure import Measure
 from convlens.core.run import EpochMetrics
-from convlens.report.formatting import number, percent, score
+from convlens.report.formatting import number, percent, quantity, score
 from convlens.report.svg import FIRST, GRID, SECOND, in_report_style, inline_svg
 
 MAX_MARKERS = 30
 MAX_POINTS = 2000
+_LEAST_SPAN = 3.0
 
 # One mid tone each, since a raster image cannot follow the page from light to dark.
 _RIGHT_RGB = (0.13, 0.53, 0.85)
@@ -110,6 +112,33 @@ def heat_map(shares: Sequence[Sequence[float]], num_classes: int, name: str, des
     axes.set_xlabel("taken for class number")
     axes.set_ylabel("true class number")
     return inline_svg(figure, name=name, description=description)
+
+
+def reach(values: Sequence[float], intervals: Sequence[tuple[float, float]]) -> list[list[float]]:
+    """How far each interval reaches below and above its value; at least 0, whatever was rounded."""
+    pairs = list(zip(values, intervals, strict=True))
+    return [
+        [max(0.0, value - low) for value, (low, _) in pairs],
+        [max(0.0, high - value) for value, (_, high) in pairs],
+    ]
+
+
+def measure_axis(axes: Axes, measure: Measure) -> None:
+    """The vertical axis on which recipes are compared."""
+    axes.set_ylabel(f"validation {measure.name}" + (", lower is better" if measure.lower_is_better else ""))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: measure.tick(value)))
+
+
+def quantity_axis(axes: Axes, label: str) -> None:
+    """A logarithmic horizontal axis of counts or rates: 500 M, 1 G. It spans a factor of three at least."""
+    axes.set_xscale("log")
+    axes.set_xlabel(label)
+    low, high = axes.get_xlim()
+    widen = max(1.0, math.sqrt(_LEAST_SPAN * low / high))
+    axes.set_xlim(low / widen, high * widen)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: quantity(value)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _opacity(share: float) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from convlens.core.comparison import (
     BEST_RECIPE_FILE,
@@ -23,7 +23,8 @@ from convlens.core.kinds.kind import Kind
 from convlens.core.kinds.measure import Measure
 from convlens.core.kinds.registry import KINDS
 from convlens.core.run import EpochMetrics
-from convlens.report.charts import has_accuracies
+from convlens.report.backbones import backbone_view
+from convlens.report.charts import has_accuracies, measure_axis, reach
 from convlens.report.formatting import number
 from convlens.report.labels import place_labels
 from convlens.report.pages import PAGES
@@ -56,6 +57,7 @@ def write_comparison(folder: Path, record: Comparison, best: str) -> Path:
         legend=_legend(record.rows),
         curves=_curves(record.rows, kind),
         cost=_cost_chart(record.rows, kind.measure),
+        backbones=backbone_view(record.rows, kind.measure),
         fractions=_fraction_chart(record.fractions, kind.measure) if record.fractions else None,
         range_chart=_range_chart(record.range_test, kind.loss_unit) if record.range_test else None,
         best_file=BEST_RECIPE_FILE,
@@ -118,7 +120,7 @@ def _cost_chart(rows: Sequence[ComparedRecipe], measure: Measure) -> str:
         axes.errorbar(
             row.seconds,
             row.value,
-            yerr=_reach([row.value], [row.interval]),
+            yerr=reach([row.value], [row.interval]),
             color=entry.color,
             fmt="o",
             markersize=5,
@@ -127,7 +129,7 @@ def _cost_chart(rows: Sequence[ComparedRecipe], measure: Measure) -> str:
         )
     axes.set_xscale("log")
     axes.set_xlabel("seconds of training, mean of the runs")
-    _measure_axis(axes, measure)
+    measure_axis(axes, measure)
     place_labels(axes, [(row.seconds, row.value, row.name) for row in rows], TEXT)
     description = (
         f"{measure.name.capitalize()} with its 95 % interval against the seconds of one training; the table has all "
@@ -148,7 +150,7 @@ def _fraction_chart(points: Sequence[FractionPoint], measure: Measure) -> str:
         axes.errorbar(
             images,
             values,
-            yerr=_reach(values, intervals),
+            yerr=reach(values, intervals),
             color=color,
             linestyle=dashes,
             marker=marker,
@@ -159,7 +161,7 @@ def _fraction_chart(points: Sequence[FractionPoint], measure: Measure) -> str:
     axes.set_xlabel("training images")
     axes.set_xticks(images, [str(count) for count in images])
     axes.xaxis.set_minor_locator(NullLocator())
-    _measure_axis(axes, measure)
+    measure_axis(axes, measure)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     last = points[-1]
     description = (
@@ -181,20 +183,6 @@ def _range_chart(found: RangeTest, unit: str) -> str:
     return inline_svg(figure, name="range-test", description=description)
 
 
-def _reach(values: Sequence[float], intervals: Sequence[tuple[float, float]]) -> list[list[float]]:
-    """How far each interval reaches below and above its value; at least 0, whatever was rounded."""
-    pairs = list(zip(values, intervals, strict=True))
-    return [
-        [max(0.0, value - low) for value, (low, _) in pairs],
-        [max(0.0, high - value) for value, (_, high) in pairs],
-    ]
-
-
 def _figure(width: float = 4.6, height: float = 3.2) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
-
-
-def _measure_axis(axes: Axes, measure: Measure) -> None:
-    axes.set_ylabel(f"validation {measure.name}" + (", lower is better" if measure.lower_is_better else ""))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: measure.tick(value)))

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from convlens.core.complexity import COMPLEXITY_FILE, ComplexityPoint, ComplexityStudy
 from convlens.core.files import write_atomically
+from convlens.report.charts import quantity_axis
+from convlens.report.formatting import quantity
 from convlens.report.labels import place_labels
 from convlens.report.pages import PAGES
 from convlens.report.svg import GRID, TEXT, in_report_style, inline_svg, standalone_svg
@@ -20,7 +21,6 @@ PAGE_FILE = "complexity.html"
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7f00", "#7f7f7f")
 _AREA_PER_PARAMETER = 900 / 144e6
 """Points squared; the largest network, VGG19, gets a circle of 34 points across."""
-_UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,13 +93,9 @@ def _drawn(study: ComplexityStudy, chart: _Chart) -> tuple[Figure, dict[str, lis
 
 
 def _style_axes(axes: Axes, chart: _Chart) -> None:
-    axes.set_xscale("log")
-    axes.set_xlabel(chart.label)
-    axes.set_ylabel("top-1 accuracy, ImageNet validation, %")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.09, y=0.1)
+    quantity_axis(axes, chart.label)
+    axes.set_ylabel("top-1 accuracy, ImageNet validation, %")
 
 
 def _size_legend(axes: Axes) -> None:
@@ -115,16 +111,9 @@ def _size_legend(axes: Axes) -> None:
 def _told(point: ComplexityPoint) -> str:
     speed = f", {point.images_per_second:.1f} images/s" if point.images_per_second else ""
     return (
-        f"{point.name} ({point.year}): {point.top1:.1f} %, {_short(point.multiply_adds)} multiply-adds, "
-        f"{_short(point.parameters)} parameters{speed}"
+        f"{point.name} ({point.year}): {point.top1:.1f} %, {quantity(point.multiply_adds)} multiply-adds, "
+        f"{quantity(point.parameters)} parameters{speed}"
     )
-
-
-def _short(value: float) -> str:
-    for size, unit in _UNITS:
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.3g}"
 
 
 def _family_colors(study: ComplexityStudy) -> dict[str, str]:

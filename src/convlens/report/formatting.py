@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from convlens.core import durations
 
 NO_BREAK_SPACE = "\u00a0"
+_QUANTITIES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _BYTE_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -54,6 +55,14 @@ def byte_size(num_bytes: int) -> str:
     while value >= 999.95 and unit < len(_BYTE_UNITS) - 1:
         value, unit = value / 1000, unit + 1
     return f"{value:.{1 if unit else 0}f}{NO_BREAK_SPACE}{_BYTE_UNITS[unit]}"
+
+
+def quantity(value: float) -> str:
+    """Three significant digits and a unit: 1814073344 -> '1.81 G'."""
+    for size, unit in _QUANTITIES:
+        if value >= size:
+            return f"{value / size:.3g}{NO_BREAK_SPACE}{unit}"
+    return f"{value:.3g}"
 
 
 def shape(sizes: Sequence[int]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.path import Path
 from matplotlib.transforms import Bbox
 
 _FONT_SIZE = 7.0
@@ -10,13 +11,21 @@ _DISTANCES = (5.0, 9.0, 14.0, 20.0, 28.0)
 _DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 
 
-def place_labels(axes: Axes, points: Sequence[tuple[float, float, str]], color: str) -> None:
-    """Write each point's text near it, at the nearest of some places where it covers no other label.
+Segment = tuple[tuple[float, float], tuple[float, float]]
+"""A line from one x, y to another, in the data's coordinates."""
 
-    `points` are x, y and text in the data's coordinates, on axes whose limits are final. Where no place is free the
-    label stands at the farthest one. A thin line leads to a label that stands apart.
+
+def place_labels(
+    axes: Axes, points: Sequence[tuple[float, float, str]], color: str, *, avoiding: Sequence[Segment] = ()
+) -> None:
+    """Write each point's text near it, at the nearest of some places where it covers no other label and no line.
+
+    `points` are x, y and text in the data's coordinates, on axes whose limits are final; `avoiding` are lines that
+    are drawn there. Where no place is free the label stands at the farthest one. A thin line leads to a label that
+    stands apart.
     """
     axes.figure.draw_without_rendering()  # type: ignore[union-attr]
+    lines = [Path(axes.transData.transform(segment)) for segment in avoiding]
     taken: list[Bbox] = []
     for x, y, text in sorted(points, key=lambda point: -point[1]):
         at = axes.transData.transform((x, y))
@@ -26,7 +35,9 @@ def place_labels(axes: Axes, points: Sequence[tuple[float, float, str]], color: 
             left = {1: dx, 0: dx - width / 2, -1: dx - width}[_sign(dx)]
             low = {1: dy, 0: dy - height / 2, -1: dy - height}[_sign(dy)]
             box = Bbox.from_bounds(at[0] + left * scale, at[1] + low * scale, width * scale, height * scale)
-            if not any(box.overlaps(other) for other in taken) and axes.bbox.contains(box.x0, box.y0):
+            crossed = any(line.intersects_bbox(box, filled=False) for line in lines)
+            is_inside = axes.bbox.contains(box.x0, box.y0) and axes.bbox.contains(box.x1, box.y1)
+            if is_inside and not crossed and not any(box.overlaps(other) for other in taken):
                 break
         taken.append(box)
         axes.annotate(
@@ -34,6 +45,7 @@ def place_labels(axes: Axes, points: Sequence[tuple[float, float, str]], color: 
             (x, y),
             (dx, dy),
             textcoords="offset points",
+            parse_math=False,
             color=color,
             fontsize=_FONT_SIZE,
             ha={1: "left", 0: "center", -1: "right"}[_sign(dx)],

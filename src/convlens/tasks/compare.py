@@ -4,17 +4,18 @@ import dataclasses
 import platform
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Unpack
 
 import torch
 
+from convlens.backbones.at_hand import at_hand
 from convlens.backbones.resolve import whole_name
 from convlens.comparison.data_efficiency import fraction_points
 from convlens.comparison.lr_finder import range_test
-from convlens.comparison.plan import Plan
+from convlens.comparison.plan import AT_HAND, Plan
 from convlens.comparison.race import race
 from convlens.comparison.results import Contestant, Recommendation, recommended, standings
 from convlens.comparison.shared_training import SharedTraining
@@ -64,12 +65,13 @@ def compare(
     `recipe` (a record or a TOML file) or plain gradient descent, with `changes` to its fields (backbone, epochs,
     learning_rate, ...). Every recipe is trained with `seeds` seeds; each seed splits the images anew where there is
     no val/, and with `folds` every seed judges each image once. The frozen part runs once per image. `backbones`
-    are names, each with its usual weights or "NAME=FILE". `budget` is in seconds: tricks, further seeds and fractions
-    that do not fit are left out, and said; how long all of it will take is said after the first training. `fractions`
-    of the training images are tried with the base and from scratch. `lr_find` takes the base's learning rate from a
-    range test. What is called best was shown to be better than the base; ties go to the cheaper recipe. Recipes are
-    compared image by image: by whether the class, or all labels, are right, or by the squared error of the numbers in
-    variances of the validation images; tricks that make no sense for what is learned are left out, and said.
+    are names, each with its usual weights or "NAME=FILE", or "at-hand" for all whose trained weights are on this
+    machine; with them the rows tell what each network costs. `budget` is in seconds: tricks, further seeds and
+    fractions that do not fit are left out, and said; how long all of it will take is said after the first training.
+    `fractions` of the training images are tried with the base and from scratch. `lr_find` takes the base's learning
+    rate from a range test. What is called best was shown to be better than the base; ties go to the cheaper recipe.
+    Recipes are compared image by image: by whether the class, or all labels, are right, or by the squared error of the
+    numbers in variances of the validation images; tricks that make no sense for what is learned are left out, and said.
 
     The folder `out` gets the page, the record and the best recipe. Raises UsageError for unknown names and values out
     of range, DataError for unusable images.
@@ -127,7 +129,7 @@ def _plan(
     plan = Plan(
         base=base,
         tricks=tuple(tricks),
-        backbones=tuple(_with_whole_path(one) for one in backbones),
+        backbones=tuple(_named_backbones(backbones, base)),
         fractions=tuple(fractions),
         seeds=seeds,
         folds=folds,
@@ -145,6 +147,15 @@ def _base(recipe: Recipe | str | Path | None, changes: Mapping[str, object]) -> 
         base = changed_recipe(Recipe.of(**PLAIN), **{**derived, **with_present_names(changes)})
     refuse_contradictions(base)
     return with_whole_paths(base)
+
+
+def _named_backbones(backbones: Sequence[str], base: Recipe) -> Iterator[str]:
+    """Each as "NAME" or "NAME=FILE"; those at hand one by one, without the base's."""
+    for one in backbones:
+        if one == AT_HAND:
+            yield from (name for name in at_hand() if name != base.backbone)
+        else:
+            yield _with_whole_path(one)
 
 
 def _with_whole_path(backbone: str) -> str:
@@ -177,6 +188,7 @@ def _results(
     trials, measure = plan.trials, shared.measure
     contestants, left_out = race(shared, plan.contestants, trials, end=end, progress=progress, say=say)
     points, without = fraction_points(shared, plan.base, trials, plan.fractions, end=end, progress=progress, say=say)
+    contestants = [_with_cost(one, shared, say) if one.name in plan.with_cost else one for one in contestants]
     rows = standings(contestants, [(one.seed, one.fold) for one in trials], measure)
     return _Results(
         contestants=contestants,
@@ -185,6 +197,16 @@ def _results(
         fractions=points,
         left_out=left_out + without,
     )
+
+
+def _with_cost(one: Contestant, shared: SharedTraining, say: Say) -> Contestant:
+    cost = shared.backbone_cost(one.recipe)
+    if cost.images_per_second is not None:
+        pace = f"{cost.images_per_second:.1f} images a second"
+        say(
+            f"{cost.backbone}: {pace} through the frozen layers, measured on {cost.sample} images after a warm-up batch"
+        )
+    return dataclasses.replace(one, cost=cost)
 
 
 def _record(

@@ -144,8 +144,8 @@ def test_what_is_printed_goes_on(images, whole, tmp_path, monkeypatch, number, c
     done = process.finish(started)
     assert done.returncode == code
     (unfinished,) = working.glob("runs/*.unfinished")
-    before, _, command = done.stderr.splitlines()[-1].partition(". To go on: ")
-    assert before.endswith("what was finished is kept")
+    before, _, command = done.stderr.splitlines()[-1].partition(". To continue: ")
+    assert before.endswith("finished work is kept")
     assert shlex.split(command)[-1] == str(unfinished)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     again = subprocess.run(command, shell=True, cwd=elsewhere, capture_output=True, text=True, timeout=120)

@@ -30,7 +30,7 @@ def test_numbers_from_training_to_predicting(convlens, tables, tmp_path):
     assert "loss: L2, since the table of labels holds numbers" in trained.err
     first = trained.out.splitlines()[0]
     assert first.startswith("age: root mean squared error ")
-    assert "on 4 validation images (95 % interval" in first
+    assert "on 4 validation images (95% interval" in first
     predicted = convlens("predict", run, tables / "p" / "3.png", tables / "p" / "15.png", "--quiet")
     assert predicted.out.splitlines()[0].split() == ["image", "age"]
     low, high = (float(line.split()[-1]) for line in predicted.out.splitlines()[1:3])

@@ -83,7 +83,7 @@ class TestErrors:
         assert (lower.verdict, higher.verdict) == ("helps", "harms")
         assert lower.difference == pytest.approx(lower.value - base.value)
         assert lower.difference_interval[0] < lower.difference < lower.difference_interval[1] < 0
-        assert lower.sentence.startswith(f"lower helps: squared error {lower.difference:.4f} (95 % interval -")
+        assert lower.sentence.startswith(f"lower helps: squared error {lower.difference:.4f} (95% interval -")
         assert base.sentence.startswith(f"The base: the squared error is {base.value:.4f} of the variance")
         assert base.accuracy is None
         assert base.runs[0].value == base.value

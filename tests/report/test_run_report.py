@@ -46,7 +46,7 @@ def test_title_says_accuracy_interval_and_number_of_images_in_one_sentence(tmp_p
     correct = run.validation.confusion[0][0] + run.validation.confusion[1][1]
     assert page_of(tmp_path, run).one("h1").text == (
         f"{correct} of 150 validation images were classified correctly: {plain(percent(run.accuracy))}, "
-        f"with a 95 % interval from {low} to {high}."
+        f"with a 95% interval from {low} to {high}."
     )
 
 
@@ -227,7 +227,7 @@ def test_mistakes_show_image_names_and_probabilities(tmp_path: Path) -> None:
     assert image.attributes["alt"] == "ants/image-000.jpg: an image of ants, taken for bees"
     thumbnail = (tmp_path / "run" / run.mistakes[0].thumbnail).read_bytes()
     assert Image.open(io.BytesIO(thumbnail)).size == (32, 24)
-    assert [item.text for item in figure.all("li")] == ["bees 97.0 %", "ants (true) 3.0 %"]
+    assert [item.text for item in figure.all("li")] == ["bees 97.0%", "ants (true) 3.0%"]
     assert figure.all("span", class_="fill")[0].attributes["style"] == "--share:0.970"
 
 

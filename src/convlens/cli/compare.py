@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from convlens.core.kinds.measure import Measure
 
 _WHAT, _BASE, _HOW = "What is compared", "The base recipe", "How"
-_HEADING = ("95 % interval", "to base", "95 % interval", "time/run", "train loss", "val loss")
+_HEADING = ("95% interval", "to base", "95% interval", "time/run", "train loss", "val loss")
 
 
 class CompareCommand(RecipeCommand):

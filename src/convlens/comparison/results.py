@@ -38,7 +38,7 @@ def standings(
 
     `measure` is what the outcomes' scores are.
 
-    A recipe helps or harms where its difference to the base is significant at 5 % after correction for the number of
+    A recipe helps or harms where its difference to the base is significant at 5% after correction for the number of
     recipes; else no difference was shown.
     """
     base, *others = contestants
@@ -86,7 +86,7 @@ def _differ(one: Contestant, other: Contestant, measure: Measure) -> bool:
 
 
 def mean_score(scores: Scores, measure: Measure) -> tuple[float, tuple[float, float]]:
-    """The mean over the runs, and its 95 % interval.
+    """The mean over the runs, and its 95% interval.
 
     That of a proportion is Wilson's for as many different images as were judged: runs share images, so that they do
     not count as more of them, and the interval is rather too wide. That of an error does not reach below 0.
@@ -163,7 +163,7 @@ def _sentence(one: Contestant, finding: _Finding, value: float, measure: Measure
     alone = " Alone it would count; among so many recipes it may be chance."
     doubt = alone if verdict == "no difference shown" and difference.p_value < _LEVEL else ""
     by = measure.difference_statement(difference.value)
-    return f"{told}: {by} (95 % interval {low} to {high}), {over}.{doubt}"
+    return f"{told}: {by} (95% interval {low} to {high}), {over}.{doubt}"
 
 
 def _mean(values: Sequence[float]) -> float:

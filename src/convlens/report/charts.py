@@ -43,7 +43,7 @@ def accuracy_curves(epochs: Sequence[EpochMetrics]) -> str:
     figure, axes = _figure(height=3.0)
     hover = _draw_curves(axes, [epoch.epoch for epoch in epochs], train, val, percent)
     axes.set_ylabel("accuracy")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g}%"))
     description = _curves_description("Accuracy", epochs, train, val, percent)
     return inline_svg(figure, name="accuracy", description=description, hover=hover)
 

@@ -130,7 +130,7 @@ def _cost_chart(rows: Sequence[ComparedRecipe], measure: Measure) -> str:
     _measure_axis(axes, measure)
     place_labels(axes, [(row.seconds, row.value, row.name) for row in rows], TEXT)
     description = (
-        f"{measure.name.capitalize()} with its 95 % interval against the seconds of one training; the table has all "
+        f"{measure.name.capitalize()} with its 95% interval against the seconds of one training; the table has all "
         "numbers."
     )
     return inline_svg(figure, name="cost", description=description)

@@ -52,7 +52,7 @@ class ClassificationEvaluation(Evaluation):
     images: int
     accuracy: float
     interval: tuple[float, float]
-    """95 % Wilson score interval of the accuracy."""
+    """95% Wilson score interval of the accuracy."""
     top5_accuracy: float | None = None
     """None for fewer than six classes, where any five would be right, and in runs of convlens 0.1.0."""
     loss: float
@@ -79,7 +79,7 @@ class ClassificationEvaluation(Evaluation):
     def lines(self, images: str) -> Iterator[str]:
         """What a person reads at the end of a command; `images` says of which images."""
         low, high = self.interval
-        yield f"Accuracy {self.accuracy:.1%} on {images} (95 % interval {low:.1%} to {high:.1%})"
+        yield f"Accuracy {self.accuracy:.1%} on {images} (95% interval {low:.1%} to {high:.1%})"
 
     def detail_lines(self) -> Iterator[str]:
         """More of it: the first five, and classes by recall, the part of their images that was recognized."""

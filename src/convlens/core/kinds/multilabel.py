@@ -48,7 +48,7 @@ class MultilabelEvaluation(Evaluation):
     exact_match: float
     """The part of the images of which every label is told rightly."""
     interval: tuple[float, float]
-    """95 % Wilson score interval of the exact match."""
+    """95% Wilson score interval of the exact match."""
     mean_average_precision: float | None
     """Over the labels that some image has."""
     loss: float
@@ -62,7 +62,7 @@ class MultilabelEvaluation(Evaluation):
         """What a person reads at the end of a command; `images` says of which images."""
         low, high = self.interval
         precision = self.mean_average_precision
-        yield f"All labels right {self.exact_match:.1%} of {images} (95 % interval {low:.1%} to {high:.1%})"
+        yield f"All labels right {self.exact_match:.1%} of {images} (95% interval {low:.1%} to {high:.1%})"
         yield f"Single labels right {self.accuracy:.1%}" + (
             f", mean average precision {precision:.3f}" if precision is not None else ""
         )

@@ -20,7 +20,7 @@ class NumberScore(Record):
     mean_squared_error: float
     root_mean_squared_error: float
     interval: tuple[float, float]
-    """95 % of the root mean squared error, by the normal distribution of the mean of many squares."""
+    """95% of the root mean squared error, by the normal distribution of the mean of many squares."""
     mean_absolute_error: float
     r2: float | None
     """The part of the variance that is explained; None where all images have the same number."""
@@ -55,7 +55,7 @@ class RegressionEvaluation(Evaluation):
             low, high = one.interval
             explained = f"R² {one.r2:.3f}" if one.r2 is not None else "no R², all are the same"
             yield (
-                f"{one.name}: root mean squared error {one.root_mean_squared_error:.4g} on {images} (95 % "
+                f"{one.name}: root mean squared error {one.root_mean_squared_error:.4g} on {images} (95% "
                 f"interval {low:.4g} to {high:.4g}), {explained}; always the mean gives {one.spread:.4g}"
             )
 

@@ -49,7 +49,7 @@ function guessRow({ name, number, probability }) {
     "tr",
     {},
     heading,
-    element("td", { class: "n" }, `${(100 * probability).toFixed(1)} %`),
+    element("td", { class: "n" }, `${(100 * probability).toFixed(1)}%`),
     element("td", { class: "track" }, bar(probability)),
   );
 }

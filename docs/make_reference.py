@@ -45,7 +45,8 @@ def options() -> str:
         "others as `--set batch_size=64`.",
         "",
         "The last column lists what a setting affects: the stored *features*, the *split*, the *examples* of each "
-        "step, or only the *head* that is trained on them. Runs whose settings agree on the features share the stored ones.",
+        "step, or only the *head* that is trained on them. Runs that agree in these "
+        "settings share the stored features.",
     ]
     for panel in dict.fromkeys(one.panel for one in SETTINGS.values()):
         lines += [

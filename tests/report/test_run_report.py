@@ -194,7 +194,7 @@ def test_test_set_is_shown_like_the_validation_set(tmp_path: Path) -> None:
     page = page_of(tmp_path, record(test=test))
     confusion = table_after(page, "Confusion matrix, test")
     assert [[int(cell) for cell in row[1:]] for row in confusion[1:]] == test.confusion
-    assert f"On 80 test images, which played no part in training: {plain(percent(test.accuracy))}" in page.text
+    assert f"On 80 test images, which were not used in training: {plain(percent(test.accuracy))}" in page.text
     assert not page_of(tmp_path / "without", record()).all("h2", id="test")
 
 
@@ -224,7 +224,7 @@ def test_mistakes_show_image_names_and_probabilities(tmp_path: Path) -> None:
     run = record()
     figure = page_of(tmp_path, run).one("div", class_="gallery").all("figure")[0]
     image = figure.one("img")
-    assert image.attributes["alt"] == "ants/image-000.jpg: an image of ants, taken for bees"
+    assert image.attributes["alt"] == "ants/image-000.jpg: an image of ants, predicted as bees"
     thumbnail = (tmp_path / "run" / run.mistakes[0].thumbnail).read_bytes()
     assert Image.open(io.BytesIO(thumbnail)).size == (32, 24)
     assert [item.text for item in figure.all("li")] == ["bees 97.0%", "ants (true) 3.0%"]

@@ -68,7 +68,7 @@ def roc_curve(roc: Roc, name: str) -> str:
     axes.set_ylabel("true positive rate")
     description = (
         f"Receiver operating characteristic with {roc.positive} as the positive class: "
-        f"area {score(roc.area)}; a guess would have 0.500, drawn as the dashed diagonal."
+        f"area {score(roc.area)}; random guessing, drawn as the dashed diagonal, has 0.500."
     )
     return inline_svg(figure, name=name, description=description)
 
@@ -93,7 +93,7 @@ def scatter(true: Sequence[float], said: Sequence[float], name: str) -> str:
 
 @in_report_style
 def heat_map(shares: Sequence[Sequence[float]], num_classes: int, name: str, description: str) -> str:
-    """A confusion matrix without numbers; `shares[i][j]` of true block i were taken for block j.
+    """A confusion matrix without numbers; `shares[i][j]` of true block i were predicted as block j.
 
     Blue on the diagonal, orange beside it, and the larger the share the stronger the color.
     """
@@ -107,7 +107,7 @@ def heat_map(shares: Sequence[Sequence[float]], num_classes: int, name: str, des
     axes.grid(visible=False)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    axes.set_xlabel("taken for class number")
+    axes.set_xlabel("predicted class number")
     axes.set_ylabel("true class number")
     return inline_svg(figure, name=name, description=description)
 

@@ -57,7 +57,7 @@ class ClassificationEvaluation(Evaluation):
     """None for fewer than six classes, where any five would be right, and in runs of convlens 0.1.0."""
     loss: float
     confusion: list[list[int]]
-    """`confusion[i][j]`: images of class i that were predicted as class j; empty for a network of the zoo, which may have
+    """`confusion[i][j]`: images of class i predicted as class j; empty for a network of the zoo, which may have
     thousands of classes."""
     per_class: list[ClassScore]
     roc: Roc | None

@@ -177,8 +177,12 @@ def test_poolings():
     ("backbone", "pooling", "told"),
     [
         ("resnet18", "mean", "pooling='mean' is for vision transformers of timm; resnet18 pools in its own way"),
-        ("timm:convolutions", "mean", "pooling='mean': timm:convolutions is no vision transformer. Take pooling='own'"),
-        ("timm:convolutions", "token", "pooling='token': timm:convolutions is no vision transformer"),
+        (
+            "timm:convolutions",
+            "mean",
+            "pooling='mean': timm:convolutions is not a vision transformer. Take pooling='own'",
+        ),
+        ("timm:convolutions", "token", "pooling='token': timm:convolutions is not a vision transformer"),
     ],
 )
 def test_poolings_that_a_network_does_not_have(backbone, pooling, told):
@@ -257,7 +261,7 @@ def test_a_run_of_one_size_is_evaluated_at_no_other(run_of_one_size):
 
 @pytest.mark.parametrize("name", ["timm:vit", "hf-hub:owner/net"])
 def test_a_network_that_was_not_trained_here_names_no_classes(name, tmp_path):
-    with pytest.raises(UsageError, match=rf"{name} is a network of timm, of which convlens does not know"):
+    with pytest.raises(UsageError, match=rf"{name} is a timm network whose class names convlens does not know"):
         convlens.predict(name, draw_images(tmp_path / "images"))
 
 
@@ -352,7 +356,7 @@ def test_a_file_of_another_network(tmp_path):
             "timm:far",
             "pretrained",
             NetworkError,
-            "the weights of timm:far .no route.*or say .*random.* if random layers are what you want",
+            "the weights of timm:far .no route.*or set .*random.* if random layers are what you want",
         ),
         ("timm:local-dir:nowhere", "pretrained", UsageError, "It needs config.json and a file of weights"),
         ("timm:convolutions", "pretrained", NetworkError, "timm publishes no weights for timm:convolutions"),

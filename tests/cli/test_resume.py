@@ -159,7 +159,7 @@ def test_what_does_not_fit_is_refused(images, tmp_path, convlens):
     stopped(images, run, signal.SIGTERM)
     other = convlens("train", images, *WORDS, "--out", run, "--learning-rate", "0.02")
     assert other.code == 2
-    assert "was begun with learning_rate 0.01 (now 0.02)" in other.err.splitlines()[-1]
+    assert "was started with learning_rate 0.01 (now 0.02)" in other.err.splitlines()[-1]
     assert f"--resume {run}" in other.err.splitlines()[-1]
     (images.parent / "spare").mkdir()
     (images / "blue" / "000.png").rename(images.parent / "spare" / "000.png")
@@ -195,5 +195,5 @@ def test_a_run_that_another_process_works_on(images, tmp_path, convlens):
     running.kill()
     process.finish(running)
     assert outcome.code == 2
-    assert f"another process is training {run} at this moment" in outcome.err
+    assert f"another process is training {run} right now" in outcome.err
     assert newest(run)

@@ -82,7 +82,7 @@ def test_values_that_are_not_accepted(convlens, images, tmp_path, options, parts
 
 def test_run_folder_that_exists(convlens, images, tmp_path):
     outcome = convlens("train", images, *TINY_OPTIONS, "--out", tmp_path)
-    refused(outcome, 2, f"--out {tmp_path} exists already", "Give another name")
+    refused(outcome, 2, f"--out {tmp_path} already exists", "Give another name")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -34,7 +34,7 @@ def test_what_is_no_record(text, place):
         Sample.from_json(text, "sample.json")
     assert str(caught.value).startswith("sample.json is not a Sample that this version of convlens reads: ")
     assert f"(at {place})" in str(caught.value)
-    assert str(caught.value).endswith("make it anew.")
+    assert str(caught.value).endswith("create it again.")
 
 
 def test_now():

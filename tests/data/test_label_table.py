@@ -68,11 +68,15 @@ def test_a_file_that_stands_twice(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("lines", "task", "message"),
     [
-        (["file,age", "1,30", "2,old"], None, "line 3: 'old' in the column 'age' is no number, and others there are"),
+        (
+            ["file,age", "1,30", "2,old"],
+            None,
+            "line 3: 'old' in the column 'age' is not a number, but others there are",
+        ),
         (
             ["file,label", "1,cat", "2,7"],
             None,
-            "line 2: 'cat' in the column 'label' is no number.* --task class",
+            "line 2: 'cat' in the column 'label' is not a number.* --task class",
         ),
         (["file,age,breed", "1,30,cat", "2,4,dog"], None, "line 2: 'cat' in the column 'breed' .* --label-columns"),
         (["file,dog,cat", "1,1,0", "2,2,1"], "multilabel", "line 3: '2' in the column 'dog' is neither 0 nor 1"),
@@ -81,13 +85,13 @@ def test_a_file_that_stands_twice(tmp_path) -> None:
         (
             ["file,tags", "1,cat|dog", "2,"],
             None,
-            "line 3: without a file .*of several labels, say --task multilabel",
+            "line 3: a file or a label is missing .*may have no label, set --task multilabel",
         ),
-        (["file,age", "1,30", "2,"], "regression", "line 3: without a file .*, or take the line out\\.$"),
+        (["file,age", "1,30", "2,"], "regression", "line 3: a file or a label is missing .*, or remove the line\\.$"),
         (["file,age", ",30"], None, "line 2: without a file or a label, in the column 'file'"),
-        (["file,age", "1,30", "2,NaN"], None, "line 3: 'NaN' in the column 'age' is no finite number"),
-        (["file,age", "1,30", "2,-inf"], None, "line 3: '-inf' in the column 'age' is no finite number"),
-        (["file,age", "1,30", "2,1e999"], None, "line 3: '1e999' in the column 'age' is no finite number"),
+        (["file,age", "1,30", "2,NaN"], None, "line 3: 'NaN' in the column 'age' is not a finite number"),
+        (["file,age", "1,30", "2,-inf"], None, "line 3: '-inf' in the column 'age' is not a finite number"),
+        (["file,age", "1,30", "2,1e999"], None, "line 3: '1e999' in the column 'age' is not a finite number"),
         (["file;age", "1;30,5", "2;41,5"], None, "line 2: '30,5' in the column 'age' has a decimal comma"),
         (["file;age", "1;30", "2;41,5"], None, "line 3: '41,5' in the column 'age' has a decimal comma"),
         (["file,a|b,c", "1,1,0", "2,0,1"], None, r"the column 'a\|b' is the name of a label"),

@@ -52,7 +52,9 @@ class TestLabels:
 
     @pytest.mark.parametrize("cell", ["holdout", "1", "left"])
     def test_a_cell_that_is_no_side_is_never_taken_for_a_image_to_train_on(self, tmp_path: Path, cell: str) -> None:
-        with pytest.raises(DataError, match=rf"line 3: '{cell}' in the column 'Side' is no side. Accepted are train, "):
+        with pytest.raises(
+            DataError, match=rf"line 3: '{cell}' in the column 'Side' is not a side. Accepted are train, "
+        ):
             labels(tmp_path, f"file,label,Side\n1.jpg,ant,train\n2.jpg,bee,{cell}\n", *ABC)
 
     @pytest.mark.parametrize(

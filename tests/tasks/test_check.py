@@ -160,7 +160,7 @@ def test_both_of_a_pair_that_looks_alike_are_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (0, "All classes have equally many images."),
+        (0, "All classes have the same number of images."),
         (1, "The largest class has 1.25 times as many images as the smallest."),
     ],
 )

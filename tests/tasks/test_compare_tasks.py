@@ -97,7 +97,9 @@ def test_records_of_labels(images, tmp_path):
     assert (record.task, record.classes, record.left_out) == ("multilabel", ["green", "red"], [])
     base = record.rows[0]
     assert base.value == base.accuracy == json.loads(written)["rows"][0]["value"]
-    assert base.sentence == f"The base: all labels are right on {base.value:.1%} of the validation images, over 2 runs."
+    assert (
+        base.sentence == f"The base: all labels are correct on {base.value:.1%} of the validation images, over 2 runs."
+    )
     assert base.value > 0.4  # of two labels a guess has a quarter right
 
 
@@ -178,7 +180,7 @@ def test_what_cannot_be_measured_is_refused_before_any_training(images, tmp_path
 @pytest.mark.parametrize(
     ("table", "options", "told"),
     [
-        ("numbers", {"class_weights": True}, "class-weights goes with classes"),
+        ("numbers", {"class_weights": True}, "class-weights is for classes"),
         ("labels", {"backbone": "squeezenet1_1", "weights": "random", "size": 64}, "squeezenet1_1 ends in a Conv2d"),
         ("numbers", {"backbones": ["resnet18", "squeezenet1_1"]}, "squeezenet1_1 ends in a Conv2d"),
     ],

@@ -99,7 +99,7 @@ def _one_attempt(source: Source, part: Path, shown: "_LateProgress") -> None:
             if _total(answer) == have:
                 return
             part.unlink()
-            raise PassingError("what was there did not fit the file on the server", wait=0)
+            raise PassingError("the partial file did not match the file on the server", wait=0)
         _refuse_failure(source, answer)
         continued = answer.status_code == HTTPStatus.PARTIAL_CONTENT and _start(answer) == have
         if answer.status_code == HTTPStatus.PARTIAL_CONTENT and not continued:

@@ -94,7 +94,7 @@ def warn_of_random_weights(recipe: Recipe, warn: Say) -> None:
 def warn_of_data(manifest: Manifest, features: ExtractedFeatures, warn: Say) -> None:
     """Warn of damage in the store, and of classes or labels with few images."""
     for path in (*features.table.shards.set_aside, *features.facts.shards.set_aside):
-        warn(f"a damaged file of the feature store was set aside and computed anew: {path.name}")
+        warn(f"a damaged file of the feature store was set aside and computed again: {path.name}")
     kind = manifest.kind
     numbers = Counter(name for image in manifest.side("train") for name in kind.strata(image.labels))
     few = [label for label in kind.counted(manifest.classes) if numbers[label] < _FEW_IMAGES]

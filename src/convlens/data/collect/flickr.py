@@ -85,7 +85,7 @@ class Flickr:
             _refuse_failure(found)
             if found.photos is None:
                 raise NetworkError(
-                    f"flickr answered without photos. Take another {setting('provider')}, or a newer convlens."
+                    f"flickr answered without photos. Use another {setting('provider')}, or a newer convlens."
                 )
             yield from map(self._candidate, found.photos.photo)
             if page >= found.photos.pages:

@@ -114,7 +114,7 @@ def test_a_wrong_file_put_there_by_hand_is_refused_and_left(card: zoo.WeightCard
     own = cache_folder() / "weights" / card.file
     own.parent.mkdir(parents=True)
     own.write_bytes(b"another file")
-    with pytest.raises(IntegrityError, match=r"Take .* away"):
+    with pytest.raises(IntegrityError, match=r"Remove .*/"):
         fetched_weights(card)
     assert own.exists()
 

@@ -267,7 +267,7 @@ def test_a_network_that_was_not_trained_here_names_no_classes(name, tmp_path):
 
 def test_images_do_not_grow_where_a_network_takes_one_size(tmp_path):
     folder, changes = draw_images(tmp_path / "images"), {**TINY, "freeze": "none", "progressive_resizing": 0.5}
-    with pytest.raises(UsageError, match=r"timm:vit\?size=32 takes images of one size alone"):
+    with pytest.raises(UsageError, match=r"timm:vit\?size=32 only takes images of one size"):
         convlens.train(folder, backbone="timm:vit", out=tmp_path / "run", **changes)
 
 
@@ -277,7 +277,7 @@ def test_weights_without_a_license(stated, monkeypatch, tmp_path):
     said = []
     changes = {**TINY, "backbone": "timm:headless", "weights": "pretrained"}
     convlens.train(draw_images(tmp_path / "images"), out=tmp_path / "run", say=said.append, **changes)
-    assert any("timm states no license of the weights of timm:headless" in line for line in said)
+    assert any("timm states no license for the weights of timm:headless" in line for line in said)
 
 
 def test_an_image_is_squashed_where_the_publisher_squashed(monkeypatch):
@@ -288,8 +288,8 @@ def test_an_image_is_squashed_where_the_publisher_squashed(monkeypatch):
 
 
 UNLIKE = [
-    ({"crop_mode": "border"}, "were fitted by crop_mode 'border', where convlens crops the center: its trained"),
-    ({"interpolation": "lanczos"}, "were resized by lanczos interpolation, where convlens takes bilinear: its trained"),
+    ({"crop_mode": "border"}, "were fitted by crop_mode 'border', while convlens crops the center, so its pre"),
+    ({"interpolation": "lanczos"}, "were resized by lanczos interpolation, while convlens uses bilinear, so its pre"),
 ]
 
 

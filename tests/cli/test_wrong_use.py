@@ -87,7 +87,7 @@ def test_run_folder_that_exists(convlens, images, tmp_path):
 
 
 def test_no_such_folder(convlens, tmp_path):
-    refused(convlens("train", tmp_path / "nowhere"), 2, "no such folder", "one folder of images per class")
+    refused(convlens("train", tmp_path / "nowhere"), 2, "no such folder", "one subfolder of images per class")
 
 
 def test_file_in_the_place_of_the_folder(convlens, tmp_path):

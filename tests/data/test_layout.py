@@ -95,7 +95,7 @@ class TestLabels:
     @pytest.mark.parametrize("file", ["../secret.jpg", "/etc/passwd", "a/../../b.jpg"])
     def test_nothing_outside_of_the_folder(self, tmp_path: Path, file: str) -> None:
         put(tmp_path / "secret.jpg")
-        with pytest.raises(DataError, match=rf"line 2: '{file}' in the column 'file' lies outside of .*/images\. "):
+        with pytest.raises(DataError, match=rf"line 2: '{file}' in the column 'file' is outside .*/images\. "):
             labels(tmp_path, f"file,label\n{file},ant\n1.jpg,bee\n", "1.jpg")
 
     def test_whole_paths_below_the_folder_and_through_a_link_to_it(self, tmp_path: Path) -> None:

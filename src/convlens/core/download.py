@@ -75,7 +75,7 @@ def verify(path: Path, source: Source, *, advice: str = "") -> None:
         return
     if not advice:
         path.unlink()
-        advice = "It was removed. Try again; if it happens twice, the file on the server has changed."
+        advice = "It was removed. Try again; if this happens again, the file on the server has changed."
     raise IntegrityError(
         f"refused {path.name} of {source.url}: its SHA-256 is {digest}, and {source.sha256} was expected. Nothing in "
         f"it was opened. {advice}"

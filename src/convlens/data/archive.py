@@ -134,7 +134,7 @@ def _write_members(path: Path, folder: Path, limits: Limits) -> None:
         for block in _blocks(path, member, target):
             written += len(block)
             if written > most:
-                raise _refused(path, f"over {most} bytes come out of {size}")
+                raise _refused(path, f"over {most} bytes unpacked from {size}")
             if written > free:
                 raise MachineError(
                     f"no space left to unpack {path} into {folder.parent}. Free some, or unpack it elsewhere."

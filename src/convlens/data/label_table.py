@@ -139,7 +139,7 @@ def _file(row: Row, column: str, line: int, path: Path, bases: tuple[Path, Path]
         file = file.relative_to(base)
     if file.is_absolute() or ".." in file.parts or not file.parts:
         raise DataError(
-            f"{path}, line {line}: {text!r} in the column {column!r} lies outside of {bases[0]}. Name files below that "
+            f"{path}, line {line}: {text!r} in the column {column!r} is outside {bases[0]}. Name files below that "
             "folder, such as cats/1.jpg, or give the folder that holds them all."
         )
     return file.as_posix()

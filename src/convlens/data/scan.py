@@ -107,12 +107,12 @@ def _labeled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Proble
 
 def _refuse_no_folder(root: Path) -> None:
     if not root.exists():
-        raise UsageError(f"no such folder: {root}. Give a folder with one folder of images per class.")
+        raise UsageError(f"no such folder: {root}. Give a folder with one subfolder of images per class.")
     if not root.is_dir():
-        raise UsageError(f"{root} is a file, not a folder. Give a folder with one folder of images per class.")
+        raise UsageError(f"{root} is a file, not a folder. Give a folder with one subfolder of images per class.")
     if what := of_convlens(root):
         raise UsageError(
-            f"{root} is {what}, not a folder of images. Give a folder with one folder of images per class."
+            f"{root} is {what}, not a folder of images. Give a folder with one subfolder of images per class."
         )
 
 
@@ -203,7 +203,7 @@ def _passed_over(path: Path, root: Path, reason: str, detail: str) -> Problem:
 
 
 def _document(path: Path, file: str) -> Problem:
-    return _unusable(file, DOCUMENT, f"a file named {path.suffix or path.name}, and no image")
+    return _unusable(file, DOCUMENT, f"a {path.suffix or path.name} file, not an image")
 
 
 def _found(root: Path, listing: _Listing, progress: Progress) -> tuple[list[ImageFile], list[Problem]]:

@@ -76,7 +76,7 @@ def _published(name: str, weights: str | Path | None, progress: Progress) -> tup
     module, file = loaded(name, weights=chosen, progress=progress)
     classes = _distinct_names(data)
     if len(classes) != len(module.get_parameter(f"{known.head}.weight")):
-        raise UsageError(f"{file} is not of the {len(classes)} classes of {data}, so its classes have no names.")
+        raise UsageError(f"{file} does not have the {len(classes)} classes of {data}, so its classes have no names.")
     assert file is not None, "published sets and those that people give are files"
     bundle = Bundle(
         backbone=name,

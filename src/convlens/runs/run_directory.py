@@ -143,8 +143,8 @@ def _refuse_other_than_text(path: Path) -> None:
         str(path).encode()
     except UnicodeEncodeError:
         raise UsageError(
-            f"the name of {path} is not text in {sys.getfilesystemencoding()}, as names are here, and could not "
-            "stand in the records of a run. Rename it, take another folder, or set PYTHONUTF8=1."
+            f"the name of {path} is not text in {sys.getfilesystemencoding()}, which is the encoding of names here, "
+            "and could not be written into the records of a run. Rename it, take another folder, or set PYTHONUTF8=1."
         ) from None
 
 

@@ -32,7 +32,7 @@ def fetched_weights(card: WeightCard, progress: Progress = silent) -> Path:
     own, fetched = own_file(card), kept.parent / "downloads" / card.file
     original = own if own.is_file() else fetched
     if original == own:
-        verify(own, source_of(card), advice=f"Take {own} away, or put the right file there.")
+        verify(own, source_of(card), advice=f"Remove {own}, or put the correct file there.")
     else:
         original_weights(card, fetched, progress)
     _convert(card, original, kept)
@@ -72,13 +72,13 @@ def copied_original(card: WeightCard, path: Path, progress: Progress = silent) -
     Raises as `fetched_weights` does; a file at `path` that is another one is refused, too.
     """
     if path.is_file():
-        verify(path, source_of(card), advice=f"Take {path} away.")
+        verify(path, source_of(card), advice=f"Remove {path}.")
         return
     have = verified_package(card) or own_file(card)
     if not have.is_file():
         original_weights(card, path, progress)
         return
-    verify(have, source_of(card), advice=f"Take {have} away, or put the right file there.")
+    verify(have, source_of(card), advice=f"Remove {have}, or put the correct file there.")
     copy_atomically(have, path)
 
 

@@ -75,7 +75,7 @@ class Flickr:
 
     def unusable(self) -> str | None:
         """Why not: no key."""
-        return None if os.environ.get(KEY_VARIABLE) else f"the environment variable {KEY_VARIABLE} has no key"
+        return None if os.environ.get(KEY_VARIABLE) else f"the environment variable {KEY_VARIABLE} is not set"
 
     def search(self, api: Api, query: str, licences: frozenset[str]) -> Iterator[Candidate]:
         """Candidates, page by page. Raises UsageError for a key that Flickr refuses."""

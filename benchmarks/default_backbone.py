@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"load of the machine before: {os.getloadavg()[0]:.2f}")
     first, second = seconds_of_commands(folder)
     print(f"`convlens train DIR`: {first:.1f} s from an empty cache, {second:.1f} s with another seed\n")
-    print("| | accuracy, mean of the seeds | least to highest | 95% interval |\n|---|---|---|---|")
+    print("| | accuracy, mean of the seeds | lowest to highest | 95% interval |\n|---|---|---|---|")
     for name, options in CONTESTANTS.items():
         accuracies = [accuracy(folder, seed, options) for seed in (SEEDS if "head" not in options else SEEDS[:1])]
         mean = statistics.mean(accuracies)

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     manifest = scan(chosen.folder)
     judged = len(manifest.side("val"))
-    print("| | pixels | accuracy, mean of the seeds | least to highest | 95% interval |\n|---|---|---|---|---|")
+    print("| | pixels | accuracy, mean of the seeds | lowest to highest | 95% interval |\n|---|---|---|---|---|")
     for name, trial in trials(chosen.folder, manifest).items():
         for size in SIZES if chosen.only in (None, name) else ():
             accuracies = [trial(size, seed) for seed in (SEEDS if name in SEEDED else SEEDS[:1])]

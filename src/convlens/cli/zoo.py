@@ -11,7 +11,7 @@ from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.cli.streams import echo
 
 if TYPE_CHECKING:
-    from convlens.core.catalogue import CatalogueLine, PackedWeights
+    from convlens.core.catalog import CatalogLine, PackedWeights
 
 app = typer.Typer(
     help="List the networks: size, cost, accuracy, weights.",
@@ -40,9 +40,9 @@ def show(
 ) -> None:
     """Show one network: its paper, blocks and published weights."""
     from convlens.tasks.inspect import inspect
-    from convlens.tasks.zoo import catalogue_line
+    from convlens.tasks.zoo import catalog_line
 
-    line = catalogue_line(network)
+    line = catalog_line(network)
     if json:
         Screen(json=True, quiet=False).show(line, lambda: None)
         return
@@ -90,7 +90,7 @@ def _print_sets(record: "PackedWeights", next_step: str) -> None:
     echo(next_step)
 
 
-def _print_list(lines: list["CatalogueLine"]) -> None:
+def _print_list(lines: list["CatalogLine"]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -106,7 +106,7 @@ def _print_list(lines: list["CatalogueLine"]) -> None:
     echo("\nTop-1 and top-5 are as published. Details of one: convlens zoo show NET")
 
 
-def _cells(line: "CatalogueLine") -> tuple[str, ...]:
+def _cells(line: "CatalogLine") -> tuple[str, ...]:
     published = line.top1 is not None or line.top5 is not None
     return (
         line.name,
@@ -122,7 +122,7 @@ def _cells(line: "CatalogueLine") -> tuple[str, ...]:
     )
 
 
-def _print_weights(line: "CatalogueLine") -> None:
+def _print_weights(line: "CatalogLine") -> None:
     from convlens.tasks.zoo import published_sets
 
     if line.accuracy_source:

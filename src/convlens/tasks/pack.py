@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from convlens.core.catalogue import PackedSet, PackedWeights
+from convlens.core.catalog import PackedSet, PackedWeights
 from convlens.core.download import verify
 from convlens.core.errors import DataError, UsageError
 from convlens.core.files import copy_atomically, disk_errors_named

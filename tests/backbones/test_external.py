@@ -231,8 +231,8 @@ def test_random_weights_come_from_torchs_generator(timm):
 @pytest.mark.parametrize(
     ("name", "weights", "error", "told"),
     [
-        ("timm:tiny", "given", UsageError, "timm:tiny is none. Say weights='random', or 'pretrained'"),
-        ("resnet18", "given", UsageError, "resnet18 is none. Say weights='random', or leave it out"),
+        ("timm:tiny", "given", UsageError, "timm:tiny is not. Set weights='random', or 'pretrained'"),
+        ("resnet18", "given", UsageError, "resnet18 is not. Set weights='random', or leave it out"),
         ("timm:far", "pretrained", NetworkError, "could not get the weights of timm:far .no route to host."),
     ],
 )

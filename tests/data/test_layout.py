@@ -194,7 +194,7 @@ class TestGroups:
 
     @pytest.mark.parametrize(
         ("group_by", "message"),
-        [("(", "no column of --labels and no regular"), ("zzz", "finds no group for any image")],
+        [("(", "is neither a column of --labels nor a regular"), ("zzz", "finds no group for any image")],
     )
     def test_no_groups(self, tmp_path: Path, group_by: str, message: str) -> None:
         for file in ("ant/1.jpg", "bee/2.jpg"):

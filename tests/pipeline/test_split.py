@@ -104,7 +104,7 @@ def test_images_of_one_scene_are_divided_all_the_same(tmp_path: Path) -> None:
     said: list[str] = []
     record = train(tmp_path / "p", out=tmp_path / "run", val_fraction=0.25, say=said.append, **SMALL)
     assert (record.images.train, record.images.val) == (30, 10)
-    told = "40 of 40 images look alike, as of one scene: they are divided all the same"
+    told = "40 of 40 images look alike, as if of one scene; they are split all the same"
     assert any(line.startswith(told) for line in said)
     assert any(line.startswith(told) for line in record.warnings)
     said.clear()

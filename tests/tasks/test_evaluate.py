@@ -146,7 +146,7 @@ def test_a_run_on_nested_folders_and_one_on_a_chosen_column(convlens, drawn, tmp
     outcome = convlens("evaluate", tmp_path / "column", folder, "--labels", table, "--label-columns", "breed", "--json")
     assert [one["name"] for one in json.loads(outcome.out)["evaluation"]["per_class"]] == ["a", "b"]
     refused = convlens("evaluate", tmp_path / "column", folder, "--labels", table)
-    assert "one class for each image takes one column, and there are 2: breed, note" in refused.err
+    assert "one class per image needs one column, and there are 2: breed, note" in refused.err
     assert "convlens train" not in convlens("evaluate", tmp_path / "column", drawn("c")).err
 
 

@@ -247,7 +247,7 @@ def test_the_same_table_gives_the_same_run(images, runs, tmp_path):
         ("labels", {"head": "logistic"}, "--head logistic is for classes"),
         ("labels", {"head": "ridge"}, "--head ridge is for classes"),
         ("labels", {"backbone": "squeezenet1_1", "weights": "random", "size": 64}, "squeezenet1_1 ends in a Conv2d"),
-        ("labels", {"task": "classification"}, "one class for each image takes one column"),
+        ("labels", {"task": "classification"}, "one class per image needs one column"),
         ("labels", {"task": "sorts"}, "--task sorts: Input should be 'auto', 'classification', 'multilabel' or"),
         ("numbers", {"label_columns": "yaer"}, "'yaer': did you mean year?"),  # codespell:ignore
     ],
@@ -329,7 +329,7 @@ def test_check_counts_labels(images):
             "at least two usable images .* gone.png: unreadable, No such file",
         ),
         (["file,age", "00.png,3", "01.png,old"], "line 3: 'old' in the column 'age' is not a number"),
-        (["file,age", "00.png,3", "01.png,"], "line 3: without a file or a label, in the column 'age'"),
+        (["file,age", "00.png,3", "01.png,"], "line 3: a file or a label is missing in the column 'age'"),
         (["file,age", "00.png,3", "01.png,nan"], "line 3: 'nan' in the column 'age' is not a finite number"),
         (["file,age", *(f"{n:02d}.png,7" for n in range(9))], "the column 'age' has the same number in all"),
     ],

@@ -142,5 +142,5 @@ def test_a_comparison_takes_the_groups_of_its_recipe(tmp_path: Path) -> None:
     more = {"tricks": ["momentum"], "seeds": 1, "size": 32, "epochs": 1, "val_fraction": 0.3}
     record = compare(folder, out=tmp_path / "table", group_by=r"0(\d)", **more)
     assert (record.num_train, record.num_val) == (20, 20)
-    with pytest.raises(UsageError, match="folds=2 divides the images itself"):
+    with pytest.raises(UsageError, match="folds=2 splits the images itself"):
         compare(folder, out=tmp_path / "other", folds=2, fold="1/2", **more)

@@ -77,7 +77,7 @@ def recommended(contestants: Sequence[Contestant], rows: Sequence[ComparedRecipe
     best = next(row for _, row in tied if row.seconds <= _AS_CHEAP * cheapest)
     if best.name == first.name:
         return Recommendation(best.name, f"It has the {measure.best} of the recipes that help.")
-    return Recommendation(best.name, f"It helps, and no difference to {first.name}, which takes longer, was shown.")
+    return Recommendation(best.name, f"It helps, and no difference from {first.name}, which takes longer, was shown.")
 
 
 def _differ(one: Contestant, other: Contestant, measure: Measure) -> bool:
@@ -160,7 +160,7 @@ def _sentence(one: Contestant, finding: _Finding, value: float, measure: Measure
         "harms": f"{one.name} harms",
         "no difference shown": f"{one.name}: no difference shown",
     }[verdict]
-    alone = " Alone it would count; among so many recipes it may be chance."
+    alone = " Significant on its own, but not among this many recipes: it may be chance."
     doubt = alone if verdict == "no difference shown" and difference.p_value < _LEVEL else ""
     by = measure.difference_statement(difference.value)
     return f"{told}: {by} (95% interval {low} to {high}), {over}.{doubt}"

@@ -177,7 +177,7 @@ def _range_chart(found: RangeTest, unit: str) -> str:
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
     axes.set_ylabel(f"training loss, smoothed ({unit})")
-    description = f"Loss while the learning rate grows; {number(found.proposed)} is proposed, the dashed line."
+    description = f"Loss as the learning rate grows; {number(found.proposed)} is proposed, the dashed line."
     return inline_svg(figure, name="range-test", description=description)
 
 

@@ -59,7 +59,7 @@ def test_ties_go_to_the_cheaper():
     base, quick, dear = contestant("base", 100), contestant("quick", 130), contestant("dear", 132, seconds=250.0)
     assert recommendation(base, quick, dear) == (
         "quick",
-        "It helps, and no difference to dear, which takes longer, was shown.",
+        "It helps, and no difference from dear, which takes longer, was shown.",
     )
     as_quick = contestant("as quick", 132, seconds=1.9)
     assert recommendation(base, quick, as_quick).name == "as quick"

@@ -122,7 +122,7 @@ def test_changed_frozen_part_is_said(tmp_path: Path) -> None:
     freeze = run.freeze.model_copy(update={"frozen_unchanged": False, "crossings": []})
     page = page_of(tmp_path, run.model_copy(update={"freeze": freeze}))
     assert facts(page)["frozen part unchanged, bit for bit"].startswith("no:")
-    assert "Nowhere: no part was frozen." in page.text
+    assert "Nowhere: nothing was frozen." in page.text
 
 
 def test_warnings_stand_before_everything_else_in_the_body(tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_time_parts_are_those_of_the_record(tmp_path: Path) -> None:
     assert "frozen part: waiting for decoded images: 3.25 s; frozen part: forward pass: 6.25 s" in plain(
         page.one("div", class_="time").attributes["aria-label"]
     )
-    assert "390 were computed in this run and 8 reused from the store; 391 images were decoded." in page.text
+    assert "390 were computed in this run and 8 were reused from the store; 391 images were decoded." in page.text
 
 
 def test_run_without_frozen_part_takes_no_time_for_it() -> None:

@@ -20,7 +20,7 @@ def test_exit_code(convlens, images, most, code):
     outcome = convlens("check", images, "--max-bad", most, "--json")
     assert outcome.code == code
     assert json.loads(outcome.out)["reasons"]["not-an-image"] == 1
-    assert ("over --max-bad" in outcome.err) == (code == 3)
+    assert ("more than --max-bad" in outcome.err) == (code == 3)
 
 
 def test_what_a_person_reads(convlens, images, tmp_path):

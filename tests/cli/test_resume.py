@@ -127,7 +127,7 @@ def test_stopped_by_a_signal_and_resumed_by_name(images, whole, tmp_path, convle
     assert {path.name for path in run.iterdir()} == RUN_FILES
     finished = convlens("train", "--resume", run)
     assert finished.code == 2
-    assert "is finished already" in finished.err
+    assert "is already finished" in finished.err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -182,7 +182,7 @@ def test_resume_where_there_is_nothing(convlens, tmp_path):
 def test_options_beside_resume_are_refused(convlens, tmp_path):
     outcome = convlens("train", tmp_path, "--resume", tmp_path / "run", "--epochs", "20")
     assert outcome.code == 2
-    assert "leave DIR, --epochs away" in outcome.err
+    assert "leave DIR, --epochs out" in outcome.err
 
 
 def test_a_run_that_another_process_works_on(images, tmp_path, convlens):

@@ -116,10 +116,10 @@ def test_one_class_with_usable_images(convlens, tmp_path):
     ("name", "content", "code", "parts"),
     [
         ("none.pth", None, 2, ["no file of weights at", "none.pth", "Check the path"]),
-        ("torn.safetensors", b"\xff" * 100, 3, ["torn.safetensors cannot be read as weights", "get it again"]),
+        ("torn.safetensors", b"\xff" * 100, 3, ["torn.safetensors cannot be read as weights", "download it again"]),
         ("torn.pth", b"PK\x03\x04" + b"\xff" * 100, 3, ["torn.pth cannot be read as weights"]),
         ("empty.safetensors", b"", 3, ["empty.safetensors cannot be read as weights"]),
-        ("weights.txt", b"1 2 3", 3, ["does not end like a file of weights", ".safetensors"]),
+        ("weights.txt", b"1 2 3", 3, ["does not have the suffix of a weights file", ".safetensors"]),
     ],
 )
 def test_weights_that_cannot_be_read(convlens, images, tmp_path, name, content, code, parts):

@@ -5,7 +5,7 @@
 Batch 8, 224 pixels, categorical cross-entropy, training mode, channels last for both, no gradient for the images.
 Per network: both must give the same gradients; then rounds in one process in which the two take turns at going first,
 and the median of the rounds' ratios; then each three times in a process of its own, for the median peak of its memory
-above what the process held before. (Single peaks vary by 5 %, with what the allocator has handed back by then.)
+above what the process held before. (Single peaks vary by 5%, with what the allocator has handed back by then.)
 """
 
 import argparse

@@ -4,7 +4,7 @@
 
 The unequal classes are ten of Tiny ImageNet with 200 training images, falling by a constant factor to 10, and the 50
 validation images of each. The default recipe's accuracy is the mean of five seeds; a budget's is that of one command,
-which is one result on all images where the head that it chooses is solved for. Intervals are Wilson's, 95 %, for as
+which is one result on all images where the head that it chooses is solved for. Intervals are Wilson's, 95%, for as
 many images as there are to validate on.
 """
 
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--budget", type=float, default=300.0, help="seconds")
     given = parser.parse_args(arguments)
-    print("| | default, mean of five seeds | with a budget | 95 % interval | chosen | search | recipes tried |")
+    print("| | default, mean of five seeds | with a budget | 95% interval | chosen | search | recipes tried |")
     print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as place:
         sets = {

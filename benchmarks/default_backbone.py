@@ -2,7 +2,7 @@
 
     python benchmarks/default_backbone.py ../shared/data/hymenoptera
 
-The accuracies are means of five seeds, with the 95 % interval (Wilson) of that mean for so many images; a solved head
+The accuracies are means of five seeds, with the 95% interval (Wilson) of that mean for so many images; a solved head
 depends on no seed. The house network's line is at 64 pixels; benchmarks/house_network.py has more of it, networks from
 scratch and models of the pixels. Seconds are those of the whole command, in a process of its own: from an empty cache,
 then again with another seed.
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"load of the machine before: {os.getloadavg()[0]:.2f}")
     first, second = seconds_of_commands(folder)
     print(f"`convlens train DIR`: {first:.1f} s from an empty cache, {second:.1f} s with another seed\n")
-    print("| | accuracy, mean of the seeds | least to highest | 95 % interval |\n|---|---|---|---|")
+    print("| | accuracy, mean of the seeds | lowest to highest | 95% interval |\n|---|---|---|---|")
     for name, options in CONTESTANTS.items():
         accuracies = [accuracy(folder, seed, options) for seed in (SEEDS if "head" not in options else SEEDS[:1])]
         mean = statistics.mean(accuracies)

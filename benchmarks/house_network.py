@@ -10,7 +10,7 @@ For inputs of 64, 96 and 128 pixels, and five seeds where there is something to 
 - pixels: logistic regression on the image's 8-bit values, scaled to 0..1, with the weight decay of `solved`; no seed.
 
 DIR has train/ and val/. Prints a line for each with the mean accuracy of the seeds, the least and the highest, and the
-95 % interval (Wilson) of that mean for so many images: the interval of other images of the same kind.
+95% interval (Wilson) of that mean for so many images: the interval of other images of the same kind.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     manifest = scan(chosen.folder)
     judged = len(manifest.side("val"))
-    print("| | pixels | accuracy, mean of the seeds | least to highest | 95 % interval |\n|---|---|---|---|---|")
+    print("| | pixels | accuracy, mean of the seeds | lowest to highest | 95% interval |\n|---|---|---|---|---|")
     for name, trial in trials(chosen.folder, manifest).items():
         for size in SIZES if chosen.only in (None, name) else ():
             accuracies = [trial(size, seed) for seed in (SEEDS if name in SEEDED else SEEDS[:1])]

@@ -2,10 +2,10 @@
 
     OMP_WAIT_POLICY=passive python benchmarks/house_variants.py tiny-imagenet-200
 
-The images are those of every eighth class of DIR/train (of Tiny ImageNet: 25 classes of 500 images), 70 % to learn
-from and 30 % to judge by, at 48 pixels. All variants have the recipe of the house network's weights, ten epochs, one
+The images are those of every eighth class of DIR/train (of Tiny ImageNet: 25 classes of 500 images), 70% to learn
+from and 30% to judge by, at 48 pixels. All variants have the recipe of the house network's weights, ten epochs, one
 seed. First every variant's steps are timed, in turn, ten times. Prints a line for each: parameters, multiply-adds of
-one image, time of a step against the house network's (median), accuracy, and its 95 % interval (Wilson).
+one image, time of a step against the house network's (median), accuracy, and its 95% interval (Wilson).
 """
 
 import argparse
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in names:
             shutil.copytree(folder / "train" / name, some / name)
         times = step_times(variants, len(names))
-        print("| | parameters | multiply-adds | time of a step | accuracy | 95 % interval |\n|---|---|---|---|---|---|")
+        print("| | parameters | multiply-adds | time of a step | accuracy | 95% interval |\n|---|---|---|---|---|---|")
         for name, build in variants.items():
             torch.manual_seed(0)
             module = build(len(names))

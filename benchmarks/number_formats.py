@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from convlens.backbones.resolve import network, preprocessing_for
 from convlens.data.batches import decoded_batches, normalized
@@ -72,8 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def both_formats(name: str, images: Sequence[ImageFile]) -> dict[str, Passed]:
     """Each batch in one format, then in the other."""
     preprocessing = preprocessing_for(name, "imagenet")
-    modules = {
-        key: network(name, weights="imagenet").eval().to(dtype, memory_format=torch.channels_last)
+    modules: dict[str, nn.Module] = {
+        key: network(name, weights="imagenet").eval().to(dtype=dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for key, dtype in FORMATS.items()
     }
     found: dict[str, tuple[list[Tensor], list[Tensor], list[float]]] = {key: ([], [], []) for key in FORMATS}

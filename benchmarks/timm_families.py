@@ -89,7 +89,7 @@ def tried(name: str, size: int | None, folder: Path) -> Outcome:
     except ConvlensError as error:
         return Outcome("", as_keywords(str(error)))
     problem = f"predicts otherwise than when it was trained, by {difference:.1e}" if difference > _TOLERANCE else ""
-    return Outcome("not told" if field is None else str(field), problem)
+    return Outcome("unknown" if field is None else str(field), problem)
 
 
 def _difference(run: Path, images: Path) -> float:

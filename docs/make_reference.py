@@ -41,12 +41,12 @@ def options() -> str:
         "",
         "Made by `make reference` from `convlens.Recipe`. The same settings are options of `convlens train` "
         "(`--batch-size 64`), keywords of `convlens.train` and `convlens.compare` (`batch_size=64`) and lines of a "
-        "`recipe.toml` (`batch_size = 64`); those in bold are options of `convlens compare`, too, which takes the "
-        "others by `--set batch_size=64`.",
+        "`recipe.toml` (`batch_size = 64`); those in bold are also options of `convlens compare`, which takes the "
+        "others as `--set batch_size=64`.",
         "",
-        "The last column says what may differ between two runs that differ in a setting: stored *features*, the "
-        "*split*, the *examples* of each step, or only the *head* that is trained on them. What does not affect the "
-        "features reuses those that are stored.",
+        "The last column lists what a setting affects: the stored *features*, the *split*, the *examples* of each "
+        "step, or only the *head* that is trained on them. Runs that agree in these "
+        "settings share the stored features.",
     ]
     for panel in dict.fromkeys(one.panel for one in SETTINGS.values()):
         lines += [

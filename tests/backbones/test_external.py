@@ -109,7 +109,7 @@ def test_two_modules_of_one_name_are_not_mixed_up(tmp_path):
     ("arguments", "told"),
     [
         ({"name": "small"}, "needs a colon, such as 'mine:small'"),
-        ({"name": "timm:small"}, "means timm's own network of that name. Take another one, such as 'mine:small'"),
+        ({"name": "timm:small"}, "means timm's own network of that name. Use another one, such as 'mine:small'"),
         ({"head": "tip"}, "the last ones are top"),
     ],
 )
@@ -231,8 +231,8 @@ def test_random_weights_come_from_torchs_generator(timm):
 @pytest.mark.parametrize(
     ("name", "weights", "error", "told"),
     [
-        ("timm:tiny", "given", UsageError, "timm:tiny is none. Say weights='random', or 'pretrained'"),
-        ("resnet18", "given", UsageError, "resnet18 is none. Say weights='random', or leave it out"),
+        ("timm:tiny", "given", UsageError, "timm:tiny is not. Set weights='random', or 'pretrained'"),
+        ("resnet18", "given", UsageError, "resnet18 is not. Set weights='random', or leave it out"),
         ("timm:far", "pretrained", NetworkError, "could not get the weights of timm:far .no route to host."),
     ],
 )
@@ -326,8 +326,8 @@ class Ends(Own):
         (lambda _, s: {"logits": s}, "gives a dict with the keys logits; training needs one tensor"),
         (lambda _, s: (s, s), r"gives a tuple of 2; training needs one tensor .* `return self.network\(x\)\[0\]`"),
         (lambda _, s: s[:, :, None, None], r"outputs of shape \(2, 2, 1, 1\) for two images and 2 classes"),
-        (lambda _, s: s + torch.randn_like(s), "answers differently when it is asked again"),
-        (lambda _, s: nn.functional.dropout(s), "answers differently when it is asked again"),
+        (lambda _, s: s + torch.randn_like(s), "gives different outputs for the same images"),
+        (lambda _, s: nn.functional.dropout(s), "gives different outputs for the same images"),
         (lambda _, s: s - s.mean(0), "depends on the other images of its batch"),
         (lambda _, s: nn.functional.batch_norm(s, None, None, training=True), "cannot be run on a batch of 1"),
         (remember, r"changes its own state in evaluation mode \(seen\)"),
@@ -357,7 +357,7 @@ def test_what_is_lost_in_a_file_of_weights_is_refused(tmp_path):
             return super().forward(x) * getattr(self, "factor", 1)
 
     folder = draw_images(tmp_path / "images")
-    with pytest.raises(UsageError, match="answers differently after its weights were saved and loaded"):
+    with pytest.raises(UsageError, match="gives different outputs after its weights were saved and loaded"):
         convlens.train(folder, backbone=Restless(), out=tmp_path / "run", **{**TINY, "weights": None})
 
 

@@ -88,7 +88,7 @@ def test_a_byte_flipped_in_the_cache_is_refused_and_mended(
     content = bytearray(kept.read_bytes())
     content[-5] ^= 1
     kept.write_bytes(content)
-    with pytest.raises(IntegrityError, match=r"Remove .*squeezenet1_1-imagenet.*\.safetensors: it is made anew"):
+    with pytest.raises(IntegrityError, match=r"Remove .*squeezenet1_1-imagenet.*\.safetensors: it is made again"):
         network(card.network, weights="imagenet")
     kept.unlink()
     assert same(network(card.network, weights="imagenet"), trained)
@@ -114,7 +114,7 @@ def test_a_wrong_file_put_there_by_hand_is_refused_and_left(card: zoo.WeightCard
     own = cache_folder() / "weights" / card.file
     own.parent.mkdir(parents=True)
     own.write_bytes(b"another file")
-    with pytest.raises(IntegrityError, match=r"Take .* away"):
+    with pytest.raises(IntegrityError, match=r"Remove .*/"):
         fetched_weights(card)
     assert own.exists()
 

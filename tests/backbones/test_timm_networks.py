@@ -177,8 +177,12 @@ def test_poolings():
     ("backbone", "pooling", "told"),
     [
         ("resnet18", "mean", "pooling='mean' is for vision transformers of timm; resnet18 pools in its own way"),
-        ("timm:convolutions", "mean", "pooling='mean': timm:convolutions is no vision transformer. Take pooling='own'"),
-        ("timm:convolutions", "token", "pooling='token': timm:convolutions is no vision transformer"),
+        (
+            "timm:convolutions",
+            "mean",
+            "pooling='mean': timm:convolutions is not a vision transformer. Take pooling='own'",
+        ),
+        ("timm:convolutions", "token", "pooling='token': timm:convolutions is not a vision transformer"),
     ],
 )
 def test_poolings_that_a_network_does_not_have(backbone, pooling, told):
@@ -251,19 +255,19 @@ def test_a_run_is_inspected_at_another_size(run_of_one_size):
 def test_a_run_of_one_size_is_evaluated_at_no_other(run_of_one_size):
     images = run_of_one_size.parent / "images"
     assert convlens.evaluate(run_of_one_size, images, size=32).images == 16
-    with pytest.raises(UsageError, match=r"takes images of 32 pixels alone, by its position embeddings"):
+    with pytest.raises(UsageError, match=r"only takes images of 32 pixels, because of its position embeddings"):
         convlens.evaluate(run_of_one_size, images, size=48)
 
 
 @pytest.mark.parametrize("name", ["timm:vit", "hf-hub:owner/net"])
 def test_a_network_that_was_not_trained_here_names_no_classes(name, tmp_path):
-    with pytest.raises(UsageError, match=rf"{name} is a network of timm, of which convlens does not know"):
+    with pytest.raises(UsageError, match=rf"{name} is a timm network whose class names convlens does not know"):
         convlens.predict(name, draw_images(tmp_path / "images"))
 
 
 def test_images_do_not_grow_where_a_network_takes_one_size(tmp_path):
     folder, changes = draw_images(tmp_path / "images"), {**TINY, "freeze": "none", "progressive_resizing": 0.5}
-    with pytest.raises(UsageError, match=r"timm:vit\?size=32 takes images of one size alone"):
+    with pytest.raises(UsageError, match=r"timm:vit\?size=32 only takes images of one size"):
         convlens.train(folder, backbone="timm:vit", out=tmp_path / "run", **changes)
 
 
@@ -273,7 +277,7 @@ def test_weights_without_a_license(stated, monkeypatch, tmp_path):
     said = []
     changes = {**TINY, "backbone": "timm:headless", "weights": "pretrained"}
     convlens.train(draw_images(tmp_path / "images"), out=tmp_path / "run", say=said.append, **changes)
-    assert any("timm states no license of the weights of timm:headless" in line for line in said)
+    assert any("timm states no license for the weights of timm:headless" in line for line in said)
 
 
 def test_an_image_is_squashed_where_the_publisher_squashed(monkeypatch):
@@ -284,8 +288,8 @@ def test_an_image_is_squashed_where_the_publisher_squashed(monkeypatch):
 
 
 UNLIKE = [
-    ({"crop_mode": "border"}, "were fitted by crop_mode 'border', where convlens crops the center: its trained"),
-    ({"interpolation": "lanczos"}, "were resized by lanczos interpolation, where convlens takes bilinear: its trained"),
+    ({"crop_mode": "border"}, "were fitted by crop_mode 'border', while convlens crops the center, so its pre"),
+    ({"interpolation": "lanczos"}, "were resized by lanczos interpolation, while convlens uses bilinear, so its pre"),
 ]
 
 
@@ -352,7 +356,7 @@ def test_a_file_of_another_network(tmp_path):
             "timm:far",
             "pretrained",
             NetworkError,
-            "the weights of timm:far .no route.*or say .*random.* if random layers are what you want",
+            "the weights of timm:far .no route.*or set .*random.* if random layers are what you want",
         ),
         ("timm:local-dir:nowhere", "pretrained", UsageError, "It needs config.json and a file of weights"),
         ("timm:convolutions", "pretrained", NetworkError, "timm publishes no weights for timm:convolutions"),

@@ -106,7 +106,7 @@ def test_paths_of_a_residual_block(pages, opened):
     page.locator("#search").fill(joined.id)
     page.locator("#search").press("Enter")
     panel = page.locator("#panel").text_content()
-    assert "What each path brought back" in panel
+    assert "Contribution of each path" in panel
     page.locator("[data-tab=flow]").click()
     assert page.locator("#panel svg.flow .dot").count() == len([p for p in explanation.flow.points if p.size > 0])
 

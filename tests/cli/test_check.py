@@ -20,7 +20,7 @@ def test_exit_code(convlens, images, most, code):
     outcome = convlens("check", images, "--max-bad", most, "--json")
     assert outcome.code == code
     assert json.loads(outcome.out)["reasons"]["not-an-image"] == 1
-    assert ("over --max-bad" in outcome.err) == (code == 3)
+    assert ("more than --max-bad" in outcome.err) == (code == 3)
 
 
 def test_what_a_person_reads(convlens, images, tmp_path):
@@ -36,4 +36,4 @@ def test_what_a_person_reads(convlens, images, tmp_path):
 def test_a_part_that_is_none(convlens, images):
     outcome = convlens("check", images, "--max-bad", "many")
     assert (outcome.code, outcome.out) == (2, "")
-    assert "--max-bad 'many': give a part of the files, such as 5% or 0.05" in outcome.err
+    assert "--max-bad 'many': give a fraction of the files, such as 5% or 0.05" in outcome.err

@@ -97,7 +97,7 @@ def test_nested_folders_are_classes(convlens, images, tmp_path):
     [
         (["--tricks", "adm"], ["unknown trick 'adm'", "did you mean adam"]),
         (["--budget", "soon"], ["--budget 'soon'", "90s"]),
-        (["--fractions", "half"], ["--fractions: 'half' is no number"]),
+        (["--fractions", "half"], ["--fractions: 'half' is not a number"]),
         (["--group-by", "video[0-9]+"], ["--group-by 'video[0-9]+' finds no group"]),
         (["--labels", "none.csv"], ["cannot read --labels", "none.csv"]),
         (["--set", "smell"], ["--set smell", "NAME=VALUE"]),
@@ -136,7 +136,7 @@ def tables(tmp_path_factory, images):
 @pytest.mark.parametrize(
     ("table", "heading", "base", "note"),
     [
-        ("labels", "exact match", r"all labels are right on \d+\.\d% of", "fraction of the validation images"),
+        ("labels", "exact match", r"all labels are correct on \d+\.\d% of", "fraction of the validation images"),
         ("numbers", "squared error", r"the squared error is \d+\.\d{4} of the variance of", "Lower is better"),
     ],
 )

@@ -21,8 +21,8 @@ def test_a_reason_is_given_once(capsys: pytest.CaptureFixture[str]) -> None:
         unsupported=["aten.permute.default: axes", "aten.sort.default: unknown", "aten.permute.default: axes"],
     )
     print_inspection(record)
-    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not told")]
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not computed")]
     assert told == [
-        "not told: aten.permute.default: axes (so in 2 places)",
-        "not told: aten.sort.default: unknown",
+        "not computed: aten.permute.default: axes (2 places)",
+        "not computed: aten.sort.default: unknown",
     ]

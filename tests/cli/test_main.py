@@ -95,7 +95,7 @@ def test_exit_codes(convlens, monkeypatch, error, code):
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [
-        (KeyError("x"), 1, "internal error, KeyError: 'x'. This is a fault of convlens"),
+        (KeyError("x"), 1, "internal error, KeyError: 'x'. This is a bug in convlens"),
         (MemoryError(), 4, "not enough memory. Close other programs"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 4, "not enough memory"),
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), 4, "not enough memory"),

@@ -127,7 +127,7 @@ def test_stopped_by_a_signal_and_resumed_by_name(images, whole, tmp_path, convle
     assert {path.name for path in run.iterdir()} == RUN_FILES
     finished = convlens("train", "--resume", run)
     assert finished.code == 2
-    assert "is finished already" in finished.err
+    assert "is already finished" in finished.err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -144,8 +144,8 @@ def test_what_is_printed_goes_on(images, whole, tmp_path, monkeypatch, number, c
     done = process.finish(started)
     assert done.returncode == code
     (unfinished,) = working.glob("runs/*.unfinished")
-    before, _, command = done.stderr.splitlines()[-1].partition(". To go on: ")
-    assert before.endswith("what was finished is kept")
+    before, _, command = done.stderr.splitlines()[-1].partition(". To continue: ")
+    assert before.endswith("finished work is kept")
     assert shlex.split(command)[-1] == str(unfinished)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     again = subprocess.run(command, shell=True, cwd=elsewhere, capture_output=True, text=True, timeout=120)
@@ -159,7 +159,7 @@ def test_what_does_not_fit_is_refused(images, tmp_path, convlens):
     stopped(images, run, signal.SIGTERM)
     other = convlens("train", images, *WORDS, "--out", run, "--learning-rate", "0.02")
     assert other.code == 2
-    assert "was begun with learning_rate 0.01 (now 0.02)" in other.err.splitlines()[-1]
+    assert "was started with learning_rate 0.01 (now 0.02)" in other.err.splitlines()[-1]
     assert f"--resume {run}" in other.err.splitlines()[-1]
     (images.parent / "spare").mkdir()
     (images / "blue" / "000.png").rename(images.parent / "spare" / "000.png")
@@ -182,7 +182,7 @@ def test_resume_where_there_is_nothing(convlens, tmp_path):
 def test_options_beside_resume_are_refused(convlens, tmp_path):
     outcome = convlens("train", tmp_path, "--resume", tmp_path / "run", "--epochs", "20")
     assert outcome.code == 2
-    assert "leave DIR, --epochs away" in outcome.err
+    assert "leave DIR, --epochs out" in outcome.err
 
 
 def test_a_run_that_another_process_works_on(images, tmp_path, convlens):
@@ -195,5 +195,5 @@ def test_a_run_that_another_process_works_on(images, tmp_path, convlens):
     running.kill()
     process.finish(running)
     assert outcome.code == 2
-    assert f"another process is training {run} at this moment" in outcome.err
+    assert f"another process is training {run} right now" in outcome.err
     assert newest(run)

@@ -26,7 +26,7 @@ def test_a_run_that_is_stopped(cache, tmp_path, number, code, word):
     done = process.finish(running)
     assert (done.returncode, done.stdout) == (code, "")
     assert "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith(f"convlens: {word}; what was finished is kept")
+    assert done.stderr.splitlines()[-1].startswith(f"convlens: {word}; finished work is kept")
     assert check_cache(cache) >= seen
     assert temporaries(cache, tmp_path) == []
 
@@ -34,7 +34,7 @@ def test_a_run_that_is_stopped(cache, tmp_path, number, code, word):
 @pytest.mark.parametrize(("number", "code", "word"), SIGNALS)
 def test_the_signal_is_told(number, code, word):
     handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
-    with pytest.raises(Stopped, match=f"^{word}; what was finished is kept") as caught:
+    with pytest.raises(Stopped, match=f"^{word}; finished work is kept") as caught:
         stopped(signal_to_oneself, number)
     assert caught.value.exit_code == code
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == handlers
@@ -86,4 +86,4 @@ with stopping.stopped_by_signals():
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
     assert done.returncode == 143
-    assert done.stderr == "convlens: terminated; what was finished is kept, and the same command makes use of it.\n"
+    assert done.stderr == "convlens: terminated; finished work is kept, and the same command reuses it.\n"

@@ -30,7 +30,7 @@ def test_numbers_from_training_to_predicting(convlens, tables, tmp_path):
     assert "loss: L2, since the table of labels holds numbers" in trained.err
     first = trained.out.splitlines()[0]
     assert first.startswith("age: root mean squared error ")
-    assert "on 4 validation images (95 % interval" in first
+    assert "on 4 validation images (95% interval" in first
     predicted = convlens("predict", run, tables / "p" / "3.png", tables / "p" / "15.png", "--quiet")
     assert predicted.out.splitlines()[0].split() == ["image", "age"]
     low, high = (float(line.split()[-1]) for line in predicted.out.splitlines()[1:3])
@@ -48,7 +48,7 @@ def test_labels_from_training_to_predicting(convlens, tables, tmp_path):
     assert trained.code == 0, trained.err
     assert "loss: binary cross-entropy, since the table of labels holds labels" in trained.err
     lines = trained.out.splitlines()
-    assert lines[0].startswith("All labels right ")
+    assert lines[0].startswith("All labels correct ")
     assert "mean average precision" in lines[1]
     assert {line.split(":")[0].strip() for line in lines[2:4]} == {"any", "red"}
     predicted = convlens("predict", run, tables / "p" / "19.png", "--quiet")
@@ -64,10 +64,10 @@ def test_labels_from_training_to_predicting(convlens, tables, tmp_path):
             "file,age\n0.png,1\n1.png,old\n",
             [],
             3,
-            ["line 3: 'old' in the column 'age' is no number", "--label-columns"],
+            ["line 3: 'old' in the column 'age' is not a number", "--label-columns"],
         ),
-        ("file,age\n0.png,1\n1.png,\n", [], 3, ["line 3: without a file or a label, in the column 'age'"]),
-        ("file,age\n0.png,1\n1.png,nan\n", [], 3, ["line 3: 'nan' in the column 'age' is no finite number"]),
+        ("file,age\n0.png,1\n1.png,\n", [], 3, ["line 3: a file or a label is missing in the column 'age'"]),
+        ("file,age\n0.png,1\n1.png,nan\n", [], 3, ["line 3: 'nan' in the column 'age' is not a finite number"]),
         ("file,age\nx.png,1\ny.png,2\n", [], 3, ["at least two usable images", "x.png: unreadable, No such file"]),
         ("file,age\n0.png,1\n1.png,2\n", ["--label-columns", "aeg"], 2, ["'aeg': did you mean age?"]),
         ("file,age\n0.png,1\n1.png,2\n", ["--learn", "nombres"], 2, ["--task nombres", "'regression'"]),
@@ -75,7 +75,7 @@ def test_labels_from_training_to_predicting(convlens, tables, tmp_path):
             "file,age\n0.png,1\n1.png,2\n",
             ["--class-weights"],
             2,
-            ["--class-weights goes with classes", "--task classification"],
+            ["--class-weights is for classes", "--task classification"],
         ),
     ],
 )

@@ -82,12 +82,12 @@ def test_values_that_are_not_accepted(convlens, images, tmp_path, options, parts
 
 def test_run_folder_that_exists(convlens, images, tmp_path):
     outcome = convlens("train", images, *TINY_OPTIONS, "--out", tmp_path)
-    refused(outcome, 2, f"--out {tmp_path} exists already", "Give another name")
+    refused(outcome, 2, f"--out {tmp_path} already exists", "Give another name")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_such_folder(convlens, tmp_path):
-    refused(convlens("train", tmp_path / "nowhere"), 2, "no such folder", "one folder of images per class")
+    refused(convlens("train", tmp_path / "nowhere"), 2, "no such folder", "one subfolder of images per class")
 
 
 def test_file_in_the_place_of_the_folder(convlens, tmp_path):
@@ -116,10 +116,10 @@ def test_one_class_with_usable_images(convlens, tmp_path):
     ("name", "content", "code", "parts"),
     [
         ("none.pth", None, 2, ["no file of weights at", "none.pth", "Check the path"]),
-        ("torn.safetensors", b"\xff" * 100, 3, ["torn.safetensors cannot be read as weights", "get it again"]),
+        ("torn.safetensors", b"\xff" * 100, 3, ["torn.safetensors cannot be read as weights", "download it again"]),
         ("torn.pth", b"PK\x03\x04" + b"\xff" * 100, 3, ["torn.pth cannot be read as weights"]),
         ("empty.safetensors", b"", 3, ["empty.safetensors cannot be read as weights"]),
-        ("weights.txt", b"1 2 3", 3, ["does not end like a file of weights", ".safetensors"]),
+        ("weights.txt", b"1 2 3", 3, ["does not have the suffix of a weights file", ".safetensors"]),
     ],
 )
 def test_weights_that_cannot_be_read(convlens, images, tmp_path, name, content, code, parts):

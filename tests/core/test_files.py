@@ -41,9 +41,9 @@ def test_what_fails_leaves_the_old_file_whole(tmp_path, monkeypatch, moment, err
 @pytest.mark.parametrize(
     ("number", "text"),
     [
-        (errno.ENOSPC, "no space left on the disk that holds {place}. Free some space, or name another place: out"),
+        (errno.ENOSPC, "no space left on the disk that holds {place}. Free some space, or use another location: out"),
         (errno.EDQUOT, "no space left on the disk that holds {place}. Free some space"),
-        (errno.EROFS, "no access to {place} (Read-only file system). Change its permissions, or name another place"),
+        (errno.EROFS, "no access to {place} (Read-only file system). Change its permissions, or use another location"),
         (errno.EACCES, "no access to {place} (Permission denied)."),
         (errno.EFBIG, "a file in {place} would be larger than this system allows. Raise the limit (see `ulimit -f`)"),
     ],

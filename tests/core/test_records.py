@@ -32,9 +32,9 @@ def test_frozen():
 def test_what_is_no_record(text, place):
     with pytest.raises(DataError) as caught:
         Sample.from_json(text, "sample.json")
-    assert str(caught.value).startswith("sample.json is not a Sample that this version of convlens reads: ")
+    assert str(caught.value).startswith("sample.json is not a Sample that this version of convlens can read: ")
     assert f"(at {place})" in str(caught.value)
-    assert str(caught.value).endswith("make it anew.")
+    assert str(caught.value).endswith("create it again.")
 
 
 def test_now():

@@ -116,7 +116,7 @@ def test_how_to_go_on_stays_known_where_the_work_was_stopped() -> None:
     with pytest.raises(KeyboardInterrupt) as stopped:
         interrupted()
     assert how_to_go_on() == "this command"
-    assert stopped.value.__notes__ == ["To go on: this command"]
+    assert stopped.value.__notes__ == ["To continue: this command"]
     with resumable(lambda: None):
         pass
     assert how_to_go_on() == "this command"

@@ -66,5 +66,5 @@ def test_a_place_to_meet_that_is_not_torchruns_is_refused() -> None:
     ],
 )
 def test_values_that_cannot_be(name: str, value: str, accepted: str) -> None:
-    with pytest.raises(UsageError, match=f"{name}={value}, which is no number {accepted}"):
+    with pytest.raises(UsageError, match=f"{name}={value}, which is not a number {accepted}"):
         started_by_torchrun({**WHOLE, name: value})

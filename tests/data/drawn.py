@@ -35,7 +35,7 @@ def oriented(orientation: int) -> Image.Exif:
     return exif
 
 
-def mean_colour(pixels: NDArray[np.uint8]) -> list[float]:
+def mean_color(pixels: NDArray[np.uint8]) -> list[float]:
     """The mean of each channel, of pixels of shape (H, W, 3)."""
     return [float(value) for value in pixels.mean(axis=(0, 1))]
 

@@ -66,7 +66,7 @@ def test_it_is_still_the_same_image() -> None:
     assert found[:, :, :4].mean() > found[:, :, -4:].mean() + 1
 
 
-def test_a_image_of_one_colour_stays_so_wherever_it_is_cropped() -> None:
+def test_a_image_of_one_color_stays_so_wherever_it_is_cropped() -> None:
     constant = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, 16, 16)
     torch.testing.assert_close(cropped(constant, 24, 0.2), constant[:, :, :1, :1].expand(8, 3, 24, 24))
 
@@ -89,7 +89,7 @@ def test_crops_keep_at_least_their_area_and_stay_inside() -> None:
     assert ratio.max() < 1.34
 
 
-def test_colours_follow_their_definition() -> None:
+def test_colors_follow_their_definition() -> None:
     images = torch.rand(5, 3, 8, 8) * 0.5 + 0.25
     torch.manual_seed(7)
     found = recolored(images, 0.2)

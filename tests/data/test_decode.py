@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convlens.data.decode import LEAST_SIDE, THUMBNAIL_SIDE, BadImage, Decoded, decode
-from tests.data.drawn import encoded, mean_colour, noise, oriented, slopes
+from tests.data.drawn import encoded, mean_color, noise, oriented, slopes
 
 pillow_warns = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 """For files on which Pillow warns; decode silences it, but within a test warnings are errors again."""
@@ -203,7 +203,7 @@ class TestColors:
     def test_a_ramp_of_sixteen_bits_has_its_mean_in_the_middle(self, format: str, dtype: str) -> None:  # noqa: A002
         ramp = np.linspace(0, 65535, 128 * 128).reshape(128, 128).astype(dtype)
         pixels = decoded(encoded(Image.fromarray(ramp), format), 128, 128).pixels
-        assert mean_colour(pixels) == pytest.approx([127.5] * 3, abs=1)
+        assert mean_color(pixels) == pytest.approx([127.5] * 3, abs=1)
         assert pixels.min() == 0
         assert pixels.max() == 255
 
@@ -233,10 +233,10 @@ class TestColors:
         assert pixels[:, -1].tolist() == [[200, 0, 0]] * 64
 
     def test_half_transparent_gray(self) -> None:
-        assert mean_colour(decoded(encoded(Image.new("LA", (64, 64), (0, 128)), "PNG")).pixels) == [127] * 3
+        assert mean_color(decoded(encoded(Image.new("LA", (64, 64), (0, 128)), "PNG")).pixels) == [127] * 3
 
     @pytest.mark.parametrize("format", ["PNG", "GIF"])
-    def test_transparent_colour_of_a_palette(self, format: str) -> None:  # noqa: A002
+    def test_transparent_color_of_a_palette(self, format: str) -> None:  # noqa: A002
         image = Image.new("P", (64, 64), 1)
         image.putpalette([0, 0, 0, 10, 20, 30, 40, 50, 60])
         image.paste(2, (32, 0, 64, 64))
@@ -248,26 +248,26 @@ class TestColors:
         image = Image.new("P", (64, 64), 1)
         image.putpalette([0, 0, 0, 0, 0, 0])
         data = encoded(image, "PNG", transparency=bytes([255, 128]))
-        assert mean_colour(decoded(data).pixels) == [127] * 3
+        assert mean_color(decoded(data).pixels) == [127] * 3
 
-    def test_transparent_colour_without_a_palette(self) -> None:
+    def test_transparent_color_without_a_palette(self) -> None:
         data = encoded(Image.new("RGB", (64, 64), (1, 2, 3)), "PNG", transparency=(1, 2, 3))
-        assert mean_colour(decoded(data).pixels) == [255] * 3
+        assert mean_color(decoded(data).pixels) == [255] * 3
 
     def test_cmyk_jpeg_which_adobe_writes_inverted(self) -> None:
         data = encoded(Image.new("CMYK", (64, 64), (0, 255, 255, 0)), "JPEG", quality=95)
         assert b"Adobe" in data
-        assert mean_colour(decoded(data).pixels) == pytest.approx([255, 0, 0], abs=3)
+        assert mean_color(decoded(data).pixels) == pytest.approx([255, 0, 0], abs=3)
 
     @pytest.mark.parametrize("format", ["PNG", "TIFF", "BMP"])
     def test_one_bit(self, format: str) -> None:  # noqa: A002
         image = Image.new("1", (64, 64), 0)
         image.paste(1, (0, 0, 32, 64))
-        assert mean_colour(decoded(encoded(image, format)).pixels) == pytest.approx([127.5] * 3, abs=1)
+        assert mean_color(decoded(encoded(image, format)).pixels) == pytest.approx([127.5] * 3, abs=1)
 
     def test_grey_jpeg(self) -> None:
         pixels = decoded(encoded(Image.new("L", (64, 64), 77), "JPEG")).pixels
-        assert mean_colour(pixels) == pytest.approx([77] * 3, abs=1)
+        assert mean_color(pixels) == pytest.approx([77] * 3, abs=1)
 
 
 class TestAnimations:
@@ -278,7 +278,7 @@ class TestAnimations:
         options = {"lossless": True} if format == "WEBP" else {}
         image = decoded(encoded(self.FRAMES[0], format, save_all=True, append_images=self.FRAMES[1:], **options))
         assert image.remark == ("animated", "3 frames, the first is used")
-        assert mean_colour(image.pixels) == [200, 0, 0]
+        assert mean_color(image.pixels) == [200, 0, 0]
 
     @pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG"])
     def test_one_frame_is_no_animation(self, format: str) -> None:  # noqa: A002
@@ -297,7 +297,7 @@ class TestAnimations:
         colors = 3 * 2 ** ((data[last + 9] & 7) + 1) if data[last + 9] & 0x80 else 0
         image = decoded(data[: last + 10 + colors])  # Pillow reads one byte more without asking whether it is there
         assert image.remark == ("animated", "later frames are damaged, the first is used")
-        assert mean_colour(image.pixels) == [200, 0, 0]
+        assert mean_color(image.pixels) == [200, 0, 0]
 
 
 class TestThumbnail:
@@ -323,7 +323,7 @@ class TestSizes:
     @pytest.mark.parametrize("size", [(60000, 10), (10, 60000)])
     def test_a_strange_aspect(self, size: tuple[int, int], format: str) -> None:  # noqa: A002
         pixels = decoded(encoded(Image.new("RGB", size, (10, 200, 30)), format)).pixels
-        assert mean_colour(pixels) == pytest.approx([10, 200, 30], abs=3)
+        assert mean_color(pixels) == pytest.approx([10, 200, 30], abs=3)
 
     @pytest.mark.parametrize(("width", "height"), [(8001, 8000), (12000, 12000), (40000, 40000)])
     def test_too_many_pixels(self, width: int, height: int) -> None:

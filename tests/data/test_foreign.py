@@ -138,7 +138,7 @@ def test_an_environment_made_in_the_folder_of_images_itself(tmp_path: Path) -> N
         put(tmp_path / name / "1.png", PIXELS)
     manifest = scan(tmp_path)
     assert manifest.classes == ("cats", "dogs")
-    assert {one.detail for one in manifest.problems if one.reason == "no-images"} == {"a part of a virtual environment"}
+    assert {one.detail for one in manifest.problems if one.reason == "no-images"} == {"part of a virtual environment"}
 
 
 def test_a_folder_of_images_may_be_a_repository(tmp_path: Path) -> None:

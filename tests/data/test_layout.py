@@ -52,7 +52,9 @@ class TestLabels:
 
     @pytest.mark.parametrize("cell", ["holdout", "1", "left"])
     def test_a_cell_that_is_no_side_is_never_taken_for_a_image_to_train_on(self, tmp_path: Path, cell: str) -> None:
-        with pytest.raises(DataError, match=rf"line 3: '{cell}' in the column 'Side' is no side. Accepted are train, "):
+        with pytest.raises(
+            DataError, match=rf"line 3: '{cell}' in the column 'Side' is not a side. Accepted are train, "
+        ):
             labels(tmp_path, f"file,label,Side\n1.jpg,ant,train\n2.jpg,bee,{cell}\n", *ABC)
 
     @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ class TestLabels:
     @pytest.mark.parametrize("file", ["../secret.jpg", "/etc/passwd", "a/../../b.jpg"])
     def test_nothing_outside_of_the_folder(self, tmp_path: Path, file: str) -> None:
         put(tmp_path / "secret.jpg")
-        with pytest.raises(DataError, match=rf"line 2: '{file}' in the column 'file' lies outside of .*/images\. "):
+        with pytest.raises(DataError, match=rf"line 2: '{file}' in the column 'file' is outside .*/images\. "):
             labels(tmp_path, f"file,label\n{file},ant\n1.jpg,bee\n", "1.jpg")
 
     def test_whole_paths_below_the_folder_and_through_a_link_to_it(self, tmp_path: Path) -> None:
@@ -192,7 +194,7 @@ class TestGroups:
 
     @pytest.mark.parametrize(
         ("group_by", "message"),
-        [("(", "no column of labels and no regular"), ("zzz", "finds no group for any image")],
+        [("(", "is neither a column of labels nor a regular"), ("zzz", "finds no group for any image")],
     )
     def test_no_groups(self, tmp_path: Path, group_by: str, message: str) -> None:
         for file in ("ant/1.jpg", "bee/2.jpg"):

@@ -44,7 +44,7 @@ CHANGES = {
     "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.1),
     "more contrast": lambda image: ImageEnhance.Contrast(image).enhance(1.1),
     "sharpened": lambda image: image.filter(ImageFilter.SHARPEN),
-    "a crop of 1 %": lambda image: image.crop((1, 1, image.width - 1, image.height - 1)),
+    "a crop of 1%": lambda image: image.crop((1, 1, image.width - 1, image.height - 1)),
 }
 
 

@@ -119,7 +119,9 @@ class TestLayout:
 
 class TestRefusals:
     def test_no_such_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match=r"no such folder: .*/nowhere\. Give a folder with one folder of images"):
+        with pytest.raises(
+            UsageError, match=r"no such folder: .*/nowhere\. Give a folder with one subfolder of images"
+        ):
             scan(tmp_path / "nowhere")
 
     def test_a_file(self, tmp_path: Path) -> None:

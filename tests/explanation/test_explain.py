@@ -363,7 +363,7 @@ def test_in_a_notebook_it_shows_itself():
         ((nn.Linear(2, 2), torch.randn(1, 2)), {"size": 64}, UsageError, "leave weights and size out"),
         ((nn.Linear(2, 2), torch.randn(1, 2)), {"classes": ["a"]}, UsageError, "1 names are given, .* has 2 classes"),
         ((nn.Linear(2, 2), torch.randn(1, 2)), {"shown_image": torch.ones(2, 2)}, UsageError, r"got \(2, 2\)"),
-        (("mlp",), {"classes": ["a"]}, UsageError, "are for a module of your own; mlp brings its own"),
+        (("mlp",), {"classes": ["a"]}, UsageError, "are for your own modules; mlp has its own"),
         (
             (nn.Linear(2, 2), torch.randn(3, 2)),
             {},
@@ -379,7 +379,7 @@ def test_wrong_use(arguments, options, error, told):
 
 def test_a_file_that_is_no_image(tmp_path):
     (tmp_path / "a.png").write_text("no image")
-    with pytest.raises(DataError, match=r"a\.png gives no image"):
+    with pytest.raises(DataError, match=r"a\.png is not a readable image"):
         convlens.explain("mlp", tmp_path / "a.png")
 
 

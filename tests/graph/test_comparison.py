@@ -54,7 +54,7 @@ def other_shape_alone(module: Computing, x: Tensor) -> Tensor:
 REFUSED = {
     branches: r"for a batch of 1 \(values differ by .*It branches on a size at .*test_comparison\.py:\d+ in branches",
     squeezes: r"for a batch of 1 \(values differ by .*test_comparison\.py:\d+ in squeezes",
-    other_shape_alone: r"for a batch of 1 \(\(1, 4\) torch\.float32 in place of \(1, 1\)",
+    other_shape_alone: r"for a batch of 1 \(\(1, 4\) torch\.float32 instead of \(1, 1\)",
     keeps_in_python: r"for a batch of 3 \(values differ by .*values kept between calls",
     draws_outside_of_torch: r"for a batch of 2 \(values differ by .*numbers drawn outside of torch",
 }

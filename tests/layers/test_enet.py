@@ -25,7 +25,7 @@ def test_downsampling_pools_and_fills_up_with_zeros():
 
 
 @pytest.mark.parametrize("size", [7, 8])
-def test_the_initial_block_keeps_the_colours_behind_its_filters(size):
+def test_the_initial_block_keeps_the_colors_behind_its_filters(size):
     block = Initial().eval()
     with torch.no_grad():
         block.norm.eps = 0.0

@@ -13,7 +13,7 @@ from convlens.training.recipe import Recipe
     ("backbone", "shape", "output"),
     [("lenet5", "1x32x32", "scores"), ("mlp", "1x28x28", "scores"), ("dilated_vgg16", "3x224x224", "maps")],
 )
-def test_a_network_that_does_not_classify_colour_images_is_refused(backbone: str, shape: str, output: str) -> None:
+def test_a_network_that_does_not_classify_color_images_is_refused(backbone: str, shape: str, output: str) -> None:
     with pytest.raises(UsageError, match=rf"backbone='{backbone}' takes inputs of {shape} and gives {output}; "):
         prepare(Recipe(backbone=backbone, weights="random", size=32), classes=2)
 

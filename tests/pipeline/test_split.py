@@ -104,7 +104,7 @@ def test_images_of_one_scene_are_divided_all_the_same(tmp_path: Path) -> None:
     said: list[str] = []
     record = train(tmp_path / "p", out=tmp_path / "run", val_fraction=0.25, say=said.append, **SMALL)
     assert (record.images.train, record.images.val) == (30, 10)
-    told = "40 of 40 images look alike, as of one scene: they are divided all the same"
+    told = "40 of 40 images look alike, as if of one scene; they are split all the same"
     assert any(line.startswith(told) for line in said)
     assert any(line.startswith(told) for line in record.warnings)
     said.clear()
@@ -142,5 +142,5 @@ def test_a_comparison_takes_the_groups_of_its_recipe(tmp_path: Path) -> None:
     more = {"tricks": ["momentum"], "seeds": 1, "size": 32, "epochs": 1, "val_fraction": 0.3}
     record = compare(folder, out=tmp_path / "table", group_by=r"0(\d)", **more)
     assert (record.num_train, record.num_val) == (20, 20)
-    with pytest.raises(UsageError, match="folds=2 divides the images itself"):
+    with pytest.raises(UsageError, match="folds=2 splits the images itself"):
         compare(folder, out=tmp_path / "other", folds=2, fold="1/2", **more)

@@ -46,7 +46,7 @@ def test_title_says_accuracy_interval_and_number_of_images_in_one_sentence(tmp_p
     correct = run.validation.confusion[0][0] + run.validation.confusion[1][1]
     assert page_of(tmp_path, run).one("h1").text == (
         f"{correct} of 150 validation images were classified correctly: {plain(percent(run.accuracy))}, "
-        f"with a 95 % interval from {low} to {high}."
+        f"with a 95% interval from {low} to {high}."
     )
 
 
@@ -108,7 +108,7 @@ def test_what_was_run_equals_the_record(tmp_path: Path) -> None:
     assert shown["SHA-256 of weights"] == run.weights.sha256
     assert shown["frozen parameters"] == "11,176,512"
     assert shown["trained parameters"] == "1,026"
-    assert shown["frozen part bit-equal before and after"] == "yes"
+    assert shown["frozen part unchanged, bit for bit"] == "yes"
     assert {name: shown[name] for name in RECIPE} == {
         **{name: str(value) for name, value in RECIPE.items()},
         "nesterov": "true",
@@ -121,8 +121,8 @@ def test_changed_frozen_part_is_said(tmp_path: Path) -> None:
     run = record()
     freeze = run.freeze.model_copy(update={"frozen_unchanged": False, "crossings": []})
     page = page_of(tmp_path, run.model_copy(update={"freeze": freeze}))
-    assert facts(page)["frozen part bit-equal before and after"].startswith("no:")
-    assert "Nowhere: no part was frozen." in page.text
+    assert facts(page)["frozen part unchanged, bit for bit"].startswith("no:")
+    assert "Nowhere: nothing was frozen." in page.text
 
 
 def test_warnings_stand_before_everything_else_in_the_body(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_points_of_the_learning_curves_have_titles(tmp_path: Path) -> None:
 @pytest.mark.parametrize("num_epochs", [0, 1, 300])
 def test_any_number_of_epochs(tmp_path: Path, num_epochs: int) -> None:
     page = page_of(tmp_path, record(), num_epochs=num_epochs)
-    assert ("No epoch was trained." in page.text) == (num_epochs == 0)
+    assert ("No epochs were trained." in page.text) == (num_epochs == 0)
     if num_epochs:
         rows = table_after(page, "Metrics of every epoch")
         assert len(rows) == 1 + num_epochs
@@ -194,7 +194,7 @@ def test_test_set_is_shown_like_the_validation_set(tmp_path: Path) -> None:
     page = page_of(tmp_path, record(test=test))
     confusion = table_after(page, "Confusion matrix, test")
     assert [[int(cell) for cell in row[1:]] for row in confusion[1:]] == test.confusion
-    assert f"On 80 test images, which played no part in training: {plain(percent(test.accuracy))}" in page.text
+    assert f"On 80 test images, which were not used in training: {plain(percent(test.accuracy))}" in page.text
     assert not page_of(tmp_path / "without", record()).all("h2", id="test")
 
 
@@ -224,10 +224,10 @@ def test_mistakes_show_image_names_and_probabilities(tmp_path: Path) -> None:
     run = record()
     figure = page_of(tmp_path, run).one("div", class_="gallery").all("figure")[0]
     image = figure.one("img")
-    assert image.attributes["alt"] == "ants/image-000.jpg: an image of ants, taken for bees"
+    assert image.attributes["alt"] == "ants/image-000.jpg: an image of ants, predicted as bees"
     thumbnail = (tmp_path / "run" / run.mistakes[0].thumbnail).read_bytes()
     assert Image.open(io.BytesIO(thumbnail)).size == (32, 24)
-    assert [item.text for item in figure.all("li")] == ["bees 97.0 %", "ants (true) 3.0 %"]
+    assert [item.text for item in figure.all("li")] == ["bees 97.0%", "ants (true) 3.0%"]
     assert figure.all("span", class_="fill")[0].attributes["style"] == "--share:0.970"
 
 
@@ -246,7 +246,7 @@ def test_no_mistakes(tmp_path: Path) -> None:
     page = page_of(tmp_path, record(num_mistakes=0, validation=perfect))
     assert "None: every validation image was classified correctly." in page.text
     page = page_of(tmp_path / "wrong", record(num_mistakes=0))
-    assert "No image of a mistake was recorded" in page.text
+    assert "No images of mistakes were recorded" in page.text
 
 
 def test_gallery_is_cut_and_says_so(tmp_path: Path) -> None:
@@ -283,10 +283,10 @@ def test_time_parts_are_those_of_the_record(tmp_path: Path) -> None:
     assert sum(part.seconds for part in parts) == pytest.approx(run.seconds.total)
     assert sum(part.share for part in parts) == pytest.approx(1.0)
     page = page_of(tmp_path, run)
-    assert "frozen part: wait for decoded images: 3.25 s; frozen part: forward pass: 6.25 s" in plain(
+    assert "frozen part: waiting for decoded images: 3.25 s; frozen part: forward pass: 6.25 s" in plain(
         page.one("div", class_="time").attributes["aria-label"]
     )
-    assert "390 were computed in this run and 8 reused from the store; 391 images were decoded." in page.text
+    assert "390 were computed in this run and 8 were reused from the store; 391 images were decoded." in page.text
 
 
 def test_run_without_frozen_part_takes_no_time_for_it() -> None:

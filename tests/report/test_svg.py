@@ -22,7 +22,7 @@ def charts() -> list[str]:
     ]
 
 
-def test_every_colour_follows_the_page() -> None:
+def test_every_color_follows_the_page() -> None:
     for chart in charts():
         assert "currentColor" in chart
         assert not re.search(r"#[0-9a-fA-F]{6}\b", re.sub(r"base64,[^\"]*", "", chart))

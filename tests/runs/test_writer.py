@@ -27,7 +27,7 @@ def test_names_tell_time_and_subject(tmp_path, monkeypatch):
 
 def test_run_folder_that_exists_is_refused(tmp_path):
     with (
-        pytest.raises(UsageError, match=r"exists already, and runs are never overwritten\. Give another name"),
+        pytest.raises(UsageError, match=r"already exists, and runs are never overwritten\. Give another name"),
         run_directory.reserved_run_directory(tmp_path, tmp_path, Recipe()),
     ):
         pytest.fail("reserved")
@@ -47,7 +47,7 @@ def test_only_folders_of_unfinished_runs_are_ever_removed(images, tmp_path):
     train(images, out=tmp_path / "run", **TINY_HOUSE)
     assert not left.exists()
     for name in ("thesis", "notes"):
-        with pytest.raises(UsageError, match=rf"{name}\.unfinished is there already and is no unfinished run"):
+        with pytest.raises(UsageError, match=rf"{name}\.unfinished already exists and is not an unfinished run"):
             train(images, out=tmp_path / name, **TINY_HOUSE)
     assert chapter.read_text() == "It was a dark night."
     assert (tmp_path / "notes.unfinished").read_text() == "Buy milk."

@@ -163,7 +163,7 @@ def test_terminated_it_goes_on_by_the_same_command(module_cache, tmp_path):
     running.terminate()
     done = process.finish(running)
     assert done.returncode == 143
-    assert "what was finished is kept, and the same command makes use of it" in done.stderr
+    assert "finished work is kept, and the same command reuses it" in done.stderr
     assert SMALL[0] in text_of(tmp_path / "complexity.unfinished.json")
     again = process.run(*words)
     assert [point["name"] for point in json.loads(again.stdout)["points"]] == list(SMALL)

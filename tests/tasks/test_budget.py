@@ -33,7 +33,7 @@ def test_a_budget_that_chooses_nothing_is_refused(tmp_path, options, message):
 
 
 def test_a_budget_is_not_spent_on_a_run_that_cannot_be_written(tmp_path):
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         train(draw_images(tmp_path / "images", 4), budget=9.0, out=tmp_path)
 
 

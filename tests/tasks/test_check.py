@@ -160,7 +160,7 @@ def test_both_of_a_pair_that_looks_alike_are_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (0, "All classes have equally many images."),
+        (0, "All classes have the same number of images."),
         (1, "The largest class has 1.25 times as many images as the smallest."),
     ],
 )
@@ -170,7 +170,7 @@ def test_sentences_of_the_page_stand_apart(tmp_path: Path, more: int, told: str)
         put(root / f"bees/more{number}.png", encoded(photograph(700 + number), "PNG"))
     check_images(root, html=tmp_path / "page.html")
     text = " ".join(parsed(tmp_path / "page.html").text.split())
-    assert f"(allowed: 5.0 %). {told} Formats: {8 + more} PNG. Shorter sides: 180 to 180 pixels, median 180." in text
+    assert f"(allowed: 5.0%). {told} Formats: {8 + more} PNG. Shorter sides: 180 to 180 pixels, median 180." in text
 
 
 def test_documents_are_told_and_not_counted(tmp_path: Path) -> None:

@@ -291,7 +291,7 @@ def test_other_backbones_are_rows(images, tmp_path):
     [
         ({"tricks": ["dorpout"]}, "unknown trick 'dorpout': did you mean dropout"),
         ({"seeds": 0}, "at least one seed"),
-        ({"folds": 1}, "no fold or at least two"),
+        ({"folds": 1}, "no folds or at least two"),
         ({"fractions": [0.0]}, "fractions=0"),
         ({"weight_decya": 1}, "unknown field of the recipe 'weight_decya': did you mean weight_decay"),
         ({"tricks": ["dropout"], "head": "ridge"}, "head='ridge'"),

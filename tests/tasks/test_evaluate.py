@@ -136,7 +136,7 @@ def test_a_run_on_nested_folders_and_one_on_a_chosen_column(convlens, drawn, tmp
     judged = evaluate(tmp_path / "nested", folder, nested=True)
     assert [one.name for one in judged.evaluation.per_class] == ["in/a", "in/b"]
     with pytest.raises(
-        DataError, match=r"'a', 'b' is no class of .*nested.* are folders within folders: say nested=True\.$"
+        DataError, match=r"'a', 'b' is not a class of .*nested.* are folders within folders: set nested=True\.$"
     ):
         evaluate(tmp_path / "nested", folder / "in")
     rows = "".join(f"in/{name}/{n}.png,{name},{n}\n" for name in "ab" for n in range(4))
@@ -146,25 +146,25 @@ def test_a_run_on_nested_folders_and_one_on_a_chosen_column(convlens, drawn, tmp
     outcome = convlens("evaluate", tmp_path / "column", folder, "--labels", table, "--label-columns", "breed", "--json")
     assert [one["name"] for one in json.loads(outcome.out)["evaluation"]["per_class"]] == ["a", "b"]
     refused = convlens("evaluate", tmp_path / "column", folder, "--labels", table)
-    assert "one class for each image takes one column, and there are 2: breed, note" in refused.err
+    assert "one class per image needs one column, and there are 2: breed, note" in refused.err
     assert "convlens train" not in convlens("evaluate", tmp_path / "column", drawn("c")).err
 
 
 def test_folders_that_are_no_class(drawn):
-    with pytest.raises(DataError, match=r"'anteater', 'beekeeper' is no class of house.*'n01443537' or 'goldfish'"):
+    with pytest.raises(DataError, match=r"'anteater', 'beekeeper' is not a class of house.*'n01443537' or 'goldfish'"):
         evaluate("house", drawn("goldfish", "anteater", "beekeeper"))
 
 
 def test_random_weights_are_refused(drawn):
     folder = drawn("goldfish", "bullfrog")
-    with pytest.raises(UsageError, match=r"resnet18 without trained weights guesses.*published set: imagenet"):
+    with pytest.raises(UsageError, match=r"resnet18 without trained weights can only guess.*published set: imagenet"):
         evaluate("resnet18", folder, weights="random")
-    with pytest.raises(UsageError, match="preact_resnet20 without trained weights guesses"):
+    with pytest.raises(UsageError, match="preact_resnet20 without trained weights can only guess"):
         evaluate("preact_resnet20", folder)
 
 
 def test_a_run_brings_its_own_weights(run, drawn):
-    with pytest.raises(UsageError, match="a run brings its own weights"):
+    with pytest.raises(UsageError, match="a run has its own weights"):
         evaluate(run, drawn("goldfish", "bullfrog"), weights="imagenet")
 
 

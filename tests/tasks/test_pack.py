@@ -64,7 +64,7 @@ def test_what_can_be_had_nowhere_says_where_to_put_it(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("networks", "told"),
     [
-        (["house"], "its weights travel with convlens"),
+        (["house"], "its weights ship with convlens"),
         (["lenet5"], "nobody has published weights of it"),
         (["resnet-50"], "did you mean resnet50"),
         (["resnet50=imagnet"], "published for it: imagenet, imagenet_v2"),

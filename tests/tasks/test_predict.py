@@ -109,8 +109,8 @@ def test_a_network_of_ones_own_weights(tmp_path):
             None,
             "unknown run folder or network 'efficientnet_lit0': did you mean efficientnet_lite0",
         ),
-        ("efficientnet_lite0", "random", "efficientnet_lite0 without trained weights guesses"),
-        ("preact_resnet110", None, "preact_resnet110 without trained weights guesses"),
+        ("efficientnet_lite0", "random", "efficientnet_lite0 without trained weights can only guess"),
+        ("preact_resnet110", None, "preact_resnet110 without trained weights can only guess"),
         (
             "efficientnet_lite0",
             "imagnet",
@@ -124,5 +124,5 @@ def test_what_can_tell_no_class_is_refused(tmp_path, name, weights, told):
 
 
 def test_a_run_has_its_own_weights(run, tmp_path):
-    with pytest.raises(UsageError, match="a run brings its own weights"):
+    with pytest.raises(UsageError, match="a run has its own weights"):
         predict(run, draw(tmp_path / "one.png"), weights="imagenet")

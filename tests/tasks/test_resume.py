@@ -77,6 +77,6 @@ def test_a_run_of_a_gpu_on_a_machine_without_one(begun: Path) -> None:
     file = begun.with_name("run.unfinished") / "begun.json"
     told = Begun.from_json(file.read_bytes(), str(file))
     file.write_text(told.model_copy(update={"recipe": told.recipe.model_copy(update={"device": "cuda"})}).to_json())
-    with pytest.raises(MachineError, match=r"run was begun on a GPU, and torch finds none .* another out"):
+    with pytest.raises(MachineError, match=r"run was started on a GPU, and torch finds none .* another out"):
         resume(begun)
     assert list(file.parent.glob("checkpoints/step-*"))

@@ -203,7 +203,7 @@ class TestLabels:
     def test_the_report_has_a_table_of_labels(self, runs):
         page = (Path(runs["labels"].run) / "report.html").read_text()
         assert "average precision" in page
-        assert "got all labels right" in page
+        assert "had all labels predicted correctly" in page
         assert "Confusion" not in page
 
     def test_predict_and_evaluate(self, images, runs):
@@ -241,13 +241,13 @@ def test_the_same_table_gives_the_same_run(images, runs, tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("numbers", {"class_weights": True}, "class_weights goes with classes, and the table of labels holds num"),
-        ("numbers", {"label_smoothing": 0.1}, "label_smoothing goes with classes"),
-        ("numbers", {"head": "logistic"}, "head='logistic' goes with classes"),
-        ("labels", {"head": "logistic"}, "head='logistic' goes with classes"),
-        ("labels", {"head": "ridge"}, "head='ridge' goes with classes"),
+        ("numbers", {"class_weights": True}, "class_weights is for classes, and the table of labels holds num"),
+        ("numbers", {"label_smoothing": 0.1}, "label_smoothing is for classes"),
+        ("numbers", {"head": "logistic"}, "head='logistic' is for classes"),
+        ("labels", {"head": "logistic"}, "head='logistic' is for classes"),
+        ("labels", {"head": "ridge"}, "head='ridge' is for classes"),
         ("labels", {"backbone": "squeezenet1_1", "weights": "random", "size": 64}, "squeezenet1_1 ends in a Conv2d"),
-        ("labels", {"task": "classification"}, "one class for each image takes one column"),
+        ("labels", {"task": "classification"}, "one class per image needs one column"),
         ("labels", {"task": "sorts"}, "task='sorts': Input should be 'auto', 'classification', 'multilabel' or"),
         ("numbers", {"label_columns": "yaer"}, "'yaer': did you mean year?"),  # codespell:ignore
     ],
@@ -289,7 +289,7 @@ def test_a_run_is_judged_on_the_columns_that_it_has_learnt(images, runs, tmp_pat
 
 def test_messages_for_a_run_name_no_option_that_evaluate_has_not(images, runs, tmp_path):
     table = put(tmp_path / "t.csv", "file,year,shade\n00.png,3,4\n01.png,old,4\n")
-    with pytest.raises(DataError, match="line 3: 'old' in the column 'year' is no number") as refused:
+    with pytest.raises(DataError, match="line 3: 'old' in the column 'year' is not a number") as refused:
         evaluate(images / "run-numbers", images / "p", labels=table)
     assert "task=" not in str(refused.value)
 
@@ -297,7 +297,7 @@ def test_messages_for_a_run_name_no_option_that_evaluate_has_not(images, runs, t
 def test_other_commands_say_what_they_need(images, runs):
     with pytest.raises(UsageError, match=r"run-numbers tells numbers .* Give a table of labels with labels='CSV'"):
         evaluate(images / "run-numbers", images / "p")
-    with pytest.raises(DataError, match=r"has 'any', which .*run-labels has not learned. It tells: green, red"):
+    with pytest.raises(DataError, match=r"has 'any', which .*run-labels has not learned. It predicts: green, red"):
         evaluate(images / "run-labels", images / "p", labels=images / "words.csv")
 
 
@@ -328,9 +328,9 @@ def test_check_counts_labels(images):
             ["file,age", "none.png,3", "gone.png,4"],
             "at least two usable images .* gone.png: unreadable, No such file",
         ),
-        (["file,age", "00.png,3", "01.png,old"], "line 3: 'old' in the column 'age' is no number"),
-        (["file,age", "00.png,3", "01.png,"], "line 3: without a file or a label, in the column 'age'"),
-        (["file,age", "00.png,3", "01.png,nan"], "line 3: 'nan' in the column 'age' is no finite number"),
+        (["file,age", "00.png,3", "01.png,old"], "line 3: 'old' in the column 'age' is not a number"),
+        (["file,age", "00.png,3", "01.png,"], "line 3: a file or a label is missing in the column 'age'"),
+        (["file,age", "00.png,3", "01.png,nan"], "line 3: 'nan' in the column 'age' is not a finite number"),
         (["file,age", *(f"{n:02d}.png,7" for n in range(9))], "the column 'age' has the same number in all"),
     ],
 )

@@ -145,7 +145,7 @@ def test_damaged_shard(run, runs, cache, kind, damage):
     record = run("second", say=said.append)
     assert record.features.computed == 16
     (warning,) = (text for text in record.warnings if "damaged" in text)
-    assert "set aside and computed anew" in warning
+    assert "set aside and computed again" in warning
     assert shard.name in warning
     assert warning in said
     assert (shard.parent / "damaged" / shard.name).read_bytes() == damaged
@@ -166,7 +166,7 @@ def test_damaged_captured_graph(run, runs, cache, damage, caplog):
         damage(path)
     caplog.clear()
     run("second")
-    assert f"damaged entry of the graph cache, captured anew: {cache / 'graphs'}" in caplog.text
+    assert f"damaged entry of the graph cache, captured again: {cache / 'graphs'}" in caplog.text
     check_cache(cache)
     assert metrics(runs / "second") == metrics(runs / "first")
 

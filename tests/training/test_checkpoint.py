@@ -164,7 +164,7 @@ def test_where_all_are_damaged_it_begins_anew(tmp_path, whole):
 def test_another_training_is_refused(tmp_path):
     with pytest.raises(KilledError):
         trained(keeper(tmp_path), after(2, kill))
-    with pytest.raises(DataError, match=r"belongs to another training: .* .* begin anew with another out"):
+    with pytest.raises(DataError, match=r"belongs to another training: .* .* start again with another out"):
         trained(keeper(tmp_path, key="other"))
 
 

@@ -55,7 +55,17 @@ def test_what_only_the_head_depends_on():
         *("ema", "early_stopping", "class_weights", "label_smoothing"),
     }
     assert set(affecting("features")) == {
-        *("backbone", "pooling", "weights", "freeze", "unfreeze", "size", "precision", "progressive_resizing", "device"),
+        *(
+            "backbone",
+            "pooling",
+            "weights",
+            "freeze",
+            "unfreeze",
+            "size",
+            "precision",
+            "progressive_resizing",
+            "device",
+        ),
         *("epochs", "head", "seed"),  # each on a condition
     }
 

@@ -70,7 +70,7 @@ def test_numbers_that_cannot_be_learnt(labels: list[Labels], message: str) -> No
 
 
 def test_numbers_without_a_scale() -> None:
-    with pytest.raises(DataError, match="does not say on which scale"):
+    with pytest.raises(DataError, match="does not hold their scale"):
         Regression.stored(["a"], None)
 
 

@@ -71,7 +71,7 @@ def test_unknown_plans_are_refused_with_the_nearest_names() -> None:
 def test_a_plan_that_freezes_nothing_is_refused() -> None:
     module = nn.Sequential(nn.ReLU(), nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(144, 2)).eval()
     graph = capture(module, torch.zeros(2, 3, 8, 8))
-    with pytest.raises(UsageError, match=r"freeze='0' freezes nothing: .* Name a later module, or say freeze='none'"):
+    with pytest.raises(UsageError, match=r"freeze='0' freezes nothing: .* Name a later module, or set freeze='none'"):
         freeze_plan(module, graph, "0", "3")
 
 

@@ -153,7 +153,7 @@ def test_a_disk_without_space_is_refused_before_the_work(
 def test_pixels_need_room_for_their_borders(
     modules: dict[str, nn.Module], manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free, is_enough
 ) -> None:
-    """Ten images of 72 x 72 pixels in three colors are 155,520 bytes, of which 95 % of the free room is kept."""
+    """Ten images of 72 x 72 pixels in three colors are 155,520 bytes, of which 95% of the free room is kept."""
     space = shutil.disk_usage(tmp_path)._replace(free=free)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: space)
     told = contextlib.nullcontext() if is_enough else pytest.raises(MachineError, match="no space left")

@@ -100,7 +100,7 @@ def test_a_file_in_the_cache_with_a_flipped_byte_is_refused(installed: Path, not
     own_file(card).parent.mkdir(parents=True)
     shutil.copy(installed, own_file(card))
     flip_a_byte(own_file(card))
-    with pytest.raises(IntegrityError, match=r"Take .* away"):
+    with pytest.raises(IntegrityError, match=r"Remove .*/"):
         network(NAME, weights="imagenet")
 
 

@@ -49,7 +49,7 @@ def test_a_state_that_was_changed_after_the_hash_is_refused(house: nn.Module, na
     before = state[name].clone()
     try:
         state[name].mul_(1.5)
-        with pytest.raises(IntegrityError, match="answers otherwise than when its card was made"):
+        with pytest.raises(IntegrityError, match="differs from the one recorded when its card was made"):
             refuse(house)
         state[name].fill_(torch.nan)
         with pytest.raises(IntegrityError, match="by nan"):

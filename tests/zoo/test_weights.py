@@ -192,7 +192,7 @@ def test_a_whole_pickled_network_is_refused(house, tmp_path):
 def test_a_cut_file_is_refused(house, tmp_path, suffix, length):
     path = saved(house.state_dict(), tmp_path / f"cut{suffix}")
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(DataError, match=r"cannot be read as weights .* get it again"):
+    with pytest.raises(DataError, match=r"cannot be read as weights .* download it again"):
         zoo.read_weights(path)
 
 
@@ -236,5 +236,5 @@ def test_weights_of_the_package(house, tmp_path, monkeypatch):
         zoo.network("house", weights="package")
     saved({k: v.half() for k, v in house.state_dict().items()}, tmp_path / "house.safetensors")
     assert zoo.network("house", weights="package").fc.out_features == 3
-    with pytest.raises(UsageError, match="no weights of resnet18 travel in the package; those of house do"):
+    with pytest.raises(UsageError, match="no weights of resnet18 ship with convlens; those of house do"):
         zoo.network("resnet18", weights="package")

@@ -56,6 +56,6 @@ def _no_class(strange: Sequence[str], classes: Sequence[Aliases], network: str) 
     rest = f" and {len(strange) - _NAMED} more" if len(strange) > _NAMED else ""
     known = ", ".join(" or ".join(map(repr, aliases[:2])) for aliases in classes[:_NAMED])
     return (
-        f"{', '.join(map(repr, strange[:_NAMED]))}{rest} is no class of {network}, which tells {len(classes)} classes "
-        f"apart: {known} ... Name the folders after its classes."
+        f"{', '.join(map(repr, strange[:_NAMED]))}{rest} is not a class of {network}, which has {len(classes)} "
+        f"classes: {known} ... Name the folders after its classes."
     )

@@ -48,7 +48,7 @@ def adopt(
         raise UsageError(f"the name {name!r} of an adopted module needs a colon, such as 'mine:{name}'.")
     if is_of_timm(name):
         own = f"mine:{name.partition(':')[2]}"
-        raise UsageError(f"the name {name!r} means timm's own network of that name. Take another one, such as {own!r}.")
+        raise UsageError(f"the name {name!r} means timm's own network of that name. Use another one, such as {own!r}.")
     used = preprocessing or stated_preprocessing(module)
     note = None if preprocessing else input_note(module)
     return adopted_as(name, module, head, used if size is None else used.at(size), input_note=note)
@@ -115,11 +115,11 @@ def _last_to_run(module: nn.Module, layers: Sequence[str], size: int) -> str:
     except Exception as error:  # somebody's forward may raise anything
         raise UsageError(
             f"{type(module).__name__} does not take two color images of {size} x {size} pixels "
-            f"({type(error).__name__}: {error}). Say the side that it takes, such as convlens.adopt(module, size=32)."
+            f"({type(error).__name__}: {error}). Give the size that it takes, such as convlens.adopt(module, size=32)."
         ) from error
     if not order:
         raise UsageError(
-            f"none of the linear layers and 1x1 convolutions of {type(module).__name__} runs, so none gives its "
+            f"none of the linear layers and 1x1 convolutions of {type(module).__name__} is run, so none computes its "
             f"scores: {', '.join(layers[-3:])}. convlens replaces such a last layer; let the module end in one."
         )
     return order[-1]
@@ -160,7 +160,7 @@ def input_note(module: nn.Module) -> str | None:
     crop, interpolation = said.get("crop_mode") or "center", said.get("interpolation") or used.interpolation
     unlike = []
     if crop not in ("center", _SQUASH):
-        unlike.append(f"fitted by crop_mode {crop!r}, where convlens crops the center")
+        unlike.append(f"fitted by crop_mode {crop!r}, while convlens crops the center")
     if interpolation != used.interpolation:
-        unlike.append(f"resized by {interpolation} interpolation, where convlens takes {used.interpolation}")
+        unlike.append(f"resized by {interpolation} interpolation, while convlens uses {used.interpolation}")
     return " and ".join(unlike) or None

@@ -56,7 +56,7 @@ def _read(path: Path) -> str | None:
     except UnicodeDecodeError:
         digest, text = "", ""
     if digest != _digest(text):
-        _log.warning("damaged entry of the graph cache, captured anew: %s", path)
+        _log.warning("damaged entry of the graph cache, captured again: %s", path)
         return None
     return text
 

@@ -46,13 +46,13 @@ def rehearse(name: str, classes: int, size: int, warn: Say) -> None:
         _refuse_loss(module, answers.together, images, name, classes)
     if (note := card(name).input_note) is not None:
         warn(
-            f"images of {name} were {note}: its trained weights may do less well. To treat them as you wish, adopt "
-            "the module with a preprocessing of your own."
+            f"images for {name} were {note}, so its pretrained weights may do less well. To change this, adopt the "
+            "module with your own preprocessing."
         )
     if classes > 1 and _are_probabilities(answers.together):
         warn(
             f"the outputs of {name} are probabilities: it ends in a softmax, and the loss applies another one, which "
-            "slows training down and makes all probabilities alike. Take the softmax out of its forward."
+            "slows training down and makes all probabilities alike. Remove the softmax from its forward."
         )
 
 
@@ -103,25 +103,25 @@ def _scores(output: object, name: str, classes: int, *, head_ran: bool) -> Tenso
 def _refuse_chance(answers: _Answers, name: str) -> None:
     if not _alike(answers.together, answers.again):
         raise UsageError(
-            f"{name} answers differently when it is asked again: something random, such as noise or dropout, is active "
-            "in evaluation mode. Make it depend on self.training, as nn.Dropout does."
+            f"{name} gives different outputs for the same images: something random, such as noise or dropout, is "
+            "active in evaluation mode. Make it depend on self.training, as nn.Dropout does."
         )
 
 
 def _refuse_dependence(answers: _Answers, name: str) -> None:
     if not _alike(answers.together, answers.alone):
         raise UsageError(
-            f"what {name} answers for an image depends on the other images of its batch, in evaluation mode. "
-            "Statistics of the minibatch do that: batch normalization with track_running_stats=False, or a mean over "
-            "the batch."
+            f"in evaluation mode, the output of {name} for an image depends on the other images of its batch. "
+            "Minibatch statistics cause this: batch normalization with track_running_stats=False, or a mean over the "
+            "batch."
         )
 
 
 def _refuse_changed_state(before: Mapping[str, Tensor], after: Mapping[str, Tensor], name: str) -> None:
     if changed := [key for key, tensor in after.items() if not torch.equal(tensor, before[key])]:
         raise UsageError(
-            f"{name} changes its own state in evaluation mode ({changed[0]}), so its answers depend on what it was "
-            "asked before. Make the change depend on self.training, as nn.BatchNorm2d does."
+            f"{name} changes its own state in evaluation mode ({changed[0]}), so its outputs depend on earlier inputs. "
+            "Make the change depend on self.training, as nn.BatchNorm2d does."
         )
 
 
@@ -132,8 +132,8 @@ def _refuse_loss(module: nn.Module, expected: Tensor, images: Tensor, name: str,
     load_weights(loaded, state_in(serialized(module.state_dict()), head), name, head, name=name)
     if not _alike(expected, loaded(images)):
         raise UsageError(
-            f"{name} answers differently after its weights were saved and loaded: something that its answers depend on "
-            "is neither a parameter nor a buffer. Register it with register_buffer."
+            f"{name} gives different outputs after its weights were saved and loaded: something that its outputs "
+            "depend on is neither a parameter nor a buffer. Register it with register_buffer."
         )
 
 

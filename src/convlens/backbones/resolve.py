@@ -66,7 +66,7 @@ def weights_file(name: str, weights: str | Path | None, progress: Progress = sil
     if weights == GIVEN and not is_own(name):
         other = "or 'pretrained'" if is_of_timm(name) else "or leave it out"
         raise UsageError(
-            f"{setting('weights', GIVEN)} means those that a module of one's own came with, and {name} is none. Say "
+            f"{setting('weights', GIVEN)} means the weights of a module of your own, which {name} is not. Set "
             f"{setting('weights', RANDOM)}, {other}."
         )
     if weights == RANDOM:
@@ -86,9 +86,9 @@ def refuse_to_draw(name: str) -> None:
     """Raises UsageError for a module of one's own: how its weights are drawn is not known."""
     if is_own(name):
         raise UsageError(
-            f"{name} has the weights that it came with, and convlens does not know how to draw others. Leave "
-            f"{setting('weights', 'random')} and {setting('fractions')} out; to begin anew, give a module that was "
-            "just made."
+            f"{name} has the weights that it came with, and convlens cannot initialize new ones. Leave "
+            f"{setting('weights', 'random')} and {setting('fractions')} out; to start from scratch, give a newly "
+            "created module."
         )
 
 
@@ -119,9 +119,9 @@ def weights_to_start_from(backbone: str, weights: str | Path | None, freeze: str
     if found is None and freeze != "none":
         train_all, random = setting("freeze", "none"), setting("weights", RANDOM)
         raise UsageError(
-            f"no trained weights of {backbone} are known, and {setting('freeze', freeze)} would keep layers as they "
-            f"were drawn. Give a file of weights ({setting('weights')}), train all layers ({train_all}), or say "
-            f"{random} if random layers are what you want."
+            f"no trained weights of {backbone} are known, and {setting('freeze', freeze)} would freeze random layers. "
+            f"Give a weights file ({setting('weights')}), train all layers ({train_all}), or set {random} if random "
+            "layers are what you want."
         )
     return found or RANDOM
 

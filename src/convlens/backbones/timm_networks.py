@@ -196,7 +196,7 @@ def _refuse_pooling(module: nn.Module, form: Form) -> None:
     prefix = getattr(module, "num_prefix_tokens", None)
     if form.pooling == OWN or (prefix is not None and (prefix or form.pooling == "mean")):
         return
-    lacks, others = ("is no vision transformer", "") if prefix is None else ("has no class token", " or 'mean'")
+    lacks, others = ("is not a vision transformer", "") if prefix is None else ("has no class token", " or 'mean'")
     raise UsageError(
         f"{setting('pooling', form.pooling)}: {TIMM}{form.model} {lacks}. Take {setting('pooling', OWN)}{others}."
     )
@@ -241,7 +241,7 @@ def _created(name: str, pretrained: bool, options: dict[str, Any], file: Path | 
                 f"{name}: no network of timm's in that folder ({error}). It needs config.json and a file of weights."
             ) from error
         what = "the weights of " if pretrained else ""
-        drawn = f", or say {setting('weights', 'random')} if random layers are what you want" if pretrained else ""
+        drawn = f", or set {setting('weights', 'random')} if random layers are what you want" if pretrained else ""
         raise NetworkError(
             f"timm could not get {what}{name} ({error}). Try again when there is a connection, give a file of weights "
             f"({setting('weights')}) or a folder that holds config.json and weights "

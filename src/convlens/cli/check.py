@@ -29,8 +29,8 @@ def check(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="Folder with one subfolder of images per class, or with train/ and val/ made of such, or a zip or "
-            "tar file.",
+            help="Folder with one subfolder of images per class, or with such subfolders in train/ and val/; or a zip "
+            "or tar file of one.",
         ),
     ],
     max_bad: Annotated[
@@ -40,14 +40,14 @@ def check(
         Path | None, typer.Option(metavar="FILE", help="Write a page with thumbnails, class by class.")
     ] = None,
     fix_list: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="Write a table of suggested fixes; nothing is changed.")
+        Path | None, typer.Option(metavar="CSV", help="Write suggested fixes to a table; no image is changed.")
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Find unusable files, duplicates and look-alikes in a folder.
 
-    Only reads. Whether labels are right is not checked.
+    The folder is only read. Whether labels are correct is not checked.
     """
     from convlens.tasks.check import check_images
 
@@ -65,7 +65,7 @@ def check(
         if path is not None:
             screen.say(f"{name} {path}")
     if record.too_bad:
-        screen.say(f"{record.bad_share:.1%} of the files cannot be used, over --max-bad {max_bad}")
+        screen.say(f"{record.bad_share:.1%} of the files cannot be used, more than --max-bad {max_bad}")
         raise typer.Exit(DataError.exit_code)
 
 
@@ -75,7 +75,7 @@ def _part(text: str) -> float:
     try:
         return float(number) / (100 if number != text.strip() else 1)
     except ValueError:
-        raise UsageError(f"--max-bad {text!r}: give a part of the files, such as 5% or 0.05.") from None
+        raise UsageError(f"--max-bad {text!r}: give a fraction of the files, such as 5% or 0.05.") from None
 
 
 def _print(record: "CheckRecord") -> None:
@@ -92,7 +92,7 @@ def _print(record: "CheckRecord") -> None:
         )
         echo(f"{one.images:8}  {printable(one.name)}" + (f"  ({sides})" if sides else ""))
     if len(ranked) > _CLASSES_SHOWN:
-        echo(f"          and {len(ranked) - _CLASSES_SHOWN} classes more")
+        echo(f"          and {len(ranked) - _CLASSES_SHOWN} more classes")
     if balance := balance_told(record):
         echo(balance)
     for reason, times in record.reasons.items():

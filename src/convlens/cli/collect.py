@@ -15,21 +15,23 @@ if TYPE_CHECKING:
 def collect(
     words: Annotated[
         list[str],
-        typer.Argument(metavar="WORD...", help="One class per word, such as 'asian elephant', or class=query."),
+        typer.Argument(metavar="WORD...", help="One class each, such as 'asian elephant', or class=query."),
     ],
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder for the class folders; an unfinished collection is continued.")
-    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to create; an unfinished collection is continued.")],
     count: Annotated[int, typer.Option(help="Images per class.")] = 300,
     provider: Annotated[
         str | None,
-        typer.Option(help="flickr (key in FLICKR_API_KEY), openverse or wikimedia. Default: all that are available."),
+        typer.Option(
+            metavar="NAME",
+            help="Where to search: flickr (key in FLICKR_API_KEY), openverse or wikimedia. Default: all available.",
+        ),
     ] = None,
     licence: Annotated[
         str,
         typer.Option(
-            help="cc (Creative Commons and public domain), commercial (those that allow commercial use), "
-            "public-domain, or any (including all rights reserved).",
+            metavar="KIND",
+            help="Licenses to accept: cc (Creative Commons and public domain), commercial (those that allow commercial "
+            "use), public-domain, or any (including all rights reserved).",
         ),
     ] = "cc",
     max_side: Annotated[

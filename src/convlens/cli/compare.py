@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from convlens.core.comparison import ComparedRecipe, Comparison
     from convlens.core.kinds.measure import Measure
 
-_WHAT, _BASE, _HOW = "What is compared", "The base recipe", "How"
-_HEADING = ("95 % interval", "to base", "95 % interval", "time/run", "train loss", "val loss")
+_WHAT, _BASE, _HOW = "What to compare", "The base recipe", "How to compare"
+_HEADING = ("95% interval", "vs. base", "95% interval", "time/run", "train loss", "val loss")
 
 
 class CompareCommand(RecipeCommand):
@@ -41,7 +41,8 @@ def compare(
     folder: Annotated[
         str,
         typer.Argument(
-            metavar="DIR", help="Folder with one subfolder of images per class, or with train/ and val/ made of such."
+            metavar="DIR",
+            help="Folder with one subfolder of images per class, or with such subfolders in train/ and val/.",
         ),
     ],
     tricks: Annotated[
@@ -88,13 +89,13 @@ def compare(
     ] = None,
     lr_find: Annotated[
         bool,
-        typer.Option("--lr-find", help="Take the learning rate from a range test.", rich_help_panel=_BASE),
+        typer.Option("--lr-find", help="Choose the learning rate by a range test.", rich_help_panel=_BASE),
     ] = False,
     seeds: Annotated[
         int,
         typer.Option(
             metavar="N",
-            help="Trainings of each recipe (per fold), with consecutive seeds from --seed on.",
+            help="Runs of each recipe (per fold), with consecutive seeds from --seed on.",
             rich_help_panel=_HOW,
         ),
     ] = 5,
@@ -194,7 +195,7 @@ def _number(option: str, word: str) -> float:
     try:
         return float(word)
     except ValueError:
-        raise UsageError(f"{option}: {word!r} is no number.") from None
+        raise UsageError(f"{option}: {word!r} is not a number.") from None
 
 
 def _settings(pairs: list[str]) -> dict[str, object]:

@@ -28,7 +28,7 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="DIR",
-            help="Folder with one subfolder of images per class, or with train/, val/ or test/ made of such.",
+            help="Folder with one subfolder of images per class, or with such subfolders in train/, val/ or test/.",
         ),
     ],
     weights: Annotated[

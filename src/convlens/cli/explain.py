@@ -12,13 +12,13 @@ from convlens.cli.streams import echo
 def explain(
     network: Annotated[str, typer.Argument(metavar="NET|RUN", help="Name of a network, or a run folder.")],
     image: Annotated[
-        Path | None, typer.Argument(metavar="[IMAGE]", help="Image to explain. Default: a drawn one.")
+        Path | None, typer.Argument(metavar="[IMAGE]", help="Image to explain. Default: a synthetic one.")
     ] = None,
     target: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Class, label or number whose score is differentiated. Default: the most likely class.",
+            help="Class, label or number to explain. Default: the most likely class.",
         ),
     ] = None,
     weights: Annotated[
@@ -28,10 +28,10 @@ def explain(
         int | None, typer.Option(metavar="PIXELS", help="Side of the input in pixels. Default: the network's own.")
     ] = None,
     versus: Annotated[
-        str | None, typer.Option(metavar="NET", help="Another network whose gradient flow is drawn for comparison.")
+        str | None, typer.Option(metavar="NET", help="Another network, whose gradient flow is plotted for comparison.")
     ] = None,
     mistakes: Annotated[
-        int, typer.Option(min=0, help="For a run: write pages for its N worst mistakes, linked from its report.")
+        int, typer.Option(min=0, help="For a run: explain its N worst mistakes, on pages linked from its report.")
     ] = 0,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Page to write. Default: NET.html.")] = None,
     json: JsonOption = False,
@@ -39,7 +39,7 @@ def explain(
 ) -> None:
     """Explain a network on one page: graph, gradients, Grad-CAM.
 
-    The page shows what goes through the network, forward and backward, and what its prediction rests on.
+    The page shows the activations and gradients of every layer, and what in the image the prediction depends on.
     """
     from convlens.tasks.explain import explain as task
     from convlens.tasks.explain import explain_mistakes

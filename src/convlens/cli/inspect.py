@@ -57,7 +57,7 @@ def print_inspection(record: "Inspection") -> None:
         f"receptive field of the last feature map: {seen(record.receptive_field)}"
     )
     for reason, count in Counter(record.unsupported).items():
-        echo(f"not told: {reason}{f' (so in {count} places)' if count > 1 else ''}")
+        echo(f"not computed: {reason}{f' ({count} places)' if count > 1 else ''}")
 
 
 def _cells(line: "ModuleLine") -> tuple[str, ...]:

@@ -94,11 +94,11 @@ def _told(error: Exception) -> ConvlensError:
         return known
     if _is_of_memory(error):
         return MachineError(
-            "not enough memory. Close other programs, or take a smaller --batch-size, --size or --backbone."
+            "not enough memory. Close other programs, or use a smaller --batch-size, --size or --backbone."
         )
     return ConvlensError(
-        f"internal error, {type(error).__name__}: {error}. This is a fault of convlens; run the same command with "
-        "--debug to see where, and report it."
+        f"internal error, {type(error).__name__}: {error}. This is a bug in convlens; run the same command with "
+        "--debug and report the traceback."
     )
 
 

@@ -20,14 +20,14 @@ def predict(
         str,
         typer.Argument(
             metavar="RUN|NET",
-            help="Run folder made by `convlens train`, or a network by name, such as efficientnet_lite0, which tells "
-            "the 1000 classes of ImageNet.",
+            help="Run folder made by `convlens train`, or a network by name, such as efficientnet_lite0, which "
+            "predicts the 1000 ImageNet classes.",
         ),
     ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE|DIR...", help="Images, or folders of images.")],
     weights: Annotated[
         str | None,
-        typer.Option(metavar="SET|FILE", help="Of a network by name: another published set, or a file of weights."),
+        typer.Option(metavar="SET|FILE", help="For a network by name: another published set, or a weights file."),
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,

@@ -24,7 +24,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the
 
 _STAGES = {
     "scan": ("Scanning the folder", "files"),
-    "check": ("Looking at the images", "images"),
+    "check": ("Examining the images", "images"),
     "collect": ("Collecting", "images"),
     "decode": ("Decoding the images", "images"),
     "download": ("Downloading", "bytes"),
@@ -33,7 +33,7 @@ _STAGES = {
     "fit": ("Training", "images"),
     "grow": ("Training", "images' worth"),
     "predict": ("Predicting", "images"),
-    "views": ("Running the frozen layers on augmented views", "images"),
+    "views": ("Running the frozen layers on augmented copies", "images"),
     "compare": ("Comparing", "trainings"),
     "study": ("Counting and measuring", "networks"),
 }

@@ -19,8 +19,8 @@ class Stopped(Exception):  # noqa: N818  (nothing is wrong)
 
     def __init__(self, number: int) -> None:
         command = how_to_go_on()
-        next_step = f". To go on: {command}" if command else ", and the same command makes use of it."
-        super().__init__(f"{_WORDS[signal.Signals(number)]}; what was finished is kept{next_step}")
+        next_step = f". To continue: {command}" if command else ", and the same command reuses it."
+        super().__init__(f"{_WORDS[signal.Signals(number)]}; finished work is kept{next_step}")
         self.exit_code = 128 + number
 
 

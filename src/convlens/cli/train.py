@@ -26,7 +26,7 @@ def train(
         str | None,
         typer.Argument(
             metavar="DIR",
-            help="Folder with one subfolder of images per class, or with train/ and val/ made of such.",
+            help="Folder with one subfolder of images per class, or with such subfolders in train/ and val/.",
         ),
     ] = None,
     recipe: Annotated[
@@ -43,7 +43,7 @@ def train(
         typer.Option(
             metavar="TIME",
             help="Choose backbone, head and regularization by cross-validation on the training images, within this "
-            "time, such as 90s or 5m; options given here stay as they are.",
+            "time, such as 90s or 5m; options given here stay fixed.",
         ),
     ] = None,
     resume: Annotated[
@@ -53,7 +53,7 @@ def train(
     checkpoint_minutes: Annotated[
         float,
         typer.Option(
-            metavar="MINUTES", help="Time between checkpoints; with --freeze none also one after every epoch."
+            metavar="MINUTES", help="Time between checkpoints; with --freeze none, one is also saved after every epoch."
         ),
     ] = 5.0,
     json: JsonOption = False,
@@ -99,7 +99,7 @@ def _refuse_options_beside_resume(context: typer.Context) -> None:
     ]
     if given:
         raise UsageError(
-            f"--resume goes on with what the run was begun with; leave {', '.join(given)} away, or train anew with "
+            f"--resume continues with the settings of the run; leave {', '.join(given)} out, or start another run with "
             "another --out."
         )
 
@@ -116,7 +116,7 @@ def print_run(record: "RunRecord") -> None:
             echo(line)
     echo(
         f"Time {seconds.total:.1f} s: scan {seconds.scan:.1f}, capture {seconds.capture:.1f}, frozen layers "
-        f"{seconds.prefix:.1f} (of which waiting for images {seconds.decode:.1f}), training {seconds.fit:.1f}, "
+        f"{seconds.prefix:.1f} ({seconds.decode:.1f} of it waiting for images), training {seconds.fit:.1f}, "
         f"evaluation {seconds.evaluate:.1f}, rest {seconds.rest:.1f}"
     )
     echo(f"Features: {features.computed} computed, {features.reused} reused from earlier runs")

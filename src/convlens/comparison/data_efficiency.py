@@ -26,7 +26,7 @@ def refuse_wrong_fractions(fractions: Sequence[float], base: Recipe) -> None:
         refuse_to_draw(base.backbone)
     if wrong := [fraction for fraction in fractions if not 0 < fraction <= 1]:
         raise UsageError(
-            f"{setting('fractions', wrong[0])}: parts of the training images lie above 0 and at most at 1."
+            f"{setting('fractions', wrong[0])}: fractions of the training images must be above 0 and at most 1."
         )
 
 

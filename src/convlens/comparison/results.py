@@ -39,7 +39,7 @@ def standings(
 
     `measure` is what the outcomes' scores are.
 
-    A recipe helps or harms where its difference to the base is significant at 5 % after correction for the number of
+    A recipe helps or harms where its difference to the base is significant at 5% after correction for the number of
     recipes; else no difference was shown.
     """
     base, *others = contestants
@@ -78,7 +78,7 @@ def recommended(contestants: Sequence[Contestant], rows: Sequence[ComparedRecipe
     best = next(row for _, row in tied if row.seconds <= _AS_CHEAP * cheapest)
     if best.name == first.name:
         return Recommendation(best.name, f"It has the {measure.best} of the recipes that help.")
-    return Recommendation(best.name, f"It helps, and no difference to {first.name}, which takes longer, was shown.")
+    return Recommendation(best.name, f"It helps, and no difference from {first.name}, which takes longer, was shown.")
 
 
 def _differ(one: Contestant, other: Contestant, measure: Measure) -> bool:
@@ -87,7 +87,7 @@ def _differ(one: Contestant, other: Contestant, measure: Measure) -> bool:
 
 
 def mean_score(scores: Scores, measure: Measure) -> tuple[float, tuple[float, float]]:
-    """The mean over the runs, and its 95 % interval.
+    """The mean over the runs, and its 95% interval.
 
     That of a proportion is Wilson's for as many different images as were judged: runs share images, so that they do
     not count as more of them, and the interval is rather too wide. That of an error does not reach below 0.
@@ -162,10 +162,10 @@ def _sentence(one: Contestant, finding: _Finding, value: float, measure: Measure
         "harms": f"{one.name} harms",
         "no difference shown": f"{one.name}: no difference shown",
     }[verdict]
-    alone = " Alone it would count; among so many recipes it may be chance."
+    alone = " Significant on its own, but not among this many recipes: it may be chance."
     doubt = alone if verdict == "no difference shown" and difference.p_value < _LEVEL else ""
     by = measure.difference_statement(difference.value)
-    return f"{told}: {by} (95 % interval {low} to {high}), {over}.{doubt}"
+    return f"{told}: {by} (95% interval {low} to {high}), {over}.{doubt}"
 
 
 def _mean(values: Sequence[float]) -> float:

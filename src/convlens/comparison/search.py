@@ -215,6 +215,6 @@ def _refuse_trained_backbone(base: Recipe) -> None:
     plain = {"freeze": "backbone", "unfreeze": 0, "augmented_copies": 0}
     if other := [name for name, value in plain.items() if getattr(base, name) != value]:
         raise UsageError(
-            f"{setting(other[0], getattr(base, other[0]))}: a budget chooses a head for the stored features of a "
-            f"frozen backbone. Leave {setting(other[0])} out, or {setting('budget')}."
+            f"{setting(other[0], getattr(base, other[0]))}: a budget chooses a head for stored features of a frozen "
+            f"backbone. Leave {setting(other[0])} out, or {setting('budget')}."
         )

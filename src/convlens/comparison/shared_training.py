@@ -97,7 +97,7 @@ class SharedTraining:
             usable = usable_images(self._manifest, features)
             self._divided[key] = divided(usable, recipe, lambda: self._alike(usable, features))
         if not self._divided[key].side("val"):
-            raise DataError(f"{self._manifest.folder}: no usable validation image to judge. Put some into val/.")
+            raise DataError(f"{self._manifest.folder}: no usable validation image. Put some into val/.")
         return self._divided[key]
 
     def validated(self, recipe: Recipe) -> list[Labels]:

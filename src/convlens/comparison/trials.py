@@ -24,12 +24,11 @@ class Trial:
 def trials_of(base: Recipe, seeds: int, folds: int) -> list[Trial]:
     """A trial for every seed, or for every seed and fold. Raises UsageError for numbers that make none."""
     if folds and (base.split or base.fold):
-        raise UsageError(
-            f"{setting('folds', folds)} divides the images itself; leave split and fold out of the recipe."
-        )
+        raise UsageError(f"{setting('folds', folds)} splits the images itself; leave split and fold out of the recipe.")
     if seeds < 1 or folds < 0 or folds == 1:
         raise UsageError(
-            f"{setting('seeds', seeds)} {setting('folds', folds)}: at least one seed, and no fold or at least two."
+            f"{setting('seeds', seeds)} {setting('folds', folds)}: at least one seed is needed, and no folds or at "
+            "least two."
         )
     return [
         Trial(seed=base.seed + number, fold=which, folds=folds)

@@ -69,17 +69,15 @@ def _unfreeze(factor: float) -> Callable[[Recipe], Recipe]:
 
 
 _ALL = (
-    Trick(
-        name="dropout", does="half of what the last layer reads is left out at each step", apply=_setting(dropout=0.5)
-    ),
+    Trick(name="dropout", does="dropout of 0.5 before the last layer", apply=_setting(dropout=0.5)),
     Trick(name="batch-norm", does="batch normalization in the head", apply=_setting(batch_norm=True)),
     Trick(name="weight-decay", does="weight decay of 0.01", apply=_setting(weight_decay=0.01)),
-    Trick(name="label-smoothing", does="a tenth of each label is shared by all", apply=_setting(label_smoothing=0.1)),
-    Trick(name="mixup", does="pairs of examples are blended, shares from Beta(0.2, 0.2)", apply=_setting(mixup=0.2)),
+    Trick(name="label-smoothing", does="a tenth of each label is spread evenly", apply=_setting(label_smoothing=0.1)),
+    Trick(name="mixup", does="pairs of examples are blended, by Beta(0.2, 0.2)", apply=_setting(mixup=0.2)),
     Trick(name="momentum", does="momentum of 0.9", apply=_setting(momentum=0.9), group="steps"),
     Trick(
         name="nesterov",
-        does="momentum of 0.9 in Nesterov's form",
+        does="Nesterov momentum of 0.9",
         apply=_setting(momentum=0.9, nesterov=True),
         group="steps",
     ),
@@ -104,16 +102,16 @@ _ALL = (
     Trick(name="class-weights", does="rare classes count as much as frequent ones", apply=_setting(class_weights=True)),
     Trick(
         name="early-stopping",
-        does="training ends after 3 epochs without a lower validation loss, with the best weights",
+        does="stop after 3 epochs without a lower validation loss and keep the best weights",
         apply=_setting(early_stopping=3),
     ),
-    Trick(name="ema", does="the average of the weights is kept, with a decay of 0.99", apply=_setting(ema=0.99)),
+    Trick(name="ema", does="a moving average of the weights, with decay 0.99", apply=_setting(ema=0.99)),
     Trick(
         name="wide-head",
         does="a hidden layer of 1024 units in the head",
         apply=_setting(head="hidden", head_width=1024),
     ),
-    Trick(name="augment", does="three augmented views of each training image", apply=_setting(augmented_copies=3)),
+    Trick(name="augment", does="three augmented copies of each training image", apply=_setting(augmented_copies=3)),
     Trick(
         name="unfreeze", does="one more block is trained, at the head's rate", apply=_unfreeze(1.0), group="unfrozen"
     ),

@@ -64,7 +64,7 @@ def balance_told(record: CheckRecord) -> str:
     if record.imbalance is None:
         return "A class has no usable image"
     if record.imbalance == 1:
-        return "All classes have equally many images"
+        return "All classes have the same number of images"
     times = f"{record.imbalance:.2f}" if record.imbalance < 10 else f"{record.imbalance:.0f}"
     return f"The largest class has {times} times as many images as the smallest"
 
@@ -75,7 +75,7 @@ ADVICE = {
     "not-an-image": "remove",
     "not-a-file": "remove",
     "empty": "replace or remove",
-    "too-large": "make it smaller",
+    "too-large": "shrink it",
     "tiny": "replace or remove",
     "duplicate": "remove",
     "two-labels": "keep it under the right label only",
@@ -84,9 +84,9 @@ ADVICE = {
     "no-label": "add to the table of labels",
     "unknown-class": "add training images of the class",
     "empty-class": "add images or remove the folder",
-    "near-duplicate": "look; keep the better one",
-    "alike-two-labels": "look; keep it under the right label only",
-    "alike-two-sides": "look; remove from training",
+    "near-duplicate": "look at both; keep the better one",
+    "alike-two-labels": "look at both; keep it under the right label only",
+    "alike-two-sides": "look at both; remove from training",
     "misnamed": "rename",
     "dark": "look",
     "blank": "look",

@@ -91,11 +91,11 @@ class ComparedRecipe(_Measured):
     trained_parameters: int
     runs: list[ComparedRun]
     interval: tuple[float, float]
-    """95 %: Wilson's score interval for as many different images as were judged; of an error, Student's."""
+    """95%: Wilson's score interval for as many different images as were judged; of an error, Student's."""
     difference: float
     """To the base's value."""
     difference_interval: tuple[float, float]
-    """95 %, paired by image and by run."""
+    """95%, paired by image and by run."""
     p_value: float
     """That of the difference, corrected for the number of recipes (Holm)."""
     verdict: Verdict

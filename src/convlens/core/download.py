@@ -75,7 +75,7 @@ def verify(path: Path, source: Source, *, advice: str = "") -> None:
         return
     if not advice:
         path.unlink()
-        advice = "It was removed. Try again; if it happens twice, the file on the server has changed."
+        advice = "It was removed. Try again; if this happens again, the file on the server has changed."
     raise IntegrityError(
         f"refused {path.name} of {source.url}: its SHA-256 is {digest}, and {source.sha256} was expected. Nothing in "
         f"it was opened. {advice}"
@@ -99,7 +99,7 @@ def _one_attempt(source: Source, part: Path, shown: "_LateProgress") -> None:
             if _total(answer) == have:
                 return
             part.unlink()
-            raise PassingError("what was there did not fit the file on the server", wait=0)
+            raise PassingError("the partial file did not match the file on the server", wait=0)
         _refuse_failure(source, answer)
         continued = answer.status_code == HTTPStatus.PARTIAL_CONTENT and _start(answer) == have
         if answer.status_code == HTTPStatus.PARTIAL_CONTENT and not continued:

@@ -67,21 +67,21 @@ def disk_errors_named(path: Path) -> Iterator[None]:
 def disk_error(error: OSError, place: Path) -> MachineError | None:
     """The error for a person where the disk is full, or `place` cannot be read or written; None for all others."""
     elsewhere = (
-        f"{setting('out')} for runs, the environment variable CONVLENS_CACHE for stored features. Run the same "
-        "command again then: what was finished is kept."
+        f"{setting('out')} for runs, the environment variable CONVLENS_CACHE for stored features. Then run the same "
+        "command again: finished work is kept."
     )
     if error.errno in _FULL:
         return MachineError(
-            f"no space left on the disk that holds {place}. Free some space, or name another place: {elsewhere}"
+            f"no space left on the disk that holds {place}. Free some space, or use another location: {elsewhere}"
         )
     if error.errno == errno.EFBIG:
         return MachineError(
-            f"a file in {place} would be larger than this system allows. Raise the limit (see `ulimit -f`), or name "
-            f"another place: {elsewhere}"
+            f"a file in {place} would be larger than this system allows. Raise the limit (see `ulimit -f`), or use "
+            f"another location: {elsewhere}"
         )
     if error.errno in _CLOSED:
         return MachineError(
-            f"no access to {place} ({error.strerror}). Change its permissions, or name another place: {elsewhere}"
+            f"no access to {place} ({error.strerror}). Change its permissions, or use another location: {elsewhere}"
         )
     return None
 

@@ -26,8 +26,8 @@ class Record(BaseModel):
             first = error.errors(include_url=False)[0]
             place = ".".join(str(part) for part in first["loc"]) or "the document"
             raise DataError(
-                f"{source} is not a {cls.__name__} that this version of convlens reads: {first['msg']} (at {place}). "
-                "It may come from another version, or be damaged; make it anew."
+                f"{source} is not a {cls.__name__} that this version of convlens can read: {first['msg']} (at "
+                f"{place}). It may come from another version, or be damaged; create it again."
             ) from error
 
 

@@ -21,7 +21,7 @@ class TriedRecipe(Record):
     score: float
     """Mean of the task's measure over all images that were held out: for classes the accuracy."""
     interval: tuple[float, float]
-    """95 %."""
+    """95%."""
     loss: float
     """Mean loss on the same images."""
     seconds: float

@@ -29,7 +29,7 @@ def resumable(command: Callable[[], str | None]) -> Iterator[None]:
         yield
     except KeyboardInterrupt as stopped:
         if told := command():
-            stopped.add_note(f"To go on: {told}")
+            stopped.add_note(f"To continue: {told}")
         raise
     _how_to_go_on = before
 

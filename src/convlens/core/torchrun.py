@@ -83,5 +83,5 @@ def _number(given: Mapping[str, str], name: str, least: int, most: int | None = 
         return number
     accepted = f"from {least} to {most}" if most is not None else f"of at least {least}"
     raise UsageError(
-        f"the environment has {name}={text}, which is no number {accepted}. Let torchrun set it, or: unset {name}."
+        f"the environment has {name}={text}, which is not a number {accepted}. Let torchrun set it, or: unset {name}."
     )

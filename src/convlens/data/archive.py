@@ -115,7 +115,7 @@ def _unpack(path: Path, place: Path, limits: Limits) -> None:
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path} cannot be unpacked: {str(error) or 'it ends early'}. Make the archive anew.")
+    return DataError(f"{path} cannot be unpacked: {str(error) or 'it ends early'}. Create the archive again.")
 
 
 def _write_members(path: Path, folder: Path, limits: Limits) -> None:
@@ -134,7 +134,7 @@ def _write_members(path: Path, folder: Path, limits: Limits) -> None:
         for block in _blocks(path, member, target):
             written += len(block)
             if written > most:
-                raise _refused(path, f"over {most} bytes come out of {size}")
+                raise _refused(path, f"over {most} bytes unpacked from {size}")
             if written > free:
                 raise MachineError(
                     f"no space left to unpack {path} into {folder.parent}. Free some, or unpack it elsewhere."
@@ -146,7 +146,7 @@ def _blocks(path: Path, member: _Member, target: Path) -> Iterator[bytes]:
     try:
         file = target.open("xb")
     except (FileExistsError, IsADirectoryError, NotADirectoryError):
-        raise _refused(path, f"{member.name!r} stands in it twice") from None
+        raise _refused(path, f"{member.name!r} is in it twice") from None
     with file, member.content as content:
         while block := content.read(_BLOCK_BYTES):
             file.write(block)
@@ -185,4 +185,6 @@ def _entered(place: Path) -> Path:
 
 
 def _refused(path: Path, why: str) -> IntegrityError:
-    return IntegrityError(f"refused to unpack {path}: {why}. Nothing of it was kept; look at who made it.")
+    return IntegrityError(
+        f"refused to unpack {path}: {why}. Nothing of it was kept; make sure that you trust its source."
+    )

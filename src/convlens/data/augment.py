@@ -76,7 +76,7 @@ def recolored(images: Tensor, most: float) -> Tensor:
 def erased(images: Tensor, probability: float) -> Tensor:
     """Normalized images (N, C, H, W) of which some, with this probability, lose a rectangle: 0, the mean, is there.
 
-    Its area is uniform between 2 % and a third of the image, its ratio of sides log-uniform between 0.3 and 3.3.
+    Its area is uniform between 2% and a third of the image, its ratio of sides log-uniform between 0.3 and 3.3.
     """
     count, _, rows, columns = images.shape
     area, ratio = _uniform(count, *_ERASED_AREA), _log_uniform(count, _ERASED_RATIO)

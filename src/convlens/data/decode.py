@@ -168,7 +168,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         gray = (np.asarray(image).clip(0, 65535).astype(np.uint32) + 128) // 257
         return Image.fromarray(gray.astype(np.uint8)).convert("RGB")
     if image.mode == "F":
-        raise BadImage(reason="unreadable", detail="floating-point pixels, which do not say what is black and white")
+        raise BadImage(reason="unreadable", detail="floating-point pixels, whose black and white levels are unknown")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")

@@ -71,7 +71,7 @@ def _treatment(source: Image.Image) -> list[Remark | None]:
         ("cmyk", "converted to RGB") if source.mode == "CMYK" else None,
         ("palette", "colors of a palette, converted to RGB") if source.mode in ("P", "PA") else None,
         ("one-bit", "black and white only") if source.mode == "1" else None,
-        ("alpha", "what is transparent is shown on white") if transparent else None,
+        ("alpha", "transparent areas are shown on white") if transparent else None,
         ("rotated", f"turned upright, as its EXIF orientation {turn} says") if turn else None,
         remark_of(source),
     ]

@@ -89,7 +89,7 @@ def _of_others(folder: Path) -> str | None:
     if folder.name in _PACKAGES:
         return "a folder of packages"
     if folder.name.lower() in _ENVIRONMENT_PARTS and (folder.parent / "pyvenv.cfg").is_file():
-        return "a part of a virtual environment"
+        return "part of a virtual environment"
     return next((what for name, what in _MARKS.items() if os.path.lexists(folder / name)), None)
 
 

@@ -139,7 +139,7 @@ def _file(row: Row, column: str, line: int, path: Path, bases: tuple[Path, Path]
         file = file.relative_to(base)
     if file.is_absolute() or ".." in file.parts or not file.parts:
         raise DataError(
-            f"{path}, line {line}: {text!r} in the column {column!r} lies outside of {bases[0]}. Name files below that "
+            f"{path}, line {line}: {text!r} in the column {column!r} is outside {bases[0]}. Name files below that "
             "folder, such as cats/1.jpg, or give the folder that holds them all."
         )
     return file.as_posix()
@@ -162,15 +162,15 @@ def _side(row: Row, column: str, line: int, path: Path) -> Side | None:
     text = (row[column] or "").strip()
     if text and text.lower() not in SIDE_NAMES:
         raise DataError(
-            f"{path}, line {line}: {text!r} in the column {column!r} is no side. Accepted are "
-            f"{', '.join(SIDE_NAMES)}, or an empty cell; a column that does not say who is judged needs another name."
+            f"{path}, line {line}: {text!r} in the column {column!r} is not a side. Accepted are "
+            f"{', '.join(SIDE_NAMES)}, or an empty cell; if the column is not about sides, give it another name."
         )
     return SIDE_NAMES[text.lower()] if text else None
 
 
 def _refuse_empty(rows: Sequence[tuple[int, Row]], learned: Sequence[str], path: Path, task: TaskName | None) -> None:
     """An empty cell may be a label that was forgotten as well as an image without any: only `task` can tell."""
-    none = f"; or, if images may have none of several labels, say {setting('task', 'multilabel')}"
+    none = f"; or, if images may have no label, set {setting('task', 'multilabel')}"
     for line, row in rows:
         for name in learned:
             if not (row[name] or "").strip():
@@ -179,8 +179,8 @@ def _refuse_empty(rows: Sequence[tuple[int, Row]], learned: Sequence[str], path:
 
 def _lacking(line: int, path: Path, column: str, otherwise: str = "") -> DataError:
     return DataError(
-        f"{path}, line {line}: without a file or a label, in the column {column!r}. Fill in a file below the folder "
-        f"and its label, or take the line out{otherwise}."
+        f"{path}, line {line}: a file or a label is missing in the column {column!r}. Fill in a file below the folder "
+        f"and its label, or remove the line{otherwise}."
     )
 
 

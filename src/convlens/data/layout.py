@@ -74,7 +74,8 @@ def _group_of(group_by: str, table: LabelTable | None) -> Callable[[str], str]:
         pattern = re.compile(group_by)
     except re.error as error:
         raise UsageError(
-            f"{setting('group_by', group_by)} is no column of {setting('labels')} and no regular expression: {error}."
+            f"{setting('group_by', group_by)} is neither a column of {setting('labels')} nor a regular expression: "
+            f"{error}."
         ) from None
     return lambda file: _matched(pattern, file)
 

@@ -114,8 +114,8 @@ class Manifest:
         usable = sum(image.side in ("train", None) for image in self.images)
         if usable < 2:
             raise DataError(
-                f"{self.folder}: at least two usable images to train on are needed, found {usable}. Name the files "
-                f"of the folder in the table of labels.{self._unused()}"
+                f"{self.folder}: at least two usable images to train on are needed, found {usable}. List the files of "
+                f"the folder in the table of labels.{self._unused()}"
             )
         return self
 

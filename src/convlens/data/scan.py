@@ -25,7 +25,7 @@ _READ_AT_ONCE = 2**20
 _FILES_PER_TASK = 64
 """Handing a file to another thread costs as much as hashing a small one; several at once share that cost."""
 _UNLISTED = "a folder that cannot be listed"
-_BESIDE = "lies beside the class folders, in none of them"
+_BESIDE = "next to the class folders, not in one of them"
 
 _Place = tuple[Path, Labels, Side | None]
 """A class folder, or a file, with its labels and side; the side is None where it is not split yet."""
@@ -98,7 +98,7 @@ def _labeled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Proble
     named = {root / file for file in table.rows}
     itself = table.path.resolve()
     problems += [
-        _passed_over(path, root, "no-label", "the table of labels does not name it")
+        _passed_over(path, root, "no-label", "not listed in the table of labels")
         for path in files_below(root)
         if path not in named and path.resolve() != itself
     ]
@@ -107,12 +107,12 @@ def _labeled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Proble
 
 def _refuse_no_folder(root: Path) -> None:
     if not root.exists():
-        raise UsageError(f"no such folder: {root}. Give a folder with one folder of images per class.")
+        raise UsageError(f"no such folder: {root}. Give a folder with one subfolder of images per class.")
     if not root.is_dir():
-        raise UsageError(f"{root} is a file, not a folder. Give a folder with one folder of images per class.")
+        raise UsageError(f"{root} is a file, not a folder. Give a folder with one subfolder of images per class.")
     if what := of_convlens(root):
         raise UsageError(
-            f"{root} is {what}, not a folder of images. Give a folder with one folder of images per class."
+            f"{root} is {what}, not a folder of images. Give a folder with one subfolder of images per class."
         )
 
 
@@ -203,7 +203,7 @@ def _passed_over(path: Path, root: Path, reason: str, detail: str) -> Problem:
 
 
 def _document(path: Path, file: str) -> Problem:
-    return _unusable(file, DOCUMENT, f"a file named {path.suffix or path.name}, and no image")
+    return _unusable(file, DOCUMENT, f"a {path.suffix or path.name} file, not an image")
 
 
 def _found(root: Path, listing: _Listing, progress: Progress) -> tuple[list[ImageFile], list[Problem]]:
@@ -236,7 +236,7 @@ def image_at(path: Path, file: str, labels: Labels = (), side: Side | None = Non
         if not stat.S_ISREG(info.st_mode):
             return _unusable(file, "not-a-file", "neither a plain file nor a link to one")
         if info.st_size == 0:
-            return _unusable(file, "empty", "the file has no bytes")
+            return _unusable(file, "empty", "the file is empty")
         if info.st_size > _MOST_BYTES:
             return _unusable(file, "too-large", f"{info.st_size} bytes, over {_MOST_BYTES // 2**20} MiB")
         digest = _sha256(path, info.st_size)

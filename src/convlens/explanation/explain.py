@@ -141,10 +141,12 @@ def _explanation(
 def _notes(count: int, uncounted: Sequence[str]) -> list[str]:
     notes = []
     if count > MOST_UNFOLDED:
-        notes.append(f"{count} nodes: the modules are folded at first. A double click, or Enter, unfolds one.")
+        notes.append(
+            f"{count} nodes: the modules are folded at first. Double-click a module, or press Enter, to unfold it."
+        )
     if uncounted:
         notes.append(
-            f"The multiply-adds leave out what these compute, which nobody has counted: {', '.join(uncounted)}."
+            f"The multiply-adds do not include these operators, for which there is no count: {', '.join(uncounted)}."
         )
     return notes
 

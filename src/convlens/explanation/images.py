@@ -58,13 +58,13 @@ def filter_tiles(weight: Tensor, count: int, side: int) -> Maps | None:
         top, left = (i // columns) * (side + 1), (i % columns) * (side + 1)
         sheet[:, top : top + side, left : left + side] = one
     return Maps(
-        image=data_uri(_colour(sheet)), channels=list(range(len(chosen))), columns=columns, rows=rows, signed=True
+        image=data_uri(_color_image(sheet)), channels=list(range(len(chosen))), columns=columns, rows=rows, signed=True
     )
 
 
 def shown_image(pixels: Tensor) -> str:
     """An image of values in 0..1, shape (1 or 3, height, width)."""
-    return data_uri(_colour(pixels.clamp(0, 1)) if len(pixels) == 3 else _gray(pixels[0].clamp(0, 1)))
+    return data_uri(_color_image(pixels.clamp(0, 1)) if len(pixels) == 3 else _gray(pixels[0].clamp(0, 1)))
 
 
 def input_image(x: Tensor) -> str | None:
@@ -115,7 +115,7 @@ def _gray(values: Tensor) -> Image.Image:
     return Image.fromarray(steps.to(torch.uint8).numpy(), "L")
 
 
-def _colour(pixels: Tensor) -> Image.Image:
+def _color_image(pixels: Tensor) -> Image.Image:
     return Image.fromarray((pixels * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy(), "RGB")
 
 

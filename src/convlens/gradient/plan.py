@@ -100,12 +100,12 @@ def _refuse_unless_ruled(graph: Graph, node: Node) -> None:
     if node.own_backward:
         raise UsageError(
             f"cannot differentiate: {node.own_backward} in {_place(node)} may give any gradient, and a captured graph "
-            "has none of it. Write it with torch's operators alone, detach its input, or ask autograd on the module."
+            "has none of it. Write it with torch's operators alone, detach its input, or use autograd on the module."
         )
     if node.kind == "parameter" and graph.state[node.state]._backward_hooks:
         raise UsageError(
             f"cannot differentiate: a hook on the parameter {node.state} may change its gradient, and a captured graph "
-            "does not run it. Remove the hook, or ask autograd on the module."
+            "does not run it. Remove the hook, or use autograd on the module."
         )
     if any(one.dtype is not None and one.dtype.is_complex for one in (node, *(graph.by_name[n] for n in node.inputs))):
         raise UsageError(

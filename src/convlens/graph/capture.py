@@ -61,8 +61,8 @@ def _check_example(example: tuple[Any, ...], free_batch: bool) -> None:
         place = f"cannot capture: example input {position}"
         if not isinstance(x, Tensor):
             raise UsageError(
-                f"{place} is a {type(x).__name__}. Accepted: tensors, each an argument of its own, as in "
-                "capture(module, x, y); wrap a module that takes other things in one that takes these."
+                f"{place} is a {type(x).__name__}. Accepted: tensors, each as its own argument, as in capture(module, "
+                "x, y); wrap a module that takes other things in one that takes these."
             )
         if free_batch and not x.ndim:
             raise UsageError(

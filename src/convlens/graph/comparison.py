@@ -117,7 +117,7 @@ def _difference(ours: list[Tensor], theirs: list[Tensor]) -> str:
         return f"it has {len(ours)} outputs and the module {len(theirs)}"
     for a, b in zip(ours, theirs, strict=True):
         if (a.shape, a.dtype) != (b.shape, b.dtype):
-            return f"{tuple(a.shape)} {a.dtype} in place of {tuple(b.shape)} {b.dtype}"
+            return f"{tuple(a.shape)} {a.dtype} instead of {tuple(b.shape)} {b.dtype}"
         if not _equal(a, b):
             return (
                 f"values differ by up to {float((a.double() - b.double()).abs().nan_to_num(nan=torch.inf).max()):.1e}"

@@ -190,7 +190,7 @@ def _through_axis(source: Sight, axis: int, step: tuple[int, int, int, int], len
         return source.with_axis(axis, (Digit(length=length),))
     (first, *others) = merged_digits(digits) or (places[0],)
     if others or first.axis in (None, IRREGULAR):
-        return source.irregular(axis, length, "a window runs over places that are no regular grid")
+        return source.irregular(axis, length, "a window runs over positions that are not a regular grid")
     assert first.axis is not None
     size, offset = source.spans[first.axis]
     field = Field(size=size, stride=first.stride, offset=offset).through(kernel, stride, padding, dilation)

@@ -23,7 +23,7 @@ class ScoresWithAuxiliary(NamedTuple):
 
 
 class AuxiliaryHead(nn.Module):
-    """GoogLeNet's auxiliary classifier: pooling to 4x4, a 1x1 convolution, two linear layers, 70 % dropout.
+    """GoogLeNet's auxiliary classifier: pooling to 4x4, a 1x1 convolution, two linear layers, 70% dropout.
 
     Shapes: x is (batch, in_channels, height, width), the result (batch, classes). `pooling` makes 4x4 places of x.
     """

@@ -106,7 +106,8 @@ class Fitting:
         if isinstance(examples, FeatureExamples):
             raise UsageError(
                 f"{setting('progressive_resizing', self.recipe.progressive_resizing)}: {self.recipe.backbone} begins "
-                "with layers that train nothing and are computed once, for one size of images. Leave the option out."
+                "with layers without trained parameters, which are computed once, for one image size. Leave the "
+                "option out."
             )
         return ProgressiveResizing(sides=self.prepared.sides, examples=examples.at)
 

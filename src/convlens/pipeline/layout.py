@@ -20,5 +20,5 @@ def asked_layout(
         raise unknown_name(setting("task"), task, ("auto", *TASK_NAMES))
     if not labels and (name or label_columns):
         option = setting("task", task) if name else setting("label_columns", label_columns)
-        raise UsageError(f"{option} is about a table of labels: give one ({setting('labels')}), or leave it out.")
+        raise UsageError(f"{option} needs a table of labels: give one ({setting('labels')}), or leave it out.")
     return Layout(labels=labels, nested=nested, task=name, label_columns=columns_named(label_columns))

@@ -54,10 +54,10 @@ def say_license(recipe: Recipe, say: Say) -> None:
         return
     told = card(recipe.backbone).license
     if told in (None, _UNKNOWN):
-        say(f"timm states no license of the weights of {recipe.backbone}: ask their publisher before you share them")
+        say(f"timm states no license for the weights of {recipe.backbone}: ask their publisher before you share them")
         return
     known = told.lower() in _FREE
-    warning = "" if known else ", none of the usual free ones: read it before you use or share what you train"
+    warning = "" if known else ", not a common free license: read it before you use or share what you train"
     say(f"the weights of {recipe.backbone} are under the license {told}{warning}")
 
 
@@ -67,7 +67,7 @@ def say_found(manifest: Manifest, say: Say) -> None:
     say(f"{len(manifest.images)} images {manifest.kind.summary(manifest.classes)}: {sides}")
     problems = manifest.problems
     if problems:
-        say(f"{len(problems)} remarks on files, all of them in {BAD_FILES_FILE} of the run:")
+        say(f"{len(problems)} files with remarks, all of them listed in {BAD_FILES_FILE} of the run:")
     for problem in problems[:_MOST_SAID]:
         used = "used" if problem.used else "not used"
         say(f"  {problem.file}: {problem.reason}, {problem.detail} ({used})")
@@ -78,7 +78,7 @@ def say_found(manifest: Manifest, say: Say) -> None:
 def say_loss(manifest: Manifest, say: Say) -> None:
     """Which loss is trained on, and why: a table may be taken for something else than it is."""
     kind = manifest.kind
-    say(f"loss: {kind.loss}, since the table of labels holds {kind.holds} (if it does not, set task)")
+    say(f"loss: {kind.loss}, since the table of labels holds {kind.holds} (if this is wrong, set task)")
 
 
 def warn_of_random_weights(recipe: Recipe, warn: Say) -> None:
@@ -86,18 +86,18 @@ def warn_of_random_weights(recipe: Recipe, warn: Say) -> None:
     if recipe.weights == RANDOM and recipe.freeze != "none":
         trained = weights_named(recipe.backbone, None) or "FILE"
         warn(
-            f"the frozen layers of {recipe.backbone} have random weights: nothing has been learned in them. For real "
-            f"use give trained ones: weights={trained}."
+            f"the frozen layers of {recipe.backbone} have random weights and have learned nothing. For real use, give "
+            f"trained ones: weights={trained}."
         )
 
 
 def warn_of_data(manifest: Manifest, features: ExtractedFeatures, warn: Say) -> None:
     """Warn of damage in the store, and of classes or labels with few images."""
     for path in (*features.table.shards.set_aside, *features.facts.shards.set_aside):
-        warn(f"a damaged file of the feature store was set aside and computed anew: {path.name}")
+        warn(f"a damaged file of the feature store was set aside and computed again: {path.name}")
     kind = manifest.kind
     numbers = Counter(name for image in manifest.side("train") for name in kind.strata(image.labels))
     few = [label for label in kind.counted(manifest.classes) if numbers[label] < _FEW_IMAGES]
     if few:
         named = ", ".join(few[:10])
-        warn(f"fewer than {_FEW_IMAGES} training images in: {named}. Expect little of these {kind.noun[1]}.")
+        warn(f"fewer than {_FEW_IMAGES} training images in: {named}. Expect poor results for these {kind.noun[1]}.")

@@ -121,8 +121,8 @@ def _must_classify_images(known: NetworkCard, size: int) -> None:
     if known.input_shape[0] != 3 or known.output != "scores":
         shape = "x".join(map(str, known.input_shape))
         raise UsageError(
-            f"{setting('backbone', known.name)} takes inputs of {shape} and gives {known.output}; training on a "
-            "folder of images needs one that takes three colors and gives scores (`convlens zoo` lists them all)."
+            f"{setting('backbone', known.name)} takes inputs of {shape} and gives {known.output}; training on a folder "
+            "of images needs one that takes three color channels and gives scores (`convlens zoo` lists all networks)."
         )
     if size < known.least_size:
         raise UsageError(
@@ -133,8 +133,8 @@ def _must_classify_images(known: NetworkCard, size: int) -> None:
 def _refuse_growing_images(known: NetworkCard, recipe: Recipe) -> None:
     if known.fixed_size and recipe.progressive_resizing != 1:
         raise UsageError(
-            f"{setting('progressive_resizing', recipe.progressive_resizing)}: {known.name} takes images of one size "
-            "alone, by its position embeddings or windows, and these would grow. Leave the setting out."
+            f"{setting('progressive_resizing', recipe.progressive_resizing)}: {known.name} only takes images of one "
+            "size, because of its position embeddings or windows, and here the size would grow. Leave the setting out."
         )
 
 

@@ -81,7 +81,7 @@ def likeness(manifest: Manifest, facts: ImageMetadataStore, warn: Say) -> Pairs:
     if largest * 2 <= len(manifest.images) or largest < _LEAST_SCENE:
         return pairs
     warn(
-        f"{largest} of {len(manifest.images)} images look alike, as of one scene: they are divided all the same. "
-        "Where some are frames of one video, or copies, say so with group_by, or a table with a column for groups."
+        f"{largest} of {len(manifest.images)} images look alike, as if of one scene; they are split all the same. If "
+        "some are frames of one video, or copies, set group_by, or give a table with a column for groups."
     )
     return ()

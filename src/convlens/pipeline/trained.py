@@ -31,14 +31,14 @@ def load_trained(
         return _published(str(named), weights, progress)
     if is_of_timm(str(named)):
         raise UsageError(
-            f"{named} is a network of timm, of which convlens does not know what its classes are called. Train it on "
-            f"images of your own ({setting('backbone', str(named))}), or take one of the zoo (`convlens zoo`)."
+            f"{named} is a timm network whose class names convlens does not know. Train it on your own images "
+            f"({setting('backbone', str(named))}), or use one from `convlens zoo`."
         )
     folder = Path(named).expanduser()
     if not folder.exists() and len(folder.parts) == 1:
         raise unknown_name("run folder or network", str(named), names())
     if weights is not None:
-        raise UsageError(f"{setting('weights', weights)}: a run brings its own weights; leave them out.")
+        raise UsageError(f"{setting('weights', weights)}: a run has its own weights; leave them out.")
     return load_run(folder)
 
 
@@ -66,8 +66,8 @@ def _published(name: str, weights: str | Path | None, progress: Progress) -> tup
     known, chosen = card(name), weights_named(name, weights)
     if chosen is None or chosen == RANDOM:
         raise UsageError(
-            f"{name} without trained weights guesses. Give a file of them ({setting('weights')}), or take a network "
-            "that has some (`convlens zoo`)."
+            f"{name} without trained weights can only guess. Give a weights file ({setting('weights')}), or use a "
+            "network that has some (`convlens zoo`)."
         )
     published = weight_cards(name).get(chosen)
     data = published.data if published else known.data
@@ -76,7 +76,7 @@ def _published(name: str, weights: str | Path | None, progress: Progress) -> tup
     module, file = loaded(name, weights=chosen, progress=progress)
     classes = _distinct_names(data)
     if len(classes) != len(module.get_parameter(f"{known.head}.weight")):
-        raise UsageError(f"{file} is not of the {len(classes)} classes of {data}, so its classes have no names.")
+        raise UsageError(f"{file} does not have the {len(classes)} classes of {data}, so its classes have no names.")
     assert file is not None, "published sets and those that people give are files"
     bundle = Bundle(
         backbone=name,

@@ -34,14 +34,14 @@ def refuse_contradictions(recipe: Recipe) -> None:
         )
     if recipe.head_epochs and recipe.freeze == "backbone" and not recipe.unfreeze and recipe.head != "own":
         raise UsageError(
-            f"{setting('head_epochs', recipe.head_epochs)} trains the head before other layers, but all other layers "
-            f"are frozen. Unfreeze some with {setting('unfreeze')}, {setting('freeze', 'MODULE')} or "
-            f"{setting('freeze', 'none')}, or say {setting('epochs')} alone."
+            f"{setting('head_epochs', recipe.head_epochs)} trains the head before the other layers, but those are all "
+            f"frozen. Unfreeze some with {setting('unfreeze')}, {setting('freeze', 'MODULE')} or "
+            f"{setting('freeze', 'none')}, or set {setting('epochs')} alone."
         )
     if recipe.augmented_copies and recipe.freeze == "none":
         raise UsageError(
             f"{setting('augmented_copies', recipe.augmented_copies)} keeps features of augmented images, and with "
-            f"{setting('freeze', 'none')} there are no frozen layers; fresh views are drawn every epoch then. Leave "
+            f"{setting('freeze', 'none')} there are no frozen layers; fresh crops are drawn every epoch then. Leave "
             f"{setting('augmented_copies')} out."
         )
 
@@ -58,10 +58,10 @@ def refuse_single_values(recipe: Recipe, prepared: Prepared, num_train: int) -> 
         return
     lone = "there is a single training image" if num_train == 1 else setting("batch_size", recipe.batch_size)
     raise UsageError(
-        f"{lone}: {place} is batch normalization of one value per channel for each image, and one image has no "
+        f"{lone}: {place} is batch normalization over one value per channel for each image, and a single image has no "
         "variance. "
         + ("Add images" if num_train == 1 else f"Give {setting('batch_size', 2)} or more")
-        + f", or have that layer frozen ({setting('freeze')}) or left out."
+        + f", or freeze that layer ({setting('freeze')}) or remove it."
     )
 
 
@@ -76,11 +76,13 @@ def refuse_wrong_budget(budget: float, recipe: object) -> None:
     if not 0 < budget < math.inf:
         raise UsageError(f"{setting('budget', budget)}: give a number of seconds above 0.")
     if recipe is not None:
-        raise UsageError(f"{setting('recipe', recipe)} leaves nothing to choose; leave it or {setting('budget')} out.")
+        raise UsageError(
+            f"{setting('recipe', recipe)} leaves nothing to choose; leave it out, or leave {setting('budget')} out."
+        )
     if started_by_torchrun() is not None:
         raise UsageError(
-            f"{setting('budget', budget)}: one process chooses the recipe. Run `convlens train` by itself, and the "
-            f"recipe.toml of its run with torchrun, by {setting('recipe')}."
+            f"{setting('budget', budget)}: the recipe is chosen by a single process. Run `convlens train` by itself "
+            f"first, then use the recipe.toml of its run with torchrun, as {setting('recipe')}."
         )
 
 
@@ -96,8 +98,8 @@ def refuse_unfit_for(task: TaskName, recipe: Recipe) -> None:
         value, kind = getattr(recipe, field), KINDS[task]
         option = setting(field, value) if isinstance(value, str) else setting(field)
         raise UsageError(
-            f"{option} goes with classes, and the table of labels holds {kind.holds}, learned by {kind.loss} loss. "
-            f"Leave it out; or, if these are classes, say {setting('task', 'classification')}."
+            f"{option} is for classes, and the table of labels holds {kind.holds}, learned by {kind.loss} loss. Leave "
+            f"it out; or, if these are classes, set {setting('task', 'classification')}."
         )
 
 
@@ -105,9 +107,9 @@ def refuse_unfit_head(task: TaskName, head: nn.Module, backbone: str) -> None:
     """Raises UsageError where a network's outputs pass through more than its last layer, which may leave no sign."""
     if TASKS[task].needs_linear_outputs and not isinstance(head, nn.Linear | nn.Sequential):
         raise UsageError(
-            f"{backbone} ends in a {type(head).__name__} whose outputs are changed further, which suits classes "
-            f"alone; the table of labels holds {KINDS[task].holds}. Take a backbone that ends in a "
-            "linear layer, such as house or resnet18."
+            f"{backbone} ends in a {type(head).__name__} whose outputs are transformed further, which only works for "
+            f"classes; the table of labels holds {KINDS[task].holds}. Take a backbone that ends in a linear layer, "
+            "such as house or resnet18."
         )
 
 
@@ -144,8 +146,8 @@ def _refuse_unfit_closed_form(recipe: Recipe) -> None:
         )
     if recipe.head == "logistic" and not recipe.weight_decay:
         raise UsageError(
-            f"{setting('head', 'logistic')} needs a {setting('weight_decay')} above 0: without one, classes that can "
-            f"be told apart have no solution. Try {setting('weight_decay', 0.0001)}."
+            f"{setting('head', 'logistic')} needs a {setting('weight_decay')} above 0: without it, separable classes "
+            f"have no solution. Try {setting('weight_decay', 0.0001)}."
         )
 
 

@@ -45,7 +45,7 @@ def accuracy_curves(epochs: Sequence[EpochMetrics]) -> str:
     figure, axes = _figure(height=3.0)
     hover = _draw_curves(axes, [epoch.epoch for epoch in epochs], train, val, percent)
     axes.set_ylabel("accuracy")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g} %"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g}%"))
     description = _curves_description("Accuracy", epochs, train, val, percent)
     return inline_svg(figure, name="accuracy", description=description, hover=hover)
 
@@ -70,7 +70,7 @@ def roc_curve(roc: Roc, name: str) -> str:
     axes.set_ylabel("true positive rate")
     description = (
         f"Receiver operating characteristic with {roc.positive} as the positive class: "
-        f"area {score(roc.area)}; a guess would have 0.500, drawn as the dashed diagonal."
+        f"area {score(roc.area)}; random guessing, drawn as the dashed diagonal, has 0.500."
     )
     return inline_svg(figure, name=name, description=description)
 
@@ -95,7 +95,7 @@ def scatter(true: Sequence[float], said: Sequence[float], name: str) -> str:
 
 @in_report_style
 def heat_map(shares: Sequence[Sequence[float]], num_classes: int, name: str, description: str) -> str:
-    """A confusion matrix without numbers; `shares[i][j]` of true block i were taken for block j.
+    """A confusion matrix without numbers; `shares[i][j]` of true block i were predicted as block j.
 
     Blue on the diagonal, orange beside it, and the larger the share the stronger the color.
     """
@@ -109,7 +109,7 @@ def heat_map(shares: Sequence[Sequence[float]], num_classes: int, name: str, des
     axes.grid(visible=False)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    axes.set_xlabel("taken for class number")
+    axes.set_xlabel("predicted class number")
     axes.set_ylabel("true class number")
     return inline_svg(figure, name=name, description=description)
 

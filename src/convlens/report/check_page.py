@@ -65,8 +65,8 @@ def write_check_page(
 
 def _summary(record: CheckRecord) -> Iterator[str]:
     """Sentences on the folder as a whole."""
-    looked_at = f"{counted(record.files, 'file')} looked at in {duration(record.seconds)}."
-    yield f"{looked_at} {percent(record.bad_share)} cannot be used (allowed: {percent(record.most_bad)})."
+    checked = f"{counted(record.files, 'file')} checked in {duration(record.seconds)}."
+    yield f"{checked} {percent(record.bad_share)} cannot be used (allowed: {percent(record.most_bad)})."
     if balance := balance_told(record):
         yield f"{balance}."
     if record.formats:

@@ -132,7 +132,7 @@ def _cost_chart(rows: Sequence[ComparedRecipe], measure: Measure) -> str:
     measure_axis(axes, measure)
     place_labels(axes, [(row.seconds, row.value, row.name) for row in rows], TEXT)
     description = (
-        f"{measure.name.capitalize()} with its 95 % interval against the seconds of one training; the table has all "
+        f"{measure.name.capitalize()} with its 95% interval against the seconds of one training; the table has all "
         "numbers."
     )
     return inline_svg(figure, name="cost", description=description)
@@ -179,7 +179,7 @@ def _range_chart(found: RangeTest, unit: str) -> str:
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
     axes.set_ylabel(f"training loss, smoothed ({unit})")
-    description = f"Loss while the learning rate grows; {number(found.proposed)} is proposed, the dashed line."
+    description = f"Loss as the learning rate grows; {number(found.proposed)} is proposed, the dashed line."
     return inline_svg(figure, name="range-test", description=description)
 
 

@@ -60,7 +60,7 @@ def _inline(study: ComplexityStudy, chart: _Chart) -> str:
     best = max(study.points, key=lambda point: point.top1)
     description = (
         f"Top-1 accuracy against {chart.label}, {len(study.points)} networks; the area of a circle is the number of "
-        f"parameters. The most accurate is {best.name} with {best.top1:.1f} %. The table below has all numbers."
+        f"parameters. The most accurate is {best.name} with {best.top1:.1f}%. The table below has all numbers."
     )
     return inline_svg(figure, name=chart.name, description=description, hover=hover)
 
@@ -111,7 +111,7 @@ def _size_legend(axes: Axes) -> None:
 def _told(point: ComplexityPoint) -> str:
     speed = f", {point.images_per_second:.1f} images/s" if point.images_per_second else ""
     return (
-        f"{point.name} ({point.year}): {point.top1:.1f} %, {quantity(point.multiply_adds)} multiply-adds, "
+        f"{point.name} ({point.year}): {point.top1:.1f}%, {quantity(point.multiply_adds)} multiply-adds, "
         f"{quantity(point.parameters)} parameters{speed}"
     )
 

@@ -9,7 +9,7 @@ Confusion = Sequence[Sequence[int]]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ConfusedPair:
-    """`images` of class `true` were taken for class `predicted`: `share` of all images of `true`."""
+    """`images` of class `true` were predicted as class `predicted`: the fraction `share` of all images of `true`."""
 
     true: str
     predicted: str

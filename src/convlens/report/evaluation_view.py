@@ -71,7 +71,7 @@ def _heat_map(confusion: list[list[int]], block: int, side: str) -> str:
     square = "one class" if block == 1 else f"{block} neighboring classes"
     description = (
         f"Confusion matrix of the {side} images over {counted(len(confusion), 'class', 'classes')}, a row "
-        f"or column for {square}. The most confused pairs and the scores of all classes are in the tables."
+        f"or column for {square}. The tables list the most confused pairs and the scores of all classes."
     )
     shares = row_shares(pooled(confusion, block))
     return charts.heat_map(shares, len(confusion), f"{side}-confusion", description)

@@ -21,8 +21,8 @@ def counted(value: int, noun: str, plural: str | None = None) -> str:
 
 
 def percent(share: float) -> str:
-    """0.9412 -> '94.1 %'."""
-    return f"{100 * share:.1f}{NO_BREAK_SPACE}%" if math.isfinite(share) else number(share)
+    """0.9412 -> '94.1%'."""
+    return f"{100 * share:.1f}%" if math.isfinite(share) else number(share)
 
 
 def share(value: float | None) -> str:

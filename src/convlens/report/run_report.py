@@ -106,7 +106,7 @@ def time_parts(seconds: Seconds) -> list[TimePart]:
     parts = {
         "scan the folder": seconds.scan,
         "capture and cut the network": seconds.capture,
-        "frozen part: wait for decoded images": seconds.decode,
+        "frozen part: waiting for decoded images": seconds.decode,
         "frozen part: forward pass": max(0.0, seconds.prefix - seconds.decode),
         "fit the trained part": seconds.fit,
         "evaluate": seconds.evaluate,

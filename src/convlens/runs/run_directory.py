@@ -125,10 +125,10 @@ def read_begun(run: Path) -> Begun:
     """What the unfinished run of that name was begun with. Raises UsageError where there is none."""
     directory = RunDirectory(target=run.with_name(run.name.removesuffix(UNFINISHED)))
     if directory.target.exists():
-        raise UsageError(f"{directory.target} is finished already; there is nothing to resume.")
+        raise UsageError(f"{directory.target} is already finished; there is nothing to resume.")
     path = directory.unfinished / BEGUN_FILE
     if not path.is_file():
-        raise UsageError(f"no unfinished run {run}: there is no {path}. Name a run that was begun, or train anew.")
+        raise UsageError(f"no unfinished run {run}: there is no {path}. Name a run that was started, or train again.")
     return Begun.from_json(path.read_bytes(), str(path))
 
 
@@ -143,15 +143,15 @@ def _refuse_other_than_text(path: Path) -> None:
         str(path).encode()
     except UnicodeEncodeError:
         raise UsageError(
-            f"the name of {path} is not text in {sys.getfilesystemencoding()}, as names are here, and could not "
-            "stand in the records of a run. Rename it, take another folder, or set PYTHONUTF8=1."
+            f"the name of {path} is not text in {sys.getfilesystemencoding()}, which is the encoding of names here, "
+            "and could not be written into the records of a run. Rename it, take another folder, or set PYTHONUTF8=1."
         ) from None
 
 
 def refuse_taken(out: str | Path | None) -> None:
     """Raises UsageError where a run, or anything else, is there already."""
     if out is not None and (target := Path(out).expanduser()).exists():
-        raise UsageError(f"{setting('out', target)} exists already, and runs are never overwritten. Give another name.")
+        raise UsageError(f"{setting('out', target)} already exists, and runs are never overwritten. Give another name.")
 
 
 def _chosen_directory(target: Path) -> RunDirectory:
@@ -159,7 +159,7 @@ def _chosen_directory(target: Path) -> RunDirectory:
     directory = RunDirectory(target=target)
     if directory.unfinished.exists() and not _is_of_a_run(directory.unfinished):
         raise UsageError(
-            f"{directory.unfinished} is there already and is no unfinished run of convlens, which would be kept "
+            f"{directory.unfinished} already exists and is not an unfinished run of convlens, which would be kept "
             f"there for {setting('out', target)}. Give another name."
         )
     directory.unfinished.mkdir(exist_ok=True)
@@ -186,8 +186,7 @@ def _locked(directory: RunDirectory) -> Iterator[None]:
             yield
     except Timeout:
         raise UsageError(
-            f"another process is training {directory.target} at this moment. Wait for it, or give another "
-            f"{setting('out')}."
+            f"another process is training {directory.target} right now. Wait for it, or give another {setting('out')}."
         ) from None
 
 
@@ -203,8 +202,8 @@ def _refuse_other(directory: RunDirectory, begun: Begun, folder: Path, recipe: R
     if other := [name for name, value in asked.items() if value != before[name]]:
         told = ", ".join(f"{name} {before[name]} (now {asked[name]})" for name in other)
         raise UsageError(
-            f"{directory.target} is unfinished and was begun with {told}. Run {directory.resume_command()} to go on, "
-            f"give another {setting('out')}, or remove {directory.unfinished}."
+            f"{directory.target} is unfinished and was started with {told}. Run {directory.resume_command()} to resume "
+            f"it, give another {setting('out')}, or remove {directory.unfinished}."
         )
 
 

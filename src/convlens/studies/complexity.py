@@ -97,7 +97,7 @@ def _chosen(networks: Sequence[str], batch: int) -> Sequence[str]:
     for name in networks:
         if _accuracy(name) is None:
             raise UsageError(
-                f"{name}: no top-1 accuracy on ImageNet is known; see `convlens zoo` for those that have one."
+                f"{name}: its top-1 accuracy on ImageNet is unknown; see `convlens zoo` for networks that have one."
             )
     return networks or [name for name in names() if _accuracy(name) is not None]
 

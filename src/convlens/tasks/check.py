@@ -56,7 +56,7 @@ def check_images(
     `fix_list`; DataError where it holds no classes.
     """
     if not 0 <= most_bad <= 1:
-        raise UsageError(f"{setting('max_bad', most_bad)}: give a part of the files, from 0 to 1 (or 0% to 100%).")
+        raise UsageError(f"{setting('max_bad', most_bad)}: give a fraction of the files, from 0 to 1 (or 0% to 100%).")
     _refuse_folder(setting("html"), html, "check.html")
     _refuse_folder(setting("fix_list"), fix_list, "check.csv")
     start = time.perf_counter()

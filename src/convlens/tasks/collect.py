@@ -119,8 +119,8 @@ def _wanted(word: str, count: int) -> Wanted:
     unsafe = not name or not query or name.startswith(".") or "/" in name or "\\" in name or not name.isprintable()
     if unsafe or len(name.encode()) > _LONGEST_NAME:
         raise UsageError(
-            f"{word!r} gives no class folder. Give words such as elephant or 'asian elephant', or class=query; a class "
-            f"has no slash, does not begin with a dot and has at most {_LONGEST_NAME} bytes."
+            f"{word!r} cannot name a class folder. Give words such as elephant or 'asian elephant', or class=query; a "
+            f"class has no slash, does not begin with a dot and has at most {_LONGEST_NAME} bytes."
         )
     return Wanted(name=name, query=query, count=count)
 
@@ -130,7 +130,7 @@ def _refuse_wrong_use(wanted: Sequence[Wanted], count: int, max_side: int | None
         raise UsageError("no words to collect images for. Give one per class, such as ants bees.")
     names = [one.name.casefold() for one in wanted]
     if twice := next((one.name for one in wanted if names.count(one.name.casefold()) > 1), None):
-        raise UsageError(f"class {twice!r} stands there twice. Join the queries, or name the classes with class=query.")
+        raise UsageError(f"class {twice!r} is given twice. Join the queries, or name the classes with class=query.")
     if count < 1:
         raise UsageError(f"{setting('count', count)}: give how many images each class should have, at least 1.")
     if max_side is not None and max_side < 32:
@@ -145,7 +145,7 @@ def _usable(providers: Sequence[Provider], name: str | None, say: Say) -> list[P
             raise unknown_name(setting("provider"), name, by_name)
         if why := by_name[name].unusable():
             raise UsageError(
-                f"{setting('provider', name)} cannot be used: {why}. Take another one of {', '.join(by_name)}."
+                f"{setting('provider', name)} cannot be used: {why}. Use another one of {', '.join(by_name)}."
             )
         return [by_name[name]]
     for one in providers:
@@ -162,6 +162,5 @@ def _alone(folder: Path) -> Iterator[None]:
             yield
     except Timeout:
         raise UsageError(
-            f"another process is collecting into {folder} at this moment. Wait for it, or give another "
-            f"{setting('out')}."
+            f"another process is collecting into {folder} right now. Wait for it, or give another {setting('out')}."
         ) from None

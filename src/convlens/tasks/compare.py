@@ -265,7 +265,7 @@ def _target(out: str | Path | None, folder: str | Path) -> Path:
     target = Path(out).expanduser()
     if target.exists():
         raise UsageError(
-            f"{setting('out', target)} exists already, and comparisons are never overwritten. Give another name."
+            f"{setting('out', target)} already exists, and comparisons are never overwritten. Give another name."
         )
     with disk_errors_named(target):  # before the work, not after it
         target.parent.mkdir(parents=True, exist_ok=True)

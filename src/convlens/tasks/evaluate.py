@@ -86,8 +86,8 @@ def evaluate(
             )
         if subject.fixed_size and size != subject.preprocessing.size:
             raise UsageError(
-                f"{setting('size', size)}: {subject.name} takes images of {subject.preprocessing.size} pixels alone, "
-                "by its position embeddings or windows. Leave the size out, or train at another one."
+                f"{setting('size', size)}: {subject.name} only takes images of {subject.preprocessing.size} pixels, "
+                "because of its position embeddings or windows. Leave the size out, or train at another one."
             )
         subject = dataclasses.replace(subject, preprocessing=subject.preprocessing.at(size))
     manifest = labeled_images(
@@ -99,7 +99,7 @@ def evaluate(
     outputs, seen, problems = _outputs(subject, images, progress)
     seconds = time.perf_counter() - start
     if not seen:
-        raise DataError(f"{folder}: none of {len(images)} files gives an image; the first: {problems[0].detail}.")
+        raise DataError(f"{folder}: none of {len(images)} files is a readable image; the first: {problems[0].detail}.")
     evaluation = _evaluation(subject, outputs, encoded([image.labels for image in seen]))
     return EvaluationRecord(
         network=subject.name,
@@ -135,13 +135,13 @@ def _layout(asked: Layout, subject: _Subject) -> Layout:
         if kind.from_folders:
             return asked
         raise UsageError(
-            f"{subject.name} tells {kind.noun[1]} ({', '.join(names[:_NAMED])} ...), which folders cannot say. Give "
-            f"a table of labels with {setting('labels', 'CSV')}."
+            f"{subject.name} predicts {kind.noun[1]} ({', '.join(names[:_NAMED])} ...), which folder names cannot "
+            f"express. Give a table of labels with {setting('labels', 'CSV')}."
         )
     if asked.label_columns and not kind.names_columns(asked.label_columns, names):
         raise UsageError(
             f"{setting('label_columns', ','.join(asked.label_columns))}: {subject.name} has learned "
-            f"{', '.join(names)}. Name just these columns, or leave the option out."
+            f"{', '.join(names)}. Name exactly these columns, or leave the option out."
         )
     chosen, usual = kind.columns_of_run(asked.label_columns, names)
     return dataclasses.replace(asked, task=kind.name, label_columns=chosen, usual_columns=usual)
@@ -154,8 +154,8 @@ def _encoding(manifest: Manifest, subject: _Subject) -> Callable[[Sequence[Label
         return lambda labels: torch.tensor([numbers[name] for (name,) in labels])
     if strange := [name for name in manifest.classes if name not in subject.task.names]:
         raise DataError(
-            f"the table of labels has {', '.join(map(repr, strange[:_NAMED]))}, which {subject.name} has not "
-            f"learned. It tells: {', '.join(subject.task.names)}."
+            f"the table of labels has {', '.join(map(repr, strange[:_NAMED]))}, which {subject.name} has not learned. "
+            f"It predicts: {', '.join(subject.task.names)}."
         )
     return subject.task.encoded
 
@@ -164,14 +164,14 @@ def _advice(manifest: Manifest, subject: _Subject) -> str:
     """For folders that are no class of the subject."""
     if not subject.is_run:
         backbone = setting("backbone", subject.name)
-        return f" To have your own classes told apart, train on {manifest.folder} with {backbone}."
+        return f" To classify your own classes, train on {manifest.folder} with {backbone}."
     nested = any("/" in name for name in subject.task.names)
-    return f" Its classes are folders within folders: say {setting('nested', True)}." if nested else ""
+    return f" Its classes are folders within folders: set {setting('nested', True)}." if nested else ""
 
 
 def _run(folder: Path, weights: str | Path | None) -> _Subject:
     if weights is not None:
-        raise UsageError(f"{setting('weights', weights)}: a run brings its own weights; leave the option out.")
+        raise UsageError(f"{setting('weights', weights)}: a run has its own weights; leave the option out.")
     bundle, module = load_run(folder.expanduser())
     return _Subject(
         name=str(folder),
@@ -193,13 +193,15 @@ def _network(name: str, weights: str | Path | None, progress: Progress) -> _Subj
     if chosen is None or chosen == RANDOM:
         sets = ", ".join(weight_cards(name))
         raise UsageError(
-            f"{name} without trained weights guesses. Give a file ({setting('weights')})"
+            f"{name} without trained weights can only guess. Give a file ({setting('weights')})"
             + (f", or a published set: {sets}." if sets else ".")
         )
     published = weight_cards(name).get(chosen)
     data = published.data if published else known.data
     if data is None or known.output != "scores":
-        raise UsageError(f"{name} does not classify whole images, or its classes have no names; it cannot be judged.")
+        raise UsageError(
+            f"{name} does not classify whole images, or its classes have no names; it cannot be evaluated."
+        )
     module = network(name, weights=chosen, progress=progress)
     aliases = [(one.key, *one.names) for one in class_names(data)]
     return _Subject(

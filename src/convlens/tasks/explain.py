@@ -34,7 +34,7 @@ from convlens.transfer.freeze import freeze_plan
 from convlens.zoo import card, class_names
 
 _FRAME_HEIGHT = 720
-_LEARNED_NOTHING = "Its weights are random: it has learned nothing. Trained ones: weights=FILE."
+_LEARNED_NOTHING = "Its weights are random: it has learned nothing. For trained ones: weights=FILE."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,9 +96,9 @@ def explain(
     """
     if isinstance(network, nn.Module):
         if not isinstance(image, Tensor):
-            raise UsageError("a module is explained on a tensor: give its input, of shape (1, ...), beside it.")
+            raise UsageError("a module is explained on a tensor: also give its input, of shape (1, ...).")
         if weights is not None or size is not None:
-            raise UsageError("a module brings its own weights, and its input its size; leave weights and size out.")
+            raise UsageError("a module has its own weights, and its input sets the size; leave weights and size out.")
         return ExplanationPage(
             explain_module(
                 network,
@@ -110,7 +110,7 @@ def explain(
             )
         )
     if classes or shown_image is not None:
-        raise UsageError(f"classes and shown_image are for a module of your own; {network} brings its own.")
+        raise UsageError(f"classes and shown_image are for your own modules; {network} has its own.")
     subject = _subject(network, weights, size, progress)
     x, shown = _input(subject, image)
     flow = _versus(versus, image, progress, RANDOM if weights == RANDOM else None) if versus else None
@@ -133,7 +133,7 @@ def explain_mistakes(run: str | Path, count: int, progress: Progress = silent) -
             x, shown_image = _input(subject, Path(record.folder) / mistake.file)
             target = subject.classes.index(task.mistaken(mistake))
             explanation = _explained(subject, x, shown_image, target)
-            note = f"{mistake.file} is {mistake.true or 'none'}; the network says {mistake.predicted or 'none'}."
+            note = f"{mistake.file} is {mistake.true or 'none'}; the network predicts {mistake.predicted or 'none'}."
             noted = explanation.model_copy(update={"notes": [note, *explanation.notes]})
             pages.append(write_explanation_page(noted, folder / explained_page(mistake)))
             advance(1)
@@ -161,7 +161,7 @@ def _subject(name: str | Path, weights: str | Path | None, size: int | None, pro
     if is_run(name):
         if weights is not None or size is not None:
             raise UsageError(
-                f"a run brings its own weights and size; leave {setting('weights')} and {setting('size')} out."
+                f"a run has its own weights and size; leave {setting('weights')} and {setting('size')} out."
             )
         return _run(Path(name).expanduser())[0]
     chosen = weights_named(str(name), weights) or RANDOM
@@ -241,7 +241,7 @@ def _decoded(path: Path, preprocessing: Preprocessing) -> Tensor:
         raise UsageError(f"no such image: {path}.")
     outcome = read_and_decode(path, preprocessing)
     if isinstance(outcome, BadImage):
-        raise DataError(f"{path} gives no image: {outcome.reason}, {outcome.detail}.")
+        raise DataError(f"{path} is not a readable image: {outcome.reason}, {outcome.detail}.")
     return torch.from_numpy(outcome.pixels).permute(2, 0, 1).float() / 255
 
 

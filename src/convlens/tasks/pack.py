@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from convlens.core.catalogue import PackedSet, PackedWeights
+from convlens.core.catalog import PackedSet, PackedWeights
 from convlens.core.download import verify
 from convlens.core.errors import DataError, UsageError
 from convlens.core.files import copy_atomically, disk_errors_named
@@ -22,7 +22,7 @@ def pack(networks: Sequence[str], out: str | Path, *, progress: Progress = silen
     """
     cards, folder = [_set_of(one) for one in networks], Path(out).expanduser()
     if not cards:
-        raise UsageError("no network is named. Name those whose weights are to be packed, such as resnet18.")
+        raise UsageError("no network is named. Name the networks whose weights to pack, such as resnet18.")
     with disk_errors_named(folder / cards[0].file):
         folder.mkdir(parents=True, exist_ok=True)
     return PackedWeights(sets=[_packed(one, folder / one.file, progress) for one in cards])
@@ -57,7 +57,7 @@ def _set_of(asked: str) -> WeightCard:
     known = card(network)
     for first in weight_cards(network).values():
         return first
-    reason = "its weights travel with convlens" if known.package_weights else "nobody has published weights of it"
+    reason = "its weights ship with convlens" if known.package_weights else "no weights are published for it"
     raise UsageError(f"{network}: there is nothing to pack, {reason}. Leave it out.")
 
 

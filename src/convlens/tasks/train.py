@@ -249,17 +249,16 @@ def _refuse_missing_gpu(begun: Begun, run: Path) -> None:
         resolve_device(begun.recipe.device)
     except MachineError as error:
         raise MachineError(
-            f"{run} was begun on a GPU, and torch finds none that it can use here. Go on with it on a machine that "
-            f"has one, or train anew with {setting('device', 'cpu')} and another {setting('out')}."
+            f"{run} was started on a GPU, and torch finds none that it can use here. Resume it on a machine that has "
+            f"one, or train again with {setting('device', 'cpu')} and another {setting('out')}."
         ) from error
 
 
 def _refuse_nothing_to_judge(manifest: Manifest) -> None:
     if not manifest.side("val"):
         raise DataError(
-            f"{manifest.folder}: no usable validation image. Put some into its val/ folder or, in a table of "
-            "labels, give some the side val. Where there is no such folder or side at all, a part of the training "
-            "images is used."
+            f"{manifest.folder}: no usable validation image. Put some into its val/ folder or, in a table of labels, "
+            "give some the side val. Without such a folder or side, a fraction of the training images is used."
         )
 
 

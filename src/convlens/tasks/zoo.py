@@ -1,21 +1,21 @@
 """The zoo: every network with its source, costs, receptive field and published accuracy."""
 
-from convlens.core.catalogue import Catalogue, CatalogueLine
+from convlens.core.catalog import Catalog, CatalogLine
 from convlens.core.inspection import Inspection
 from convlens.tasks.inspect import inspect
 from convlens.zoo import PACKAGE, WeightCard, card, names, published_accuracy, weight_cards
 from convlens.zoo.counts import Counts, counts
 
 
-def zoo() -> Catalogue:
+def zoo() -> Catalog:
     """All networks, in natural order of their names."""
-    return Catalogue(networks=[catalogue_line(name) for name in names()])
+    return Catalog(networks=[catalog_line(name) for name in names()])
 
 
-def catalogue_line(name: str) -> CatalogueLine:
+def catalog_line(name: str) -> CatalogLine:
     """The line of one network. Raises UsageError for an unknown name."""
     known, counted, accuracy = card(name), counts(name), published_accuracy(name)
-    return CatalogueLine(
+    return CatalogLine(
         name=name,
         year=known.year,
         paper=known.paper,

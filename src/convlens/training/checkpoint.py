@@ -136,8 +136,8 @@ class Checkpoints:
         if manifest.key != self._key:
             raise DataError(
                 f"{path} belongs to another training: the images, their classes or their split, the recipe, the "
-                "weights, the number of processes or the version of torch are not those that it was begun with. Put "
-                f"them back, or begin anew with another {setting('out')}."
+                "weights, the number of processes or the version of torch are not those it was started with. Restore "
+                f"them, or start again with another {setting('out')}."
             )
         return Saved(Course.from_json(contents[_COURSE], str(path / _COURSE)), load(contents[_STATE]))
 

@@ -160,7 +160,7 @@ def _errors_of_others_told() -> Iterator[None]:
         if not _is_of_the_connection(error):
             raise
         raise MachineError(
-            "another process of this training has ended, see what it said; this one cannot go on alone. Start all "
+            "another process of this training has ended, see its messages; this one cannot continue alone. Start all "
             f"of them again, with {setting('resume', 'RUN')} where the run has a checkpoint."
         ) from error
 

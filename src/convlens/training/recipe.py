@@ -48,8 +48,8 @@ class Recipe(Record):
 
     backbone: str = setting(
         "efficientnet_lite0",
-        "The network: a name from `convlens zoo`, such as efficientnet_lite0 or resnet18; or one of the timm library, "
-        "timm:NAME, hf-hub:OWNER/NAME or local-dir:FOLDER.",
+        "Network: a name from `convlens zoo`, such as efficientnet_lite0 or resnet18, or a timm model as timm:NAME, "
+        "hf-hub:OWNER/NAME or local-dir:FOLDER.",
         NETWORK,
         "features",
         "examples",
@@ -58,8 +58,8 @@ class Recipe(Record):
     )
     weights: str = setting(
         "imagenet",
-        "Pretrained weights: a published set (imagenet), pretrained (for timm:NAME), package (those that come with "
-        "the house network), random, or a .safetensors or .pth file. Default: the network's trained weights.",
+        "Weights to start from: a published set (imagenet), pretrained (for timm:NAME), package (shipped with the "
+        "house network), random, or a .safetensors or .pth file. Default: the network's pretrained weights.",
         NETWORK,
         "features",
         "examples",
@@ -69,7 +69,7 @@ class Recipe(Record):
     )
     freeze: str = setting(
         "backbone",
-        "Layers to keep fixed: backbone (all but a new last layer), conv (the convolutional layers), a module's name "
+        "Layers to freeze: backbone (all but a new last layer), conv (the convolutional layers), a module's name "
         "(everything up to and including it), or none.",
         NETWORK,
         "features",
@@ -79,7 +79,7 @@ class Recipe(Record):
     )
     unfreeze: int = setting(
         0,
-        "With `freeze=backbone`: number of blocks before the head to train as well.",
+        "With `freeze=backbone`: also train the last N blocks before the head.",
         NETWORK,
         "features",
         "examples",
@@ -88,21 +88,21 @@ class Recipe(Record):
     )
     head: Literal["linear", "hidden", "own", "ridge", "logistic"] = setting(
         "linear",
-        "New last layers: linear, hidden (one more hidden layer), own (the network's own fully connected layers, "
-        "retrained), ridge or logistic (a linear layer solved for directly).",
+        "Head to train: linear, hidden (with one hidden layer), own (the network's own fully connected layers), or "
+        "ridge or logistic (linear, fitted by a solver).",
         NETWORK,
         "features",
         "examples",
         metavar="HEAD",
     )
     head_width: int = setting(
-        256, "Units of the hidden layer, with `head=hidden`.", NETWORK, "examples", ge=1, le=65_536
+        256, "With `head=hidden`: units of the hidden layer.", NETWORK, "examples", ge=1, le=65_536
     )
     batch_norm: bool = setting(False, "Use batch normalization in the head.", NETWORK, "examples")
     pooling: Literal["own", "token", "mean", "both"] = setting(
         "own",
-        "What the head reads of a vision transformer of timm: own (the network's own choice), token (the class token), "
-        "mean (of the patches) or both.",
+        "Pooling of a timm vision transformer: own (the model's default), token (the class token), mean (of the patch "
+        "tokens) or both.",
         NETWORK,
         "features",
         "examples",
@@ -110,7 +110,7 @@ class Recipe(Record):
     )
     size: int = setting(
         224,
-        "Side of the network's input in pixels. Default: the network's own.",
+        "Input size in pixels per side. Default: the network's own.",
         NETWORK,
         "features",
         "examples",
@@ -154,7 +154,7 @@ class Recipe(Record):
     nesterov: bool = setting(False, "Use Nesterov momentum.", OPTIMIZATION, "head")
     backbone_lr: float = setting(
         0.1,
-        "Learning rate of pretrained layers that are trained, relative to the head's.",
+        "Learning rate of unfrozen pretrained layers, relative to the head's.",
         OPTIMIZATION,
         "examples",
         metavar="FACTOR",
@@ -172,7 +172,7 @@ class Recipe(Record):
     )
     head_epochs: int = setting(
         0,
-        "Epochs that train only the new head before all other layers join.",
+        "Train only the new head for the first N epochs.",
         OPTIMIZATION,
         "examples",
         ge=0,
@@ -208,7 +208,7 @@ class Recipe(Record):
         False, "Weight the loss so that rare classes count as much as frequent ones.", AUGMENTATION, "head"
     )
     label_smoothing: float = setting(
-        0.0, "Fraction of each label that is spread over all classes.", AUGMENTATION, "head", ge=0, lt=1
+        0.0, "Fraction of each label to spread over all classes (0: off).", AUGMENTATION, "head", ge=0, lt=1
     )
     mixup: float = setting(
         0.0,
@@ -228,14 +228,14 @@ class Recipe(Record):
     )
     augmented_copies: int = setting(
         0,
-        "Augmented copies of each training image to run through the frozen layers, once, and to train on as well.",
+        "With frozen layers: number of augmented copies of each training image to train on as well.",
         AUGMENTATION,
         "examples",
         ge=0,
         le=64,
     )
     augment: bool = setting(
-        True, "With `freeze=none`: draw new random crops, flips and colors every epoch.", AUGMENTATION, "examples"
+        True, "With `freeze=none`: augment with random crops, flips and color changes.", AUGMENTATION, "examples"
     )
     progressive_resizing: float = setting(
         1.0,
@@ -250,7 +250,7 @@ class Recipe(Record):
     )
     crop_area: float = setting(
         0.35,
-        "Smallest fraction of an image's area that a random crop keeps.",
+        "Minimum fraction of an image's area that a random crop keeps.",
         AUGMENTATION,
         "examples",
         metavar="FRACTION",
@@ -258,7 +258,7 @@ class Recipe(Record):
         le=1,
     )
     color: float = setting(
-        0.2, "Largest relative change of brightness, contrast and saturation.", AUGMENTATION, "examples", ge=0, lt=1
+        0.2, "Maximum relative change of brightness, contrast and saturation.", AUGMENTATION, "examples", ge=0, lt=1
     )
     erasing: float = setting(
         0.0, "Probability of erasing a random rectangle of an image.", AUGMENTATION, "examples", metavar="P", ge=0, le=1
@@ -275,8 +275,8 @@ class Recipe(Record):
     )
     labels: str = setting(
         "",
-        "Table of labels with the columns file and label, and optionally side; or with several columns of labels or "
-        "numbers. Default: folder names.",
+        "Table with the columns file and label, and optionally side (train, val or test); or with several columns of "
+        "labels or numbers. Default: the folder names are the labels.",
         DATA,
         "split",
         metavar="CSV",
@@ -284,8 +284,8 @@ class Recipe(Record):
     )
     task: AskedTask = setting(
         "auto",
-        "What to learn, which decides the loss: classification (one class per image), multilabel (several labels), "
-        "regression (numbers), or auto to detect it from the table.",
+        "Task, which determines the loss: classification (one class per image), multilabel (several labels), "
+        "regression (numbers), or auto (detected from the table).",
         DATA,
         "split",
         "examples",
@@ -293,7 +293,7 @@ class Recipe(Record):
     )
     label_columns: str = setting(
         "",
-        "Columns of the table to learn. Default: all that hold labels.",
+        "Columns of the table to predict. Default: all that hold labels.",
         DATA,
         "split",
         "examples",
@@ -305,7 +305,7 @@ class Recipe(Record):
     group_by: str = setting(
         "",
         "Keep images of one group, such as the frames of a video, on the same side of the split: a column of the "
-        "table, or a regular expression on file names.",
+        "table, or a regular expression for file names.",
         DATA,
         "split",
         metavar="REGEX|COLUMN",
@@ -322,7 +322,7 @@ class Recipe(Record):
     )
     precision: Literal["auto", "fp32", "bf16"] = setting(
         "fp32",
-        "Number format of frozen layers and predictions; auto measures which one is faster on this machine.",
+        "Number format of frozen layers and predictions; auto takes the faster one on this machine.",
         MACHINE,
         "features",
         "examples",
@@ -330,10 +330,10 @@ class Recipe(Record):
         common=True,
     )
     training_precision: Literal["auto", "fp32", "bf16"] = setting(
-        "auto", "Number format of the layers that are trained; auto follows `precision`.", MACHINE, "examples"
+        "auto", "Number format of the trained layers; auto follows `precision`.", MACHINE, "examples"
     )
     device: Literal["cpu", "cuda"] = setting(
-        "cpu", "Device; auto is a GPU where there is one.", MACHINE, "features", "examples", initial="auto"
+        "cpu", "Device; auto uses a GPU if there is one.", MACHINE, "features", "examples", initial="auto"
     )
     seed: int = setting(
         0,

@@ -38,7 +38,7 @@ class Regression(Task):
     def stored(cls, names: Sequence[str], scale: Scale | None) -> Self:
         """The task of a bundle, which must hold the scale."""
         if scale is None:
-            raise DataError("numbers were learned, and the file does not say on which scale. Train the run again.")
+            raise DataError("numbers were learned, and the file does not hold their scale. Train the run again.")
         return cls(tuple(names), scale)
 
     @property

@@ -53,7 +53,7 @@ class Meeting:
         while not self.store.check(everyone):
             if self.store.check([_GONE]):
                 raise MachineError(
-                    "another process of this training has ended, see what it said; this one cannot go on alone. "
+                    "another process of this training has ended, see its messages; this one cannot continue alone. "
                     f"Start all of them again, with {setting('resume', 'RUN')} where the run has a checkpoint."
                 )
             meanwhile(seconds := time.monotonic() - start)
@@ -90,7 +90,7 @@ def rendezvous(started: Torchrun, say: Say) -> Meeting:
     except dist.DistError as error:
         raise MachineError(
             f"the processes of this training cannot meet at {place} (MASTER_ADDR and MASTER_PORT): {error}. Start them "
-            "by torchrun, which finds a port that is free."
+            "with torchrun, which finds a free port."
         ) from error
     name = f"convlens/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{next(_trainings)}"
     meeting = Meeting(PrefixStore(name, store), started.rank, started.count)
@@ -111,7 +111,7 @@ class _Patience:
         if seconds >= RENDEZVOUS_SECONDS:
             raise MachineError(
                 f"waited {RENDEZVOUS_SECONDS / 60:.3g} minutes at {self._place} for {self._whom()}, in vain. Look at "
-                "what the others said, and start all of them again by torchrun."
+                "the messages of the others, and start all of them again with torchrun."
             )
         if seconds >= SECONDS_UNTIL_SAID and not self._said:
             self._said = True

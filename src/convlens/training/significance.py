@@ -22,7 +22,7 @@ class Difference(NamedTuple):
 
     value: float
     interval: tuple[float, float]
-    """95 %."""
+    """95%."""
     p_value: float
     """Two-sided, for no difference."""
 
@@ -58,7 +58,7 @@ def paired_difference(scores: Scores, base: Scores, *, proportions: bool = True)
 
 
 def mean_interval(scores: Scores) -> tuple[float, float]:
-    """The 95 % interval of the mean of real numbers, by Student's t over images and runs as in `paired_difference`."""
+    """The 95% interval of the mean of real numbers, by Student's t over images and runs as in `paired_difference`."""
     gains = _Gains.of(scores, [dict.fromkeys(run, 0.0) for run in scores], proportions=False)
     half = _Spread.of(gains).half_width(CONFIDENCE)
     return gains.mean - half, gains.mean + half

@@ -49,8 +49,8 @@ def freeze_plan(module: nn.Module, graph: Graph, name: str, head: str, unfreeze:
     frozen = frozenset(early if name == "none" else early | (everything - read))
     if name != "none" and not early:
         raise UsageError(
-            f"{setting('freeze', name)} freezes nothing: no parameter is read up to the end of {name!r}. Name a "
-            f"later module, or say {setting('freeze', 'none')}."
+            f"{setting('freeze', name)} freezes nothing: no parameter is read up to the end of {name!r}. Name a later "
+            f"module, or set {setting('freeze', 'none')}."
         )
     if frozen >= everything:
         raise UsageError(
@@ -95,7 +95,7 @@ def _last_before_unfrozen(module: nn.Module, graph: Graph, name: str, head: str,
     if unfreeze >= len(found):
         raise UsageError(
             f"{setting('unfreeze', unfreeze)} leaves nothing frozen: this network has {len(found)} blocks before its "
-            f"head, the last of them {', '.join(found[-3:])}. Unfreeze fewer, or say {setting('freeze', 'none')}."
+            f"head, the last of them {', '.join(found[-3:])}. Unfreeze fewer, or set {setting('freeze', 'none')}."
         )
     opened = found[-unfreeze:]
     return next(i for i, node in enumerate(graph.operators) if any(inside(node.module, path) for path in opened)) - 1

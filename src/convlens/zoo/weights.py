@@ -56,7 +56,9 @@ def read_weights(path: str | Path, head: str | None = None) -> dict[str, Tensor]
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise UsageError(f"no file of weights at {path}. Check the path, or leave the weights out to start anew.")
+        raise UsageError(
+            f"no file of weights at {path}. Check the path, or leave the weights out to start from scratch."
+        )
     content = _read(path)
     for key in _NESTED:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
@@ -97,8 +99,8 @@ def package_weights(card: NetworkCard) -> Path:
     """
     if not card.package_weights:
         raise UsageError(
-            f"no weights of {card.name} travel in the package; those of house do. Name a file of weights "
-            f"({_SAFETENSORS}, {', '.join(_PICKLED)})."
+            f"no weights of {card.name} ship with convlens; those of house do. Name a file of weights ({_SAFETENSORS}, "
+            f"{', '.join(_PICKLED)})."
         )
     path = _PACKAGE_FOLDER / f"{card.name}{_SAFETENSORS}"
     if not path.is_file():
@@ -113,7 +115,7 @@ def _read(path: Path) -> object:
     suffix = path.suffix.lower()
     if suffix not in (_SAFETENSORS, *_PICKLED):
         raise DataError(
-            f"{path} does not end like a file of weights: got {suffix or 'no suffix'!r}, accepted are "
+            f"{path} does not have the suffix of a weights file: got {suffix or 'no suffix'!r}, accepted are "
             f"{_SAFETENSORS}, {', '.join(_PICKLED)}."
         )
     try:
@@ -123,8 +125,8 @@ def _read(path: Path) -> object:
     except Exception as error:  # a damaged file makes the readers raise anything, KeyError included
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise DataError(
-            f"{path} cannot be read as weights ({reason}). "
-            "It is damaged, incomplete or of another format; get it again."
+            f"{path} cannot be read as weights ({reason}). It is damaged, incomplete or of another format; download it "
+            "again."
         ) from error
 
 

@@ -190,7 +190,7 @@ class TestFlickr:
 
     def test_no_key(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(flickr.KEY_VARIABLE)
-        assert "FLICKR_API_KEY has no key" in str(Flickr().unusable())
+        assert "FLICKR_API_KEY is not set" in str(Flickr().unusable())
 
     def test_another_failure(self, served: Callable[[str], Served]) -> None:
         with pytest.raises(NetworkError, match="error 105: Service currently unavailable"):

@@ -52,12 +52,12 @@ class ClassificationEvaluation(Evaluation):
     images: int
     accuracy: float
     interval: tuple[float, float]
-    """95 % Wilson score interval of the accuracy."""
+    """95% Wilson score interval of the accuracy."""
     top5_accuracy: float | None = None
     """None for fewer than six classes, where any five would be right, and in runs of convlens 0.1.0."""
     loss: float
     confusion: list[list[int]]
-    """`confusion[i][j]`: images of class i that were taken for class j; empty for a network of the zoo, which may have
+    """`confusion[i][j]`: images of class i predicted as class j; empty for a network of the zoo, which may have
     thousands of classes."""
     per_class: list[ClassScore]
     roc: Roc | None
@@ -79,12 +79,12 @@ class ClassificationEvaluation(Evaluation):
     def lines(self, images: str) -> Iterator[str]:
         """What a person reads at the end of a command; `images` says of which images."""
         low, high = self.interval
-        yield f"Accuracy {self.accuracy:.1%} on {images} (95 % interval {low:.1%} to {high:.1%})"
+        yield f"Accuracy {self.accuracy:.1%} on {images} (95% interval {low:.1%} to {high:.1%})"
 
     def detail_lines(self) -> Iterator[str]:
         """More of it: the first five, and classes by recall, the part of their images that was recognized."""
         if self.top5_accuracy is not None:
-            yield f"Among the first five: {self.top5_accuracy:.2%}"
+            yield f"Top-5 accuracy: {self.top5_accuracy:.2%}"
         by_recall = sorted((one for one in self.per_class if one.support), key=lambda one: one.recall)
         if len(by_recall) > 2 * _SHOWN:
             yield f"Hardest  {_named(by_recall[:_SHOWN])}"
@@ -100,7 +100,7 @@ class ClassificationKind(Kind):
     noun = ("class", "classes")
     holds = "one class per image"
     loss = "categorical cross-entropy"
-    measure = Proportion(name="accuracy", statement="{} of the validation images are classified rightly")
+    measure = Proportion(name="accuracy", statement="{} of the validation images are classified correctly")
     exclusive = True
     from_folders = True
 
@@ -121,8 +121,8 @@ class ClassificationKind(Kind):
         """Each cell is a class."""
         if len(columns) > 1:
             raise UsageError(
-                f"one class for each image takes one column, and there are {len(columns)}: {', '.join(columns)}. Say "
-                f"which with {setting('label_columns')}."
+                f"one class per image needs one column, and there are {len(columns)}: {', '.join(columns)}. Choose one "
+                f"with {setting('label_columns')}."
             )
         (cells,) = columns.values()
         classes = [cell.text for cell in cells]

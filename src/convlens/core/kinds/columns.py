@@ -80,18 +80,18 @@ def refuse_decimal_commas(name: str, cells: Sequence[Cell], *, asked: bool) -> N
 def _number(name: str, cell: Cell, *, asked: bool) -> float:
     if not _NUMBER.fullmatch(cell.text):
         raise DataError(
-            f"line {cell.line}: {cell.text!r} in the column {name!r} is no number, and others there are. Correct "
+            f"line {cell.line}: {cell.text!r} in the column {name!r} is not a number, but others there are. Correct "
             f"it{_or_classes(asked)}; or choose columns with {setting('label_columns')}."
         )
     number = float(cell.text)
     if not math.isfinite(number):
         raise DataError(
-            f"line {cell.line}: {cell.text!r} in the column {name!r} is no finite number. Correct it, or take the line "
-            "out."
+            f"line {cell.line}: {cell.text!r} in the column {name!r} is not a finite number. Correct it, or remove the "
+            "line."
         )
     return number
 
 
 def _or_classes(asked: bool) -> str:
     classes = setting("task", "classification")
-    return "" if asked else f"; or, if they are the names of classes, say {classes}"
+    return "" if asked else f"; or, if they are the names of classes, set {classes}"

@@ -48,7 +48,7 @@ class MultilabelEvaluation(Evaluation):
     exact_match: float
     """The part of the images of which every label is told rightly."""
     interval: tuple[float, float]
-    """95 % Wilson score interval of the exact match."""
+    """95% Wilson score interval of the exact match."""
     mean_average_precision: float | None
     """Over the labels that some image has."""
     loss: float
@@ -62,12 +62,12 @@ class MultilabelEvaluation(Evaluation):
         """What a person reads at the end of a command; `images` says of which images."""
         low, high = self.interval
         precision = self.mean_average_precision
-        yield f"All labels right {self.exact_match:.1%} of {images} (95 % interval {low:.1%} to {high:.1%})"
-        yield f"Single labels right {self.accuracy:.1%}" + (
+        yield f"All labels correct {self.exact_match:.1%} of {images} (95% interval {low:.1%} to {high:.1%})"
+        yield f"Single labels correct {self.accuracy:.1%}" + (
             f", mean average precision {precision:.3f}" if precision is not None else ""
         )
         for one in sorted(self.per_label, key=lambda one: one.f1)[:_MOST_LABELS]:
-            yield f"  {one.name}: F1 {one.f1:.3f}, accuracy {one.accuracy:.1%}, {one.support} images have it"
+            yield f"  {one.name}: F1 {one.f1:.3f}, accuracy {one.accuracy:.1%}, {one.support} images"
 
 
 class MultilabelKind(Kind):
@@ -79,8 +79,8 @@ class MultilabelKind(Kind):
     loss = "binary cross-entropy"
     measure = Proportion(
         name="exact match",
-        statement="all labels are right on {} of the validation images",
-        note="Exact match is the fraction of the validation images on which every label is right.",
+        statement="all labels are correct on {} of the validation images",
+        note="Exact match is the fraction of the validation images on which every label is correct.",
     )
     accuracy = "accuracy of single labels"
     may_be_empty = True
@@ -120,7 +120,9 @@ class MultilabelKind(Kind):
 def _labels_of_truths(columns: Columns) -> tuple[list[Labels], Labels]:
     names = [name.strip() for name in columns]
     if wrong := [name for name in names if SEPARATOR in name]:
-        raise DataError(f"the column {wrong[0]!r} is the name of a label, which may not hold {SEPARATOR!r}. Rename it.")
+        raise DataError(
+            f"the column {wrong[0]!r} is the name of a label, which may not contain {SEPARATOR!r}. Rename it."
+        )
     truths = ([truth_in(name, cell) for cell in cells] for name, cells in columns.items())
     rows = zip(*truths, strict=True)
     return [tuple(sorted(itertools.compress(names, row))) for row in rows], tuple(sorted(names))

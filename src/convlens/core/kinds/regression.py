@@ -20,7 +20,7 @@ class NumberScore(Record):
     mean_squared_error: float
     root_mean_squared_error: float
     interval: tuple[float, float]
-    """95 % of the root mean squared error, by the normal distribution of the mean of many squares."""
+    """95% of the root mean squared error, by the normal distribution of the mean of many squares."""
     mean_absolute_error: float
     r2: float | None
     """The part of the variance that is explained; None where all images have the same number."""
@@ -53,10 +53,10 @@ class RegressionEvaluation(Evaluation):
         """What a person reads at the end of a command; `images` says of which images."""
         for one in self.per_number:
             low, high = one.interval
-            explained = f"R² {one.r2:.3f}" if one.r2 is not None else "no R², all are the same"
+            explained = f"R² {one.r2:.3f}" if one.r2 is not None else "no R², all are equal"
             yield (
-                f"{one.name}: root mean squared error {one.root_mean_squared_error:.4g} on {images} (95 % "
-                f"interval {low:.4g} to {high:.4g}), {explained}; always the mean gives {one.spread:.4g}"
+                f"{one.name}: root mean squared error {one.root_mean_squared_error:.4g} on {images} (95% interval "
+                f"{low:.4g} to {high:.4g}), {explained}; predicting the mean gives {one.spread:.4g}"
             )
 
 
@@ -71,8 +71,8 @@ class RegressionKind(Kind):
     measure = MeanError(
         name="squared error",
         statement="the squared error is {} of the variance of the validation images",
-        note="The squared error of each number is in units of its variance over the validation images, and the mean "
-        "over the numbers. Lower is better: 0 is perfect, and 1 is as good as always predicting the mean.",
+        note="The squared error of each number is in units of its variance over the validation images, averaged over "
+        "the numbers. Lower is better: 0 is perfect, and 1 is as good as always predicting the mean.",
     )
 
     def fits(self, columns: Columns) -> bool:

@@ -75,7 +75,7 @@ class Flickr:
 
     def unusable(self) -> str | None:
         """Why not: no key."""
-        return None if os.environ.get(KEY_VARIABLE) else f"the environment variable {KEY_VARIABLE} has no key"
+        return None if os.environ.get(KEY_VARIABLE) else f"the environment variable {KEY_VARIABLE} is not set"
 
     def search(self, api: Api, query: str, licences: frozenset[str]) -> Iterator[Candidate]:
         """Candidates, page by page. Raises UsageError for a key that Flickr refuses."""
@@ -85,7 +85,7 @@ class Flickr:
             _refuse_failure(found)
             if found.photos is None:
                 raise NetworkError(
-                    f"flickr answered without photos. Take another {setting('provider')}, or a newer convlens."
+                    f"flickr answered without photos. Use another {setting('provider')}, or a newer convlens."
                 )
             yield from map(self._candidate, found.photos.photo)
             if page >= found.photos.pages:

@@ -152,7 +152,7 @@ class Network:
         try:
             parsed = httpx2.URL(url)
         except (httpx2.InvalidURL, ValueError) as error:
-            raise RejectedError("unsafe-address", f"not an address: {error}") from error
+            raise RejectedError("unsafe-address", f"not a valid address: {error}") from error
         if parsed.scheme not in self.rules.schemes or not parsed.host:
             raise RejectedError("unsafe-address", f"{parsed.scheme or 'no scheme'} is not https")
         if parsed.userinfo:
@@ -243,4 +243,4 @@ def _target(answer: httpx2.Response) -> str:
     try:
         return str(answer.url.join(answer.headers["Location"]))
     except (httpx2.InvalidURL, ValueError) as error:
-        raise RejectedError("unsafe-address", f"redirected to what is no address: {error}") from error
+        raise RejectedError("unsafe-address", f"redirected to an invalid address: {error}") from error

@@ -95,7 +95,7 @@ class Api:
             place = ".".join(str(part) for part in first["loc"]) or "the answer"
             raise NetworkError(
                 f"{self._name} answered in a form that this version of convlens does not know: {first['msg']} (at "
-                f"{place}). Take another {setting('provider')}, or a newer convlens."
+                f"{place}). Use another {setting('provider')}, or a newer convlens."
             ) from None
 
 

@@ -81,7 +81,7 @@ class Wikimedia:
                 raise NetworkError(f"wikimedia answered with {found.error.code}: {found.error.info}. Try again later.")
             if found.query is None and not found.batchcomplete:
                 raise NetworkError(
-                    f"wikimedia answered without pages. Take another {setting('provider')}, or a newer convlens."
+                    f"wikimedia answered without pages. Use another {setting('provider')}, or a newer convlens."
                 )
             pages = found.query.pages if found.query else []
             yield from (

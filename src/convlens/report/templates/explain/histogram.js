@@ -31,5 +31,5 @@ function columnsOf(counts) {
 function summaryOf({ mean, std, smallest, largest, zeros }, what) {
   const range = `from ${shortNumber(smallest)} to ${shortNumber(largest)}`;
   const moments = `mean ${shortNumber(mean)}, standard deviation ${shortNumber(std)}`;
-  return `${what}: ${moments}, ${range}, ${shortNumber(100 * zeros)} % zeros`;
+  return `${what}: ${moments}, ${range}, ${shortNumber(100 * zeros)}% zeros`;
 }

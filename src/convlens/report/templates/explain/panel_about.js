@@ -1,4 +1,4 @@
-// The tab about the network and this page: its size, how its gradients were checked, what it says, and the keys.
+// The tab about the network and this page: its size, how its gradients were checked, what it predicts, and the keys.
 
 import { bar, element } from "./elements.js";
 import { record } from "./record.js";
@@ -7,7 +7,7 @@ import { shortNumber, wholeNumber } from "./text.js";
 const KEYS = [
   "arrows: next and previous node",
   "Enter or space: fold and unfold",
-  "+ and −: zoom, 0: the whole",
+  "+ and −: zoom, 0: fit",
   "/: search",
   "f and b: step forward and backward",
 ];
@@ -33,13 +33,13 @@ function sizeText() {
 function checkText() {
   const { largest_difference: difference, parameter, compared } = record.check;
   const largest = `${shortNumber(difference)}${parameter ? ` (${parameter})` : ""}`;
-  const subject = `Gradients of ${record.target} by convlens's own rules, against autograd`;
+  const subject = `Gradients of ${record.target} by the rules of convlens, against autograd`;
   return `${subject}: the largest relative difference over ${compared} parameters is ${largest}.`;
 }
 
 function guesses() {
   if (record.guesses.length === 0) return [];
-  return [element("h3", {}, "What the network says"), element("table", {}, ...record.guesses.map(guessRow))];
+  return [element("h3", {}, "Prediction"), element("table", {}, ...record.guesses.map(guessRow))];
 }
 
 function guessRow({ name, number, probability }) {
@@ -49,7 +49,7 @@ function guessRow({ name, number, probability }) {
     "tr",
     {},
     heading,
-    element("td", { class: "n" }, `${(100 * probability).toFixed(1)} %`),
+    element("td", { class: "n" }, `${(100 * probability).toFixed(1)}%`),
     element("td", { class: "track" }, bar(probability)),
   );
 }

@@ -38,7 +38,7 @@ function contributions(lines) {
       element("td", { class: "track" }, bar(fractions[i])),
     ),
   );
-  return [element("h4", {}, "What each path brought back"), element("table", {}, ...rows)];
+  return [element("h4", {}, "Contribution of each path"), element("table", {}, ...rows)];
 }
 
 function parameterGradient({ name, shape, norm, gradient_norm: gradientNorm, numbers, gradient }) {

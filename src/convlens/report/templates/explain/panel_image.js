@@ -56,18 +56,18 @@ function drawImage(layers) {
 
 /** What lies on the image, and the sentence below it. */
 function overlayOf(node) {
-  if (state.overlay === "none") return { layers: [], text: "As the network gets it." };
+  if (state.overlay === "none") return { layers: [], text: "As the network receives it." };
   if (state.overlay === "cam") return gradCamOverlay();
   if (state.overlay === "gradient") {
     const layers = record.input_gradient ? [imageLayer(record.input_gradient)] : [];
-    return { layers, text: `How strongly each pixel moves ${record.target}.` };
+    return { layers, text: `How strongly each pixel affects ${record.target}.` };
   }
   return fieldOverlay(node);
 }
 
 function gradCamOverlay() {
-  if (!record.grad_cam) return { layers: [], text: "There is no Grad-CAM: no feature map comes before the output." };
-  const text = `Where the last feature maps speak for ${record.target} (Grad-CAM).`;
+  if (!record.grad_cam) return { layers: [], text: "No Grad-CAM: there are no feature maps before the output." };
+  const text = `Where the last feature maps support ${record.target} (Grad-CAM).`;
   return { layers: [imageLayer(record.grad_cam)], text };
 }
 
@@ -78,12 +78,12 @@ function fieldOverlay(node) {
   const point = state.point ?? [height / 2, width / 2];
   const place = node.field.map((axis, i) => placeAt(axis, point[i], places[i]));
   const sees = `${node.title}, place ${place.join(", ")} of ${shapeText(places)}, sees ${fieldText(node.field)}.`;
-  const text = `${sees} Click on the image for another place.`;
+  const text = `${sees} Click the image to choose another place.`;
   if (state.overlay === "field") return { layers: [fieldFrame(node.field, place)], text };
   if (!node.effective_field) return { layers: [], text: noEffectiveFieldText(node) };
   return {
     layers: [effectiveField(node, place, places), fieldFrame(node.field, place)],
-    text: `${text} Computed at the middle place, and moved to this one.`,
+    text: `${text} Computed at the center and shifted to this place.`,
   };
 }
 
@@ -104,10 +104,10 @@ function imageLayer(href, x = 0, y = 0) {
 
 function noFieldText(node) {
   const known = typeof node.field === "string";
-  return `${node.title}: ${known ? `every place sees the ${node.field}` : "no receptive field can be told"}.`;
+  return `${node.title}: ${known ? `every place sees the ${node.field}` : "its receptive field is unknown"}.`;
 }
 
 function noEffectiveFieldText(node) {
   const computed = record.nodes.filter((other) => other.effective_field).map((other) => other.title);
-  return `No effective field was computed for ${node.title}; it was for ${computed.join(", ")}.`;
+  return `No effective receptive field was computed for ${node.title}, only for ${computed.join(", ")}.`;
 }

@@ -6,7 +6,7 @@ from convlens.core.inspection import SeenPixels
 from convlens.core.records import Record
 
 
-class CatalogueLine(Record):
+class CatalogLine(Record):
     """One network: where it comes from, what it costs and sees, and how well it was published to do."""
 
     name: str
@@ -32,12 +32,12 @@ class CatalogueLine(Record):
     """What `weights` may be for it: "package", and published sets."""
 
 
-class Catalogue(Record):
+class Catalog(Record):
     """What `convlens zoo --json` prints."""
 
     kind: Literal["convlens.zoo"] = "convlens.zoo"
     version: Literal[1] = 1
-    networks: list[CatalogueLine]
+    networks: list[CatalogLine]
 
 
 class PackedSet(Record):

@@ -137,7 +137,7 @@ class TestLabels:
             labels(tmp_path, text, "1.jpg")
 
     def test_no_file(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match=r"cannot read labels=.*none\.csv: No such file"):
+        with pytest.raises(UsageError, match=r"cannot read labels='.*none\.csv': No such file"):
             scan(tmp_path, layout=Layout(labels=tmp_path / "none.csv"))
 
 

@@ -406,7 +406,7 @@ class WeighedByADistance(nn.Module):
 def test_what_is_not_counted_is_said():
     explanation = explain(WeighedByADistance().eval(), torch.randn(1, 4))
     assert explanation.multiply_adds == 4 * 3
-    assert any("leave out" in note and "aten.cdist.default" in note for note in explanation.notes)
+    assert any("do not include" in note and "aten.cdist.default" in note for note in explanation.notes)
 
 
 _NORMALIZED_IMAGES = """

@@ -42,7 +42,7 @@ def test_speed_is_measured(monkeypatch):
 
 @pytest.mark.parametrize("name", ["resnet20", "house", "mlp"])
 def test_networks_without_published_accuracy_are_refused(name):
-    with pytest.raises(UsageError, match=f"{name}: no top-1 accuracy on ImageNet is known"):
+    with pytest.raises(UsageError, match=f"{name}: its top-1 accuracy on ImageNet is unknown"):
         study_complexity((name,))
 
 

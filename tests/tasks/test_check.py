@@ -261,9 +261,8 @@ def test_any_name_stays_text_in_json_and_on_the_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["html", "fix_list"])
 def test_a_folder_in_the_place_of_a_file_is_refused_before_the_work(tmp_path: Path, option: str) -> None:
     (tmp_path / "pages").mkdir()
-    name = "--" + option.replace("_", "-")
     with pytest.raises(
-        UsageError, match=rf"{name} .*/pages is a folder. Give the name of a file, such as .*/pages/check"
+        UsageError, match=rf"{option}=.*/pages' is a folder. Give the name of a file, such as .*/pages/check"
     ):
         check_images(tmp_path / "nowhere", **{option: tmp_path / "pages"})
 

@@ -241,7 +241,7 @@ def test_the_page_has_a_table_of_backbones_to_sort_and_a_chart_for_each_cost(ima
     by_name = {line[0]: dict(zip(head, line, strict=True)) for line in lines}
     assert [*by_name] == ["house", "resnet20"]
     base, other = (row.cost for row in record.rows)
-    assert by_name["house"]["to the base, points (95 %)"] == "the base"
+    assert by_name["house"]["against the base, points (95 %)"] == "the base"
     assert by_name["resnet20"]["images/s"] == f"{other.images_per_second:.1f}"
     assert by_name["house"]["bytes each"] == f"{base.bytes_per_image:,}"
     assert by_name["resnet20"]["mult-adds, M"] == f"{other.multiply_adds / 1e6:.1f}"

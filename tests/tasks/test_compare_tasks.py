@@ -160,7 +160,7 @@ def test_the_page(images, tmp_path, monkeypatch, table, charts):
     for row in record.rows:
         assert row.sentence in page.text
     for told in {
-        "labels": ["exact match", "2 labels", "Exact match against the time of training", "to the base, points"],
+        "labels": ["exact match", "2 labels", "Exact match against the time of training", "against the base, points"],
         "numbers": ["squared error", "2 numbers", "Squared error against the time of training", "Lower is better"],
     }[table]:
         assert told in page.text.replace("\u00a0", " ")

@@ -113,7 +113,7 @@ def test_views_are_computed_once_for_each_training_image(images, tmp_path):
         ({"head": "ridge", "freeze": "layer3"}, "head='ridge' solves for one linear layer"),
         ({"head": "logistic", "weight_decay": 0.0}, "needs a weight_decay above 0"),
         ({"head": "own", "unfreeze": 1}, "head='own' retrains"),
-        ({"head_epochs": 2}, "all other layers are frozen"),
+        ({"head_epochs": 2}, "those are all frozen"),
         ({"freeze": "none", "augmented_copies": 2}, "Leave augmented_copies out"),
         ({"unfreeze": 40}, "unfreeze=40 leaves nothing frozen"),
         ({"backbone": "squeezenet1_1", "dropout": 0.5, "size": 64}, "go with a linear head"),

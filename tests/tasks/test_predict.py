@@ -97,7 +97,7 @@ def test_a_network_of_ones_own_weights(tmp_path):
     assert len(record.predictions[0].probabilities) == 200
     assert record.predictions != predict("house", image).predictions
     torch.save(zoo.network("house", classes=3).state_dict(), tmp_path / "three.pth")
-    with pytest.raises(UsageError, match="is not of the 200 classes of tiny_imagenet"):
+    with pytest.raises(UsageError, match="does not have the 200 classes of tiny_imagenet"):
         predict("house", image, weights=tmp_path / "three.pth")
 
 

@@ -230,7 +230,7 @@ def test_the_loss_is_said(images, tmp_path):
     said: list[str] = []
     train(images / "p", labels=str(images / "labels.csv"), out=tmp_path / "run", say=said.append, **SMALL)
     assert "40 images of 2 labels: 30 train, 10 val" in said
-    assert "loss: binary cross-entropy, since the table of labels holds labels (if it does not, set task)" in said
+    assert "loss: binary cross-entropy, since the table of labels holds labels (if this is wrong, set task)" in said
 
 
 def test_the_same_table_gives_the_same_run(images, runs, tmp_path):
@@ -261,7 +261,7 @@ def test_what_cannot_be_is_refused(images, tmp_path, module_cache, name, options
 
 @pytest.mark.parametrize("options", [{"task": "regression"}, {"label_columns": "age"}])
 def test_options_without_a_table(images, options):
-    with pytest.raises(UsageError, match=r"is about a table of labels: give one \(labels\)"):
+    with pytest.raises(UsageError, match=r"needs a table of labels: give one \(labels\)"):
         train(images / "p", **SMALL, **options)
 
 
@@ -295,7 +295,7 @@ def test_messages_for_a_run_name_no_option_that_evaluate_has_not(images, runs, t
 
 
 def test_other_commands_say_what_they_need(images, runs):
-    with pytest.raises(UsageError, match=r"run-numbers tells numbers .* Give a table of labels with labels='CSV'"):
+    with pytest.raises(UsageError, match=r"run-numbers predicts numbers .* Give a table of labels with labels='CSV'"):
         evaluate(images / "run-numbers", images / "p")
     with pytest.raises(DataError, match=r"has 'any', which .*run-labels has not learned. It predicts: green, red"):
         evaluate(images / "run-labels", images / "p", labels=images / "words.csv")
@@ -309,7 +309,7 @@ def test_check_takes_what_train_takes(images, tmp_path):
     assert [one.name for one in by_age.classes] == ["7", "8", "9"]
     with pytest.raises(UsageError, match="unknown task 'multilable': did you mean multilabel"):
         check_images(images / "p", labels=table, task="multilable")
-    with pytest.raises(UsageError, match="label_columns='age' is about a table of labels"):
+    with pytest.raises(UsageError, match="label_columns='age' needs a table of labels"):
         check_images(images / "p", label_columns="age")
 
 

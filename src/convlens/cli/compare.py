@@ -61,7 +61,7 @@ def compare(
         typer.Option(
             metavar="A,B=FILE,...",
             help="Other networks to try with the base recipe, optionally with weights; at-hand: all whose trained "
-            "weights are on this machine. A second table tells what each costs.",
+            "weights are on this machine. A second table shows what each costs.",
             rich_help_panel=_WHAT,
         ),
     ] = "",

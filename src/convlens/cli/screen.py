@@ -13,6 +13,7 @@ import typer
 from convlens.cli.streams import columns_of, echo, tell
 from convlens.core.durations import duration, pace
 from convlens.core.progress import Advance, Progress, silent
+from convlens.core.settings import as_flags
 
 if TYPE_CHECKING:
     from convlens.core.records import Record
@@ -82,7 +83,7 @@ def _can_be_animated() -> bool:
 
 
 def _to_standard_error(text: str) -> None:
-    tell(printable(text))
+    tell(printable(as_flags(text)))
 
 
 @contextlib.contextmanager

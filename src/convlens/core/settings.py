@@ -7,11 +7,13 @@ import ast
 import re
 import shlex
 from collections.abc import Callable
+from typing import Self
 
 # Of Unicode's private use area: marks that no message has otherwise.
 _OPEN, _EQUALS, _CLOSE = "\ue000", "\ue001", "\ue002"
 _MARKED = re.compile(f"{_OPEN}(\\w+)(?:{_EQUALS}([^{_CLOSE}]*))?{_CLOSE}")
 _NO_VALUE = object()
+_NO_LITERALS = ("nan", "inf", "-inf")
 
 
 def setting(name: str, value: object = _NO_VALUE) -> str:
@@ -29,7 +31,19 @@ def as_keywords(text: str) -> str:
 
 def as_flags(text: str) -> str:
     """The text with its settings as options of the command line: --freeze layer9, --no-augment, --size."""
-    return _shown(text, _flag)
+    return _shown(text.marked if isinstance(text, Notice) else text, _flag)
+
+
+class Notice(str):
+    """A text that reads as Python does (see `as_keywords`), and keeps its marks for `as_flags`."""
+
+    marked: str
+
+    def __new__(cls, marked: str) -> Self:
+        """The text of `marked`."""
+        notice = super().__new__(cls, as_keywords(marked))
+        notice.marked = marked
+        return notice
 
 
 def _shown(text: str, show: Callable[[str, str | None], str]) -> str:
@@ -44,8 +58,13 @@ def _flag(name: str, value: str | None) -> str:
     option = name.replace("_", "-")
     if value is None:
         return f"--{option}"
-    plain = ast.literal_eval(value)
+    plain = _plain(value)
     if isinstance(plain, bool):
         return f"--{option}" if plain else f"--no-{option}"
     shown = f"{plain:g}" if isinstance(plain, float) else str(plain)
     return f"--{option} {shlex.quote(shown)}"
+
+
+def _plain(value: str) -> object:
+    # repr writes the floats that are no numbers as names, which literal_eval refuses.
+    return float(value) if value in _NO_LITERALS else ast.literal_eval(value)

@@ -80,7 +80,7 @@ def read_labels(
         kind = kind_of(cells, task)
         found, names = kind.read(cells, asked=task is not None)
     except DataError as error:
-        raise DataError(f"{path}, {error}") from None
+        raise DataError(f"{path}, {error.marked}") from None
     labels: dict[str, Labels] = {}
     conflicts: dict[str, Labels] = {}
     for file, of_file in zip(files, found, strict=True):

@@ -161,7 +161,7 @@ def fitted(
 
 def _with_files(error: DivergedError, directory: RunDirectory) -> DivergedError:
     """The error with where all files of the minibatch are listed, and what is left."""
-    told = str(error)
+    told = error.marked
     if error.files:
         path = directory.target.with_name(f"{directory.target.name}.diverged.txt")
         write_atomically(path, "".join(f"{file}\n" for file in error.files))

@@ -6,6 +6,7 @@ from convlens.backbones.external import GIVEN, PRETRAINED
 from convlens.backbones.resolve import RANDOM, weights_named
 from convlens.core.progress import Say
 from convlens.core.run import BAD_FILES_FILE
+from convlens.core.settings import Notice, setting
 from convlens.data.manifest import SIDES, Manifest
 from convlens.training.recipe import Recipe
 from convlens.transfer.prefix import ExtractedFeatures
@@ -42,10 +43,8 @@ def say_start(recipe: Recipe, say: Say) -> None:
         if recipe.layer_decay
         else f"at {recipe.backbone_lr:g} times the learning rate below the head"
     )
-    say(
-        f"starts from {known.get(recipe.weights, f'the weights {recipe.weights}')}, {rate}"
-        + ("" if own else "; weights=random trains from scratch")
-    )
+    scratch = "" if own else f"; {setting('weights', RANDOM)} trains from scratch"
+    say(Notice(f"starts from {known.get(recipe.weights, f'the weights {recipe.weights}')}, {rate}{scratch}"))
 
 
 def say_license(recipe: Recipe, say: Say) -> None:
@@ -78,7 +77,8 @@ def say_found(manifest: Manifest, say: Say) -> None:
 def say_loss(manifest: Manifest, say: Say) -> None:
     """Which loss is trained on, and why: a table may be taken for something else than it is."""
     kind = manifest.kind
-    say(f"loss: {kind.loss}, since the table of labels holds {kind.holds} (if this is wrong, set task)")
+    otherwise = f"if this is wrong, set {setting('task')}"
+    say(Notice(f"loss: {kind.loss}, since the table of labels holds {kind.holds} ({otherwise})"))
 
 
 def warn_of_random_weights(recipe: Recipe, warn: Say) -> None:
@@ -86,8 +86,10 @@ def warn_of_random_weights(recipe: Recipe, warn: Say) -> None:
     if recipe.weights == RANDOM and recipe.freeze != "none":
         trained = weights_named(recipe.backbone, None) or "FILE"
         warn(
-            f"the frozen layers of {recipe.backbone} have random weights and have learned nothing. For real use, give "
-            f"trained ones: weights={trained}."
+            Notice(
+                f"the frozen layers of {recipe.backbone} have random weights and have learned nothing. For real use, "
+                f"give trained ones: {setting('weights', trained)}."
+            )
         )
 
 

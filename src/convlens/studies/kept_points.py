@@ -61,7 +61,7 @@ class KeptPoints:
         try:
             left = _Unfinished.from_json(self._path.read_bytes(), str(self._path))
         except DataError as error:
-            raise DataError(f"{error} To start the study over, remove that file.") from error
+            raise DataError(f"{error.marked} To start the study over, remove that file.") from error
         return left.points if left.circumstances == self._circumstances else []
 
     def _write(self) -> None:

@@ -57,8 +57,8 @@ def check_images(
     """
     if not 0 <= most_bad <= 1:
         raise UsageError(f"{setting('max_bad', most_bad)}: give a fraction of the files, from 0 to 1 (or 0% to 100%).")
-    _refuse_folder(setting("html"), html, "check.html")
-    _refuse_folder(setting("fix_list"), fix_list, "check.csv")
+    _refuse_folder("html", html, "check.html")
+    _refuse_folder("fix_list", fix_list, "check.csv")
     start = time.perf_counter()
     layout = asked_layout(labels, nested=nested, task=task, label_columns=label_columns)
     manifest = labeled_images(folder, progress, layout)
@@ -81,7 +81,7 @@ def check_images(
 
 def _refuse_folder(option: str, path: str | Path | None, name: str) -> None:
     if path is not None and (folder := Path(path).expanduser()).is_dir():
-        raise UsageError(f"{option} {path} is a folder. Give the name of a file, such as {folder / name}.")
+        raise UsageError(f"{setting(option, path)} is a folder. Give the name of a file, such as {folder / name}.")
 
 
 _Outcome = tuple[ImageFile, Examination | BadImage]

@@ -1,0 +1,20 @@
+"""Verify: an exported file on its own golden images, in the runtime that it is for."""
+
+from pathlib import Path
+
+from convlens.core.exported import Verification
+from convlens.export.formats import opened
+from convlens.export.proof import on_golden_images
+
+
+def verify(file: str | Path) -> Verification:
+    """How the answers of a file that `export` wrote compare with those of the run, on the images that travel in it.
+
+    The caller decides what follows of a difference; `golden.proved` says whether all are within 1e-4. Raises UsageError
+    where there is no such file, DataError where it is no exported model, MachineError where its runtime is missing.
+    """
+    path = Path(file).expanduser()
+    runner = opened(path)
+    return Verification(
+        file=str(path), runtime=runner.runtime, network=runner.card.network, golden=on_golden_images(runner)
+    )

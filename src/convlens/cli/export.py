@@ -54,6 +54,9 @@ def export(
 
 def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="File that `convlens export` wrote.")],
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Open a .pt2 file, which can run code: only for files you trust.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Check an exported file against the answers of its run.
@@ -62,7 +65,7 @@ def verify(
     """
     from convlens.tasks.verify import verify as task
 
-    record = task(file)
+    record = task(file, trust=trust)
     Screen(json=json, quiet=False).show(record, lambda: _print_verification(record))
     if not record.golden.proved:
         raise IntegrityError(

@@ -36,6 +36,8 @@ class Format(abc.ABC):
     """A kind of file that models leave as."""
 
     suffix: ClassVar[str]
+    can_run_code: ClassVar[bool] = False
+    """Whether a file of this format, made for it, runs any code where it is opened."""
 
     @abc.abstractmethod
     def write(self, program: ExportedProgram, card: ExportCard, path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from convlens.core.errors import UsageError, unknown_name
 from convlens.core.exported import ExportFormat
+from convlens.core.settings import setting
 from convlens.export.file import Format, Runner
 from convlens.export.onnx_file import Onnx
 from convlens.export.pt2_file import Pt2
@@ -19,14 +20,21 @@ def known_format(name: str) -> ExportFormat:
     raise unknown_name("format", name, FORMATS)
 
 
-def opened(path: Path) -> Runner:
+def opened(path: Path, *, trust: bool) -> Runner:
     """The model of a file, by the end of its name.
 
-    Raises UsageError where there is no such file or its name has another end, and what `Format.open` raises.
+    Raises UsageError where there is no such file, its name has another end, or it can run code and is not trusted, and
+    what `Format.open` raises.
     """
     ends = {form.suffix: form for form in FORMATS.values()}
     if not path.is_file():
         raise UsageError(f"no such file: {path}. Give one that `convlens export` wrote.")
     if path.suffix not in ends:
         raise UsageError(f"{path} ends in {path.suffix or 'nothing'}. Give a file that ends in {' or '.join(ends)}.")
-    return ends[path.suffix].open(path)
+    form = ends[path.suffix]
+    if form.can_run_code and not trust:
+        raise UsageError(
+            f"{path}: torch runs code that a {path.suffix} file holds. If you made it yourself or trust whoever did, "
+            f"say so with {setting('trust', True)}."
+        )
+    return form.open(path)

@@ -21,8 +21,8 @@ from torch import Tensor
 from convlens.core.exported import ExportFormat
 from convlens.core.run import PREDICTIONS_FILE, RunRecord
 from convlens.data.decode import decoded_as_trained
-from convlens.export.file import Runner
-from convlens.export.formats import opened
+from convlens.exports.file import Runner
+from convlens.exports.formats import opened
 from convlens.tasks.export import export
 from convlens.tasks.train import train
 

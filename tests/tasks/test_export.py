@@ -14,8 +14,8 @@ from convlens.core.errors import DataError, IntegrityError, MachineError, UsageE
 from convlens.core.exported import ExportCard, ExportRecord
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.run import RunRecord
-from convlens.export import model as export_model
-from convlens.export.formats import opened
+from convlens.exports import model as export_model
+from convlens.exports.formats import opened
 from convlens.tasks import export as export_task
 from convlens.tasks.export import export
 from convlens.tasks.predict import predict

@@ -13,11 +13,11 @@ from convlens.core.files import path_beside
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.settings import setting
 from convlens.data.decode import Pixels
-from convlens.export.file import Runner, traced
-from convlens.export.formats import FORMATS, known_format
-from convlens.export.golden import golden_image, golden_pixels
-from convlens.export.model import BareModel, WholeModel
-from convlens.export.proof import Reference, fed, on_golden_images, on_validation_images, refuse_unlike
+from convlens.exports.file import Runner, traced
+from convlens.exports.formats import FORMATS, known_format
+from convlens.exports.golden import golden_image, golden_pixels
+from convlens.exports.model import BareModel, WholeModel
+from convlens.exports.proof import Reference, fed, on_golden_images, on_validation_images, refuse_unlike
 from convlens.pipeline.trained import is_run, load_trained
 from convlens.runs.validation_images import read_run_record, validation_images
 from convlens.training.tasks import task_of

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from convlens.core.exported import Verification
-from convlens.export.formats import opened
-from convlens.export.proof import on_golden_images
+from convlens.exports.formats import opened
+from convlens.exports.proof import on_golden_images
 
 
 def verify(file: str | Path, *, trust: bool = False) -> Verification:

@@ -5,9 +5,9 @@ from pathlib import Path
 from convlens.core.errors import UsageError, unknown_name
 from convlens.core.exported import ExportFormat
 from convlens.core.settings import setting
-from convlens.export.file import Format, Runner
-from convlens.export.onnx_file import Onnx
-from convlens.export.pt2_file import Pt2
+from convlens.exports.file import Format, Runner
+from convlens.exports.onnx_file import Onnx
+from convlens.exports.pt2_file import Pt2
 
 FORMATS: dict[ExportFormat, Format] = {"onnx": Onnx(), "pt2": Pt2()}
 

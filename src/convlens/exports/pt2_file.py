@@ -12,7 +12,7 @@ from torch.export import ExportedProgram
 
 from convlens.core.errors import DataError
 from convlens.core.exported import ExportCard
-from convlens.export.file import CARD_KEY, Format, Runner, card_in, quiet_exporter
+from convlens.exports.file import CARD_KEY, Format, Runner, card_in, quiet_exporter
 
 
 class Pt2Runner(Runner):

@@ -11,7 +11,7 @@ from torch.export import ExportedProgram
 
 from convlens.core.errors import DataError, MachineError
 from convlens.core.exported import ExportCard
-from convlens.export.file import CARD_KEY, Format, Runner, card_in, quiet_exporter
+from convlens.exports.file import CARD_KEY, Format, Runner, card_in, quiet_exporter
 
 _LEAST_OPSET = 20
 

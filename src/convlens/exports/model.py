@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from convlens.core.preprocessing import Preprocessing
-from convlens.export.resize import resized_center
+from convlens.exports.resize import resized_center
 from convlens.training.task import Task
 
 

@@ -11,9 +11,9 @@ from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress
 from convlens.data.batches import normalized
 from convlens.data.decode import Pixels, crop_of, decoded_as_trained, decoded_whole
-from convlens.export.file import Runner
-from convlens.export.golden import pixels_of
-from convlens.export.parity import parity
+from convlens.exports.file import Runner
+from convlens.exports.golden import pixels_of
+from convlens.exports.parity import parity
 from convlens.runs.validation_images import ValidationImage
 from convlens.training.task import Task
 from convlens.training.tasks import TASKS

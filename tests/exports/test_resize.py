@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from convlens.core.preprocessing import Preprocessing
 from convlens.data.decode import Pixels, crop_of
-from convlens.export.resize import resized_center
+from convlens.exports.resize import resized_center
 
 
 def noise(height: int, width: int) -> Pixels:

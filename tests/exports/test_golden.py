@@ -5,7 +5,7 @@ import pytest
 
 from convlens.core.preprocessing import Preprocessing
 from convlens.data.decode import crop_of
-from convlens.export.golden import golden_image, golden_pixels, pixels_of
+from convlens.exports.golden import golden_image, golden_pixels, pixels_of
 
 
 def test_they_travel_unchanged():

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from convlens.core.prediction import PredictionRecord as PredictionRecord
     from convlens.core.preprocessing import Preprocessing as Preprocessing
     from convlens.core.run import RunRecord as RunRecord
+    from convlens.core.run_list import RunDifference as RunDifference
+    from convlens.core.run_list import RunList as RunList
     from convlens.gradient.backpropagate import Backpropagation as Backpropagation
     from convlens.gradient.backpropagate import backpropagate as backpropagate
     from convlens.gradient.check import GradientCheck as GradientCheck
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
     from convlens.tasks.export import export as export
     from convlens.tasks.inspect import inspect as inspect
     from convlens.tasks.predict import predict as predict
+    from convlens.tasks.runs import diff_runs as diff_runs
+    from convlens.tasks.runs import list_runs as list_runs
     from convlens.tasks.train import resume as resume
     from convlens.tasks.train import train as train
     from convlens.tasks.verify import verify as verify
@@ -82,6 +86,8 @@ _PUBLIC = {
     "Preprocessing": "convlens.core.preprocessing",
     "ReceptiveFields": "convlens.graph.receptive_field",
     "Recipe": "convlens.training.recipe",
+    "RunDifference": "convlens.core.run_list",
+    "RunList": "convlens.core.run_list",
     "RunRecord": "convlens.core.run",
     "Split": "convlens.graph.split",
     "UsageError": "convlens.core.errors",
@@ -95,11 +101,13 @@ _PUBLIC = {
     "collect": "convlens.tasks.collect",
     "compare": "convlens.tasks.compare",
     "cost": "convlens.graph.cost",
+    "diff_runs": "convlens.tasks.runs",
     "evaluate": "convlens.tasks.evaluate",
     "explain": "convlens.tasks.explain",
     "export": "convlens.tasks.export",
     "gradient_tensor": "convlens.gradient.tensor",
     "inspect": "convlens.tasks.inspect",
+    "list_runs": "convlens.tasks.runs",
     "network": "convlens.backbones.resolve",
     "predict": "convlens.tasks.predict",
     "receptive_field": "convlens.graph.receptive_field",

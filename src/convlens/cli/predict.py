@@ -1,18 +1,18 @@
 """`convlens predict RUN|NET IMAGE...`."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
+from convlens.cli.table import print_table
 from convlens.core.errors import DataError
 
 if TYPE_CHECKING:
     from convlens.core.prediction import PredictionRecord
 
-_LEAST_WIDTH, _UNLIMITED = 60, 10_000
+_LEAST_WIDTH = 60
 
 
 def predict(
@@ -48,7 +48,6 @@ def predict(
 
 
 def _print_table(record: "PredictionRecord") -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -61,6 +60,4 @@ def _print_table(record: "PredictionRecord") -> None:
         cells = (one.file, *kind.shown_cells(one.predicted, one.answers))
         table.add_row(*(Text(printable(cell), overflow="fold") for cell in cells))
     if record.predictions:
-        # Lines in a pipe have no end to be cut off at, and in a few columns nothing would be left of a table.
-        width = max(Console().width, _LEAST_WIDTH) if sys.stdout.isatty() else _UNLIMITED
-        Console(width=width).print(table)
+        print_table(table, _LEAST_WIDTH)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator
 
 from convlens.core.errors import UsageError
-from convlens.core.kinds.base_evaluation import Evaluation
+from convlens.core.kinds.base_evaluation import Evaluation, Score
 from convlens.core.kinds.columns import (
     Columns,
     has_numbers,
@@ -61,6 +61,11 @@ class ClassificationEvaluation(Evaluation):
     thousands of classes."""
     per_class: list[ClassScore]
     roc: Roc | None
+
+    @property
+    def score(self) -> Score:
+        """The accuracy."""
+        return Score("accuracy", self.accuracy, f"{self.accuracy:.1%}")
 
     def sizes(self) -> dict[str, list[int]]:
         """Lengths that must be the number of classes, by field."""

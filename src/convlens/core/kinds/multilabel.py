@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator
 
 from convlens.core.errors import DataError
-from convlens.core.kinds.base_evaluation import Evaluation
+from convlens.core.kinds.base_evaluation import Evaluation, Score
 from convlens.core.kinds.columns import (
     Columns,
     all_truths,
@@ -53,6 +53,11 @@ class MultilabelEvaluation(Evaluation):
     """Over the labels that some image has."""
     loss: float
     per_label: list[LabelScore]
+
+    @property
+    def score(self) -> Score:
+        """The images of which every label is right."""
+        return Score("exact match", self.exact_match, f"{self.exact_match:.1%}")
 
     def sizes(self) -> dict[str, list[int]]:
         """Lengths that must be the number of labels, by field."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from convlens.core.kinds.base_evaluation import Evaluation
+from convlens.core.kinds.base_evaluation import Evaluation, Score
 from convlens.core.kinds.columns import Columns, numbers_in
 from convlens.core.kinds.kind import SEPARATOR, Kind, Labels
 from convlens.core.kinds.measure import MeanError
@@ -44,6 +44,11 @@ class RegressionEvaluation(Evaluation):
     def accuracy(self) -> None:
         """None: a number is near or far, not right or wrong."""
         return None
+
+    @property
+    def score(self) -> Score:
+        """The mean R²."""
+        return Score("R²", self.r2, "undefined" if self.r2 is None else f"{self.r2:.3f}")
 
     def sizes(self) -> dict[str, list[int]]:
         """Lengths that must be the number of numbers, by field."""

@@ -13,7 +13,8 @@ from convlens.core.kinds.kind import Kind, Labels
 from convlens.core.kinds.registry import KINDS, kind_of
 from convlens.core.settings import setting
 from convlens.core.task import TaskName
-from convlens.data.manifest import SIDE_NAMES, Side
+from convlens.data.manifest import Side
+from convlens.data.side_names import SIDE_NAMES
 
 _FILE_COLUMNS = ("file", "filename", "path", "image", "picture")
 _LABEL_COLUMNS = (*CLASS_COLUMNS, "labels", "tags")
@@ -38,6 +39,8 @@ class LabelTable:
     """The side of each file; None where the table says none."""
     conflicts: dict[str, Labels]
     """Files that stand there twice with different labels, and the other ones."""
+    notices: tuple[str, ...] = ()
+    """What was guessed, with settings marked."""
 
 
 def read_labels(
@@ -48,6 +51,8 @@ def read_labels(
     label_columns: Sequence[str] = (),
     usual_columns: Sequence[str] = (),
     group_column: str = "",
+    file_column: str = "",
+    predefined_split: bool = True,
 ) -> LabelTable:
     """The table of a CSV file with a header, of images below `folder`; between cells are commas, semicolons or tabs.
 

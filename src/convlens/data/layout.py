@@ -22,6 +22,10 @@ class Layout:
     """Every folder that holds images itself is a class, named by its path ("animals/cats")."""
     group_by: str = ""
     """A column of `labels`, or a regular expression of which the first group (or all that matches) is the group."""
+    predefined_split: bool = True
+    """Whether folders such as train/ and val/, or a column of `labels` such as split, say the sides."""
+    file_column: str = ""
+    """The column of `labels` that names the files; "" to find out."""
     task: TaskName | None = None
     """What the columns of `labels` hold; None to find out."""
     label_columns: tuple[str, ...] = ()
@@ -41,6 +45,8 @@ class Layout:
             label_columns=self.label_columns,
             usual_columns=self.usual_columns,
             group_column=self.group_by,
+            file_column=self.file_column,
+            predefined_split=self.predefined_split,
         )
 
 

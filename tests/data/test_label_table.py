@@ -8,6 +8,7 @@ from convlens.core.errors import ConvlensError, DataError, UsageError
 from convlens.core.kinds.kind import text_of
 from convlens.core.task import TaskName
 from convlens.data.label_table import LabelTable, read_labels
+from convlens.data.table_columns import Asked
 from tests.data.drawn import put
 
 
@@ -15,7 +16,9 @@ def read(
     tmp_path: Path, *lines: str, task: TaskName | None = None, columns: tuple[str, ...] = (), group: str = ""
 ) -> LabelTable:
     table = put(tmp_path / "labels.csv", "\n".join(lines) + "\n")
-    return read_labels(table, tmp_path, task=task, label_columns=columns, group_column=group)
+    for name in "123":
+        put(tmp_path / name)
+    return read_labels(table, tmp_path, task=task, asked=Asked(learned=columns, group=group))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +81,7 @@ def test_a_file_that_stands_twice(tmp_path) -> None:
             None,
             "line 2: 'cat' in the column 'label' is not a number.* task='class",
         ),
-        (["file,age,breed", "1,30,cat", "2,4,dog"], None, "line 2: 'cat' in the column 'breed' .* label_columns"),
+        (["file,age,coat", "1,30,cat", "2,4,dog"], None, "line 2: 'cat' in the column 'coat' .* label_columns"),
         (["file,dog,cat", "1,1,0", "2,2,1"], "multilabel", "line 3: '2' in the column 'dog' is neither 0 nor 1"),
         (["file,age", "1,30", "2,"], None, "line 3: a file or a label is missing in the column 'age'"),
         (["file,age,height", "1,30,2", "2,4"], None, "line 3: a file or a label is missing in the column 'height'"),
@@ -89,13 +92,17 @@ def test_a_file_that_stands_twice(tmp_path) -> None:
         ),
         (["file,age", "1,30", "2,"], "regression", "line 3: a file or a label is missing .*, or remove the line\\.$"),
         (["file,age", ",30"], None, "line 2: a file or a label is missing in the column 'file'"),
-        (["file,age", "1,30", "2,NaN"], None, "line 3: 'NaN' in the column 'age' is not a finite number"),
+        (
+            ["file,age", "1,30", "2,NaN"],
+            None,
+            "line 3: a file or a label is missing in the column 'age', which holds 'NaN'",
+        ),
         (["file,age", "1,30", "2,-inf"], None, "line 3: '-inf' in the column 'age' is not a finite number"),
         (["file,age", "1,30", "2,1e999"], None, "line 3: '1e999' in the column 'age' is not a finite number"),
         (["file;age", "1;30,5", "2;41,5"], None, "line 2: '30,5' in the column 'age' has a decimal comma"),
         (["file;age", "1;30", "2;41,5"], None, "line 3: '41,5' in the column 'age' has a decimal comma"),
         (["file,a|b,c", "1,1,0", "2,0,1"], None, r"the column 'a\|b' is the name of a label"),
-        (["file,a,b", "1,1,0"], "classification", "one class per image needs one column, and there are 2: a, b"),
+        (["file,a,b", "1,red,0"], "classification", "one class per image needs one column, and there are 2: a, b"),
     ],
 )
 def test_tables_that_are_refused(tmp_path, lines, task, message) -> None:

@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 from convlens.core.errors import DataError
 from convlens.core.settings import setting
+from convlens.core.spelling import spelled_alike
 from convlens.data.foreign import is_clutter, is_document
 from convlens.data.manifest import SIDES, Place, Side
 from convlens.data.segmentation import refuse_segmentation
 from convlens.data.side_names import SIDE_NAMES, SideName, side_name
-from convlens.data.spelling import matched_to_training, spelled_alike
+from convlens.data.spelling import matched_to_training
 from convlens.data.walk import files_below, only_documents, shown, subfolders, why_left_out
 
 _NAMED = 5

@@ -10,6 +10,7 @@ from convlens.core.settings import setting
 from convlens.core.task import TaskName
 from convlens.data.label_table import LabelTable, read_labels
 from convlens.data.manifest import Manifest
+from convlens.data.table_columns import Asked
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,16 +39,14 @@ class Layout:
         if not self.labels:
             return None
         path = Path(self.labels).expanduser()
-        return read_labels(
-            path,
-            folder,
-            task=self.task,
-            label_columns=self.label_columns,
-            usual_columns=self.usual_columns,
-            group_column=self.group_by,
-            file_column=self.file_column,
+        asked = Asked(
+            file=self.file_column,
+            learned=self.label_columns,
+            usual=self.usual_columns,
+            group=self.group_by,
             predefined_split=self.predefined_split,
         )
+        return read_labels(path, folder, task=self.task, asked=asked)
 
 
 BY_FOLDERS = Layout()

@@ -91,12 +91,14 @@ def _labeled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Proble
     problems: list[Problem] = []
     there = set(table.sides.values())
     for file, labels in table.labels.items():
-        if file in table.conflicts:
+        if file in table.missing:
+            problems.append(_unusable(file, "unreadable", table.missing[file]))
+        elif file in table.conflicts:
             both = f"{text_of(labels)!r} and {text_of(table.conflicts[file])!r} in the table of labels"
             problems.append(_unusable(file, "two-labels", both))
         else:
             files.append((root / file, labels, as_given(table.sides[file], there)))
-    named = {root / file for file in table.rows}
+    named = {root / file for file in table.rows if file not in table.missing}
     itself = table.path.resolve()
     problems += [
         _passed_over(path, root, "no-label", "not listed in the table of labels")

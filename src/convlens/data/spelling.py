@@ -1,26 +1,12 @@
-"""Spelling: names of classes that differ in case, spaces, underscores or Unicode form alone."""
+"""Names of classes that are spelled otherwise outside the training images."""
 
-import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from convlens.core.spelling import spelling_key
 from convlens.data.manifest import Place
 
 _NAMED = 5
-
-
-def spelling_key(name: str) -> str:
-    """What names have in common that differ in case, spaces, hyphens, underscores or Unicode form alone."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(letter for letter in plain if letter.isalnum() or unicodedata.category(letter)[0] in "MS")
-
-
-def spelled_alike(names: Iterable[str]) -> list[list[str]]:
-    """Groups of names that have one spelling key, of two names or more."""
-    groups: defaultdict[str, list[str]] = defaultdict(list)
-    for name in names:
-        groups[spelling_key(name)].append(name)
-    return [group for group in groups.values() if len(group) > 1]
 
 
 def matched_to_training(places: Sequence[Place]) -> tuple[list[Place], list[str]]:

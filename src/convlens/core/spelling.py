@@ -5,13 +5,13 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 
+_BETWEEN_WORDS = re.compile(r"[\s_]+|(?<=[^\W\d])-(?=[^\W\d])")
 _WHOLE = re.compile(r"(-?(?:0|[1-9]\d*))\.0+", re.ASCII)
 
 
 def spelling_key(name: str) -> str:
-    """What names have in common that differ in case, spaces, hyphens, underscores or Unicode form alone."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(letter for letter in plain if letter.isalnum() or unicodedata.category(letter)[0] in "MS")
+    """What names have in common that differ in case, spaces, underscores, hyphens in words or Unicode form alone."""
+    return unicodedata.normalize("NFC", _BETWEEN_WORDS.sub(" ", _looks(name)).casefold()).strip()
 
 
 def spelled_alike(names: Iterable[str]) -> list[list[str]]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from convlens.core.errors import DataError
 from convlens.core.kinds.columns import Cell, are_marks, is_missing
@@ -12,6 +12,7 @@ from convlens.core.settings import setting
 from convlens.core.task import TaskName
 from convlens.data.file_index import FileIndex, FoundFile
 from convlens.data.manifest import Side
+from convlens.data.side_names import side_name
 from convlens.data.table_columns import Asked, columns_of
 from convlens.data.table_file import Row, TableRows, read_table
 
@@ -63,6 +64,7 @@ def read_labels(path: Path, folder: Path, *, task: TaskName | None = None, asked
         found, names = kind.read(cells, asked=task is not None)
     except DataError as error:
         raise DataError(f"{path}, {error.marked}") from None
+    by_folder = _sides_of_folders(files.names) if asked.predefined_split and not columns.sides.names else {}
     labels: dict[str, Labels] = {}
     conflicts: dict[str, Labels] = {}
     for file, of_file in zip(files.names, found, strict=True):
@@ -76,12 +78,13 @@ def read_labels(path: Path, folder: Path, *, task: TaskName | None = None, asked
         labels=labels,
         kind=kind,
         names=names,
-        sides={file: columns.sides.side_of(row) for file, row in rows.items()},
+        sides={file: by_folder.get(file) or columns.sides.side_of(row) for file, row in rows.items()},
         conflicts=conflicts,
         missing=files.missing,
         notices=(
             *columns.notices,
             *files.notices,
+            *_said_of_folders(by_folder),
             *of_missing,
             *kind.questions(cells, found, asked=task is not None),
         ),
@@ -119,12 +122,31 @@ class _Files:
         self.notices = tuple(_told(otherwise, len(table.rows)))
 
 
+def _sides_of_folders(files: Sequence[str]) -> dict[str, Side]:
+    """The sides of files that all lie in folders of sides, train/ and others, at one depth; else none."""
+    folders = [PurePosixPath(file).parts[:-1] for file in files]
+    for depth in range(min(map(len, folders), default=0)):
+        named = [side_name(parts[depth]) for parts in folders]
+        sides = {file: name.side for file, name in zip(files, named, strict=True) if name and name.plain}
+        if len(sides) == len({*files}) and "train" in sides.values() and len({*sides.values()}) > 1:
+            return sides
+    return {}
+
+
+def _said_of_folders(sides: Mapping[str, Side]) -> Iterator[str]:
+    if sides:
+        yield (
+            f"the split is that of the folders in which the files lie; to split anew, set "
+            f"{setting('predefined_split', False)}"
+        )
+
+
 def _told(otherwise: Sequence[tuple[str, str]], rows: int) -> Iterator[str]:
     if otherwise:
-        told = ", ".join(f"{text!r} is {file!r}" for text, file in otherwise[:_NAMED])
+        text, file = otherwise[0]
         yield (
-            f"{len(otherwise)} of {rows} rows name files otherwise than they are called, and the only one that fits is "
-            f"taken: {told}"
+            f"{len(otherwise)} of {rows} rows do not name a file as it is called, and the only one that fits is taken, "
+            f"such as {file!r} for {text!r}; if that is wrong, write the paths below the folder"
         )
 
 

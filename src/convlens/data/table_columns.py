@@ -97,7 +97,9 @@ def _file_column(table: TableRows, asked: str, index: FileIndex, path: Path) -> 
         if asked not in table.columns:
             raise unknown_name(f"column of {path}", asked, table.columns)
         return asked, ()
-    _refuse_no_header(table, index, path)
+    for name in table.columns:
+        if "." in name:
+            _refuse_file_as_header(name, index, path)
     by_name = {plain_name(name): name for name in reversed(table.columns)}
     called = [by_name[name] for name in _FILE_NAMES if name in by_name]
     for name in called:
@@ -105,6 +107,7 @@ def _file_column(table: TableRows, asked: str, index: FileIndex, path: Path) -> 
             return name, ()
     holding = [name for name in table.columns if 2 * _files_in(table, name, index) > min(len(table.rows), _LOOKED_AT)]
     if len(holding) == 1:
+        _refuse_file_as_header(holding[0], index, path)
         return holding[0], (
             f"the column {holding[0]!r} is taken for the files, the only one whose cells are; to take another, set "
             f"{setting('file_column')}",
@@ -123,10 +126,10 @@ def _files_in(table: TableRows, name: str, index: FileIndex) -> int:
     return sum(index.find(row[name]).file is not None for _, row in table.rows[:_LOOKED_AT] if row[name])
 
 
-def _refuse_no_header(table: TableRows, index: FileIndex, path: Path) -> None:
-    if file := next((name for name in table.columns if "." in name and index.find(name).file), None):
+def _refuse_file_as_header(name: str, index: FileIndex, path: Path) -> None:
+    if index.find(name).file is not None:
         raise DataError(
-            f"{path} has no header: its first row names the file {file!r}. Write the names of the columns above it, "
+            f"{path} has no header: its first row names the file {name!r}. Write the names of the columns above it, "
             "such as file,label."
         )
 

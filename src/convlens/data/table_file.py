@@ -15,6 +15,8 @@ from convlens.core.errors import DataError, MachineError, UsageError
 from convlens.core.settings import setting
 
 _MOST_BYTES = 512 * 2**20
+_DAMAGES = (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile)
+"""What the libraries raise for files that are not whole."""
 _UNSEEN = "\ufeff\u200b\u200e\u200f"
 _EXCEL, _OLD_EXCEL, _PARQUET, _GZIP, _ZIP = b"xl/", b"\xd0\xcf\x11\xe0", b"PAR1", b"\x1f\x8b", b"PK\x03\x04"
 
@@ -224,8 +226,11 @@ def _cell(value: object) -> str:
 
 def _from_excel(content: bytes, path: Path) -> TableRows:
     openpyxl = _library("openpyxl", "an Excel file", path)
-    book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-    sheets = {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets}
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        sheets = {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets}
+    except _DAMAGES as error:
+        raise _damaged(path, "Excel", error) from error
     filled = {title: rows for title, rows in sheets.items() if any(any(row) for row in rows)}
     if len(filled) != 1:
         named = ", ".join(filled) or "none with cells"
@@ -251,7 +256,10 @@ def _from_values(rows: Iterable[Sequence[object]], path: Path) -> TableRows:
 
 def _from_parquet(content: bytes, path: Path) -> TableRows:
     parquet = _library("pyarrow.parquet", "a Parquet file", path)
-    table = parquet.read_table(io.BytesIO(content))
+    try:
+        table = parquet.read_table(io.BytesIO(content))
+    except _DAMAGES as error:
+        raise _damaged(path, "Parquet", error) from error
     columns = [name for name, kind in zip(table.column_names, table.schema.types, strict=True) if _is_plain(str(kind))]
     values = [table.column(name).to_pylist() for name in columns]
     return _from_values([columns, *zip(*values, strict=True)], path)
@@ -260,6 +268,10 @@ def _from_parquet(content: bytes, path: Path) -> TableRows:
 def _is_plain(kind: str) -> bool:
     """Whether a column holds words, numbers or lists: not images, which data sets in Parquet often do."""
     return not kind.startswith(("struct", "binary", "large_binary", "fixed_size_binary", "map"))
+
+
+def _damaged(path: Path, form: str, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be read as {form}: {error}. Save it again, or as CSV in UTF-8.")
 
 
 def _library(name: str, what: str, path: Path) -> Any:

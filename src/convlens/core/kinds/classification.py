@@ -17,6 +17,7 @@ from convlens.core.kinds.columns import (
     holds_lists,
     is_class_column,
     numbers_in,
+    plain_name,
     refuse_decimal_commas,
     refuse_signs,
     truth_in,
@@ -30,6 +31,7 @@ from convlens.core.spelling import same_looking
 from convlens.core.task import present_task_name
 
 _SHOWN = 5
+_PLURALS = {"tags", "labels", "classes", "categories", "targets", "findinglabels"}
 
 
 class ClassScore(Record):
@@ -152,7 +154,9 @@ class ClassificationKind(Kind):
                     f"{cells[0].text!r} and the others in the column {column!r} are taken as names of classes; for "
                     f"numbers, write them without units and set {setting('task', 'regression')}"
                 )
-            if not asked and (listed := _seem_listed(names)):
+            if not asked and (
+                listed := _seem_listed(names, "," if any("," in name for name in names) else _word_gap(column))
+            ):
                 yield (
                     f"cells such as {listed!r} in the column {column!r} are taken as one class each; for several "
                     f"labels per image, set {setting('task', 'multilabel')}"
@@ -193,9 +197,14 @@ def _classes_of_truths(columns: Columns) -> tuple[list[Labels], Labels]:
     return found, tuple(sorted(columns))
 
 
-def _seem_listed(names: Sequence[str]) -> str:
-    """A name with commas whose parts are names or parts of others, too; "" where there is none."""
-    parts = {name: {part.strip() for part in name.split(",")} for name in names}
+def _word_gap(column: str) -> str | None:
+    """What may stand between labels that have no commas between them: spaces, where the column is of several."""
+    return " " if plain_name(column) in _PLURALS else None
+
+
+def _seem_listed(names: Sequence[str], gap: str | None) -> str:
+    """A name whose parts between gaps are names or parts of others, too; "" where there is none."""
+    parts = {name: {part.strip() for part in name.split(gap)} if gap else {name} for name in names}
     numbers = Counter(part for some in parts.values() for part in some)
     return next((name for name in names if len(parts[name]) > 1 and any(numbers[part] > 1 for part in parts[name])), "")
 

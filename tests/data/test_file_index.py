@@ -57,7 +57,7 @@ def test_several_that_fit(index: FileIndex, text: str, several: tuple[str, ...])
 
 
 @pytest.mark.parametrize(
-    "text", ["cats/3.png", "x/cats/3.png", "3.txt", "notes", "9.jpg", "0", "", "/", "...", "x" * 999]
+    "text", ["cats", "cats/3.png", "x/cats/3.png", "3.txt", "notes", "9.jpg", "0", "", "/", "...", "x" * 999]
 )
 def test_none_that_fits(index: FileIndex, text: str) -> None:
     assert index.find(text) == FoundFile(None, False)

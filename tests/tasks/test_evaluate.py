@@ -141,12 +141,12 @@ def test_a_run_on_nested_folders_and_one_on_a_chosen_column(convlens, drawn, tmp
         evaluate(tmp_path / "nested", folder / "in")
     rows = "".join(f"in/{name}/{n}.png,{name},{n}\n" for name in "ab" for n in range(4))
     table = tmp_path / "t.csv"
-    table.write_text("file,breed,note\n" + rows)
-    train(folder, out=tmp_path / "column", labels=str(table), label_columns="breed", **TINY_HOUSE)
-    outcome = convlens("evaluate", tmp_path / "column", folder, "--labels", table, "--label-columns", "breed", "--json")
+    table.write_text("file,coat,note\n" + rows)
+    train(folder, out=tmp_path / "column", labels=str(table), label_columns="coat", **TINY_HOUSE)
+    outcome = convlens("evaluate", tmp_path / "column", folder, "--labels", table, "--label-columns", "coat", "--json")
     assert [one["name"] for one in json.loads(outcome.out)["evaluation"]["per_class"]] == ["a", "b"]
     refused = convlens("evaluate", tmp_path / "column", folder, "--labels", table)
-    assert "one class per image needs one column, and there are 2: breed, note" in refused.err
+    assert "one class per image needs one column, and there are 2: coat, note" in refused.err
     assert "convlens train" not in convlens("evaluate", tmp_path / "column", drawn("c")).err
 
 

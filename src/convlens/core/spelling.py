@@ -34,7 +34,7 @@ def same_looking(names: Iterable[str]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for group in groups.values():
         if len(group) > 1:
-            kept = max(group, key=lambda name: (numbers[name], -len(name), name))
+            kept = max(group, key=lambda name: (numbers[name], name == _looks(name), -len(name), name))
             found |= {name: kept for name in group if name != kept}
     return found
 

@@ -161,4 +161,4 @@ def _same_at_start(one: Sequence[str], other: Sequence[str]) -> int:
 
 
 def _is_there(path: Path) -> bool:
-    return os.path.exists(path)  # noqa: PTH110  (Path.exists raises where a name is too long)
+    return os.path.exists(path) and not os.path.isdir(path)  # noqa: PTH110, PTH112  (Path's raise for too long a name)

@@ -70,8 +70,9 @@ def read_labels(path: Path, folder: Path, *, task: TaskName | None = None, asked
     for file, of_file in zip(files.names, found, strict=True):
         if labels.setdefault(file, of_file) != of_file:
             conflicts[file] = of_file
-    first = {file: place for place, file in reversed(list(enumerate(files.names)))}
-    rows = {file: table.rows[place][1] for file, place in first.items()}
+    rows: dict[str, Row] = {}
+    for file, (_, row) in zip(files.names, table.rows, strict=True):
+        rows.setdefault(file, row)
     return LabelTable(
         path=path,
         rows=rows,

@@ -102,18 +102,19 @@ def _file_column(table: TableRows, asked: str, index: FileIndex, path: Path) -> 
             _refuse_file_as_header(name, index, path)
     by_name = {plain_name(name): name for name in reversed(table.columns)}
     called = [by_name[name] for name in _FILE_NAMES if name in by_name]
-    for name in called:
-        if _files_in(table, name, index):
-            return name, ()
-    holding = [name for name in table.columns if 2 * _files_in(table, name, index) > min(len(table.rows), _LOOKED_AT)]
-    if len(holding) == 1:
-        _refuse_file_as_header(holding[0], index, path)
-        return holding[0], (
-            f"the column {holding[0]!r} is taken for the files, the only one whose cells are; to take another, set "
+    other = [name for name in table.columns if name not in called]
+    exact = [name for name in called if _files_in(table, name, index, as_written=True)]
+    written = [name for name in other if _mostly_files(table, name, index, as_written=True)]
+    fitting = [name for name in called if _files_in(table, name, index)]
+    holding = [name for name in other if not called and _mostly_files(table, name, index)]
+    if exact or (len(written) != 1 and called):
+        return [*exact, *fitting, *called][0], ()
+    if len(found := written if len(written) == 1 else holding) == 1:
+        _refuse_file_as_header(found[0], index, path)
+        return found[0], (
+            f"the column {found[0]!r} is taken for the files, the only one whose cells are; to take another, set "
             f"{setting('file_column')}",
         )
-    if called:
-        return called[0], ()
     several = f" In {' and '.join(map(repr, holding))} there are files." if holding else ""
     raise DataError(
         f"{path} has no column that names the files: none is called file, filename, path, image or id.{several} Its "
@@ -121,9 +122,23 @@ def _file_column(table: TableRows, asked: str, index: FileIndex, path: Path) -> 
     )
 
 
-def _files_in(table: TableRows, name: str, index: FileIndex) -> int:
-    """How many cells of a column, of the first ones, are files of the folder."""
-    return sum(index.find(row[name]).file is not None for _, row in table.rows[:_LOOKED_AT] if row[name])
+def _mostly_files(table: TableRows, name: str, index: FileIndex, *, as_written: bool = False) -> bool:
+    return 2 * _files_in(table, name, index, as_written=as_written) > min(len(table.rows), _LOOKED_AT)
+
+
+def _files_in(table: TableRows, name: str, index: FileIndex, *, as_written: bool = False) -> int:
+    """How many cells of a column, of the first ones, are files of the folder, or exactly so.
+
+    In a column that is not called after files, numbers are no names: an age of 7 is not 7.png.
+    """
+    cells = [row[name] for _, row in table.rows[:_LOOKED_AT] if row[name]]
+    numbers_count = plain_name(name) in _FILE_NAMES
+    found = (index.find(cell) for cell in cells if numbers_count or not _is_number(cell))
+    return sum(one.file is not None and (one.as_written or not as_written) for one in found)
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdigit()
 
 
 def _refuse_file_as_header(name: str, index: FileIndex, path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from convlens.core.errors import DataError, UsageError
+from convlens.core.errors import UsageError
 from convlens.core.kinds.base_evaluation import Evaluation
 from convlens.core.kinds.columns import (
     Columns,
@@ -181,7 +181,7 @@ class ClassificationKind(Kind):
 
 
 def _classes_of_truths(columns: Columns) -> tuple[list[Labels], Labels]:
-    """The column that says yes, of each row. Raises DataError for a row with none or several."""
+    """The column that says yes, of each row. Raises UsageError where a row has none or several."""
     marked = are_marks(columns)
     truths = {name: [truth_in(name, cell, marked=marked) for cell in cells] for name, cells in columns.items()}
     lines = [cell.line for cell in next(iter(columns.values()))]
@@ -190,9 +190,10 @@ def _classes_of_truths(columns: Columns) -> tuple[list[Labels], Labels]:
     ]
     for line, names in zip(lines, found, strict=True):
         if len(names) != 1:
-            raise DataError(
-                f"line {line} has {len(names)} of the classes {', '.join(columns)}; one class per image needs one. "
-                f"Correct it, or set {setting('task', 'multilabel')}."
+            raise UsageError(
+                f"one class per image needs one column, or several of which each row says yes in one: line {line} "
+                f"does in {len(names)} of {', '.join(columns)}. Correct it, choose a column with "
+                f"{setting('label_columns')}, or set {setting('task', 'multilabel')}."
             )
     return found, tuple(sorted(columns))
 

@@ -1,6 +1,6 @@
 """Folders and tables as people bring them, each with the words of a command: what a guess, or a refusal, is tried on.
 
-Every input is modelled on a public report against another tool's loader, or on the layout of a public data set. Images
+Every input is modeled on a public report against another tool's loader, or on the layout of a public data set. Images
 are drawn; nothing is downloaded.
 """
 
@@ -406,7 +406,7 @@ def whole_numbers_with_points(folder: Path) -> list[str]:
 
 @odd
 def labels_that_look_the_same(folder: Path) -> list[str]:
-    v = ("caf\u00e9", "cafe\u0301", "tea", "te\u200ba", " tea ", "caf\u00e9")
+    v = ("caf\u00e9", "cafe\u0301", "tea", "t\u200bea", " tea ", "caf\u00e9")
     return labeled(folder, "file,label\n" + rows("{n:04d}.png,{v}", v=v))
 
 

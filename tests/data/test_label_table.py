@@ -173,7 +173,7 @@ class TestSpelling:
         assert read(tmp_path, "file,label", "1,1", "2,1.0", "3,2").names == ("1", "2")
         assert read(tmp_path, "file,label", "1,caf\u00e9", "2,cafe\u0301", "3,b").names == ("b", "caf\u00e9")
         assert read(tmp_path, "file,label", "1,a\u00a0b", "2,a\u200b b", "3,a b").names == ("a b",)
-        assert read(tmp_path, "file,tags", "1,te\u200ba|b", "2,tea", "3,tea").names == ("b", "tea")
+        assert read(tmp_path, "file,tags", "1,t\u200bea|b", "2,tea", "3,tea").names == ("b", "tea")
 
     def test_a_table_that_agrees_with_itself_stays_as_it_is(self, tmp_path: Path) -> None:
         table = read(tmp_path, "file,label", "1,1.0", "2,2.0", "3,1.0")

@@ -60,8 +60,8 @@ class TestFiles:
     def test_one_that_is_asked_for(self, tmp_path: Path) -> None:
         lines = ("file,second,label", "0001.jpg,0003.jpg,a", "0002.jpg,0002.jpg,b")
         assert list(read(tmp_path, *lines, file="second").labels) == ["0003.jpg", "0002.jpg"]
-        with pytest.raises(UsageError, match=r"unknown column of .*labels\.csv 'secnd': did you mean second\?"):
-            read(tmp_path, *lines, file="secnd")
+        with pytest.raises(UsageError, match=r"unknown column of .*labels\.csv 'secondd': did you mean second\?"):
+            read(tmp_path, *lines, file="secondd")
 
     @pytest.mark.parametrize("line", ["0001.jpg,a", "cat/0004.jpg,a", "0001,a"])
     def test_a_table_without_a_header(self, tmp_path: Path, line: str) -> None:

@@ -276,7 +276,8 @@ class Recipe(Record):
     labels: str = setting(
         "",
         "Table with the columns file and label, and optionally side (train, val or test); or with several columns of "
-        "labels or numbers. Default: the folder names are the labels.",
+        "labels or numbers. CSV, TSV or JSON lines; Excel or Parquet with convlens[tables]. Default: the folder names "
+        "are the labels.",
         DATA,
         "split",
         metavar="CSV",

@@ -81,8 +81,7 @@ class TestSplits:
     def test_what_is_said_and_how_to_say_otherwise(self, tmp_path: Path) -> None:
         made(tmp_path, "train_images", "val_images")
         assert told(scan(tmp_path)) == (
-            "folders are taken as a split: train_images is train, val_images is val. If they are classes, set "
-            "predefined_split=False"
+            "split folders: train_images (train), val_images (val). If these are classes, set predefined_split=False"
         )
         manifest = scan(tmp_path, layout=Layout(predefined_split=False))
         assert manifest.classes == ("train_images", "val_images")
@@ -93,21 +92,22 @@ class TestSplits:
     def test_a_backup_beside_the_training_images_is_left_out(self, tmp_path: Path) -> None:
         manifest = scan(made(tmp_path, "train", "val", "train_new"))
         assert len(manifest.images) == 8
-        assert "left out: 'train_new'" in told(manifest)
+        assert "left out: train_new." in told(manifest)
 
     def test_training_images_beside_others(self, tmp_path: Path) -> None:
         put(made(tmp_path, "train") / "unlabeled/1.jpg")
         manifest = scan(tmp_path)
         assert manifest.classes == CLASSES
         assert told(manifest) == (
-            "taken as a split: 'train'; left out: 'unlabeled'. If all are classes, set predefined_split=False"
+            "split folders: train (train); left out: unlabeled (no class folders). If these are classes, set "
+            "predefined_split=False"
         )
 
     def test_classes_first(self, tmp_path: Path) -> None:
         manifest = scan(made(tmp_path, *CLASSES, names=("train", "val", "test")))
         assert manifest.classes == CLASSES
         assert counted(manifest) == {(name, side): 2 for name in CLASSES for side in ("train", "val", "test")}
-        assert "the folders in each class ('test', 'train', 'val') are taken as a split" in told(manifest)
+        assert "split folders in each class: 'test', 'train', 'val'. If they are not a split, set" in told(manifest)
 
     def test_only_for_judging(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="at least two classes with usable images to train on are needed"):
@@ -130,7 +130,10 @@ class TestSplits:
     def test_classes_called_after_words_for_sides(self, tmp_path: Path, names: tuple[str, ...], inner: str) -> None:
         for name in names:
             put(tmp_path / name / ("" if name == "train" else inner) / "1.jpg")
-        assert scan(tmp_path).classes == names
+        manifest = scan(tmp_path)
+        assert manifest.classes == names
+        two = names == ("bus", "test", "train")
+        assert ("'test', 'train' are trained as classes. If they are a split, put" in told(manifest)) == two
 
     def test_nested_classes_keep_their_paths(self, tmp_path: Path) -> None:
         made(tmp_path, "train_set/animals", "val_set/animals")

@@ -16,12 +16,12 @@ OTHERWISE = "--no-predefined-split"
 FITS = "and the only one that fits is taken, such as '0000.png' for "
 
 MET: dict[str, str] = {
-    "sides_with_a_suffix": f"train_images is train, val_images is val. If they are classes, set {OTHERWISE}",
-    "sides_with_a_year": "train2017 is train, val2017 is val, test2017 is test",
-    "sides_that_stand_twice": "seg_train/seg_train is train, seg_test/seg_test is test",
-    "sides_within_one_folder_around_all": "training_set is train, test_set is test",
-    "sides_of_classes_first": f"the folders in each class ('train', 'val') are taken as a split. .*{OTHERWISE}",
-    "classes_called_train_bus_and_test": "6  bus",
+    "sides_with_a_suffix": f"train_images (train), val_images (val). If these are classes, set {OTHERWISE}",
+    "sides_with_a_year": "train2017 (train), val2017 (val), test2017 (test)",
+    "sides_that_stand_twice": "seg_train/seg_train (train), seg_test/seg_test (test)",
+    "sides_within_one_folder_around_all": "training_set (train), test_set (test)",
+    "sides_of_classes_first": f"split folders in each class: 'train', 'val'. If they are not a split, set {OTHERWISE}",
+    "classes_called_train_bus_and_test": "'test', 'train' are trained as classes. If they are a split",
     "classes_called_after_words_for_sides": "12  test_tube",
     "class_names_that_differ_between_sides": "'golden_retriever' and 'Golden Retriever' are one class",
     "one_folder_around_all": "the class folders lie in data",
@@ -61,7 +61,7 @@ MET: dict[str, str] = {
 }
 REFUSED: dict[str, str] = {
     "sides_without_classes": f"look like a split, but there are no class folders .*{OTHERWISE}",
-    "training_images_beside_loose_ones": f"taken as a split: 'train'; left out: 'unlabeled'. .*{OTHERWISE}",
+    "training_images_beside_loose_ones": f"split folders: train (train); left out: unlabeled .*{OTHERWISE}",
     "images_beside_masks": "holds images/, masks/: it looks like a data set for segmentation",
     "images_beside_annotations": "holds images/, annotations/: it looks like a data set for segmentation",
     "masks_called_after_the_images": "holds train/, train_masks/: it looks like a data set for segmentation",
@@ -103,9 +103,7 @@ def test_every_expectation_is_of_an_input() -> None:
 def test_what_was_guessed_is_said_by_every_command_and_kept(tmp_path: Path, convlens: Callable[..., Outcome]) -> None:
     for side in ("train_images", "val_images"):
         draw_images(tmp_path / "data" / side, first=0 if side == "train_images" else 50)
-    told = (
-        f"folders are taken as a split: train_images is train, val_images is val. If they are classes, set {OTHERWISE}"
-    )
+    told = f"split folders: train_images (train), val_images (val). If these are classes, set {OTHERWISE}"
     run = tmp_path / "run"
     trained = convlens("train", tmp_path / "data", *TINY_OPTIONS, "--out", run, "--json")
     assert told in trained.err

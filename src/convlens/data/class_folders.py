@@ -43,13 +43,15 @@ def class_folders(root: Path, *, nested: bool, predefined_split: bool) -> ClassF
     without class folders, and for images beside their masks.
     """
     start = _innermost(root)
+    asked: tuple[str, ...] = ()
     refuse_segmentation(start, _names(subfolders(start)))
     found = (_split_first(start, nested) or _class_first(start)) if predefined_split else None
     if found is None:
         if predefined_split:
             _refuse_flat_split(start)
+            asked = tuple(_said_of_sides(start))
         start = root if nested else start
-        found = ClassFolders([(path, (label,), None) for path, label in _classes_of(start, nested)])
+        found = ClassFolders([(path, (label,), None) for path, label in _classes_of(start, nested)], asked)
     places, renamed = matched_to_training(found.places)
     _refuse_one_class(root, names_of(places))
     notices = [*found.notices, *renamed]
@@ -120,14 +122,13 @@ def _split_first(start: Path, nested: bool) -> ClassFolders | None:
 def _told(start: Path, sides: dict[Path, Side], inside: dict[Path, Path], left: list[Path]) -> Iterator[str]:
     """What is said of a split that is not spelled as documented, or that leaves folders out."""
     twice = len({*sides.values()}) < len(sides)
-    if twice or any(inside[path] != path or path.name.lower() not in SIDE_NAMES for path in sides):
-        meant = ", ".join(f"{_below(inside[path], start)} is {side}" for path, side in sides.items())
-        yield f"folders are taken as a split: {meant}. If they are classes, {_otherwise()}"
-    if left:
-        yield (
-            f"taken as a split: {_some(_names(sides))}; left out: {_some(_names(left))}. If all are classes, "
-            f"{_otherwise()}"
-        )
+    unusual = any(inside[path] != path or path.name.lower() not in SIDE_NAMES for path in sides)
+    if twice or unusual or left:
+        meant = ", ".join(f"{_below(inside[path], start)} ({side})" for path, side in sides.items())
+        others = ", ".join(_name(path) + ("" if _folders_in(path) else " (no class folders)") for path in left[:_NAMED])
+        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+        rest = f"; left out: {others}{more}" if left else ""
+        yield f"split folders: {meant}{rest}. If these are classes, {_otherwise()}"
 
 
 def _otherwise() -> str:
@@ -178,7 +179,7 @@ def _class_first(start: Path) -> ClassFolders | None:
     shown_sides = _some(sorted({_name(path) for path in meant}))
     return ClassFolders(
         places,
-        (f"the folders in each class ({shown_sides}) are taken as a split. If they are not one, {_otherwise()}",),
+        (f"split folders in each class: {shown_sides}. If they are not a split, {_otherwise()}",),
     )
 
 
@@ -194,6 +195,16 @@ def _refuse_flat_split(start: Path) -> None:
             f"{start} holds {_some(_names(flat))}, which look like a split, but there are no class folders in them. "
             f"Put the images of each class into a folder of its own ({_name(flat[0])}/cats/*.jpg), or give a table of "
             f"labels ({setting('labels', 'CSV')}); or, if these folders are the classes, {_otherwise()}."
+        )
+
+
+def _said_of_sides(start: Path) -> Iterator[str]:
+    """What is said of classes that have the names of two sides, as those beside folders of other names may."""
+    named = [path for path in _folders_in(start) if path.name.lower() in SIDE_NAMES]
+    if len({SIDE_NAMES[path.name.lower()] for path in named}) > 1:
+        yield (
+            f"{_some(_names(named))} are trained as classes. If they are a split, put class folders into them, as in "
+            f"{_name(named[0])}/cats/*.jpg"
         )
 
 

@@ -25,6 +25,7 @@ def index(tmp_path: Path) -> FileIndex:
         ("0001.jpg", "cats/0001.jpg"),
         ("0001", "cats/0001.jpg"),
         ("1", "cats/0001.jpg"),
+        ("1.0", "cats/0001.jpg"),
         ("0001.png", "cats/0001.jpg"),
         ("img_2.jpg", "cats/IMG_2.JPG"),
         ("CATS/img_2", "cats/IMG_2.JPG"),

@@ -130,6 +130,12 @@ def test_a_main_name_goes_before_another_name_of_another_class():
         class_numbers(["crane"], classes, "net")
 
 
+def test_names_in_another_unicode_form_or_with_hyphens():
+    classes = [("caf\u00e9",), ("t-shirt",), ("-1",), ("1",)]
+    found = class_numbers(["cafe\u0301", "T_Shirt", "1", "-1"], classes, "net")
+    assert found == {"cafe\u0301": 0, "T_Shirt": 1, "1": 3, "-1": 2}
+
+
 def test_a_run_on_nested_folders_and_one_on_a_chosen_column(convlens, drawn, tmp_path):
     folder = drawn("in/a", "in/b")
     train(folder, out=tmp_path / "nested", nested=True, **TINY_HOUSE)

@@ -13,7 +13,7 @@ from tests.conftest import Outcome
 from tests.images import TINY_OPTIONS, draw_images
 
 OTHERWISE = "--no-predefined-split"
-FITS = "and the only one that fits is taken, such as '0000.png' for "
+FITS = "the only one that fits is taken, such as '0000.png' for "
 
 MET: dict[str, str] = {
     "sides_with_a_suffix": f"train_images (train), val_images (val). If these are classes, set {OTHERWISE}",

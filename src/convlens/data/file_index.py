@@ -18,6 +18,8 @@ _SUFFIXES = {
     *(".heic", ".heif", ".jp2", ".ppm", ".pgm", ".dcm"),
 }
 _URL = re.compile(r"(https?|file|s3|gs)://", re.IGNORECASE)
+_WHOLE = re.compile(r"([0-9]{1,18})(?:\.0)?")
+"""A number that files may have zeros before; pandas writes whole ones as 7.0 where some are missing."""
 _MOST_SEARCHED = 20_000
 
 _Parts = tuple[str, ...]
@@ -87,8 +89,8 @@ class FileIndex:
         yield self._by_stem.get(folded, ())
         if suffix in _SUFFIXES:
             yield self._by_stem.get(folded.removesuffix(suffix), ())
-        if name.isascii() and name.isdigit():
-            yield self._by_number.get(int(name), ())
+        if number := _WHOLE.fullmatch(name):
+            yield self._by_number.get(int(number[1]), ())
 
     def _deepest(self, files: Sequence[str], folders: Sequence[str]) -> list[str]:
         """Those of which most folders are the ones asked for, if the others that were asked for are not here."""
@@ -132,7 +134,7 @@ class FileIndex:
     def _by_number(self) -> Mapping[int, list[str]]:
         found: defaultdict[int, list[str]] = defaultdict(list)
         for stem, files in self._by_stem.items():
-            if stem.isascii() and stem.isdigit():
+            if _WHOLE.fullmatch(stem) and "." not in stem:
                 found[int(stem)] += files
         return found
 

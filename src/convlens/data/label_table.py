@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from convlens.core.errors import DataError
-from convlens.core.kinds.columns import Cell, are_marks, is_missing
+from convlens.core.kinds.columns import Cell, are_marks, has_numbers, is_class_column, is_missing
 from convlens.core.kinds.kind import Kind, Labels
 from convlens.core.kinds.registry import KINDS, kind_of
 from convlens.core.settings import setting
@@ -146,8 +146,8 @@ def _told(otherwise: Sequence[tuple[str, str]], rows: int) -> Iterator[str]:
     if otherwise:
         text, file = otherwise[0]
         yield (
-            f"{len(otherwise)} of {rows} rows do not name a file as it is called, and the only one that fits is taken, "
-            f"such as {file!r} for {text!r}; if that is wrong, write the paths below the folder"
+            f"rows that name no file exactly: {len(otherwise)} of {rows}; the only one that fits is taken, such as "
+            f"{file!r} for {text!r}. If that is wrong, write the paths below the folder"
         )
 
 
@@ -193,7 +193,8 @@ def _without_missing(
         return empty, said
     name, cell = min(missing, key=lambda one: one[1].line)
     otherwise = ""
-    if task is None and len(cells) == 1:
+    of_numbers = has_numbers(cells[name]) and not is_class_column(name)
+    if task is None and len(cells) == 1 and not of_numbers:
         if all(cell.text for _, cell in missing):
             otherwise = f"; or, if {cell.text!r} is the name of a class, set {setting('task', 'classification')}"
         otherwise += f"; or, if images may have no label, set {setting('task', 'multilabel')}"

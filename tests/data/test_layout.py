@@ -142,6 +142,15 @@ class TestLabels:
         with pytest.raises(DataError, match=message):
             labels(tmp_path, text, "1.jpg")
 
+    def test_rows_of_one_class_only_are_left(self, tmp_path: Path) -> None:
+        text = "file,label\n1.jpg,ant\nx.jpg,bee\ny.jpg,bee\n"
+        with pytest.raises(
+            DataError,
+            match=r"/images: at least two classes with usable images to train on are needed, found only 'ant'\. List "
+            r"images of other classes in .*labels\.csv\. Not used: 2, such as x\.jpg: unreadable, no such file",
+        ):
+            labels(tmp_path, text, "1.jpg", "2.jpg", "3.jpg")
+
     def test_no_file(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"cannot read labels='.*none\.csv': No such file"):
             scan(tmp_path, layout=Layout(labels=tmp_path / "none.csv"))

@@ -16,6 +16,8 @@ Side = Literal["train", "val", "test"]
 SIDES: tuple[Side, ...] = ("train", "val", "test")
 Place = tuple[Path, Labels, Side | None]
 """A class folder, or a file, with its labels and side; the side is None where it is not split yet."""
+NO_LABEL = "no-label"
+"""The reason of a problem that names a file which the table of labels does not."""
 EMPTY_CLASS = "empty-class"
 """The reason of a problem that is named by a class, not by a file."""
 _MOST_NAMED = 3
@@ -48,6 +50,8 @@ class Manifest:
     problems: tuple[Problem, ...]
     task: TaskName = "classification"
     """What is learned of the images."""
+    table: str = ""
+    """The table of labels, if there is one."""
     unlearned: tuple[str, ...] = ()
     """Classes that have images, but none to train on; `with_usable_classes` leaves them out."""
     notices: tuple[str, ...] = ()
@@ -117,13 +121,18 @@ class Manifest:
 
     def _too_few(self, classes: tuple[str, ...]) -> str:
         found = f"only {classes[0]!r}" if classes else "none"
+        advice = (
+            f"List images of other classes in {self.table}."
+            if self.table
+            else "Put the images of each class into a folder of its own."
+        )
         return (
-            f"{self.folder}: at least two classes with usable images to train on are needed, found {found}. "
-            f"Put the images of each class into a folder of its own.{self._unused()}"
+            f"{self.folder}: at least two classes with usable images to train on are needed, found {found}. {advice}"
+            f"{self._unused()}"
         )
 
     def _unused(self) -> str:
-        unused = [problem for problem in self.problems if not problem.used]
+        unused = [problem for problem in self.problems if not problem.used and problem.reason != NO_LABEL]
         named = "; ".join(f"{problem.file}: {problem.reason}, {problem.detail}" for problem in unused[:_MOST_NAMED])
         return f" Not used: {len(unused)}, such as {named}." if unused else ""
 

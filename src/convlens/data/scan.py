@@ -18,7 +18,7 @@ from convlens.data.class_folders import as_given, class_folders, names_of
 from convlens.data.foreign import DOCUMENT, FOREIGN, is_clutter, is_document, is_empty_runs, of_convlens
 from convlens.data.label_table import LabelTable
 from convlens.data.layout import BY_FOLDERS, Layout, grouped
-from convlens.data.manifest import ImageFile, Manifest, Place, Side
+from convlens.data.manifest import NO_LABEL, ImageFile, Manifest, Place, Side
 from convlens.data.walk import files_below, files_in, only_documents, shown, why_left_out
 
 _MOST_BYTES = 512 * 2**20
@@ -62,6 +62,7 @@ def labeled_images(folder: str | Path, progress: Progress = silent, layout: Layo
         images=tuple(images),
         problems=(*problems, *outside),
         task=table.kind.name if table else "classification",
+        table=shown(table.path) if table else "",
         notices=listed.notices,
     )
     return grouped(manifest, layout, table)
@@ -101,7 +102,7 @@ def _labeled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Proble
     named = {root / file for file in table.rows if file not in table.missing}
     itself = table.path.resolve()
     problems += [
-        _passed_over(path, root, "no-label", "not listed in the table of labels")
+        _passed_over(path, root, NO_LABEL, "not listed in the table of labels")
         for path in files_below(root)
         if path not in named and path.resolve() != itself
     ]

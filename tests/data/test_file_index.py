@@ -10,7 +10,15 @@ from tests.data.drawn import put
 
 @pytest.fixture
 def index(tmp_path: Path) -> FileIndex:
-    for file in ("cats/0001.jpg", "cats/IMG_2.JPG", "dogs/3.png", "dogs/a.b.png", "dogs/x y.jpg", "cats/5.jpg"):
+    for file in (
+        "cats/0001.jpg",
+        "cats/IMG_2.JPG",
+        "dogs/3.png",
+        "dogs/a.b.png",
+        "dogs/x y.jpg",
+        "cats/5.jpg",
+        "cats/cafe\u0301.jpg",
+    ):
         put(tmp_path / file)
     for file in ("dogs/5.jpg", "cats/notes.txt", "dogs/7.jpg", "dogs/7.png"):
         put(tmp_path / file)
@@ -38,6 +46,7 @@ def index(tmp_path: Path) -> FileIndex:
         ("https://example.org/set/x%20y.jpg?size=1#top", "dogs/x y.jpg"),
         ("elsewhere/dogs/5.jpg", "dogs/5.jpg"),
         ("7.png", "dogs/7.png"),
+        ("caf\u00e9.jpg", "cats/cafe\u0301.jpg"),
     ],
 )
 def test_the_only_file_that_fits(index: FileIndex, text: str, file: str) -> None:

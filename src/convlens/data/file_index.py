@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -21,8 +22,6 @@ _URL = re.compile(r"(https?|file|s3|gs)://", re.IGNORECASE)
 _WHOLE = re.compile(r"([0-9]{1,18})(?:\.0)?")
 """A number that files may have zeros before; pandas writes whole ones as 7.0 where some are missing."""
 _MOST_SEARCHED = 20_000
-
-_Parts = tuple[str, ...]
 
 
 class FoundFile(NamedTuple):
@@ -47,8 +46,8 @@ class FileIndex:
         """The file that a word of a table means: by its path, else the only one that fits.
 
         It may be written with backslashes, in quotes, as a URL, with folders in front that are not here or without
-        those that are, in another case, with another extension or none, or without the zeros before a number. A file
-        that is in another folder than the word says does not fit where there is a folder of that name.
+        those that are, in another case or Unicode form, with another extension or none, or without the zeros before a
+        number. A file that is in another folder than the word says does not fit where there is a folder of that name.
         """
         plain = self._from_here(text)
         if plain is not None and _is_there(self._folder / plain):
@@ -65,8 +64,8 @@ class FileIndex:
 
     def nearest(self, text: str) -> str | None:
         """The file whose name is most like the word's, of the first thousands."""
-        name = PurePosixPath(_plain(text)).name.casefold()
-        by_name = {PurePosixPath(file).name.casefold(): file for file in self._files[:_MOST_SEARCHED]}
+        name = _folded(PurePosixPath(_plain(text)).name)
+        by_name = {_folded(PurePosixPath(file).name): file for file in self._files[:_MOST_SEARCHED]}
         near = difflib.get_close_matches(name, by_name, n=1, cutoff=0.4)
         return by_name[near[0]] if near else None
 
@@ -84,7 +83,7 @@ class FileIndex:
 
     def _called(self, name: str) -> Iterator[Sequence[str]]:
         """Files of that name; of its name with another extension; of its number."""
-        folded, suffix = name.casefold(), PurePosixPath(name).suffix.lower()
+        folded, suffix = _folded(name), PurePosixPath(name).suffix.lower()
         yield self._by_name.get(folded, ())
         yield self._by_stem.get(folded, ())
         if suffix in _SUFFIXES:
@@ -94,7 +93,7 @@ class FileIndex:
 
     def _deepest(self, files: Sequence[str], folders: Sequence[str]) -> list[str]:
         """Those of which most folders are the ones asked for, if the others that were asked for are not here."""
-        asked = [part.casefold() for part in reversed(folders)]
+        asked = [_folded(part) for part in reversed(folders)]
         agreed = {file: _same_at_start(asked, _folders_of(file)[::-1]) for file in files}
         most = max(agreed.values(), default=0)
         best = [file for file, number in agreed.items() if number == most]
@@ -120,14 +119,14 @@ class FileIndex:
     def _by_name(self) -> Mapping[str, list[str]]:
         found: defaultdict[str, list[str]] = defaultdict(list)
         for file in self._files:
-            found[PurePosixPath(file).name.casefold()].append(file)
+            found[_folded(PurePosixPath(file).name)].append(file)
         return found
 
     @cached_property
     def _by_stem(self) -> Mapping[str, list[str]]:
         found: defaultdict[str, list[str]] = defaultdict(list)
         for file in self._files:
-            found[PurePosixPath(file).stem.casefold()].append(file)
+            found[_folded(PurePosixPath(file).stem)].append(file)
         return found
 
     @cached_property
@@ -149,8 +148,13 @@ def _plain(text: str) -> str:
     return re.sub(r"^[A-Za-z]:(?=[/\\])", "", bare).replace("\\", "/")
 
 
+def _folded(name: str) -> str:
+    """A name without its case and Unicode form: macOS stores another one than tables have."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def _folders_of(file: str) -> list[str]:
-    return [part.casefold() for part in PurePosixPath(file).parts[:-1]]
+    return [_folded(part) for part in PurePosixPath(file).parts[:-1]]
 
 
 def _same_at_start(one: Sequence[str], other: Sequence[str]) -> int:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from convlens.core.errors import DataError
 from convlens.core.kinds.columns import Cell, are_marks, has_numbers, is_class_column, is_missing
@@ -16,6 +17,7 @@ from convlens.data.side_names import side_name
 from convlens.data.table_columns import Asked, columns_of
 from convlens.data.table_file import Row, TableRows, read_table
 
+T = TypeVar("T")
 _NAMED = 3
 _OPEN = Asked()
 
@@ -65,14 +67,9 @@ def read_labels(path: Path, folder: Path, *, task: TaskName | None = None, asked
     except DataError as error:
         raise DataError(f"{path}, {error.marked}") from None
     by_folder = _sides_of_folders(files.names) if asked.predefined_split and not columns.sides.names else {}
-    labels: dict[str, Labels] = {}
-    conflicts: dict[str, Labels] = {}
-    for file, of_file in zip(files.names, found, strict=True):
-        if labels.setdefault(file, of_file) != of_file:
-            conflicts[file] = of_file
-    rows: dict[str, Row] = {}
-    for file, (_, row) in zip(files.names, table.rows, strict=True):
-        rows.setdefault(file, row)
+    labels = _first_of_each(files.names, found)
+    rows = _first_of_each(files.names, [row for _, row in table.rows])
+    conflicts = {file: other for file, other in zip(files.names, found, strict=True) if other != labels[file]}
     return LabelTable(
         path=path,
         rows=rows,
@@ -90,6 +87,14 @@ def read_labels(path: Path, folder: Path, *, task: TaskName | None = None, asked
             *kind.questions(cells, found, asked=task is not None),
         ),
     )
+
+
+def _first_of_each(files: Sequence[str], values: Sequence[T]) -> dict[str, T]:
+    """The value that stands first for each file."""
+    found: dict[str, T] = {}
+    for file, value in zip(files, values, strict=True):
+        found.setdefault(file, value)
+    return found
 
 
 class _Files:

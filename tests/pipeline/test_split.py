@@ -164,7 +164,7 @@ class TestNothingToValidateOn:
     def test_one_image_of_each_class(self, tmp_path: Path, refused: Callable[..., str]) -> None:
         assert (
             "/p: there is no image to validate on: each class has one usable image only, which is trained on, so "
-            "nothing is left to hold out. Add images, at least two of each, or give some to judge by: in a folder "
+            "nothing is left to hold out. Add images, at least two of each, or give some to validate on: in a folder "
             "val/, or with val in a column split of a table of labels."
         ) in refused(draw_images(tmp_path / "p", 1))
 
@@ -181,4 +181,4 @@ class TestNothingToValidateOn:
             for folder, name in zip(sorted(drawn.iterdir()), names, strict=True):
                 folder.rename(drawn / name)
         message = refused(tmp_path)
-        assert "those to judge by are of 'blau', 'grün', and those to train on are of 'blue', 'green'." in message
+        assert "those to validate on are of 'blau', 'grün', and those to train on are of 'blue', 'green'." in message

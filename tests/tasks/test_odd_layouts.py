@@ -65,7 +65,7 @@ REFUSED: dict[str, str] = {
     "images_beside_masks": "holds images/, masks/: it looks like a data set for segmentation",
     "images_beside_annotations": "holds images/, annotations/: it looks like a data set for segmentation",
     "masks_called_after_the_images": "holds train/, train_masks/: it looks like a data set for segmentation",
-    "class_names_that_do_not_fit": "those to judge by are of '1', '2', and those to train on are of 'cats', 'dogs'",
+    "class_names_that_do_not_fit": "those to validate on are of '1', '2', and those to train on are of 'cats', 'dogs'",
     "one_image_in_each_class": "each class has one usable image only, .* nothing is left to hold out. Add images",
     "each_label_once": "each class has one usable image only, .* nothing is left to hold out. Add images",
     "files_that_are_not_there": "none of the 12 files in the column 'file' .* the nearest name is 0000.png",

@@ -68,7 +68,7 @@ def names_of(places: Iterable[Place]) -> tuple[str, ...]:
 
 
 def as_given(side: Side | None, there: Collection[Side | None]) -> Side | None:
-    """The side of images that were given one: where nothing else can be judged, those for training are to be split.
+    """The side of images that were given one: where nothing else can be evaluated, those for training are to be split.
 
     A test side stays as it is, and so does a training side beside images that have none: these are split.
     """

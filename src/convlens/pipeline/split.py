@@ -22,7 +22,7 @@ from convlens.training.recipe import Recipe
 from convlens.transfer.prefix import ExtractedFeatures
 
 _NAMED = 5
-_OR_GIVE = "or give some to judge by: in a folder val/, or with val in a column split of a table of labels."
+_OR_GIVE = "or give some to validate on: in a folder val/, or with val in a column split of a table of labels."
 _LEAST_SCENE = 10
 """Images: of few ones half may well be copies."""
 
@@ -84,7 +84,7 @@ def refuse_nothing_to_judge(manifest: Manifest) -> None:
     kind, trained = manifest.kind, manifest.side("train")
     if manifest.unlearned:
         why = (
-            f"those to judge by are of {_some(manifest.unlearned)}, and those to train on are of "
+            f"those to validate on are of {_some(manifest.unlearned)}, and those to train on are of "
             f"{_some(manifest.classes)}. Give the classes the same names on both sides."
         )
     elif kind.strata(trained[0].labels) and not any(n > 1 for n in _numbers(trained, kind).values()):

@@ -56,7 +56,7 @@ def check_images(
     `folder` and the settings from `labels` to `predefined_split` are as in `train`. `most_bad` is the part of files
     that may be unusable before `too_bad` holds. `html` is a page to be written, with thumbnails class by class;
     `fix_list` a CSV file of suggestions. What is found follows from the files alone, not from what was trained before;
-    whether a label is right is not told. `say` receives what folders and tables were taken for. Raises UsageError
+    whether a label is right is not checked. `say` receives what folders and tables were taken for. Raises UsageError
     where there is no such folder, or one in the place of `html` or `fix_list`; DataError where it holds no classes.
     """
     if not 0 <= most_bad <= 1:

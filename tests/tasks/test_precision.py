@@ -96,7 +96,7 @@ def test_a_resumed_run_keeps_its_formats_though_what_is_remembered_has_changed(i
     out = tmp_path / "run"
     options = {**TINY_HOUSE, "freeze": "none", "out": out}
     with monkeypatch.context() as interrupted:
-        interrupted.setattr("convlens.tasks.train.judged", _interrupt)
+        interrupted.setattr("convlens.tasks.train.predictions_for", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             train(images, **options)
     assert read_begun(out).recipe.training_precision == "bf16"

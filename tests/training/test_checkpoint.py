@@ -206,7 +206,7 @@ def test_a_signal_while_it_is_judged_writes_one(tmp_path, whole):
         os.kill(os.getpid(), signal.SIGTERM)
         return subject.eval_forward(x)
 
-    interrupted = dataclasses.replace(subject, eval_forward=forward, judged_at_once=8)
+    interrupted = dataclasses.replace(subject, eval_forward=forward, evaluated_at_once=8)
     try:
         with pytest.raises(KeyboardInterrupt):
             fit(interrupted, TRAIN, VAL, RECIPE, silent, checkpoints=keeper(tmp_path, seconds=math.inf))

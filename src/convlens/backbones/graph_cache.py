@@ -25,7 +25,7 @@ def cached_capture(name: str, classes: int) -> Callable[[nn.Module, Tensor], Gra
     """`graph.capture.capture` for the zoo's network of that name with that many classes, through the cache.
 
     The key holds torch's version, the source of graph/, layers/ and zoo/, the network's name and classes, the shape of
-    the example and every submodule's mode. A damaged entry is noticed by its hash and made anew.
+    the example and every submodule's mode. A damaged entry is noticed by its hash and made again.
     """
 
     if is_adopted(name):  # a name says nothing of what a module of somebody's own is made of

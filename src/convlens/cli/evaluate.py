@@ -23,7 +23,7 @@ class EvaluateCommand(RecipeCommand):
 
 def evaluate(
     context: typer.Context,
-    judged: Annotated[str, typer.Argument(metavar="NET|RUN", help="Name of a network, or a run folder.")],
+    run: Annotated[str, typer.Argument(metavar="NET|RUN", help="Name of a network, or a run folder.")],
     folder: Annotated[
         Path,
         typer.Argument(
@@ -52,7 +52,7 @@ def evaluate(
 
     screen = Screen(json=json, quiet=quiet)
     record = task(
-        judged,
+        run,
         folder,
         weights=weights,
         size=size,

@@ -41,7 +41,7 @@ _STAGES = {
 _LEAST_COLUMNS = 60
 """Narrower, a bar shows nothing but the beginnings of its words."""
 _SECONDS_BETWEEN_LINES = 60.0
-"""Where nothing can be animated, a line tells of long work every so often."""
+"""Where nothing can be animated, a line reports long work every so often."""
 
 
 class Screen:

@@ -43,7 +43,7 @@ def fraction_points(
     """Transfer by the base recipe, and the same network from random weights, on ever more images.
 
     A fraction on which one of them diverges, or that begins after `end`, is left out, and said in the second list. The
-    smallest fraction comes first, and tells how long the others will take.
+    smallest fraction comes first, and shows how long the others will take.
     """
     points: list[FractionPoint] = []
     left_out: list[str] = []

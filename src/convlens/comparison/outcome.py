@@ -34,7 +34,7 @@ class Outcome:
         seconds: float,
         trained_parameters: int,
     ) -> Self:
-        """From the outputs of the validation images, of shape (N, outputs), and what they are held against.
+        """From the outputs of the validation images, of shape (N, outputs), and what they are compared with.
 
         `validated` are the labels of all images that the comparison validates on.
         """

@@ -22,12 +22,12 @@ from convlens.training.tasks import TASKS
 
 _BASE = "base"
 AT_HAND = "at-hand"
-"""In place of a backbone's name: all whose trained weights are on this machine."""
+"""Instead of a backbone's name: all whose trained weights are on this machine."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A base recipe and what is held against it, and how often."""
+    """A base recipe and what is compared with it, and how often."""
 
     base: Recipe
     tricks: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ class Plan:
 
     @property
     def with_cost(self) -> set[str]:
-        """Names of the contestants whose networks are held against each other: base and backbones, not tricks."""
+        """Names of the contestants whose networks are compared with each other: base and backbones, not tricks."""
         return {_BASE, *(one.name for one in self._on_backbones())} if self.backbones else set()
 
     def suited_to(self, task: TaskName) -> tuple[Self, list[str]]:

@@ -89,7 +89,7 @@ def _differ(one: Contestant, other: Contestant, measure: Measure) -> bool:
 def mean_score(scores: Scores, measure: Measure) -> tuple[float, tuple[float, float]]:
     """The mean over the runs, and its 95% interval.
 
-    That of a proportion is Wilson's for as many different images as were judged: runs share images, so that they do
+    That of a proportion is Wilson's for as many different images as were evaluated: runs share images, so that they do
     not count as more of them, and the interval is rather too wide. That of an error does not reach below 0.
     """
     mean = sum(sum(one.values()) for one in scores) / sum(len(one) for one in scores)

@@ -112,11 +112,11 @@ class _Training:
             )
             self._histories[head].append(metrics)
             if best_epoch(self._histories[head]) == metrics.epoch:
-                self._best[head] = self._stack.judged[head]
+                self._best[head] = self._stack.evaluated[head]
 
     def finished(self) -> list[TrainedHead | None]:
         """The heads with the weights that are kept: of the best epoch, their average, or the last."""
-        kept = self._stack.judged.clone()
+        kept = self._stack.evaluated.clone()
         for head, recipe in enumerate(self._recipes):
             if recipe.early_stopping:
                 kept[head] = self._best[head]
@@ -145,7 +145,7 @@ class _Training:
 
     def _standings(self) -> list[Standing]:
         """How well each head does on the validation examples."""
-        logits = self._logits(self._stack.judged)
+        logits = self._logits(self._stack.evaluated)
         return [one.standing(logits[:, head], self._val.labels) for head, one in enumerate(self._objectives)]
 
     def _logits(self, weights: Tensor) -> Tensor:

@@ -31,8 +31,8 @@ class HeadStack:
         self._average = self.weights.clone() if any(self._decays) else None
 
     @property
-    def judged(self) -> Tensor:
-        """The weights that are judged: of each head its average, where its recipe wants one; (H, C, F + 1)."""
+    def evaluated(self) -> Tensor:
+        """The weights that are evaluated: of each head its average, where its recipe wants one; (H, C, F + 1)."""
         return self.weights if self._average is None else self._average
 
     def step(self, number: int, rates: Sequence[float], batch: Mixed) -> tuple[Tensor, Tensor]:

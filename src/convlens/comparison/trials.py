@@ -1,4 +1,4 @@
-"""Trials: the splits and seeds on which recipes are held against each other."""
+"""Trials: the splits and seeds on which recipes are compared with each other."""
 
 import dataclasses
 

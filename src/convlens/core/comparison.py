@@ -38,7 +38,7 @@ class ComparedRun(_Measured):
 
     seed: int
     fold: int
-    """Number of the fold that it was judged on, from 1; 0 where there are no folds."""
+    """Number of the fold that it was evaluated on, from 1; 0 where there are no folds."""
     train_loss: float
     val_loss: float
     seconds: float
@@ -91,7 +91,7 @@ class ComparedRecipe(_Measured):
     trained_parameters: int
     runs: list[ComparedRun]
     interval: tuple[float, float]
-    """95%: Wilson's score interval for as many different images as were judged; of an error, Student's."""
+    """95%: Wilson's score interval for as many different images as were evaluated; of an error, Student's."""
     difference: float
     """To the base's value."""
     difference_interval: tuple[float, float]

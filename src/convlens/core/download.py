@@ -29,7 +29,7 @@ class Source(NamedTuple):
 
 
 class _LateProgress(contextlib.ExitStack):
-    """The stage "download", opened when the first answer tells how long the file is; counts every byte once."""
+    """The stage "download", opened when the first answer shows how long the file is; counts every byte once."""
 
     def __init__(self, progress: Progress) -> None:
         super().__init__()

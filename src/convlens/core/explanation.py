@@ -82,7 +82,7 @@ class NodeLine(Record):
     multiply_adds: int
     activation_bytes: int
     field: list[FieldAxis] | str | None
-    """One axis each, "whole input", or None where it cannot be told."""
+    """One axis each, "whole input", or None where it cannot be determined."""
     formula: str
     arguments: list[str]
     """What the operator is given, each with its name: "stride = [2, 2]", "weight = conv1.weight, 64×3×7×7"."""

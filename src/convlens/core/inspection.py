@@ -5,7 +5,7 @@ from typing import Literal
 from convlens.core.records import Record
 
 SeenPixels = int | list[int] | str | None
-"""Pixels along each axis (one number where all are equal), "whole input", or None where it cannot be told."""
+"""Pixels along each axis (one number where all are equal), "whole input", or None where it cannot be determined."""
 
 
 class ModuleLine(Record):
@@ -40,4 +40,4 @@ class Inspection(Record):
     receptive_field: SeenPixels
     """Of the last feature map before global pooling or the classifier."""
     unsupported: list[str]
-    """Operators, or places in the network, for which something could not be told."""
+    """Operators, or places in the network, for which something could not be determined."""

@@ -10,7 +10,7 @@ Say = Callable[[str], None]
 
 
 def unsaid(text: str) -> None:
-    """A Say that tells nobody."""
+    """A Say that prints nothing."""
 
 
 class Advance(Protocol):

@@ -35,7 +35,7 @@ class EpochMetrics(Record):
     """One line of metrics.jsonl. Losses are those of the run (`RunRecord.loss`), accuracies lie in 0..1.
 
     Cross-entropies are in nats; the L2 loss in variances of the training images' numbers, and without an accuracy.
-    For several labels the accuracy is the part of all labels of all images that is told rightly.
+    For several labels the accuracy is the part of all labels of all images that is predicted correctly.
     """
 
     epoch: int
@@ -48,7 +48,7 @@ class EpochMetrics(Record):
 
 
 class Mistake(Record):
-    """An image that was told wrongly, with the probability that each of the likeliest classes or labels was given."""
+    """A wrong prediction, with the probability that each of the likeliest classes or labels was given."""
 
     file: str
     true: str

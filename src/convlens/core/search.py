@@ -1,4 +1,4 @@
-"""The records of a search: recipes that cross-validation on the training images held against each other."""
+"""The records of a search: recipes that cross-validation on the training images compared with each other."""
 
 from collections.abc import Mapping
 

@@ -41,7 +41,7 @@ def how_to_go_on() -> str | None:
 
 @contextlib.contextmanager
 def stop_deferred(patience: float = PATIENCE_SECONDS) -> Iterator[Callable[[], bool]]:
-    """Inside, a signal to stop is remembered instead of obeyed; the function that is given tells whether one came.
+    """Inside, a signal to stop is remembered instead of obeyed; the function that is given says whether one came.
 
     It is obeyed when the work inside ends, after `patience` seconds, or when a second one comes a while later: then
     whatever would have handled it does. A signal that is ignored stays so, and outside the main thread, which alone

@@ -1,4 +1,4 @@
-"""Fresh augmentation: crops, flips, colors and erased rectangles, drawn anew for every image of every epoch.
+"""Fresh augmentation: crops, flips, colors and erased rectangles, drawn again for every image of every epoch.
 
 A whole batch is changed at once by a few tensor operations. torch's global generator on the CPU decides, wherever the
 pixels are, so that a seed means the same images on every device.

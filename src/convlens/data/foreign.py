@@ -109,7 +109,7 @@ def _is_cache(folder: Path) -> bool:
 def _holds_nothing(folder: Path) -> bool:
     try:
         return all(path.name.startswith(".") for path in folder.iterdir())
-    except OSError:  # a folder that cannot be listed is told of as such
+    except OSError:  # a folder that cannot be listed is reported as such
         return False
 
 

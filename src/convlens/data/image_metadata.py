@@ -15,7 +15,7 @@ from convlens.data.decode import DECODER_VERSION
 from convlens.data.perceptual_hash import SIGNATURE_BYTES
 
 _FACTS_VERSION = 3
-"""Raised when facts hold more than before, or say other of the same bytes; earlier ones are found out anew."""
+"""Raised when facts hold more than before, or say other of the same bytes; earlier ones are found out again."""
 
 
 class ImageMetadata(Record):

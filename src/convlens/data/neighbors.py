@@ -27,7 +27,7 @@ def close_pairs(
 ) -> Iterator[tuple[Places, Places]]:
     """All pairs of `count` items whose cosine is at least `least_cosine`, some at a time: the ones and the others.
 
-    With `wanted` only those of which it says so, asked anew each time.
+    With `wanted` only those of which it says so, asked again each time.
 
     None is missed: what two unit vectors differ by along some directions is at most what they differ by at all. So only
     neighbors along the main direction are compared, and these along a few directions first. `_FEW_DIRECTIONS` numbers

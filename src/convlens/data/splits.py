@@ -36,7 +36,7 @@ def split_images(manifest: Manifest, fraction: float, seed: int, alike: Pairs = 
 
     `alike` are pairs of images that must stand on one side; so must those with the same `group` or the same bytes.
     An image that belongs to one that has a side takes that side. At least one image of a class is trained on, and
-    one judged where the class can be divided at all.
+    one held out where the class can be divided at all.
     """
     given: list[Side | None] = [one.side for one in manifest.images]
     sides: list[Side] = [side or "train" for side in given]
@@ -46,7 +46,7 @@ def split_images(manifest: Manifest, fraction: float, seed: int, alike: Pairs = 
             loose.append(unit)
         for place in unit.places:
             sides[place] = given[place] or side or "train"
-    for unit in _judged(loose, fraction):
+    for unit in _held_out(loose, fraction):
         for place in unit.places:
             sides[place] = "val"
     return _with_sides(manifest, sides)
@@ -55,7 +55,7 @@ def split_images(manifest: Manifest, fraction: float, seed: int, alike: Pairs = 
 def fold(manifest: Manifest, number: int, count: int, seed: int, alike: Pairs = ()) -> Manifest:
     """The manifest with fold `number` (from 1) of `count` for validation and the others for training.
 
-    Over all folds every image is judged once; images for testing stay so, and what belongs to them joins them.
+    Over all folds every image is evaluated once; images for testing stay so, and what belongs to them joins them.
     Units are as in `split_images`. Those of one class are cut into even parts; those of several labels go to the
     folds in turn, the ones with equal labels after each other. Raises UsageError for a fold that there is not,
     DataError for a class that has fewer units than there are folds.
@@ -150,12 +150,12 @@ def _together(images: Sequence[ImageFile]) -> Iterator[tuple[int, int]]:
 
 
 def _given_side(unit: _Unit, given: Sequence[Side | None]) -> Side | None:
-    """The side that a member has; of several the one for judging, so that nothing is learned that is judged."""
+    """The side that a member has; of several the one for evaluation, so that nothing is learned that is evaluated."""
     found = {given[place] for place in unit.places}
     return next((side for side in reversed(SIDES) if side in found), None)
 
 
-def _judged(units: Sequence[_Unit], fraction: float) -> Iterator[_Unit]:
+def _held_out(units: Sequence[_Unit], fraction: float) -> Iterator[_Unit]:
     """By rank, the units that bring the classes nearer to their quotas and leave each an image to train on."""
     totals: Counter[str] = Counter()
     for unit in units:
@@ -170,7 +170,7 @@ def _judged(units: Sequence[_Unit], fraction: float) -> Iterator[_Unit]:
         else:
             left_over.append(unit)
     for unit in sorted(left_over, key=lambda one: one.numbers.total()):
-        # A class whose units are all larger than its quota is judged on the smallest of them.
+        # A class whose units are all larger than its quota is evaluated on the smallest of them.
         if any(not taken[label] for label in unit.numbers) and _spared(unit, taken, totals):
             taken.update(unit.numbers)
             yield unit

@@ -10,7 +10,7 @@ from convlens.data.foreign import foreign, is_clutter, is_document, is_empty_run
 def files_below(folder: Path) -> Iterator[Path]:
     """Every file below the folder, by name, and at the end the folders that are not entered.
 
-    These are the ones that cannot be listed, and those that are foreign: `why_left_out` tells which. A folder that
+    These are the ones that cannot be listed, and those that are foreign: `why_left_out` says which. A folder that
     links to one of its parents is not entered: it would bring other classes' images.
     """
     entered = {_identity(parent) for parent in folder.resolve().parents}

@@ -21,7 +21,7 @@ _MOST_EFFECTIVE = 8
 def grad_cam(graph: Graph, result: Backpropagation, last_feature_map: str | None, size: tuple[int, int]) -> str | None:
     """relu(Σ_k α_k A_k), with α_k the mean of ∂J/∂A_k, over the last feature maps A; as a layer over the image.
 
-    None where no maps of two axes come before the output, or nothing tells which of their axes are the places.
+    None where no maps of two axes come before the output, or nothing says which of their axes are the places.
     Selvaraju et al.: Grad-CAM, ICCV 2017, arXiv:1610.02391, equations 1 and 2.
     """
     order = axis_orders(graph).get(last_feature_map or "")

@@ -52,7 +52,7 @@ def explain(
 
     The gradients are those of the score of class `target` (the most likely one by default), where the output has shape
     (1, classes), else of the sum of all outputs. `classes` names them; `image` is the input before normalization,
-    values in 0..1, to be shown in place of the input itself. `versus` is another network's gradient flow, drawn beside
+    values in 0..1, to be shown instead of the input itself. `versus` is another network's gradient flow, drawn beside
     this one's. `readout` says what the outputs mean where they are not scores of classes that exclude each other.
 
     Raises UsageError for more than one example, a class that there is not, another number of names than of classes, an

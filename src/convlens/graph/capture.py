@@ -180,7 +180,7 @@ def _source_node(fx_node: fx.Node, kind: InputKind, state: str, batch: str | Non
 
 
 _NO_MODULE = "_empty_nn_module_stack_from_metadata_hook"
-"""What torch writes in place of the modules where it has lost them, as for sizes that are asked for late."""
+"""What torch writes instead of the modules where it has lost them, as for sizes that are asked for late."""
 
 
 def _operator_node(fx_node: fx.Node, batch: str | None) -> Node:

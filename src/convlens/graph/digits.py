@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from math import prod
 
 IRREGULAR = -1
-"""In place of an axis: steps along the digit change what is seen, but by no fixed stride."""
+"""Instead of an axis: steps along the digit change what is seen, but by no fixed stride."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@
 seen the change: it is taken once more, of the new value. What x itself is a view of, and other views of that, would
 have seen it too; to read them later is refused.
 
-Who shares memory is told in two ways, and either suffices: torch's traced values have storages, which are one where
+Who shares memory is found in two ways, and either suffices: torch's traced values have storages, which are one where
 theirs are one (through lists of views, views of views, and operators whose schema does not say so), and the schema of
 an operator may allow a view where the traced one, of another memory layout, was a copy.
 

@@ -29,7 +29,7 @@ _BATCH = 1009
 
 
 ReceptiveField = tuple[Field, ...] | Literal["whole input"] | Unsupported
-"""One Field for each spatial axis; or every place sees the whole input; or it cannot be told."""
+"""One Field for each spatial axis; or every place sees the whole input; or it cannot be determined."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

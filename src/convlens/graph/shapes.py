@@ -44,7 +44,7 @@ def shape_of(node: Node, batch: int) -> tuple[int, ...] | None:
 
 
 def arguments_in_shapes(graph: Graph, node: Node, batch: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The node's arguments and keywords with shapes in place of tensors, and numbers in place of sizes."""
+    """The node's arguments and keywords with shapes instead of tensors, and numbers instead of sizes."""
 
     def stand_in(ref: Ref) -> Any:
         source = graph.by_name[ref.name]

@@ -57,7 +57,7 @@ class Field:
 
 @dataclasses.dataclass(frozen=True)
 class Unsupported:
-    """No receptive field can be told here, and why."""
+    """No receptive field can be determined here, and why."""
 
     reason: str
 

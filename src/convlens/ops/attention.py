@@ -102,7 +102,7 @@ def _gradient_by_definition(back: Backward, q: Tensor, k: Tensor, v: Tensor, set
     )
 
 
-# By the fast kernel of the CPU, which keeps the logarithm of the softmax's denominator in place of P
+# By the fast kernel of the CPU, which keeps the logarithm of the softmax's denominator instead of P
 
 
 class Fused(NamedTuple):
@@ -200,7 +200,7 @@ def _multiply_adds(output: Shape, q: Shape, k: Shape, _v: Shape, *_: Any, **__: 
 
 
 def _backward_multiply_adds(context: tuple[Needs, Shape], q: Shape, k: Shape, _v: Shape, *_: Any, **__: Any) -> int:
-    """One product for each gradient, and G Vᵀ for those of Q and K; a kernel that forms S anew does that on top."""
+    """One product for each gradient, and G Vᵀ for those of Q and K; a kernel that forms S again does that on top."""
     (needs_q, needs_k, needs_v, *needs_mask), output = context
     scores, values = _scores_and_values(output, q, k)
     by_score = needs_q or needs_k or any(needs_mask)

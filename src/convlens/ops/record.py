@@ -182,7 +182,7 @@ class Operator:
     - `local_gradient(Local, *args)` gives the tensor ∂y/∂u of order M+N, shape `y.shape + u.shape`, for small shapes; a
       tuple of them when the operator has several outputs.
     - `multiply_adds(output_shape, *args)`, `backward_multiply_adds((needs, output_shape), *args)` and
-      `window(output_shape, *args)` take tuples of integers in place of tensors.
+      `window(output_shape, *args)` take tuples of integers instead of tensors.
     """
 
     name: str
@@ -248,7 +248,7 @@ def plain(function: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
 
 
 def only_wanted(gradients: Iterable[Any], needs: Iterable[bool]) -> Gradients:
-    """The gradients that are wanted, None in place of the others: some kernels compute them along the way."""
+    """The gradients that are wanted, None instead of the others: some kernels compute them along the way."""
     return tuple(gradient if wanted else None for gradient, wanted in zip(gradients, needs, strict=True))
 
 

@@ -68,7 +68,7 @@ def _packed(
     _train: bool,
     bidirectional: bool,
 ) -> _Products:
-    """Of sequences of unequal lengths; how many there are, which the first states' gradient depends on, is not told."""
+    """Of sequences of unequal lengths; the first states' gradient depends on how many, which is not given."""
     both = 1 + bidirectional
     return _products(1, u[0], _directions(parameters, num_layers * both), both)._replace(of_first_state=0)
 

@@ -77,7 +77,7 @@ class Fitting:
             buffers=cut.changing_buffers,
             factors=self._rate_factors(),
             objective=self.objective,
-            judged_at_once=self.recipe.batch_size if convolves else Model.judged_at_once,  # it is known to fit
+            evaluated_at_once=self.recipe.batch_size if convolves else Model.evaluated_at_once,  # it is known to fit
             auxiliary_weight=self._auxiliary_weight(),
             device=self.recipe.device,
             autocast=torch.bfloat16 if self.recipe.training_precision == "bf16" and convolves else None,
@@ -256,7 +256,7 @@ def _solution(fitting: Fitting, train: HeadExamples) -> LinearHead:
     return ridge_classifier(train.inputs, train.labels, classes)
 
 
-def judged(fitting: Fitting, model: Model, side: Side) -> Predictions:
+def predictions_for(fitting: Fitting, model: Model, side: Side) -> Predictions:
     """How well the trained model does on one side."""
     examples = fitting.examples(side, augment=False)
     logits = predict_logits(model, examples, fitting.processes)

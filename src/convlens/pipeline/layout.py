@@ -19,7 +19,7 @@ def asked_layout(
 ) -> Layout:
     """The layout that options of these names ask for.
 
-    Raises UsageError for a `task` that there is not, and where a table is told about and none is given.
+    Raises UsageError for a `task` that there is not, and where settings of a table are given and no table.
     """
     name = next((name for name in TASK_NAMES if name == present_task_name(task)), None)
     if name is None and task != "auto":

@@ -1,4 +1,4 @@
-"""Notices: what a person is told before a training begins."""
+"""Notices: what a person should know before a training begins."""
 
 from collections import Counter
 
@@ -34,7 +34,7 @@ class Warnings:
 
 
 def say_start(recipe: Recipe, say: Say) -> None:
-    """Say that training all layers goes on from trained ones: that it begins anew is easily taken for granted."""
+    """Say that training all layers goes on from trained ones: that it begins again is easily taken for granted."""
     if recipe.freeze != "none" or recipe.weights == RANDOM:
         return
     own = recipe.weights == GIVEN

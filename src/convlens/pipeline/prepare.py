@@ -58,7 +58,7 @@ class Prepared:
         return dataclasses.replace(self, module=cut.module, cut=cut, smaller=smaller)
 
     def with_head(self, form: HeadForm, seed: int) -> "Prepared":
-        """The same network with last layers of that form, drawn anew; its module is changed."""
+        """The same network with last layers of that form, drawn again; its module is changed."""
         if form.plain:
             self.cut.draw_head(seed)
             return self

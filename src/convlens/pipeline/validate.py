@@ -26,7 +26,7 @@ def refuse_contradictions(recipe: Recipe) -> None:
     """Raises UsageError, with what to change, where freeze plan, head, views and labels exclude each other."""
     _refuse_unfit_own_head(recipe)
     _refuse_unfit_closed_form(recipe)
-    layout_of(recipe)  # refuses what tells about a table where none is given
+    layout_of(recipe)  # refuses settings of a table where none is given
     if recipe.batch_norm and recipe.batch_size == 1:
         raise UsageError(
             f"{setting('batch_size', 1)}: a head with {setting('batch_norm')} needs at least two examples to "

@@ -10,7 +10,7 @@ from convlens.report.pages import PAGES
 
 
 def write_credits(images: Sequence[Attribution], folder: Path) -> Path:
-    """The path of the page, written anew from the attributions. Nothing on it is fetched when it is opened."""
+    """The path of the page, written again from the attributions. Nothing on it is fetched when it is opened."""
     classes: defaultdict[str, list[Attribution]] = defaultdict(list)
     for one in sorted(images, key=lambda one: (one.label, one.file)):
         classes[one.label].append(one)

@@ -45,7 +45,7 @@ class TimePart:
 
 
 def write_run_report(run_folder: Path) -> Path:
-    """The path of report.html, drawn anew from run.json, metrics.jsonl and the thumbnails in `run_folder`.
+    """The path of report.html, drawn again from run.json, metrics.jsonl and the thumbnails in `run_folder`.
 
     The same records give the same bytes. Raises DataError, naming the file, when a record is missing or
     damaged; a missing thumbnail is said in its place on the page.

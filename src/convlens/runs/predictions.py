@@ -31,7 +31,7 @@ class Predictions:
     evaluation: AnyEvaluation
 
 
-def predictions_table(judged: Sequence[Predictions], task: Task) -> str:
+def predictions_table(predictions: Sequence[Predictions], task: Task) -> str:
     """All answers as CSV: file, side, and the true and the predicted class or labels with the probability of each.
 
     Numbers have a column for the true one and one for the predicted one, each.
@@ -39,23 +39,23 @@ def predictions_table(judged: Sequence[Predictions], task: Task) -> str:
     text = io.StringIO(newline="")
     table = csv.writer(text)
     table.writerow(["file", "side", *task.columns()])
-    for one in judged:
+    for one in predictions:
         for image, row in zip(one.images, one.answers.tolist(), strict=True):
             table.writerow([image.file, one.side, *task.cells(image.labels, row)])
     return text.getvalue()
 
 
-def worst_mistakes(folder: Path, judged: Predictions, task: Task, facts: ImageMetadataStore) -> list[Mistake]:
-    """The images that were told worst, the worst first, with their thumbnails written below the folder.
+def worst_mistakes(folder: Path, predictions: Predictions, task: Task, facts: ImageMetadataStore) -> list[Mistake]:
+    """The images that were predicted worst, the worst first, with their thumbnails written below the folder.
 
-    Of classes and labels, those where one was told wrongly, by how unlikely the truth was said to be; of numbers, those
-    that are farthest off.
+    Of classes and labels, those where one was predicted wrongly, by how unlikely the truth was said to be; of
+    numbers, those that are farthest off.
     """
-    losses = task.wrongness(judged.answers, task.encoded(image.labels for image in judged.images))
+    losses = task.wrongness(predictions.answers, task.encoded(image.labels for image in predictions.images))
     places = [place for place, loss in enumerate(losses.tolist()) if loss > 0]
-    worst = sorted(places, key=lambda place: (-losses[place].item(), judged.images[place].file))
+    worst = sorted(places, key=lambda place: (-losses[place].item(), predictions.images[place].file))
     return [
-        _mistake(folder, rank, judged.images[place], judged.answers[place].tolist(), task, facts)
+        _mistake(folder, rank, predictions.images[place], predictions.answers[place].tolist(), task, facts)
         for rank, place in enumerate(worst[:_MOST_MISTAKES])
     ]
 

@@ -91,7 +91,7 @@ class RunDirectory:
 def reserved_run_directory(
     out: str | Path | None, folder: Path, recipe: Recipe, chosen_by: Search | None = None
 ) -> Iterator[RunDirectory]:
-    """A directory for the run: `out`, which must not exist, or a new name under runs/ that tells time and subject.
+    """A directory for the run: `out`, which must not exist, or a new name under runs/ that names time and subject.
 
     Made before the work begins, so that a directory that cannot be written to is noticed then. When the work fails,
     what is half written goes and checkpoints stay; with the same `out`, recipe and folder the work goes on from them.

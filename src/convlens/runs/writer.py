@@ -60,7 +60,7 @@ class RunResult:
     freeze: FreezeOutcome
     features: FeatureCounts
     history: list[EpochMetrics]
-    judged: list[Predictions]
+    predictions: list[Predictions]
     facts: ImageMetadataStore
     warnings: list[str]
     chosen_by: Search | None
@@ -78,9 +78,11 @@ def write_run_folder(directory: RunDirectory, result: RunResult) -> RunRecord:
         write_atomically(partial / METRICS_FILE, "".join(f"{m.model_dump_json()}\n" for m in result.history))
         problems = "".join(f"{p.model_dump_json(ensure_ascii=True)}\n" for p in result.manifest.problems)
         write_atomically(partial / BAD_FILES_FILE, problems)
-        write_atomically(partial / PREDICTIONS_FILE, predictions_table(result.judged, result.task))
+        write_atomically(partial / PREDICTIONS_FILE, predictions_table(result.predictions, result.task))
         write_atomically(partial / SPLIT_FILE, split_table(result.manifest))
-        record = _record(directory.target, result, worst_mistakes(partial, result.judged[0], result.task, result.facts))
+        record = _record(
+            directory.target, result, worst_mistakes(partial, result.predictions[0], result.task, result.facts)
+        )
         write_atomically(partial / RUN_FILE, record.to_json())
         write_run_report(partial)
         partial.rename(directory.target)
@@ -103,7 +105,7 @@ def _write_bundle(folder: Path, result: RunResult) -> None:
 
 
 def _record(target: Path, result: RunResult, mistakes: list[Mistake]) -> RunRecord:
-    validation, *rest = (judged.evaluation for judged in result.judged)
+    validation, *rest = (side.evaluation for side in result.predictions)
     manifest = result.manifest
     return RunRecord(
         run=str(target),

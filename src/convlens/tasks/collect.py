@@ -93,7 +93,7 @@ def collect(
 
 
 class _Search:
-    """Candidates for a query from all providers in turn; one that fails is told of and left out from then on."""
+    """Candidates for a query from all providers in turn; one that fails is reported and left out from then on."""
 
     def __init__(self, providers: Sequence[Provider], network: Network, licences: frozenset[str], say: Say) -> None:
         self._apis = [(one, Api(one, network)) for one in providers]

@@ -64,7 +64,7 @@ def compare(
 
     `tricks` None means a choice of eight, or none where `fractions` or `backbones` say what to compare. The base is
     `recipe` (a record or a TOML file) or plain gradient descent, with `changes` to its fields (backbone, epochs,
-    learning_rate, ...). Every recipe is trained with `seeds` seeds; each seed splits the images anew where there is
+    learning_rate, ...). Every recipe is trained with `seeds` seeds; each seed splits the images again where there is
     no val/, and with `folds` every seed judges each image once. The frozen part runs once per image. `backbones`
     are names, each with its usual weights or "NAME=FILE", or "at-hand" for all whose trained weights are on this
     machine; with them the rows tell what each network costs. `budget` is in seconds: tricks, further seeds and

@@ -57,7 +57,7 @@ class _Subject:
 
 
 def evaluate(
-    judged: str | Path,
+    run: str | Path,
     folder: str | Path,
     *,
     weights: str | Path | None = None,
@@ -83,7 +83,7 @@ def evaluate(
 
     Raises UsageError for unknown names, DataError for folders that are no class of the network.
     """
-    subject = _run(Path(judged), weights) if is_run(judged) else _network(str(judged), weights, progress)
+    subject = _run(Path(run), weights) if is_run(run) else _network(str(run), weights, progress)
     if size is not None:
         if not LEAST_SIZE <= size <= MOST_SIZE:
             raise UsageError(
@@ -159,7 +159,7 @@ def _layout(asked: Layout, subject: _Subject) -> Layout:
 
 
 def _encoding(manifest: Manifest, subject: _Subject) -> Callable[[Sequence[Labels]], Tensor]:
-    """From labels to what outputs are held against."""
+    """From labels to what outputs are compared with."""
     if subject.task.kind.exclusive:
         numbers = class_numbers(manifest.classes, subject.aliases, subject.name, _advice(manifest, subject))
         return lambda labels: torch.tensor([numbers[name] for (name,) in labels])

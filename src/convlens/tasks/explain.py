@@ -89,7 +89,7 @@ def explain(
     without published weights is explained with random ones, and the page says so.
 
     A module brings no names: `classes` are those of its outputs, and `shown_image`, of shape (1 or 3, height, width)
-    and values in 0..1, is what the page shows in place of its input, whose values are stretched from black to white.
+    and values in 0..1, is what the page shows instead of its input, whose values are stretched from black to white.
 
     Raises UsageError for unknown names and classes, and for what belongs to the other kind of network, and DataError
     for a file that gives no image.

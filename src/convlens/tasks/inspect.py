@@ -29,7 +29,7 @@ def inspect(network: str, *, size: int | None = None, freeze: str | None = None,
     """Costs and receptive fields of a network of the zoo by name, or of a run folder.
 
     `size` is the input's side in pixels, or its length in time steps (default: as on the network's card); `freeze` a
-    freeze plan, whose cut is then marked (a run brings its own); `depth` how many levels of modules are told apart.
+    freeze plan, whose cut is then marked (a run brings its own); `depth` how many levels of modules are shown.
     Raises UsageError for unknown names, and for a size that the network cannot take.
     """
     if is_run(network):

@@ -28,7 +28,7 @@ def predict(
 ) -> PredictionRecord:
     """What a run says of each image: its class or labels with all probabilities, or its numbers.
 
-    In place of a run folder a network of the zoo may stand by its name: it tells the classes of the data set that its
+    Instead of a run folder a network of the zoo may stand by its name: it predicts the classes of the data set that its
     weights were trained on, 1000 of ImageNet as a rule; `weights` are others than its usual ones. `images` are files,
     or folders that are searched for images; runs of convlens in them are left out.
 

@@ -19,7 +19,7 @@ from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
 from convlens.pipeline.augmented_copies import with_views
 from convlens.pipeline.changes import RecipeChanges
-from convlens.pipeline.fit import Fitting, fitted, judged
+from convlens.pipeline.fit import Fitting, fitted, predictions_for
 from convlens.pipeline.notices import (
     Warnings,
     say_found,
@@ -233,7 +233,7 @@ class _Training:
             model, history = fitted(fitting, self.directory, self.checkpoint_seconds, self.progress, self.say)
         stopwatch.add_earlier("fit", max(0.0, sum(metrics.seconds for metrics in history) - stopwatch.seconds["fit"]))
         with stopwatch("evaluate"):
-            outcomes = [judged(fitting, model, side) for side in ("val", "test") if manifest.side(side)]
+            outcomes = [predictions_for(fitting, model, side) for side in ("val", "test") if manifest.side(side)]
         return RunResult(
             recipe=fitting.recipe,
             network=prepared.network,
@@ -245,7 +245,7 @@ class _Training:
             freeze=freeze_outcome(prepared),
             features=_feature_counts(fitting.features, manifest),
             history=history,
-            judged=outcomes,
+            predictions=outcomes,
             facts=fitting.features.facts,
             warnings=self.warnings.kept,
             chosen_by=chosen_by,

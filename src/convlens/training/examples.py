@@ -1,4 +1,4 @@
-"""Examples: what the loop learns from and is judged on."""
+"""Examples: what the loop learns from and is evaluated on."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -11,7 +11,7 @@ class Examples(Protocol):
 
     @property
     def labels(self) -> Tensor:
-        """What the outputs are held against, as a `Target` encodes it: N rows; class numbers, int64, for classes."""
+        """What the outputs are compared with, as a `Target` encodes it: N rows; class numbers, int64, for classes."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""How well several labels per image were told: per label, for whole images, and over all thresholds.
+"""How well several labels per image are predicted: per label, for whole images, and over all thresholds.
 
 Tested against scikit-learn's.
 """

@@ -36,8 +36,8 @@ class Model:
     """Parts of the learning rate, by the parameter's name; 1 for those that are not here."""
     objective: Objective = dataclasses.field(default_factory=CategoricalCrossEntropy)
     """What training makes small."""
-    judged_at_once: int = 256
-    """Examples in a batch when it is judged."""
+    evaluated_at_once: int = 256
+    """Examples in a batch when it is evaluated."""
     auxiliary_weight: float = 0.0
     """How much the loss of an auxiliary head counts."""
     autocast: torch.dtype | None = None
@@ -106,14 +106,14 @@ class Learner:
     def _gradients(self) -> list[Tensor]:
         return [parameter.grad for parameter in self._model.parameters.values() if parameter.grad is not None]
 
-    def judged(self) -> contextlib.AbstractContextManager[None]:
-        """In it the model has the weights that are judged: their average where the recipe wants one."""
+    def evaluating(self) -> contextlib.AbstractContextManager[None]:
+        """In it the model has the weights that are evaluated: their average where the recipe wants one."""
         return self._average.in_place() if self._average else contextlib.nullcontext()
 
     @torch.no_grad()
     def remember(self) -> None:
-        """Keep the weights that are judged now: the best so far."""
-        with self.judged():
+        """Keep the weights that are evaluated now: the best so far."""
+        with self.evaluating():
             self._best = {name: tensor.detach().clone() for name, tensor in self._changing.items()}
 
     @torch.no_grad()

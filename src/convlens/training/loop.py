@@ -32,7 +32,7 @@ OnEpoch = Callable[[Sequence[EpochMetrics]], None]
 
 
 def no_log(history: Sequence[EpochMetrics]) -> None:
-    """For whom nothing is to be told."""
+    """Where nothing is to be reported."""
 
 
 def fit(
@@ -54,7 +54,7 @@ def fit(
     momentum, or Adam's step. With `recipe.early_stopping` it ends after so many epochs without a lower validation loss,
     with the weights of the best epoch (Prechelt, Early stopping – but when?, 1998). With `growth` the training examples
     are smaller in the first epochs; progress counts them for what they cost, in whole ones. After each epoch `on_epoch`
-    is told the metrics of all epochs so far. Of several `processes` each takes its part of every minibatch.
+    gets the metrics of all epochs so far. Of several `processes` each takes its part of every minibatch.
 
     With `checkpoints` it goes on from the newest one, writes one when it is due and when a signal asks to stop, and
     ends by KeyboardInterrupt then. A training that goes on gives, on one machine's processor with one number of
@@ -168,7 +168,7 @@ class _Training:
             advance(self._worth_done - done, f"epoch {course.epoch + 1}, loss {loss:.3f}")
             self.keep()
         rate = learning_rate(self._recipe, (self.total_steps - 1) / (self._recipe.epochs * self._steps))
-        val = self._model.objective.standing(self._judged_logits(), self._val.labels)
+        val = self._model.objective.standing(self._validation_logits(), self._val.labels)
         if not math.isfinite(val.loss):
             raise self._diverged(f"the validation loss became {val.loss} after epoch {course.epoch + 1}")
         metrics = EpochMetrics(
@@ -214,10 +214,10 @@ class _Training:
         advice = f"Try a tenth of the learning rate ({tenth})."
         return DivergedError(f"{what}: training diverged. {advice}", files)
 
-    def _judged_logits(self) -> Tensor:
+    def _validation_logits(self) -> Tensor:
         """Of the validation examples. A signal that asks to stop is heard between two batches."""
         try:
-            with self._learner.judged():
+            with self._learner.evaluating():
                 return predict_logits(self._model, self._val, self._processes, self._hear)
         except _StopAskedError:
             self.keep(at_once=True)
@@ -229,7 +229,7 @@ class _Training:
 
 
 class _StopAskedError(Exception):
-    """A signal asks to stop, and the weights that are judged are in the place of those that are trained."""
+    """A signal asks to stop, and the evaluated weights stand where the trained ones do."""
 
 
 def predict_logits(
@@ -249,9 +249,9 @@ def predict_logits(
     longest = math.ceil(len(everything) / processes.count)
     parts = []
     with torch.inference_mode(), model.mixed_precision():
-        for start in range(0, longest, model.judged_at_once):
+        for start in range(0, longest, model.evaluated_at_once):
             before_batch()
-            if len(indices := mine[start : start + model.judged_at_once]):
+            if len(indices := mine[start : start + model.evaluated_at_once]):
                 inputs = (one.to(model.device) for one in examples.batch(indices))
                 parts.append(model.eval_forward(*inputs)[0].float().cpu())
     return torch.cat(processes.all_gather(torch.cat(parts)))

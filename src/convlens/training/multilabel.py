@@ -55,7 +55,7 @@ class Multilabel(Task):
         return ((outputs > 0) == (targets > 0.5)).all(1).double()
 
     def wrongness(self, answers: Tensor, targets: Tensor) -> Tensor:
-        """−log p of the truth, summed over the labels that are told wrongly."""
+        """−log p of the truth, summed over the labels that are predicted wrongly."""
         true = torch.where(targets > 0.5, answers, 1 - answers).double()
         return torch.where((answers > 0.5) == (targets > 0.5), 0.0, -true.log()).sum(1)
 

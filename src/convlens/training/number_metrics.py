@@ -1,4 +1,4 @@
-"""How well numbers were told: errors in their own units, and the part of their variance that is explained.
+"""How well numbers are predicted: errors in their own units, and the part of their variance that is explained.
 
 Tested against scikit-learn's.
 """
@@ -40,7 +40,7 @@ def _score(name: str, said: Tensor, true: Tensor) -> NumberScore:
 
 
 def _interval(squares: Tensor) -> tuple[float, float]:
-    """Of the root of the mean of the squares; a single square tells nothing of its spread."""
+    """Of the root of the mean of the squares; a single square says nothing about its spread."""
     mean = squares.mean().item()
     error = squares.std().item() / math.sqrt(len(squares)) if len(squares) > 1 else math.inf
     half = NormalDist().inv_cdf(0.5 + _CONFIDENCE / 2) * error

@@ -82,11 +82,11 @@ class BinaryCrossEntropy:
         return F.binary_cross_entropy_with_logits(outputs, smooth, pos_weight=self.positive_weights)
 
     def hits(self, outputs: Tensor, targets: Tensor) -> float:
-        """The labels that are told rightly (probability over a half or not), as a part of all labels, summed."""
+        """The labels that are predicted correctly (probability over a half or not), as a part of all labels, summed."""
         return ((outputs > 0) == (targets > 0.5)).float().mean(1).sum().item()
 
     def standing(self, outputs: Tensor, targets: Tensor) -> Standing:
-        """Mean loss in nats, and the part of all labels of all images that is told rightly."""
+        """Mean loss in nats, and the part of all labels of all images that is predicted correctly."""
         loss = F.binary_cross_entropy_with_logits(outputs, targets).item()
         return Standing(loss, self.hits(outputs, targets) / len(targets))
 

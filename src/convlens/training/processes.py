@@ -2,7 +2,7 @@
 
 Every process has the whole network. The gradients are averaged in one message after the backward pass, and not while
 it runs as DistributedDataParallel does (Li et al., PyTorch Distributed, VLDB 2020, arXiv:2006.15704): that one forms
-its messages anew after the first step, so that a training that goes on from a checkpoint would round differently.
+its messages again after the first step, so that a training that goes on from a checkpoint would round differently.
 """
 
 import contextlib

@@ -50,7 +50,7 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def encoded(self, labels: Iterable[Labels]) -> Tensor:
-        """What outputs are held against, one row for each image."""
+        """What outputs are compared with, one row for each image."""
 
     @abc.abstractmethod
     def objective(self, weighted: Tensor | None = None) -> Objective:
@@ -58,7 +58,7 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def answers(self, outputs: Tensor) -> Tensor:
-        """What a person is told, of the shape of the outputs: probabilities, or numbers in their own units."""
+        """What a person is shown, of the shape of the outputs: probabilities, or numbers in their own units."""
 
     @abc.abstractmethod
     def labels(self, answer: Sequence[float]) -> Labels:

@@ -85,7 +85,7 @@ class CutNetwork:
         )
 
     def draw_head(self, seed: int) -> None:
-        """Draw the last layer anew, where it is one layer alone."""
+        """Redraw the last layer, where it is one layer alone."""
         old = self.module.get_submodule(self.head)
         classes = len(self.module.get_parameter(f"{self.head}.weight"))
         drawn = new_head(old, self.head, classes, seed, PLAIN_HEAD).state_dict()
@@ -94,7 +94,7 @@ class CutNetwork:
                 tensor.copy_(drawn[name])
 
     def with_head(self, form: HeadForm, classes: int, seed: int) -> "CutNetwork":
-        """The same network with last layers of that form, drawn anew, that run as a module after the graphs.
+        """The same network with last layers of that form, drawn again, that run as a module after the graphs.
 
         Raises UsageError where the network does not end in a linear layer.
         """

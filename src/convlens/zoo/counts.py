@@ -1,6 +1,6 @@
 """Parameters, multiply-adds and receptive field of every network, counted once: capturing them all takes minutes.
 
-`make counts` writes counts.tsv anew from the graphs, and a contract test holds every line of it to them.
+`make counts` rewrites counts.tsv from the graphs, and a contract test holds every line of it to them.
 """
 
 import functools

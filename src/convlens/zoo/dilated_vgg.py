@@ -92,7 +92,7 @@ def _kernel_shape(name: str, tensor: Tensor) -> tuple[int, ...]:
 
 
 def dilated_vgg16(classes: int = 21) -> DilatedVGG:
-    """VGG16 with dilation in place of its last two poolings, arXiv:1511.07122, section 4."""
+    """VGG16 with dilation instead of its last two poolings, arXiv:1511.07122, section 4."""
     return DilatedVGG(classes)
 
 

@@ -1,4 +1,4 @@
-"""Probe: what a network with published weights answered to a fixed input when its card was made, held against now.
+"""Probe: the answer of a network with published weights to a fixed input when its card was made, and its answer now.
 
 A hash proves the file; the probe proves what becomes of it: a padding, an epsilon or a kernel that is another one, a
 state that was changed between file and network.

@@ -84,8 +84,8 @@ def _projection(in_channels: int, out_channels: int, stride: int, kernel: int) -
 class SENet(nn.Module):
     """Class scores (batch, classes) of images (batch, 3, height, width), of at least 3 pixels.
 
-    `depths` are the numbers of blocks in the stages. With `wide_stem`, three 3x3 convolutions stand in place of the
-    first 7x7, and the shortcuts between stages look at 3x3 pixels in place of one in four.
+    `depths` are the numbers of blocks in the stages. With `wide_stem`, three 3x3 convolutions replace the first
+    7x7, and the shortcuts between stages look at 3x3 pixels instead of one in four.
     """
 
     def __init__(

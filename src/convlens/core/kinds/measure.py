@@ -1,4 +1,4 @@
-"""Measures: what the recipes of a comparison are held against each other by, and how a person reads it."""
+"""Measures: what the recipes of a comparison are compared with each other by, and how a person reads it."""
 
 import abc
 import dataclasses

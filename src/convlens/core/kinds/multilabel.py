@@ -30,7 +30,7 @@ _MOST_LABELS = 10
 
 
 class LabelScore(Record):
-    """How one label was told, at a probability of a half; `support` is the number of images that have it."""
+    """How well one label is predicted, at a probability of a half; `support` is the number of images that have it."""
 
     name: str
     accuracy: float
@@ -48,9 +48,9 @@ class MultilabelEvaluation(Evaluation):
     task: Annotated[Literal["multilabel"], BeforeValidator(present_task_name)] = "multilabel"
     images: int
     accuracy: float
-    """The part of all labels of all images that is told rightly."""
+    """The part of all labels of all images that is predicted correctly."""
     exact_match: float
-    """The part of the images of which every label is told rightly."""
+    """The part of the images of which every label is predicted correctly."""
     interval: tuple[float, float]
     """95% Wilson score interval of the exact match."""
     mean_average_precision: float | None

@@ -14,7 +14,7 @@ from convlens.core.task import present_task_name
 
 
 class NumberScore(Record):
-    """How one number was told; all but `r2` in its own unit, the squared error in that unit squared."""
+    """How well one number is predicted; all but `r2` in its own unit, the squared error in that unit squared."""
 
     name: str
     mean_squared_error: float

@@ -81,7 +81,7 @@ class Ledger:
             _append(self._folder / _DROPPED_FILE, json.dumps(line))
 
     def tidy(self) -> None:
-        """Write attribution.jsonl anew, without lines that have no image."""
+        """Rewrite attribution.jsonl without lines that have no image."""
         if self.images or (self._folder / ATTRIBUTION_FILE).exists():
             lines = "".join(f"{one.model_dump_json(ensure_ascii=True)}\n" for one in self.images)
             write_atomically(self._folder / ATTRIBUTION_FILE, lines)

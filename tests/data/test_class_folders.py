@@ -178,6 +178,8 @@ class TestSegmentation:
             ("images", "labels"),
             ("train", "train_masks"),
             ("imgs", "liver_mask"),
+            ("test", "testannot", "train", "trainannot"),
+            ("train", "train_labels", "val", "val_labels"),
         ],
     )
     @pytest.mark.parametrize("where", ["", "data", "train"])
@@ -189,7 +191,9 @@ class TestSegmentation:
         with pytest.raises(DataError, match=r"/train holds images/, masks/: it looks like"):
             scan(made(tmp_path, "train", "val", names=("images", "masks")))
 
-    @pytest.mark.parametrize("names", [("masks", "scarfs"), ("images", "masks", "scarfs"), ("images", "texts")])
+    @pytest.mark.parametrize(
+        "names", [("masks", "scarfs"), ("images", "masks", "scarfs"), ("images", "texts"), ("dog", "dogseg", "x")]
+    )
     def test_classes_with_such_names(self, tmp_path: Path, names: tuple[str, ...]) -> None:
         assert scan(made(tmp_path, "", names=names)).classes == names
 

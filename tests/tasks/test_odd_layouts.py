@@ -7,11 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tools.odd_layouts import ODD_LAYOUTS, OddInput
+from tools.odd_input import OddInput
+from tools.odd_layouts import ODD_LAYOUTS
+from tools.odd_tables import ODD_TABLES
 
 from tests.conftest import Outcome
 from tests.images import TINY_OPTIONS, draw_images
 
+INPUTS = [*ODD_LAYOUTS, *ODD_TABLES]
 OTHERWISE = "--no-predefined-split"
 FITS = "the only one that fits is taken, such as '0000.png' for "
 
@@ -65,6 +68,7 @@ REFUSED: dict[str, str] = {
     "images_beside_masks": "holds images/, masks/: it looks like a data set for segmentation",
     "images_beside_annotations": "holds images/, annotations/: it looks like a data set for segmentation",
     "masks_called_after_the_images": "holds train/, train_masks/: it looks like a data set for segmentation",
+    "masks_as_camvid_has_them": "holds test/, train/, val/, .* it looks like a data set for segmentation",
     "class_names_that_do_not_fit": "those to validate on are of '1', '2', and those to train on are of 'cats', 'dogs'",
     "one_image_in_each_class": "each class has one usable image only, .* nothing is left to hold out. Add images",
     "each_label_once": "each class has one usable image only, .* nothing is left to hold out. Add images",
@@ -86,7 +90,7 @@ REFUSED: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("one", ODD_LAYOUTS, ids=lambda one: one.name)
+@pytest.mark.parametrize("one", INPUTS, ids=lambda one: one.name)
 def test_it_is_met_or_refused_with_a_sentence(one: OddInput, tmp_path: Path, convlens: Callable[..., Outcome]) -> None:
     outcome = convlens(*one.build(tmp_path))
     told = {**MET, **REFUSED}[one.name]
@@ -96,7 +100,7 @@ def test_it_is_met_or_refused_with_a_sentence(one: OddInput, tmp_path: Path, con
 
 
 def test_every_expectation_is_of_an_input() -> None:
-    assert {*MET, *REFUSED} == {one.name for one in ODD_LAYOUTS}
+    assert {*MET, *REFUSED} == {one.name for one in INPUTS}
     assert not {*MET} & {*REFUSED}
 
 

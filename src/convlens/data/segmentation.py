@@ -1,6 +1,6 @@
 """Segmentation: folders that hold images beside their masks or annotations, which are no classes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from convlens.core.errors import DataError
@@ -12,6 +12,8 @@ _MASKS = {
     *("trimaps", "groundtruth", "gt", "gts", "annotations", "annotation", "annots", "imagesets", "labels"),
     *("bboxes", "boxes", "xmls", "jsons", "targets"),
 }
+_SUFFIXES = ("mask", "masks", "annot", "annots", "annotation", "annotations", "gt", "label", "labels", "seg")
+"""What the name of a folder of masks ends with."""
 
 
 def refuse_segmentation(folder: Path, names: Sequence[str]) -> None:
@@ -20,9 +22,9 @@ def refuse_segmentation(folder: Path, names: Sequence[str]) -> None:
     Taken as classes they are told apart without an error, and nothing is learned.
     """
     plain = {name: "".join(letter for letter in name.lower() if letter.isalpha()) for name in names}
-    images = [name for name, word in plain.items() if word in _IMAGES]
-    masks = [name for name, word in plain.items() if _is_of_masks(word)]
-    images += [name for name, word in plain.items() if word in {_without_mask(plain[mask]) for mask in masks}]
+    beside = {name: of for name, word in plain.items() if (of := _beside_which(word, plain.values()))}
+    masks = [name for name, word in plain.items() if word in _MASKS or word.endswith(_SUFFIXES[:2]) or name in beside]
+    images = [name for name, word in plain.items() if word in _IMAGES or word in beside.values()]
     if not masks or not images or len({*images, *masks}) < len(names):
         return
     held = ", ".join(f"{name}/" for name in dict.fromkeys([*images, *masks]))
@@ -34,10 +36,7 @@ def refuse_segmentation(folder: Path, names: Sequence[str]) -> None:
     )
 
 
-def _is_of_masks(word: str) -> bool:
-    return word in _MASKS or word.removesuffix("s").endswith("mask")
-
-
-def _without_mask(word: str) -> str:
-    """The folder beside which one of masks stands: train/ for train_masks/."""
-    return word.removesuffix("s").removesuffix("mask")
+def _beside_which(word: str, others: Collection[str]) -> str:
+    """The folder beside which one of masks stands, train/ for train_masks/ and trainannot/; "" for others."""
+    stems = (word.removesuffix(suffix) for suffix in _SUFFIXES if word.endswith(suffix))
+    return next((stem for stem in stems if stem and stem in others), "")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from convlens.core.errors import UsageError as UsageError
     from convlens.core.evaluation import EvaluationRecord as EvaluationRecord
     from convlens.core.explanation import Explanation as Explanation
+    from convlens.core.exported import ExportRecord as ExportRecord
+    from convlens.core.exported import Verification as Verification
     from convlens.core.inspection import Inspection as Inspection
     from convlens.core.prediction import PredictionRecord as PredictionRecord
     from convlens.core.preprocessing import Preprocessing as Preprocessing
@@ -47,10 +49,12 @@ if TYPE_CHECKING:
     from convlens.tasks.evaluate import evaluate as evaluate
     from convlens.tasks.explain import ExplanationPage as ExplanationPage
     from convlens.tasks.explain import explain as explain
+    from convlens.tasks.export import export as export
     from convlens.tasks.inspect import inspect as inspect
     from convlens.tasks.predict import predict as predict
     from convlens.tasks.train import resume as resume
     from convlens.tasks.train import train as train
+    from convlens.tasks.verify import verify as verify
     from convlens.training.recipe import Recipe as Recipe
 
 __version__ = "0.1.0"
@@ -67,6 +71,7 @@ _PUBLIC = {
     "EvaluationRecord": "convlens.core.evaluation",
     "Explanation": "convlens.core.explanation",
     "ExplanationPage": "convlens.tasks.explain",
+    "ExportRecord": "convlens.core.exported",
     "GradientCheck": "convlens.gradient.check",
     "Graph": "convlens.graph.graph",
     "Inspection": "convlens.core.inspection",
@@ -80,6 +85,7 @@ _PUBLIC = {
     "RunRecord": "convlens.core.run",
     "Split": "convlens.graph.split",
     "UsageError": "convlens.core.errors",
+    "Verification": "convlens.core.exported",
     "adopt": "convlens.backbones.external",
     "backpropagate": "convlens.gradient.backpropagate",
     "capture": "convlens.graph.capture",
@@ -91,6 +97,7 @@ _PUBLIC = {
     "cost": "convlens.graph.cost",
     "evaluate": "convlens.tasks.evaluate",
     "explain": "convlens.tasks.explain",
+    "export": "convlens.tasks.export",
     "gradient_tensor": "convlens.gradient.tensor",
     "inspect": "convlens.tasks.inspect",
     "network": "convlens.backbones.resolve",
@@ -99,6 +106,7 @@ _PUBLIC = {
     "resume": "convlens.tasks.train",
     "split": "convlens.graph.split",
     "train": "convlens.tasks.train",
+    "verify": "convlens.tasks.verify",
 }
 _FORMER = {"check": "check_gradients", "check_pictures": "check_images"}
 """Names of version 0.1, which still work in the next one, with a warning."""

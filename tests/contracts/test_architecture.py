@@ -25,10 +25,11 @@ IMPORTS: dict[str, set[str]] = {
     "backbones": {"core", "zoo", "graph", "transfer"},
     "runs": {"core", "data", "training", "zoo", "report"},
     "pipeline": {"core", "data", "training", "zoo", "graph", "transfer", "backbones", "runs"},
+    "exports": {"core", "data", "training", "runs"},
     "comparison": {"core", "data", "training", "transfer", "backbones", "pipeline"},
     "tasks": {
         *("core", "data", "training", "zoo", "report", "graph", "transfer", "explanation", "backbones", "runs"),
-        *("pipeline", "comparison"),
+        *("pipeline", "exports", "comparison"),
     },
     "studies": {"core", "zoo", "report", "graph", "backbones"},
     "cli": {"core", "training", "comparison", "tasks", "studies"},
@@ -36,7 +37,7 @@ IMPORTS: dict[str, set[str]] = {
 """Folder -> the other folders of ours that its files import: these and no others, from the ground up."""
 
 WITHOUT_TORCH = {"core", "report", "cli"}
-IMPORTS_INSIDE_FUNCTIONS = {"cli", "tasks", "backbones", "pipeline"}
+IMPORTS_INSIDE_FUNCTIONS = {"cli", "tasks", "backbones", "pipeline", "exports"}
 """For a quick start, and for extras."""
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT)
 

@@ -9,7 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from convlens import __version__
-from convlens.cli import check, collect, compare, demo, evaluate, explain, inspect, predict, study, train, zoo
+from convlens.cli import check, collect, compare, demo, evaluate, explain, export, inspect, predict, study, train, zoo
 from convlens.cli.groups import GroupedCommand
 from convlens.cli.recipe_options import RecipeCommand
 from convlens.cli.screen import printable
@@ -38,6 +38,8 @@ app.command("compare", cls=compare.CompareCommand)(compare.compare)
 app.command("predict", cls=GroupedCommand)(predict.predict)
 app.command("evaluate", cls=evaluate.EvaluateCommand)(evaluate.evaluate)
 app.command("explain", cls=GroupedCommand)(explain.explain)
+app.command("export", cls=GroupedCommand)(export.export)
+app.command("verify", cls=GroupedCommand)(export.verify)
 app.command("inspect", cls=GroupedCommand)(inspect.inspect)
 app.add_typer(zoo.app, name="zoo")
 app.add_typer(study.app, name="study")

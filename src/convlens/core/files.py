@@ -39,14 +39,23 @@ def copy_atomically(source: Path, path: Path) -> None:
 @contextlib.contextmanager
 def _written_beside(path: Path) -> Iterator[IO[bytes]]:
     """A file to write to, which takes the name `path` when all of it is on the disk."""
+    with path_beside(path) as temporary, temporary.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def path_beside(path: Path) -> Iterator[Path]:
+    """A path in the same folder with the same suffix, whose file takes the name `path` at the end, or is removed.
+
+    For libraries that write files by themselves, and for files that have to be proved before they get their name.
+    """
     with disk_errors_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
+        temporary = path.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}{path.suffix}"
         try:
-            with temporary.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
+            yield temporary
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)

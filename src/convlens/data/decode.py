@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from convlens.core.preprocessing import Interpolation, margin_of
+from convlens.core.preprocessing import Interpolation, Preprocessing, margin_of
 from convlens.data.container import ends_early, format_of
 from convlens.data.perceptual_hash import signature
 
@@ -95,6 +95,23 @@ def decode(
         thumbnail=thumbnail_of(rgb),
         signature=signature(rgb),
     )
+
+
+def crop_of(pixels: Pixels, preprocessing: Preprocessing) -> Pixels:
+    """What `decode` crops of a whole image, of shape (size, size, 3), from its RGB pixels of shape (H, W, 3)."""
+    resize, size = preprocessing.resize, preprocessing.size
+    image = Image.fromarray(pixels)
+    return np.array(_resized_center(image, resize, size, preprocessing.interpolation, preprocessing.squash))
+
+
+def decoded_whole(data: bytes) -> Pixels:
+    """All RGB pixels of an image, of shape (H, W, 3). Raises as `decode`."""
+    return np.array(opened(data, at_least=MOST_PIXELS).rgb)
+
+
+def decoded_as_trained(data: bytes, preprocessing: Preprocessing) -> Pixels:
+    """The RGB pixels that `decode` crops from, (H, W, 3): of a large JPEG a reduced image. Raises as `decode`."""
+    return np.array(opened(data, at_least=max(preprocessing.resize, THUMBNAIL_SIDE)).rgb)
 
 
 def opened(data: bytes, at_least: int) -> Opened:

@@ -1,0 +1,99 @@
+"""`convlens export RUN|NET` and `convlens verify FILE`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from convlens.cli.screen import JsonOption, QuietOption, Screen
+from convlens.cli.streams import echo
+from convlens.core.errors import IntegrityError
+
+if TYPE_CHECKING:
+    from convlens.core.exported import ExportRecord, Parity, Verification
+
+_MOST_FLIPS = 10
+
+
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN|NET", help="Run folder, or a network by name.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="onnx|pt2",
+            help="Format: onnx (for onnxruntime and others) or pt2 (for torch.export.load).",
+        ),
+    ] = "onnx",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File to write. Default: the run's name, in this folder.")
+    ] = None,
+    bare: Annotated[
+        bool,
+        typer.Option(
+            "--bare", help="Without resizing and normalization: takes (N, 3, size, size) instead of decoded pixels."
+        ),
+    ] = False,
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="SET|FILE", help="For a network by name: another published set, or a weights file."),
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Export a model as one file, from pixels to answers, and prove it.
+
+    The file is compared with the run before it gets its name: on golden images, which travel in it for `convlens
+    verify`, and on the run's validation images.
+    """
+    from convlens.tasks.export import export as task
+
+    screen = Screen(json=json, quiet=quiet)
+    record = task(run, to=to, out=out, bare=bare, weights=weights, progress=screen.progress, say=screen.say)
+    screen.show(record, lambda: _print_export(record))
+
+
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File that `convlens export` wrote.")],
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Open a .pt2 file, which can run code: only for files you trust.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Check an exported file against the answers of its run.
+
+    Runs the golden images of the file in its runtime; exit code 6 where an answer differs by more than 0.0001.
+    """
+    from convlens.tasks.verify import verify as task
+
+    record = task(file, trust=trust)
+    Screen(json=json, quiet=False).show(record, lambda: _print_verification(record))
+    if not record.golden.proved:
+        raise IntegrityError(
+            f"{file} does not answer as its run does: by up to {record.golden.largest_difference:.2g}. Do not use it; "
+            "export the run again."
+        )
+
+
+def _print_export(record: "ExportRecord") -> None:
+    takes = "decoded pixels of any size" if record.whole else "preprocessed images"
+    echo(f"{record.file}  {record.bytes / 1e6:.1f} MB, {record.format}, from {takes} to answers")
+    _print_parity("golden images", record.golden)
+    if record.validation:
+        _print_parity("validation images, in float32", record.validation.float32)
+        _print_parity("validation images, as the run predicted them", record.validation.as_trained)
+        if record.validation.whole_decode:
+            _print_parity("large JPEGs decoded whole, not reduced", record.validation.whole_decode)
+
+
+def _print_verification(record: "Verification") -> None:
+    echo(f"{record.file}  {record.network}, by {record.runtime}")
+    _print_parity("golden images", record.golden)
+
+
+def _print_parity(images: str, found: "Parity") -> None:
+    flips = f"{len(found.flips)} predicted otherwise" if found.flips else "all predicted alike"
+    echo(f"  {found.images} {images}: largest difference {found.largest_difference:.2g}, {flips}")
+    for flip in found.flips[:_MOST_FLIPS]:
+        echo(f"    {flip.file}: {flip.got} instead of {flip.expected}")
+    if len(found.flips) > _MOST_FLIPS:
+        echo(f"    and {len(found.flips) - _MOST_FLIPS} more")

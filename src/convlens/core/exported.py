@@ -1,0 +1,107 @@
+"""The records of an exported model: what the file says of itself, and the proof that it answers as the run does."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from convlens.core.bundle import Scale
+from convlens.core.preprocessing import Preprocessing
+from convlens.core.records import Record
+from convlens.core.task import TaskName
+
+ExportFormat = Literal["onnx", "pt2"]
+LARGEST_DIFFERENCE = 1e-4
+"""Of an answer of an exported model from the run's in float32, as a probability, or in a number's standard deviations
+over the training images."""
+
+
+class GoldenImage(Record):
+    """A made image that travels in the file, and what the run answers to it in float32."""
+
+    name: str
+    png: str
+    """The file, as base64."""
+    answers: list[float]
+
+
+class ExportCard(Record):
+    """What travels in an exported file, as JSON: how to feed it, what its outputs mean, and how to prove it."""
+
+    kind: Literal["convlens.export"] = "convlens.export"
+    version: Literal[1] = 1
+    convlens: str
+    """The version that wrote it."""
+    network: str
+    whole: bool
+    """Whether its input is decoded pixels (N, H, W, 3), uint8, RGB, of any size; else what `preprocessing` makes of
+    them, (N, 3, size, size), float32."""
+    task: TaskName
+    classes: list[str]
+    """The names of the outputs, in their order."""
+    preprocessing: Preprocessing
+    weights_sha256: str
+    """Of the run's model.safetensors, or of the published file."""
+    weights_license: str | None
+    """Of the weights that the training started from; None where it is not known."""
+    scale: Scale | None
+    """Of numbers: their mean and standard deviation over the training images."""
+    golden: list[GoldenImage]
+
+
+class Flip(Record):
+    """An image whose prediction is another one in the exported model."""
+
+    file: str
+    expected: str
+    got: str
+
+
+class Parity(Record):
+    """How the answers of an exported model compare with the expected ones."""
+
+    images: int
+    largest_difference: float
+    """Of probabilities, or of numbers in their standard deviations; infinite where an answer is not a finite number."""
+    flips: list[Flip] = Field(default_factory=list)
+
+    @property
+    def proved(self) -> bool:
+        """Whether every answer is near enough; a prediction then flips only where two answers are as near."""
+        return self.largest_difference <= LARGEST_DIFFERENCE
+
+
+class ValidationParity(Record):
+    """The exported model on the run's validation images."""
+
+    float32: Parity
+    """Against the run in float32, on the pixels that convlens itself decodes."""
+    as_trained: Parity
+    """Against the run's own predictions, which may have been computed in bfloat16."""
+    whole_decode: Parity | None
+    """On the full pixels of the large JPEGs that convlens decodes at a fraction of their size; None without any."""
+
+
+class ExportRecord(Record):
+    """What `convlens export --json` prints."""
+
+    kind: Literal["convlens.exported"] = "convlens.exported"
+    version: Literal[1] = 1
+    file: str
+    format: ExportFormat
+    whole: bool
+    bytes: int
+    golden: Parity
+    validation: ValidationParity | None
+    """None where there is no run, or none of its validation images is where it was."""
+
+
+class Verification(Record):
+    """What `convlens verify --json` prints: an exported file on its own golden images."""
+
+    kind: Literal["convlens.verification"] = "convlens.verification"
+    version: Literal[1] = 1
+    file: str
+    runtime: str
+    """Name and version of what computed it."""
+    network: str
+    golden: Parity

@@ -1,0 +1,75 @@
+"""An exported file: written by one format, opened by the runtime that it is for."""
+
+import abc
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from convlens.core.errors import DataError
+from convlens.core.exported import ExportCard
+
+CARD_KEY = "convlens"
+"""Of the card among the file's metadata."""
+_EXAMPLE = (2, 40, 36, 3)
+"""Shape of the pixels that the whole model is traced with; no axis of it is kept, so none may be 1."""
+
+
+class Runner(abc.ABC):
+    """An exported model in its runtime."""
+
+    runtime: str
+    """Name and version."""
+    card: ExportCard
+
+    @abc.abstractmethod
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """The answers, float32 of shape (N, outputs), to inputs as the card describes them."""
+
+
+class Format(abc.ABC):
+    """A kind of file that models leave as."""
+
+    suffix: ClassVar[str]
+    can_run_code: ClassVar[bool] = False
+    """Whether a file of this format, made for it, runs any code where it is opened."""
+
+    @abc.abstractmethod
+    def write(self, program: ExportedProgram, card: ExportCard, path: Path) -> None:
+        """Write the file. Raises MachineError where a library is missing."""
+
+    @abc.abstractmethod
+    def open(self, path: Path) -> Runner:
+        """The model of a file. Raises DataError for one that convlens has not written, MachineError as `write`."""
+
+
+def traced(module: nn.Module, whole: bool, size: int) -> ExportedProgram:
+    """The module as a program that takes batches of every size, and whole ones images of every size."""
+    if whole:
+        example = torch.zeros(_EXAMPLE, dtype=torch.uint8)
+        shapes = {0: Dim.DYNAMIC, 1: Dim.DYNAMIC, 2: Dim.DYNAMIC}
+    else:
+        example = torch.zeros((2, 3, size, size))
+        shapes = {0: Dim.DYNAMIC}
+    with quiet_exporter(), torch.no_grad():
+        return torch.export.export(module.eval(), (example,), dynamic_shapes=(shapes,))
+
+
+def card_in(text: str | None, path: Path) -> ExportCard:
+    """The card among a file's metadata. Raises DataError where there is none."""
+    if not text:
+        raise DataError(f"{path} was not written by `convlens export`: it has no card and no golden images.")
+    return ExportCard.from_json(text, str(path))
+
+
+@contextmanager
+def quiet_exporter() -> Iterator[None]:
+    """Without torch's own warnings of what will change in later versions of its exporter."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r".*treespec.*", category=FutureWarning)
+        yield

@@ -1,0 +1,77 @@
+"""ONNX: written by torch's exporter, answered by onnxruntime."""
+
+import importlib
+import logging
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch import Tensor
+from torch.export import ExportedProgram
+
+from convlens.core.errors import DataError, MachineError
+from convlens.core.exported import ExportCard
+from convlens.exports.file import CARD_KEY, Format, Runner, card_in, quiet_exporter
+
+_LEAST_OPSET = 20
+
+
+class OnnxRunner(Runner):
+    """onnxruntime on the processor."""
+
+    def __init__(self, path: Path) -> None:
+        runtime = _library("onnxruntime")
+        try:
+            self._session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        except Exception as error:  # it raises a dozen kinds of its own, all of them RuntimeErrors or not
+            reason = str(error).splitlines()[0]
+            raise DataError(f"{path} is not an ONNX model that onnxruntime can open: {reason}") from error
+        self.runtime = f"onnxruntime {runtime.__version__}"
+        self.card = card_in(self._session.get_modelmeta().custom_metadata_map.get(CARD_KEY), path)
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """The answers."""
+        return torch.from_numpy(self._session.run(None, {self._input: inputs.numpy()})[0])
+
+
+class Onnx(Format):
+    """One file with weights, for onnxruntime and all that read ONNX."""
+
+    suffix = ".onnx"
+
+    def write(self, program: ExportedProgram, card: ExportCard, path: Path) -> None:
+        """Write the file."""
+        _library("onnxscript")  # which torch's exporter imports
+        exporter = logging.getLogger("torch.onnx")
+        level = exporter.level
+        exporter.setLevel(logging.ERROR)  # it warns that torchvision is missing, which no model here needs
+        try:
+            with quiet_exporter():
+                exported = torch.onnx.export(
+                    program,
+                    dynamo=True,
+                    verbose=False,
+                    external_data=False,
+                    opset_version=_LEAST_OPSET,
+                    input_names=["pixels" if card.whole else "input"],
+                    output_names=["answers"],
+                )
+        finally:
+            exporter.setLevel(level)
+        assert exported is not None, "it is None only for what is written at once"
+        exported.model.metadata_props[CARD_KEY] = card.to_json()
+        exported.save(path, external_data=False)
+
+    def open(self, path: Path) -> Runner:
+        """The model in onnxruntime."""
+        return OnnxRunner(path)
+
+
+def _library(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MachineError(
+            f"ONNX needs the library {name} ({error}). Install it: pip install 'convlens[onnx]'."
+        ) from error

@@ -1,0 +1,96 @@
+"""The proof that an exported model answers as the run does: on golden images and on the run's validation images."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from convlens.core.errors import IntegrityError
+from convlens.core.exported import LARGEST_DIFFERENCE, ExportCard, Parity, ValidationParity
+from convlens.core.preprocessing import Preprocessing
+from convlens.core.progress import Progress
+from convlens.data.batches import normalized
+from convlens.data.decode import Pixels, crop_of, decoded_as_trained, decoded_whole
+from convlens.exports.file import Runner
+from convlens.exports.golden import pixels_of
+from convlens.exports.parity import parity
+from convlens.runs.validation_images import ValidationImage
+from convlens.training.task import Task
+from convlens.training.tasks import TASKS
+
+Reference = Callable[[Pixels], Tensor]
+"""The run in float32: from one image's decoded pixels to its answers, of shape (1, outputs)."""
+
+
+def fed(pixels: Pixels, preprocessing: Preprocessing, *, whole: bool) -> Tensor:
+    """What a model takes for one image: its pixels (1, H, W, 3), or what `preprocessing` makes of them."""
+    if whole:
+        return torch.from_numpy(pixels).unsqueeze(0)
+    return normalized(torch.from_numpy(crop_of(pixels, preprocessing)).unsqueeze(0), preprocessing).contiguous()
+
+
+def on_golden_images(runner: Runner) -> Parity:
+    """A file's answers to the images in it, compared with those that the run gave."""
+    card = runner.card
+    return _compared(
+        card,
+        [image.name for image in card.golden],
+        [_asked(runner, pixels_of(image)) for image in card.golden],
+        [torch.tensor([image.answers]) for image in card.golden],
+    )
+
+
+def on_validation_images(
+    runner: Runner, reference: Reference, images: Sequence[ValidationImage], progress: Progress
+) -> ValidationParity:
+    """A file's answers to these images, one or more, compared with the run's.
+
+    The pixels are those that convlens decodes; of large JPEGs, which it decodes at a fraction of their size, the full
+    ones are tried as well.
+    """
+    preprocessing = runner.card.preprocessing
+    got, expected, reduced, whole = [], [], [], []
+    with progress("verify", len(images)) as advance:
+        for place, image in enumerate(images):
+            pixels = decoded_as_trained(image.data, preprocessing)
+            got.append(_asked(runner, pixels))
+            expected.append(reference(pixels))
+            full = decoded_whole(image.data)
+            if full.shape != pixels.shape:
+                reduced.append(place)
+                whole.append(_asked(runner, full))
+            advance(1)
+    names = [image.file for image in images]
+    return ValidationParity(
+        float32=_compared(runner.card, names, got, expected),
+        as_trained=_compared(runner.card, names, got, [torch.tensor([image.answers]) for image in images]),
+        whole_decode=_compared(
+            runner.card, [names[place] for place in reduced], whole, [expected[place] for place in reduced]
+        )
+        if reduced
+        else None,
+    )
+
+
+def refuse_unlike(found: Parity, images: str, runtime: str) -> None:
+    """Raises IntegrityError where an answer is further from the run's than rounding explains."""
+    if not found.proved:
+        raise IntegrityError(
+            f"{runtime} answers otherwise than the run: by up to {found.largest_difference:.2g} on {found.images} "
+            f"{images}, {len(found.flips)} of which it predicts otherwise (accepted: {LARGEST_DIFFERENCE:g}). "
+            "Do not use this file; export the run again."
+        )
+
+
+def task_of_card(card: ExportCard) -> Task:
+    """What the outputs of a file mean. Raises DataError where its card lacks a scale that is needed."""
+    return TASKS[card.task].stored(card.classes, card.scale)
+
+
+def _asked(runner: Runner, pixels: Pixels) -> Tensor:
+    return runner(fed(pixels, runner.card.preprocessing, whole=runner.card.whole))
+
+
+def _compared(card: ExportCard, names: Sequence[str], got: Sequence[Tensor], expected: Sequence[Tensor]) -> Parity:
+    units = card.scale.spread if card.scale else [1.0] * len(card.classes)
+    return parity(names, torch.cat(list(got)), torch.cat(list(expected)), units=units, task=task_of_card(card))

@@ -1,0 +1,53 @@
+"""PT2: torch.export's own archive, answered by torch without convlens.
+
+torch.export.load unpickles some parts of an archive without limits and compiles the text of others, so that opening
+one means to trust whoever made it.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.export import ExportedProgram
+
+from convlens.core.errors import DataError
+from convlens.core.exported import ExportCard
+from convlens.exports.file import CARD_KEY, Format, Runner, card_in, quiet_exporter
+
+
+class Pt2Runner(Runner):
+    """torch, running the program of the archive."""
+
+    def __init__(self, path: Path) -> None:
+        extra = {CARD_KEY: ""}
+        try:
+            with quiet_exporter():
+                program = torch.export.load(path, extra_files=extra)
+        except Exception as error:  # a zip, JSON and the program's own checks each raise their kinds
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise DataError(f"{path} is not a PT2 archive that torch can open: {reason}") from error
+        self.runtime = f"torch {torch.__version__}"
+        self.card = card_in(extra[CARD_KEY], path)
+        self._module = program.module()
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """The answers."""
+        with torch.no_grad():
+            answers: Tensor = self._module(inputs)
+        return answers
+
+
+class Pt2(Format):
+    """One archive with weights, for torch.export.load in Python and for AOTInductor."""
+
+    suffix = ".pt2"
+    can_run_code = True
+
+    def write(self, program: ExportedProgram, card: ExportCard, path: Path) -> None:
+        """Write the archive."""
+        with quiet_exporter():
+            torch.export.save(program, path, extra_files={CARD_KEY: card.to_json()})
+
+    def open(self, path: Path) -> Runner:
+        """The program in torch."""
+        return Pt2Runner(path)

@@ -1,0 +1,131 @@
+"""Export: a trained network as one file for other programs, with the proof that it answers as the run does."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import convlens
+from convlens.core.bundle import Bundle
+from convlens.core.errors import UsageError
+from convlens.core.exported import ExportCard, ExportRecord, ValidationParity
+from convlens.core.files import path_beside
+from convlens.core.progress import Progress, Say, silent, unsaid
+from convlens.core.settings import setting
+from convlens.data.decode import Pixels
+from convlens.exports.file import Runner, traced
+from convlens.exports.formats import FORMATS, known_format
+from convlens.exports.golden import golden_image, golden_pixels
+from convlens.exports.model import BareModel, WholeModel
+from convlens.exports.proof import Reference, fed, on_golden_images, on_validation_images, refuse_unlike
+from convlens.pipeline.trained import is_run, load_trained
+from convlens.runs.validation_images import read_run_record, validation_images
+from convlens.training.tasks import task_of
+from convlens.zoo import card_of_file, weight_cards
+
+
+def export(
+    run: str | Path,
+    *,
+    to: str = "onnx",
+    out: str | Path | None = None,
+    bare: bool = False,
+    weights: str | Path | None = None,
+    progress: Progress = silent,
+    say: Say = unsaid,
+) -> ExportRecord:
+    """Write a run folder, or a network by name, as one file that needs no convlens.
+
+    `to` is "onnx" (for onnxruntime and all that read ONNX) or "pt2" (for torch.export.load). The file takes decoded
+    pixels of any size, (N, H, W, 3), uint8, RGB, and gives what `predict` gives: resizing exactly as Pillow does it,
+    normalization, network and softmax, sigmoid or units are all in it. With `bare` it takes what `preprocessing` makes
+    of an image, (N, 3, size, size), float32, and gives the same answers. `out` is the file, by default the run's name
+    in the working folder; `weights` are others than a network's usual ones.
+
+    Before the file gets its name it is opened in its runtime and compared with the run: on golden images, which travel
+    in it (see `verify`), and on the run's validation images where they still are where they were.
+
+    Raises UsageError for an unknown format, for an `out` that exists, and what `predict` does; MachineError where a
+    library is missing; IntegrityError, with no file left, where an answer differs from the run's by more than 1e-4.
+    """
+    form = FORMATS[kind := known_format(to)]
+    file = Path(out).expanduser() if out is not None else Path(f"{_name_of(run)}{form.suffix}")
+    if file.suffix != form.suffix:
+        raise UsageError(f"{setting('out', file)}: give a name that ends in {form.suffix}, as {kind} files do.")
+    if file.exists():
+        raise UsageError(f"{file} already exists. Remove it, or choose another name with {setting('out')}.")
+    bundle, network = load_trained(run, weights, progress)
+    task = task_of(bundle)
+    bare_model = BareModel(network.eval().float(), task)
+
+    def reference(pixels: Pixels) -> Tensor:
+        with torch.inference_mode():
+            answers: Tensor = bare_model(fed(pixels, bundle.preprocessing, whole=False))
+        return answers
+
+    card = _card(bundle, reference, whole=not bare, weights_license=_license(run, bundle, weights))
+    module = bare_model if bare else WholeModel(network, bundle.preprocessing, task)
+    with path_beside(file) as unproved:
+        with progress(f"write {kind}", 1) as advance:
+            form.write(traced(module, whole=card.whole, size=bundle.preprocessing.size), card, unproved)
+            advance(1)
+        runner = form.open(unproved)
+        golden = on_golden_images(runner)
+        refuse_unlike(golden, "golden images", runner.runtime)
+        validation = _validation(runner, reference, Path(run).expanduser(), progress, say) if is_run(run) else None
+        return ExportRecord(
+            file=str(file),
+            format=kind,
+            whole=card.whole,
+            bytes=unproved.stat().st_size,
+            golden=golden,
+            validation=validation,
+        )
+
+
+def _card(bundle: Bundle, reference: Reference, *, whole: bool, weights_license: str | None) -> ExportCard:
+    return ExportCard(
+        convlens=convlens.__version__,
+        network=bundle.backbone,
+        whole=whole,
+        task=bundle.task,
+        classes=bundle.classes,
+        scale=bundle.scale,
+        preprocessing=bundle.preprocessing,
+        weights_sha256=bundle.sha256,
+        weights_license=weights_license,
+        golden=[golden_image(name, pixels, reference(pixels)[0].tolist()) for name, pixels in golden_pixels()],
+    )
+
+
+def _license(run: str | Path, bundle: Bundle, weights: str | Path | None) -> str | None:
+    """Of the weights that were trained on, where a published set says it."""
+    if is_run(run):
+        used = read_run_record(Path(run).expanduser()).weights
+        known = card_of_file(used.name) if used.source == "published" else None
+        return known.license if known else used.license
+    published = weight_cards(bundle.backbone)
+    chosen = published.get(str(weights)) if weights is not None else next(iter(published.values()), None)
+    return chosen.license if chosen else None
+
+
+def _name_of(run: str | Path) -> str:
+    return Path(run).expanduser().resolve().name if is_run(run) else str(run)
+
+
+def _validation(
+    runner: Runner, reference: Reference, folder: Path, progress: Progress, say: Say
+) -> ValidationParity | None:
+    """The proof on the run's validation images; None where none of them is left."""
+    record = read_run_record(folder)
+    images, missing = validation_images(folder, record)
+    if missing:
+        say(
+            f"{missing} of {missing + len(images)} validation images of the run are not in {record.folder} as they "
+            f"were; the file is verified on {'the others and on ' if images else ''}golden images"
+        )
+    if not images:
+        return None
+    found = on_validation_images(runner, reference, images, progress)
+    refuse_unlike(found.float32, "validation images", runner.runtime)
+    return found

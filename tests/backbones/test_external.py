@@ -209,7 +209,7 @@ def test_timms_random_weights_are_drawn_from_the_seed_and_warned_of(timm, tmp_pa
             monkeypatch.setattr(registry, "_ADOPTED", {})
     assert torch.equal(found["one"], found["same"])
     assert not torch.equal(found["one"], found["other"])
-    assert sum("have random weights" in line and "weights=pretrained" in line for line in told) == 3
+    assert sum("have random weights" in line and "weights='pretrained'" in line for line in told) == 3
 
 
 def test_both_of_timms_weights_in_one_process(timm):

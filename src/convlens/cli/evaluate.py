@@ -58,6 +58,7 @@ def evaluate(
         size=size,
         side=_side(side),
         progress=screen.progress,
+        say=screen.say,
         **given_settings(context),
     )
     for bad in record.bad_files:

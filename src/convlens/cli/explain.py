@@ -49,7 +49,16 @@ def explain(
         for made in explain_mistakes(network, mistakes, screen.progress):
             echo(f"Page {made}")
         return
-    page = task(network, image, target=target, weights=weights, size=size, versus=versus, progress=screen.progress)
+    page = task(
+        network,
+        image,
+        target=target,
+        weights=weights,
+        size=size,
+        versus=versus,
+        progress=screen.progress,
+        say=screen.say,
+    )
     explanation = page.explanation
     path = page.save(out or Path(f"{Path(network).name}.html"))
 

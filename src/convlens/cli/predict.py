@@ -36,7 +36,7 @@ def predict(
     from convlens.tasks.predict import predict as task
 
     screen = Screen(json=json, quiet=quiet)
-    record = task(run, *images, weights=weights, progress=screen.progress)
+    record = task(run, *images, weights=weights, progress=screen.progress, say=screen.say)
     for bad in record.bad_files:
         screen.say(f"{bad.file}: {bad.reason}, {bad.detail}")
     screen.show(record, lambda: _print_table(record))

@@ -16,7 +16,7 @@ from convlens.core.evaluation import EvaluationRecord
 from convlens.core.kinds.evaluation import AnyEvaluation
 from convlens.core.kinds.kind import Labels
 from convlens.core.preprocessing import Preprocessing
-from convlens.core.progress import Progress, silent
+from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import Problem
 from convlens.core.settings import setting
 from convlens.data.batches import decoded_batches, normalized
@@ -66,6 +66,7 @@ def evaluate(
     nested: bool = False,
     side: SideAsked | None = None,
     progress: Progress = silent,
+    say: Say = unsaid,
 ) -> EvaluationRecord:
     """How a network of the zoo, or a run folder, does on the images of a folder; for a run, as its report shows it.
 
@@ -74,11 +75,11 @@ def evaluate(
     image counts, duplicates too, as in published numbers. `labels` is a CSV file that says the labels instead, as in
     `train`; runs on several labels or numbers need one, and take the columns of the names that they have learned.
     `label_columns`, `nested` and `weights` are as in `train`; `size` is the input's side in pixels, by default what the
-    weights were made for.
+    weights were made for. `say` receives what was done to make a file of weights fit.
 
     Raises UsageError for unknown names, DataError for folders that are no class of the network.
     """
-    subject = _run(Path(judged), weights) if is_run(judged) else _network(str(judged), weights, progress)
+    subject = _run(Path(judged), weights) if is_run(judged) else _network(str(judged), weights, progress, say)
     if size is not None:
         if not LEAST_SIZE <= size <= MOST_SIZE:
             raise UsageError(
@@ -187,7 +188,7 @@ def _run(folder: Path, weights: str | Path | None) -> _Subject:
     )
 
 
-def _network(name: str, weights: str | Path | None, progress: Progress) -> _Subject:
+def _network(name: str, weights: str | Path | None, progress: Progress, say: Say) -> _Subject:
     known = card(name)
     chosen = weights_named(name, weights)
     if chosen is None or chosen == RANDOM:
@@ -202,8 +203,13 @@ def _network(name: str, weights: str | Path | None, progress: Progress) -> _Subj
         raise UsageError(
             f"{name} does not classify whole images, or its classes have no names; it cannot be evaluated."
         )
-    module = network(name, weights=chosen, progress=progress)
+    module = network(name, weights=chosen, progress=progress, say=say)
     aliases = [(one.key, *one.names) for one in class_names(data)]
+    if len(aliases) != (number := len(module.get_parameter(f"{known.head}.weight"))):
+        raise UsageError(
+            f"{chosen} has {number} classes, not the {len(aliases)} of {data}, so its classes have no names. Train on "
+            f"images of your classes ({setting('weights', chosen)}), and evaluate that run."
+        )
     return _Subject(
         name=name,
         weights=chosen,

@@ -248,7 +248,7 @@ def test_the_same_table_gives_the_same_run(images, runs, tmp_path):
         ("labels", {"head": "ridge"}, "head='ridge' is for classes"),
         ("labels", {"backbone": "squeezenet1_1", "weights": "random", "size": 64}, "squeezenet1_1 ends in a Conv2d"),
         ("labels", {"task": "classification"}, "one class per image needs one column"),
-        ("labels", {"task": "sorts"}, "task='sorts': Input should be 'auto', 'classification', 'multilabel' or"),
+        ("labels", {"task": "sorts"}, "task='sorts' must be one of auto, classification, multilabel, regression"),
         ("numbers", {"label_columns": "yaer"}, "'yaer': did you mean year?"),  # codespell:ignore
     ],
 )

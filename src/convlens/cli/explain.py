@@ -7,6 +7,7 @@ import typer
 
 from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.cli.streams import echo
+from convlens.core.files import refuse_unwritable
 
 
 def explain(
@@ -49,9 +50,11 @@ def explain(
         for made in explain_mistakes(network, mistakes, screen.progress):
             echo(f"Page {made}")
         return
+    place = out or Path(f"{Path(network).name}.html")
+    refuse_unwritable("out", place, "explanation.html")
     page = task(network, image, target=target, weights=weights, size=size, versus=versus, progress=screen.progress)
     explanation = page.explanation
-    path = page.save(out or Path(f"{Path(network).name}.html"))
+    path = page.save(place)
 
     def told() -> None:
         echo(f"{explanation.network}: {len(explanation.nodes)} nodes, gradients of {explanation.target}")

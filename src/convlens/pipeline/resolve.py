@@ -77,12 +77,14 @@ def read_recipe(path: Path) -> Recipe:
     Raises UsageError where there is no such file, DataError where it is not TOML.
     """
     try:
-        stated = with_present_names(tomllib.loads(path.read_text(encoding="utf-8")))
+        stated = with_present_names(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise UsageError(
             f"cannot read the recipe {path} ({error.strerror}). Give a TOML file, such as the recipe.toml of a run."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text ({error.reason}). Save it as UTF-8, which TOML requires.") from error
+    except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is not TOML: {error}. Give a file such as the recipe.toml of a run.") from error
     derived = {name: None for name in ("weights", "size") if name not in stated}
     return changed_recipe(Recipe.of(**stated), **derived)

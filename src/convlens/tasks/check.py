@@ -12,7 +12,7 @@ from pathlib import Path
 
 from convlens.core.check import ADVICE, CheckRecord, ClassCount
 from convlens.core.errors import UsageError
-from convlens.core.files import write_atomically
+from convlens.core.files import refuse_unwritable, write_atomically
 from convlens.core.kinds.kind import text_of
 from convlens.core.progress import Progress, silent
 from convlens.core.records import now
@@ -57,8 +57,9 @@ def check_images(
     """
     if not 0 <= most_bad <= 1:
         raise UsageError(f"{setting('max_bad', most_bad)}: give a fraction of the files, from 0 to 1 (or 0% to 100%).")
-    _refuse_folder("html", html, "check.html")
-    _refuse_folder("fix_list", fix_list, "check.csv")
+    for option, path, example in (("html", html, "check.html"), ("fix_list", fix_list, "check.csv")):
+        if path is not None:
+            refuse_unwritable(option, path, example)
     start = time.perf_counter()
     layout = asked_layout(labels, nested=nested, task=task, label_columns=label_columns)
     manifest = labeled_images(folder, progress, layout)
@@ -77,11 +78,6 @@ def check_images(
     if html is not None:
         write_check_page(record, *_thumbnails(manifest, record), Path(html).expanduser())
     return record
-
-
-def _refuse_folder(option: str, path: str | Path | None, name: str) -> None:
-    if path is not None and (folder := Path(path).expanduser()).is_dir():
-        raise UsageError(f"{setting(option, path)} is a folder. Give the name of a file, such as {folder / name}.")
 
 
 _Outcome = tuple[ImageFile, Examination | BadImage]

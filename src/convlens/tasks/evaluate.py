@@ -24,7 +24,7 @@ from convlens.data.layout import Layout
 from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.scan import labeled_images
 from convlens.pipeline.layout import asked_layout
-from convlens.pipeline.trained import is_run, load_run
+from convlens.pipeline.trained import is_run, load_run, refuse_swapped
 from convlens.training.classification import Classification
 from convlens.training.recipe import LEAST_SIZE, MOST_SIZE
 from convlens.training.task import Task
@@ -78,6 +78,7 @@ def evaluate(
 
     Raises UsageError for unknown names, DataError for folders that are no class of the network.
     """
+    refuse_swapped(judged, folder)
     subject = _run(Path(judged), weights) if is_run(judged) else _network(str(judged), weights, progress)
     if size is not None:
         if not LEAST_SIZE <= size <= MOST_SIZE:

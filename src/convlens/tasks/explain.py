@@ -24,7 +24,7 @@ from convlens.explanation.sample import sample_image
 from convlens.explanation.target import Readout, likeliest
 from convlens.graph.capture import capture
 from convlens.graph.split import same_place, split
-from convlens.pipeline.trained import is_run, load_run
+from convlens.pipeline.trained import is_run, load_run, refuse_swapped
 from convlens.report.explain import explanation_page, write_explanation_page
 from convlens.report.run_report import explained_page, write_run_report
 from convlens.training.recipe import Recipe
@@ -111,6 +111,7 @@ def explain(
         )
     if classes or shown_image is not None:
         raise UsageError(f"classes and shown_image are for your own modules; {network} has its own.")
+    refuse_swapped(network, *([] if image is None or isinstance(image, Tensor) else [image]))
     subject = _subject(network, weights, size, progress)
     x, shown = _input(subject, image)
     flow = _versus(versus, image, progress, RANDOM if weights == RANDOM else None) if versus else None
@@ -124,6 +125,7 @@ def explain_mistakes(run: str | Path, count: int, progress: Progress = silent) -
     Each is explained by the class that was wrongly predicted, the wrong label that the network was surest of, or the
     number that is farthest off. Raises UsageError for what is not a run folder, and for images that were moved.
     """
+    refuse_swapped(run)
     folder = Path(run).expanduser()
     subject, task = _run(folder)
     record = RunRecord.from_json((folder / RUN_FILE).read_bytes(), str(folder / RUN_FILE))
@@ -237,6 +239,8 @@ def _input(subject: _Subject, image: str | Path | Tensor | None) -> tuple[Tensor
 
 def _decoded(path: Path, preprocessing: Preprocessing) -> Tensor:
     """RGB values in 0..1 of shape (3, size, size)."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, and one image is explained at a time. Give an image file in it.")
     if not path.is_file():
         raise UsageError(f"no such image: {path}.")
     outcome = read_and_decode(path, preprocessing)

@@ -8,10 +8,11 @@ import tomli_w
 from pydantic import ConfigDict, ValidationError
 
 from convlens.core.bundle import HeadForm
-from convlens.core.errors import UsageError
+from convlens.core.errors import UsageError, unknown_name
 from convlens.core.records import Record, former_names
 from convlens.core.settings import setting as named
 from convlens.core.task import AskedTask, first_task_name
+from convlens.core.validation import fault_of
 from convlens.training.setting import Effect, Panel, setting, settings_of
 
 LEAST_SIZE, MOST_SIZE = 16, 2048
@@ -349,12 +350,18 @@ class Recipe(Record):
 
     @classmethod
     def of(cls, **values: object) -> Self:
-        """The recipe with these values; raises UsageError with the first one that is out of range."""
+        """The recipe with these values.
+
+        Raises UsageError with the first value that is out of range, or for a name that is no field's.
+        """
         try:
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            raise UsageError(f"{named(str(first['loc'][0]), first['input'])}: {first['msg']}.") from error
+            name = str(first["loc"][0])
+            if name not in SETTINGS:
+                raise unknown_name("field of the recipe", name, SETTINGS) from error
+            raise UsageError(f"{named(name, first['input'])} {fault_of(first, SETTINGS[name].metavar)}.") from error
 
     @property
     def head_form(self) -> HeadForm:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from convlens.core.errors import UsageError, unknown_name
+from convlens.core.settings import setting
 from convlens.zoo import (
     alexnet,
     alexnet_2012,
@@ -32,6 +33,7 @@ from convlens.zoo import (
     zfnet,
 )
 from convlens.zoo.card import NetworkCard
+from convlens.zoo.elsewhere import name_in_timm
 from convlens.zoo.entry import Entry
 
 NETWORKS: Mapping[str, Entry] = MappingProxyType(
@@ -94,8 +96,18 @@ def entry(name: str) -> Entry:
             f"convlens.adopt(module, {name!r})."
         )
     if name not in NETWORKS:
-        raise unknown_name("network", name, names())
+        raise unknown_network(name)
     return NETWORKS[name]
+
+
+def unknown_network(name: str, kind: str = "network") -> UsageError:
+    """The error for a name that no network of the zoo has; it points to timm where timm has what is meant."""
+    if (elsewhere := name_in_timm(name)) is not None:
+        return UsageError(
+            f"unknown {kind} {name!r}: it is not in the zoo (`convlens zoo`), but the timm library has such networks. "
+            f"Install that (pip install 'convlens[timm]') and train with {setting('backbone', f'timm:{elsewhere}')}."
+        )
+    return unknown_name(kind, name, names())
 
 
 def card(name: str) -> NetworkCard:

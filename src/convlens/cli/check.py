@@ -49,9 +49,9 @@ def check(
 
     The folder is only read. Whether labels are correct is not checked.
     """
-    from convlens.tasks.check import check_images
-
     screen = Screen(json=json, quiet=quiet)
+    with screen.starting():
+        from convlens.tasks.check import check_images
     record = check_images(
         folder,
         most_bad=_part(max_bad),

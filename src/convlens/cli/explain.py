@@ -42,10 +42,10 @@ def explain(
 
     The page shows the activations and gradients of every layer, and what in the image the prediction depends on.
     """
-    from convlens.tasks.explain import explain as task
-    from convlens.tasks.explain import explain_mistakes
-
     screen = Screen(json=json, quiet=quiet)
+    with screen.starting():
+        from convlens.tasks.explain import explain as task
+        from convlens.tasks.explain import explain_mistakes
     if mistakes:
         for made in explain_mistakes(network, mistakes, screen.progress):
             echo(f"Page {made}")

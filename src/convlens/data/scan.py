@@ -20,6 +20,8 @@ from convlens.data.layout import BY_FOLDERS, Layout, grouped
 from convlens.data.manifest import SIDE_NAMES, ImageFile, Manifest, Side
 from convlens.data.walk import files_below, files_in, subfolders, why_left_out
 
+NO_LABEL = "no-label"
+"""The reason of a problem that names an image outside the table of labels, which may be about some images only."""
 _MOST_BYTES = 512 * 2**20
 _READ_AT_ONCE = 2**20
 _FILES_PER_TASK = 64
@@ -98,7 +100,7 @@ def _labeled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Proble
     named = {root / file for file in table.rows}
     itself = table.path.resolve()
     problems += [
-        _passed_over(path, root, "no-label", "not listed in the table of labels")
+        _passed_over(path, root, NO_LABEL, "not listed in the table of labels")
         for path in files_below(root)
         if path not in named and path.resolve() != itself
     ]

@@ -24,14 +24,14 @@ from convlens.data.foreign import DOCUMENT, FOREIGN
 from convlens.data.manifest import EMPTY_CLASS, ImageFile, Manifest
 from convlens.data.neighbors import connected
 from convlens.data.perceptual_hash import alike
-from convlens.data.scan import duplicates, labeled_images
+from convlens.data.scan import NO_LABEL, duplicates, labeled_images
 from convlens.pipeline.layout import asked_layout
 from convlens.report.check_page import PAGE_THUMBNAILS, THUMBNAILS_PER_REASON, write_check_page
 
 MOST_BAD = 0.05
 _FILES_PER_TASK = 8
-_OF_NO_IMAGE = {EMPTY_CLASS, FOREIGN, DOCUMENT}
-"""Reasons that count no file as unusable: nobody meant an image there."""
+_OF_NO_IMAGE = {EMPTY_CLASS, FOREIGN, DOCUMENT, NO_LABEL}
+"""Reasons that count no file as unusable: nobody meant an image there, or one with a label."""
 _LEAST_PER_CLASS, _MOST_PER_CLASS = 1, 12
 
 

@@ -35,10 +35,19 @@ _AS_TIMM = re.compile(
 """Names that timm has as they stand."""
 
 
+def has_name_of_timm(name: str) -> bool:
+    """Whether timm has a network of that very name, written in its way."""
+    return bool(_AS_TIMM.fullmatch(_plain(name)))
+
+
 def name_in_timm(name: str) -> str | None:
     """The name under which timm has the network that a person probably means; None where nothing tells."""
-    plain = name.lower().replace("-", "_")
-    if _AS_TIMM.fullmatch(plain):
+    plain = _plain(name)
+    if has_name_of_timm(name):
         return plain
     found = [family for family in _FAMILIES if plain.startswith((family, f"tf_{family}"))]
     return _FAMILIES[max(found, key=len)] if found else None
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")

@@ -1,5 +1,6 @@
 """The table of all networks: name -> how to build it, and its card. Nothing is built here."""
 
+import difflib
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -33,7 +34,7 @@ from convlens.zoo import (
     zfnet,
 )
 from convlens.zoo.card import NetworkCard
-from convlens.zoo.elsewhere import name_in_timm
+from convlens.zoo.elsewhere import has_name_of_timm, name_in_timm
 from convlens.zoo.entry import Entry
 
 NETWORKS: Mapping[str, Entry] = MappingProxyType(
@@ -66,6 +67,8 @@ NETWORKS: Mapping[str, Entry] = MappingProxyType(
 )
 
 
+_MISSPELLED = 0.85
+"""How alike a name must be to one of the zoo's to be taken for it rather than for one of timm's."""
 _ADOPTED: dict[str, Entry] = {}
 """Networks of other libraries and of people's own, by names with a colon, which none of the zoo's has."""
 
@@ -102,7 +105,8 @@ def entry(name: str) -> Entry:
 
 def unknown_network(name: str, kind: str = "network") -> UsageError:
     """The error for a name that no network of the zoo has; it points to timm where timm has what is meant."""
-    if (elsewhere := name_in_timm(name)) is not None:
+    misspelled = difflib.get_close_matches(name, NETWORKS, n=1, cutoff=_MISSPELLED) and not has_name_of_timm(name)
+    if not misspelled and (elsewhere := name_in_timm(name)) is not None:
         return UsageError(
             f"unknown {kind} {name!r}: it is not in the zoo (`convlens zoo`), but the timm library has such networks. "
             f"Install that (pip install 'convlens[timm]') and train with {setting('backbone', f'timm:{elsewhere}')}."

@@ -99,5 +99,5 @@ def _print(record: "EvaluationRecord") -> None:
         echo(f"Published for these weights: {record.published_accuracy:.2%}")
     used = record.preprocessing
     rate = f"{record.images_per_second:.0f} images/s"
-    sides = "both sides" if used.squash else "the shorter side"
+    sides = "both sides" if used.squash else "the longer side" if used.letterbox else "the shorter side"
     echo(f"Input    {used.size} pixels, {sides} resized to {used.resize}; {rate}")

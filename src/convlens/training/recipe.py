@@ -9,6 +9,7 @@ from pydantic import ConfigDict, ValidationError
 
 from convlens.core.bundle import HeadForm
 from convlens.core.errors import UsageError, unknown_name
+from convlens.core.preprocessing import Fit
 from convlens.core.records import Record, former_names
 from convlens.core.settings import setting as named
 from convlens.core.task import AskedTask, first_task_name
@@ -33,7 +34,7 @@ FORMER_NAMES = {
     "learn": "task",
 }
 """Fields as recipes of convlens 0.1.0 call them, and as they are called now."""
-_LATER_FIELDS = frozenset({"pooling"})
+_LATER_FIELDS = frozenset({"pooling", "fit"})
 """Fields that recipes of convlens 0.1.0 do not have: their defaults are what was done then."""
 
 
@@ -120,6 +121,16 @@ class Recipe(Record):
         common=True,
         ge=LEAST_SIZE,
         le=MOST_SIZE,
+    )
+    fit: Fit = setting(
+        "crop",
+        "How an image that is not square fits the input: crop (its center, as the weights were trained), letterbox "
+        "(all of it, with bars) or squash (all of it, distorted).",
+        NETWORK,
+        "features",
+        "examples",
+        metavar="HOW",
+        common=True,
     )
     epochs: int = setting(
         20,

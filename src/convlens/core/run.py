@@ -144,6 +144,8 @@ class RunRecord(Record):
     backbone: str
     weights: WeightsUsed
     recipe: dict[str, str | int | float | bool]
+    changed: list[str] | None = None
+    """Fields of the recipe that are not what `train` takes for this backbone; None in records of before."""
     freeze: FreezeOutcome
     task: TaskName = "classification"
     loss: str = "categorical cross-entropy"

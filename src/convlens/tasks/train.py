@@ -31,7 +31,7 @@ from convlens.pipeline.notices import (
 )
 from convlens.pipeline.precision import settled
 from convlens.pipeline.prepare import Prepared, freeze_outcome, prepare
-from convlens.pipeline.resolve import resolved_recipe, suited_to
+from convlens.pipeline.resolve import changed_settings, resolved_recipe, suited_to
 from convlens.pipeline.split import divided, layout_of, likeness, usable_images, with_whole_paths
 from convlens.pipeline.validate import (
     refuse_contradictions,
@@ -227,6 +227,7 @@ class _Training:
             outcomes = [judged(fitting, model, side) for side in ("val", "test") if manifest.side(side)]
         return RunResult(
             recipe=fitting.recipe,
+            changed=changed_settings(fitting.recipe),
             network=prepared.network,
             manifest=manifest,
             task=fitting.task,

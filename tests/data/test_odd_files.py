@@ -112,7 +112,7 @@ class TestFormats:
             (b"\xef\xbb\xbf \n<!DOCTYPE HTML><html>Not found</html>", "an HTML page"),
             (
                 b"version https://git-lfs.github.com/spec/v1\noid sha256:0",
-                "a Git LFS pointer, whose image was not fetched",
+                "a Git LFS pointer in place of the image (`git lfs pull` fetches it)",
             ),
             (b"<?xml version='1.0'?><svg xmlns='x'/>", "an SVG drawing"),
             (b"8BPS\0\1" + bytes(50), "a Photoshop file"),

@@ -123,7 +123,9 @@ FORMATS = tuple(_SIGNATURES)
 """Names of the formats that can be read: by Pillow; HEIC by an extra package."""
 _OTHER_SIGNATURES: dict[str, Callable[[bytes], bool]] = {
     "an HTML page": lambda data: bool(re.match(rb"(?i)(?:\xef\xbb\xbf)?\s*(?:<!doctype html|<html)", data)),
-    "a Git LFS pointer, whose image was not fetched": lambda data: data.startswith(b"version https://git-lfs"),
+    "a Git LFS pointer in place of the image (`git lfs pull` fetches it)": lambda data: data.startswith(
+        b"version https://git-lfs"
+    ),
     "a DICOM file": lambda data: data[128:132] == b"DICM",
     "an SVG drawing": lambda data: b"<svg" in data[:1024],
     "a Photoshop file": lambda data: data.startswith(b"8BPS"),

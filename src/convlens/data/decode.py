@@ -6,6 +6,7 @@ JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, JPEG 2000, PPM and, with an extra package
 """
 
 import dataclasses
+import importlib
 import io
 import warnings
 from collections.abc import Mapping
@@ -165,11 +166,11 @@ def _parsers(data: bytes) -> tuple[str, ...]:
     if format_of(data) != "HEIC":
         return _PILLOW_FORMATS
     try:
-        from pillow_heif import register_heif_opener
+        package = importlib.import_module("pillow_heif")  # an extra, which is needed for such images alone
     except ImportError:
         advice = "pip install 'convlens[heic]' lets convlens read such images, or convert it to JPEG"
         raise BadImage(reason="unsupported", detail=f"a HEIC image; {advice}", lasting=False) from None
-    register_heif_opener()
+    package.register_heif_opener()
     return ("HEIF",)
 
 

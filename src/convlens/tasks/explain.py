@@ -34,7 +34,9 @@ from convlens.transfer.freeze import freeze_plan
 from convlens.zoo import card, class_names
 
 _FRAME_HEIGHT = 720
-_LEARNED_NOTHING = "Its weights are random: it has learned nothing. For trained ones: weights=FILE."
+_LEARNED_NOTHING = (
+    "Its weights are random: it has learned nothing, so what it answers has no meaning and no class is named."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +66,8 @@ class _Subject:
     readout: Readout | None = None
     """How the outputs of a run are read."""
     plan: Plan | None = None
-    notes: tuple[str, ...] = ()
+    learned: bool = True
+    """Whether its weights are trained ones: the classes of random ones are none."""
 
 
 def explain(
@@ -116,7 +119,9 @@ def explain(
     x, shown = _input(subject, image)
     flow = _versus(versus, image, progress, RANDOM if weights == RANDOM else None) if versus else None
     explanation = _explained(subject, x, shown, _number(target, subject.classes), versus=flow)
-    return ExplanationPage(explanation.model_copy(update={"notes": [*explanation.notes, *subject.notes]}))
+    if not subject.learned:
+        explanation = explanation.model_copy(update={"guesses": [], "notes": [*explanation.notes, _LEARNED_NOTHING]})
+    return ExplanationPage(explanation)
 
 
 def explain_mistakes(run: str | Path, count: int, progress: Progress = silent) -> list[Path]:
@@ -151,7 +156,7 @@ def _explained(
         x,
         name=subject.name,
         target=target,
-        classes=subject.classes,
+        classes=subject.classes if subject.learned else (),
         image=shown_image,
         plan=subject.plan,
         readout=subject.readout,
@@ -182,7 +187,7 @@ def _subject(name: str | Path, weights: str | Path | None, size: int | None, pro
         classes=[one.names[0] for one in class_names(known.data)] if known.data else (),
         input_shape=(channels, *(size or side for side in sides)),
         preprocessing=preprocessing_for(known.name, chosen).at(size or sides[-1]),
-        notes=(_LEARNED_NOTHING,) if chosen == RANDOM else (),
+        learned=chosen != RANDOM,
     )
 
 

@@ -20,8 +20,14 @@ def outcome_lines(evaluation: "AnyEvaluation", images: str) -> Iterator[str]:
 
 def say_problems(problems: "Sequence[Problem]", say: Callable[[str], None]) -> None:
     """Say what is wrong with files: the first few of each reason, and how many more there are."""
+    from convlens.core.run import NO_LABEL, outside_told
+
+    if outside := outside_told(problems):
+        say(outside)
     said: collections.Counter[str] = collections.Counter()
     for one in problems:
+        if one.reason == NO_LABEL:
+            continue
         said[one.reason] += 1
         if said[one.reason] <= _FILES_SHOWN:
             say(f"{one.file}: {one.reason}, {one.detail}")

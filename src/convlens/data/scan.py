@@ -12,7 +12,7 @@ from convlens.core.errors import DataError, UsageError
 from convlens.core.files import sha256_of
 from convlens.core.kinds.kind import Labels, text_of
 from convlens.core.progress import Progress, silent
-from convlens.core.run import Problem
+from convlens.core.run import NO_LABEL, Problem
 from convlens.data.archive import is_archive, unpacked
 from convlens.data.foreign import DOCUMENT, FOREIGN, is_clutter, is_document, of_convlens
 from convlens.data.label_table import LabelTable
@@ -20,8 +20,6 @@ from convlens.data.layout import BY_FOLDERS, Layout, grouped
 from convlens.data.manifest import SIDE_NAMES, ImageFile, Manifest, Side
 from convlens.data.walk import files_below, files_in, subfolders, why_left_out
 
-NO_LABEL = "no-label"
-"""The reason of a problem that names an image outside the table of labels, which may be about some images only."""
 _MOST_BYTES = 512 * 2**20
 _READ_AT_ONCE = 2**20
 _FILES_PER_TASK = 64

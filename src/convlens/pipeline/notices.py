@@ -5,7 +5,7 @@ from collections import Counter
 from convlens.backbones.external import GIVEN, PRETRAINED
 from convlens.backbones.resolve import RANDOM, weights_named
 from convlens.core.progress import Say
-from convlens.core.run import BAD_FILES_FILE
+from convlens.core.run import BAD_FILES_FILE, NO_LABEL, outside_told
 from convlens.core.settings import Notice, setting
 from convlens.data.manifest import SIDES, Manifest
 from convlens.training.recipe import Recipe
@@ -64,7 +64,9 @@ def say_found(manifest: Manifest, say: Say) -> None:
     """Say, before training, what there is to learn from and what is wrong with the rest."""
     sides = ", ".join(f"{len(manifest.side(side))} {side}" for side in SIDES if manifest.side(side))
     say(f"{len(manifest.images)} images {manifest.kind.summary(manifest.classes)}: {sides}")
-    problems = manifest.problems
+    if outside := outside_told(manifest.problems):
+        say(outside)
+    problems = [problem for problem in manifest.problems if problem.reason != NO_LABEL]
     if problems:
         say(f"{len(problems)} files with remarks, all of them listed in {BAD_FILES_FILE} of the run:")
     for problem in problems[:_MOST_SAID]:

@@ -16,7 +16,7 @@ from convlens.core.files import refuse_unwritable, write_atomically
 from convlens.core.kinds.kind import text_of
 from convlens.core.progress import Progress, silent
 from convlens.core.records import now
-from convlens.core.run import Problem
+from convlens.core.run import NO_LABEL, Problem
 from convlens.core.settings import setting
 from convlens.data.decode import THUMBNAIL_SIDE, BadImage, opened, thumbnail_of
 from convlens.data.examine import Examination, examine
@@ -24,7 +24,7 @@ from convlens.data.foreign import DOCUMENT, FOREIGN
 from convlens.data.manifest import EMPTY_CLASS, ImageFile, Manifest
 from convlens.data.neighbors import connected
 from convlens.data.perceptual_hash import alike
-from convlens.data.scan import NO_LABEL, duplicates, labeled_images
+from convlens.data.scan import duplicates, labeled_images
 from convlens.pipeline.layout import asked_layout
 from convlens.report.check_page import PAGE_THUMBNAILS, THUMBNAILS_PER_REASON, write_check_page
 

@@ -65,7 +65,7 @@ def export(
 
     card = _card(bundle, reference, whole=not bare, weights_license=_license(run, bundle, weights))
     module = bare_model if bare else WholeModel(network, bundle.preprocessing, task)
-    with path_beside(file) as unproved:
+    with path_beside(file, form.suffix) as unproved:
         with progress(f"write {kind}", 1) as advance:
             form.write(traced(module, whole=card.whole, size=bundle.preprocessing.size), card, unproved)
             advance(1)

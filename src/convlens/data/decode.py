@@ -78,6 +78,11 @@ class Opened(NamedTuple):
     source: Image.Image
     size: tuple[int, int]
 
+    @property
+    def reduced(self) -> bool:
+        """Whether the file has more pixels, which a decoder may leave out of a large JPEG."""
+        return self.rgb.width * self.rgb.height < self.size[0] * self.size[1]
+
 
 def decode(
     data: bytes, *, resize: int, size: int, interpolation: Interpolation = "bilinear", squash: bool = False
@@ -88,7 +93,7 @@ def decode(
 
     Raises BadImage with the reason not-an-image, truncated, unreadable, too-large or tiny.
     """
-    rgb, source, _ = opened(data, at_least=max(resize, THUMBNAIL_SIDE))
+    rgb, source, _ = opened_for(data, resize)
     return Decoded(
         pixels=np.array(_resized_center(rgb, resize, size, interpolation, squash)),
         remark=remark_of(source),
@@ -104,14 +109,14 @@ def crop_of(pixels: Pixels, preprocessing: Preprocessing) -> Pixels:
     return np.array(_resized_center(image, resize, size, preprocessing.interpolation, preprocessing.squash))
 
 
-def decoded_whole(data: bytes) -> Pixels:
-    """All RGB pixels of an image, of shape (H, W, 3). Raises as `decode`."""
-    return np.array(opened(data, at_least=MOST_PIXELS).rgb)
+def opened_for(data: bytes, resize: int) -> Opened:
+    """What `decode` crops from where it resizes to `resize` pixels; a large JPEG is reduced. Raises as `decode`."""
+    return opened(data, at_least=max(resize, THUMBNAIL_SIDE))
 
 
-def decoded_as_trained(data: bytes, preprocessing: Preprocessing) -> Pixels:
-    """The RGB pixels that `decode` crops from, (H, W, 3): of a large JPEG a reduced image. Raises as `decode`."""
-    return np.array(opened(data, at_least=max(preprocessing.resize, THUMBNAIL_SIDE)).rgb)
+def opened_whole(data: bytes) -> Opened:
+    """The same with all pixels of the file."""
+    return opened(data, at_least=MOST_PIXELS)
 
 
 def opened(data: bytes, at_least: int) -> Opened:

@@ -39,7 +39,7 @@ def test_train_again(convlens, there):
         "model": "a run of convlens",
         "runs": "holds no images of its own, only such as a run of convlens",
     }
-    assert "model: no-images, a run of convlens (not used)" in outcome.err
+    assert "model (a run of convlens), runs (holds no images" in outcome.err
 
 
 def test_check_and_its_page(convlens, there):

@@ -130,6 +130,12 @@ def test_a_main_name_goes_before_another_name_of_another_class():
         class_numbers(["crane"], classes, "net")
 
 
+def test_names_in_another_unicode_form_or_with_hyphens():
+    classes = [("caf\u00e9",), ("t-shirt",), ("-1",), ("1",)]
+    found = class_numbers(["cafe\u0301", "T_Shirt", "1", "-1"], classes, "net")
+    assert found == {"cafe\u0301": 0, "T_Shirt": 1, "1": 3, "-1": 2}
+
+
 def test_a_run_on_nested_folders_and_one_on_a_chosen_column(convlens, drawn, tmp_path):
     folder = drawn("in/a", "in/b")
     train(folder, out=tmp_path / "nested", nested=True, **TINY_HOUSE)
@@ -141,12 +147,12 @@ def test_a_run_on_nested_folders_and_one_on_a_chosen_column(convlens, drawn, tmp
         evaluate(tmp_path / "nested", folder / "in")
     rows = "".join(f"in/{name}/{n}.png,{name},{n}\n" for name in "ab" for n in range(4))
     table = tmp_path / "t.csv"
-    table.write_text("file,breed,note\n" + rows)
-    train(folder, out=tmp_path / "column", labels=str(table), label_columns="breed", **TINY_HOUSE)
-    outcome = convlens("evaluate", tmp_path / "column", folder, "--labels", table, "--label-columns", "breed", "--json")
+    table.write_text("file,coat,note\n" + rows)
+    train(folder, out=tmp_path / "column", labels=str(table), label_columns="coat", **TINY_HOUSE)
+    outcome = convlens("evaluate", tmp_path / "column", folder, "--labels", table, "--label-columns", "coat", "--json")
     assert [one["name"] for one in json.loads(outcome.out)["evaluation"]["per_class"]] == ["a", "b"]
     refused = convlens("evaluate", tmp_path / "column", folder, "--labels", table)
-    assert "one class per image needs one column, and there are 2: breed, note" in refused.err
+    assert "one class per image needs one column, and there are 2: coat, note" in refused.err
     assert "convlens train" not in convlens("evaluate", tmp_path / "column", drawn("c")).err
 
 

@@ -326,11 +326,14 @@ def test_check_counts_labels(images):
     [
         (
             ["file,age", "none.png,3", "gone.png,4"],
-            "at least two usable images .* gone.png: unreadable, No such file",
+            "none of the 2 files in the column 'file' is found .* 'gone.png' .line 3.: no such file",
         ),
         (["file,age", "00.png,3", "01.png,old"], "line 3: 'old' in the column 'age' is not a number"),
         (["file,age", "00.png,3", "01.png,"], "line 3: a file or a label is missing in the column 'age'"),
-        (["file,age", "00.png,3", "01.png,nan"], "line 3: 'nan' in the column 'age' is not a finite number"),
+        (
+            ["file,age", "00.png,3", "01.png,nan"],
+            "line 3: a file or a label is missing in the column 'age', which holds 'nan'",
+        ),
         (["file,age", *(f"{n:02d}.png,7" for n in range(9))], "the column 'age' has the same number in all"),
     ],
 )
@@ -349,7 +352,7 @@ def test_missing_files_and_contradictions_are_listed_and_the_rest_is_used(images
     problems = {one.file: one.reason for one in record.bad_files}
     assert (problems["gone.png"], problems["05.png"], problems["39.png"]) == ("unreadable", "two-labels", "no-label")
     assert record.images.train + record.images.val == 11
-    assert any("gone.png: unreadable, No such file" in line for line in said)
+    assert any("gone.png: unreadable, no such file" in line for line in said)
 
 
 def test_images_of_the_same_bytes_with_other_numbers_are_not_used(images, tmp_path, module_cache):

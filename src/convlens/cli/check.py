@@ -20,7 +20,7 @@ _FILES_SHOWN = 3
 class CheckCommand(RecipeCommand):
     """The command, with the settings that say what an image's label is."""
 
-    names = ("labels", "task", "label_columns", "nested")
+    names = ("labels", "file_column", "task", "label_columns", "nested", "predefined_split")
 
 
 def check(
@@ -58,6 +58,7 @@ def check(
         html=html,
         fix_list=fix_list,
         progress=screen.progress,
+        say=screen.say,
         **given_settings(context),
     )
     screen.show(record, lambda: _print(record))

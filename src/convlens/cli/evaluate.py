@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class EvaluateCommand(RecipeCommand):
     """The command, with the settings that say what an image's label is; what kind it has, the run knows."""
 
-    names = ("labels", "label_columns", "nested")
+    names = ("labels", "file_column", "label_columns", "nested", "predefined_split")
 
 
 def evaluate(
@@ -58,6 +58,7 @@ def evaluate(
         size=size,
         side=_side(side),
         progress=screen.progress,
+        say=screen.say,
         **given_settings(context),
     )
     for bad in record.bad_files:

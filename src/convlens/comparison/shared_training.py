@@ -12,7 +12,6 @@ from convlens.comparison.outcome import Outcome
 from convlens.comparison.side_by_side import trained_at_once
 from convlens.comparison.trials import Trial
 from convlens.core.comparison import BackboneCost
-from convlens.core.errors import DataError
 from convlens.core.files import cache_folder
 from convlens.core.kinds.kind import Labels
 from convlens.core.kinds.measure import Measure
@@ -26,7 +25,7 @@ from convlens.pipeline.fit import Fitting, in_stages
 from convlens.pipeline.notices import say_license
 from convlens.pipeline.precision import settled
 from convlens.pipeline.prepare import Prepared, prepare
-from convlens.pipeline.split import divided, likeness, usable_images
+from convlens.pipeline.split import divided, likeness, refuse_nothing_to_judge, usable_images
 from convlens.pipeline.validate import refuse_unfit_head
 from convlens.training.loop import predict_logits
 from convlens.training.recipe import Recipe, affecting
@@ -96,8 +95,7 @@ class SharedTraining:
             features = self._foundation(recipe).features
             usable = usable_images(self._manifest, features)
             self._divided[key] = divided(usable, recipe, lambda: self._alike(usable, features))
-        if not self._divided[key].side("val"):
-            raise DataError(f"{self._manifest.folder}: no usable validation image. Put some into val/.")
+        refuse_nothing_to_judge(self._divided[key])
         return self._divided[key]
 
     def validated(self, recipe: Recipe) -> list[Labels]:

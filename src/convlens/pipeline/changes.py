@@ -51,9 +51,11 @@ class RecipeChanges(TypedDict, total=False):
     erasing: float
     val_fraction: float
     labels: str | Path
+    file_column: str
     task: AskedTask
     label_columns: str
     nested: bool
+    predefined_split: bool
     group_by: str
     split: str | Path
     fold: str

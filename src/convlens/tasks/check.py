@@ -14,7 +14,7 @@ from convlens.core.check import ADVICE, CheckRecord, ClassCount
 from convlens.core.errors import UsageError
 from convlens.core.files import write_atomically
 from convlens.core.kinds.kind import text_of
-from convlens.core.progress import Progress, silent
+from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.records import now
 from convlens.core.run import Problem
 from convlens.core.settings import setting
@@ -26,6 +26,7 @@ from convlens.data.neighbors import connected
 from convlens.data.perceptual_hash import alike
 from convlens.data.scan import duplicates, labeled_images
 from convlens.pipeline.layout import asked_layout
+from convlens.pipeline.notices import say_layout
 from convlens.report.check_page import PAGE_THUMBNAILS, THUMBNAILS_PER_REASON, write_check_page
 
 MOST_BAD = 0.05
@@ -39,29 +40,40 @@ def check_images(
     folder: str | Path,
     *,
     labels: str | Path | None = None,
-    nested: bool = False,
+    file_column: str = "",
     task: str = "auto",
     label_columns: str = "",
+    nested: bool = False,
+    predefined_split: bool = True,
     most_bad: float = MOST_BAD,
     html: str | Path | None = None,
     fix_list: str | Path | None = None,
     progress: Progress = silent,
+    say: Say = unsaid,
 ) -> CheckRecord:
     """What is in a folder of images and what is wrong with it, file by file; nothing in it is ever changed.
 
-    `folder`, `labels`, `nested`, `task` and `label_columns` are as in `train`. `most_bad` is the part of files that
-    may be unusable before `too_bad` holds. `html` is a page to be written, with thumbnails class by class; `fix_list` a
-    CSV file of suggestions. What is found follows from the files alone, not from what was trained before; whether a
-    label is right is not checked. Raises UsageError where there is no such folder, or one in the place of `html` or
-    `fix_list`; DataError where it holds no classes.
+    `folder` and the settings from `labels` to `predefined_split` are as in `train`. `most_bad` is the part of files
+    that may be unusable before `too_bad` holds. `html` is a page to be written, with thumbnails class by class;
+    `fix_list` a CSV file of suggestions. What is found follows from the files alone, not from what was trained before;
+    whether a label is right is not checked. `say` receives what folders and tables were taken for. Raises UsageError
+    where there is no such folder, or one in the place of `html` or `fix_list`; DataError where it holds no classes.
     """
     if not 0 <= most_bad <= 1:
         raise UsageError(f"{setting('max_bad', most_bad)}: give a fraction of the files, from 0 to 1 (or 0% to 100%).")
     _refuse_folder("html", html, "check.html")
     _refuse_folder("fix_list", fix_list, "check.csv")
     start = time.perf_counter()
-    layout = asked_layout(labels, nested=nested, task=task, label_columns=label_columns)
+    layout = asked_layout(
+        labels,
+        file_column=file_column,
+        task=task,
+        label_columns=label_columns,
+        nested=nested,
+        predefined_split=predefined_split,
+    )
     manifest = labeled_images(folder, progress, layout)
+    say_layout(manifest, say)
     examined, bad, remarks = _examined(manifest.images, progress)
     usable = [image for image in manifest.images if image.file in examined]
     twice = _named_by_side(duplicates(tuple(usable)), manifest)

@@ -16,7 +16,7 @@ from convlens.core.evaluation import EvaluationRecord
 from convlens.core.kinds.evaluation import AnyEvaluation
 from convlens.core.kinds.kind import Labels
 from convlens.core.preprocessing import Preprocessing
-from convlens.core.progress import Progress, silent
+from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import Problem
 from convlens.core.settings import setting
 from convlens.data.batches import decoded_batches, normalized
@@ -24,6 +24,7 @@ from convlens.data.layout import Layout
 from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.scan import labeled_images
 from convlens.pipeline.layout import asked_layout
+from convlens.pipeline.notices import say_layout
 from convlens.pipeline.trained import is_run, load_run
 from convlens.training.classification import Classification
 from convlens.training.recipe import LEAST_SIZE, MOST_SIZE
@@ -62,10 +63,13 @@ def evaluate(
     weights: str | Path | None = None,
     size: int | None = None,
     labels: str | Path | None = None,
+    file_column: str = "",
     label_columns: str = "",
     nested: bool = False,
+    predefined_split: bool = True,
     side: SideAsked | None = None,
     progress: Progress = silent,
+    say: Say = unsaid,
 ) -> EvaluationRecord:
     """How a network of the zoo, or a run folder, does on the images of a folder; for a run, as its report shows it.
 
@@ -73,7 +77,8 @@ def evaluate(
     number or by any of its names), or train/, val/, test/ holding such: then `side` says which (default: val). Every
     image counts, duplicates too, as in published numbers. `labels` is a CSV file that says the labels instead, as in
     `train`; runs on several labels or numbers need one, and take the columns of the names that they have learned.
-    `label_columns`, `nested` and `weights` are as in `train`; `size` is the input's side in pixels, by default what the
+    `file_column`, `label_columns`, `nested`, `predefined_split` and `weights` are as in `train`; `say` receives what
+    folders and tables were taken for; `size` is the input's side in pixels, by default what the
     weights were made for.
 
     Raises UsageError for unknown names, DataError for folders that are no class of the network.
@@ -90,9 +95,15 @@ def evaluate(
                 "because of its position embeddings or windows. Leave the size out, or train at another one."
             )
         subject = dataclasses.replace(subject, preprocessing=subject.preprocessing.at(size))
-    manifest = labeled_images(
-        folder, progress, _layout(asked_layout(labels, nested=nested, label_columns=label_columns), subject)
+    asked = asked_layout(
+        labels,
+        file_column=file_column,
+        label_columns=label_columns,
+        nested=nested,
+        predefined_split=predefined_split,
     )
+    manifest = labeled_images(folder, progress, _layout(asked, subject))
+    say_layout(manifest, say)
     side, images = _side(manifest, side)
     encoded = _encoding(manifest, subject)
     start = time.perf_counter()

@@ -13,8 +13,8 @@ from convlens.core.run import Problem
 from convlens.data.batches import decoded_batches, normalized
 from convlens.data.foreign import of_convlens
 from convlens.data.manifest import ImageFile
-from convlens.data.scan import image_at, shown
-from convlens.data.walk import files_below
+from convlens.data.scan import image_at
+from convlens.data.walk import files_below, shown
 from convlens.pipeline.trained import load_trained
 from convlens.training.task import Task
 from convlens.training.tasks import task_of

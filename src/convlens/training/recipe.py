@@ -32,7 +32,7 @@ FORMER_NAMES = {
     "learn": "task",
 }
 """Fields as recipes of convlens 0.1.0 call them, and as they are called now."""
-_LATER_FIELDS = frozenset({"pooling"})
+_LATER_FIELDS = frozenset({"pooling", "file_column", "predefined_split"})
 """Fields that recipes of convlens 0.1.0 do not have: their defaults are what was done then."""
 
 
@@ -276,10 +276,21 @@ class Recipe(Record):
     labels: str = setting(
         "",
         "Table with the columns file and label, and optionally side (train, val or test); or with several columns of "
-        "labels or numbers. Default: the folder names are the labels.",
+        "labels or numbers. CSV, TSV or JSON lines; Excel or Parquet with convlens[tables]. Default: the folder names "
+        "are the labels.",
         DATA,
         "split",
         metavar="CSV",
+        common=True,
+    )
+    file_column: str = setting(
+        "",
+        "Column of the table that names the files. Default: the one called file, image, id and the like, or the only "
+        "one whose cells are files of the folder.",
+        DATA,
+        "split",
+        "examples",
+        metavar="COLUMN",
         common=True,
     )
     task: AskedTask = setting(
@@ -290,6 +301,7 @@ class Recipe(Record):
         "split",
         "examples",
         metavar="TASK",
+        common=True,
     )
     label_columns: str = setting(
         "",
@@ -298,9 +310,18 @@ class Recipe(Record):
         "split",
         "examples",
         metavar="A,B,...",
+        common=True,
     )
     nested: bool = setting(
         False, "Treat every folder that holds images as a class, named by its path.", DATA, "split", common=True
+    )
+    predefined_split: bool = setting(
+        True,
+        "Use the split that the data has: folders such as train and val, or a column of the table such as split or "
+        "is_valid.",
+        DATA,
+        "split",
+        common=True,
     )
     group_by: str = setting(
         "",

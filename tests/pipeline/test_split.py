@@ -119,7 +119,7 @@ def test_images_of_one_scene_are_divided_all_the_same(tmp_path: Path) -> None:
     [
         ({"fold": "1/2", "split": "x.csv"}, UsageError, "exclude each other"),
         ({"fold": "4/3"}, UsageError, "fold 4/3: give a number"),
-        ({"fold": "many"}, UsageError, "fold='many': "),
+        ({"fold": "many"}, UsageError, "fold='many' must have the form K/N"),
         ({"fold": "1/9"}, DataError, "fewer than 9 folds"),
         ({"split": "none.csv"}, UsageError, "cannot read split="),
     ],

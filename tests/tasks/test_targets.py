@@ -151,7 +151,7 @@ class TestNumbers:
             assert one.predicted == f"{one.numbers['year']:.6g}|{one.numbers['shade']:.6g}"
 
     def test_evaluate_on_all_images(self, images):
-        record = evaluate(images / "run-numbers", images / "p", labels=images / "numbers.csv")
+        record = evaluate(images / "run-numbers", images / "p", labels=images / "numbers.csv", side="all")
         assert (record.side, record.images, record.accuracy) == ("all", COUNT, None)
         assert isinstance(record.evaluation, RegressionEvaluation)
         assert record.evaluation.r2 is not None
@@ -209,7 +209,7 @@ class TestLabels:
     def test_predict_and_evaluate(self, images, runs):
         record = predict(images / "run-labels", images / "p" / "39.png", images / "p" / "00.png")
         assert [set(one.probabilities) for one in record.predictions] == [{"green", "red"}] * 2
-        judged = evaluate(images / "run-labels", images / "p", labels=images / "labels.csv")
+        judged = evaluate(images / "run-labels", images / "p", labels=images / "labels.csv", side="all")
         assert isinstance(judged.evaluation, MultilabelEvaluation)
         assert judged.accuracy == judged.evaluation.accuracy
         assert judged.images == COUNT
@@ -217,7 +217,7 @@ class TestLabels:
     def test_words_with_lines_between_them(self, images, runs):
         record = runs["words"]
         assert (record.task, record.classes) == ("multilabel", ["any", "red"])
-        judged = evaluate(images / "run-words", images / "p", labels=images / "words.csv")
+        judged = evaluate(images / "run-words", images / "p", labels=images / "words.csv", side="all")
         assert judged.images == COUNT
 
     def test_class_weights_smoothing_and_mixup_go_with_labels(self, images, tmp_path):
@@ -248,7 +248,7 @@ def test_the_same_table_gives_the_same_run(images, runs, tmp_path):
         ("labels", {"head": "ridge"}, "head='ridge' is for classes"),
         ("labels", {"backbone": "squeezenet1_1", "weights": "random", "size": 64}, "squeezenet1_1 ends in a Conv2d"),
         ("labels", {"task": "classification"}, "one class per image needs one column"),
-        ("labels", {"task": "sorts"}, "task='sorts': Input should be 'auto', 'classification', 'multilabel' or"),
+        ("labels", {"task": "sorts"}, "task='sorts' must be one of auto, classification, multilabel, regression"),
         ("numbers", {"label_columns": "yaer"}, "'yaer': did you mean year?"),  # codespell:ignore
     ],
 )
@@ -284,7 +284,8 @@ def test_a_run_is_judged_on_the_columns_that_it_has_learnt(images, runs, tmp_pat
     )
     with pytest.raises(DataError, match="has 'what', which"):
         evaluate(images / "run-words", images / "p", labels=words, label_columns="what")
-    assert evaluate(images / "run-words", images / "p", labels=words, label_columns="label").images == COUNT
+    judged = evaluate(images / "run-words", images / "p", labels=words, label_columns="label", side="all")
+    assert judged.images == COUNT
 
 
 def test_messages_for_a_run_name_no_option_that_evaluate_has_not(images, runs, tmp_path):

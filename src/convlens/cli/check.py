@@ -49,9 +49,9 @@ def check(
 
     The folder is only read. Whether labels are correct is not checked.
     """
-    from convlens.tasks.check import check_images
-
     screen = Screen(json=json, quiet=quiet)
+    with screen.starting():
+        from convlens.tasks.check import check_images
     record = check_images(
         folder,
         most_bad=_part(max_bad),
@@ -81,6 +81,7 @@ def _part(text: str) -> float:
 
 def _print(record: "CheckRecord") -> None:
     from convlens.core.check import balance_told
+    from convlens.core.run import NO_LABEL, outside_told
 
     echo(
         f"{record.usable} of {record.files} files can be used ({record.bad_share:.1%} cannot), "
@@ -96,7 +97,11 @@ def _print(record: "CheckRecord") -> None:
         echo(f"          and {len(ranked) - _CLASSES_SHOWN} more classes")
     if balance := balance_told(record):
         echo(balance)
+    if outside := outside_told(record.problems):
+        echo(f"{outside}: they are left out")
     for reason, times in record.reasons.items():
+        if reason == NO_LABEL:
+            continue
         some = [problem for problem in record.problems if problem.reason == reason]
         echo(f"{times:8}  {reason}, {'used' if all(problem.used for problem in some) else 'not used'}")
         for problem in some[:_FILES_SHOWN]:

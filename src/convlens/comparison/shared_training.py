@@ -126,11 +126,11 @@ class SharedTraining:
             self._settled[key] = {"precision": foundation.precision, "training_precision": found.training_precision}
         return recipe.model_copy(update=self._settled[key])
 
-    def run(self, recipe: Recipe, manifest: Manifest) -> Outcome:
+    def run(self, recipe: Recipe, manifest: Manifest, progress: Progress = silent) -> Outcome:
         """Train by the recipe on a split manifest. The result is that of `convlens train` with the same recipe."""
         fitting = self.fitting(recipe, manifest)
         start = time.perf_counter()
-        model, history = in_stages(fitting, silent)
+        model, history = in_stages(fitting, progress)
         seconds = time.perf_counter() - start
         val = fitting.examples("val", augment=False)
         trained = sum(parameter.numel() for parameter in model.parameters.values())

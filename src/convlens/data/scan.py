@@ -12,7 +12,7 @@ from convlens.core.errors import DataError, UsageError
 from convlens.core.files import sha256_of
 from convlens.core.kinds.kind import Labels, text_of
 from convlens.core.progress import Progress, silent
-from convlens.core.run import Problem
+from convlens.core.run import NO_LABEL, Problem
 from convlens.data.archive import is_archive, unpacked
 from convlens.data.class_folders import as_given, class_folders, names_of
 from convlens.data.foreign import DOCUMENT, FOREIGN, is_clutter, is_document, is_empty_runs, of_convlens

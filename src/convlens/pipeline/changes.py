@@ -5,6 +5,7 @@ from typing import Literal, TypedDict
 
 from torch import nn
 
+from convlens.core.preprocessing import Fit
 from convlens.core.task import AskedTask
 
 
@@ -23,6 +24,7 @@ class RecipeChanges(TypedDict, total=False):
     batch_norm: bool
     pooling: Literal["own", "token", "mean", "both"]
     size: int | None
+    fit: Fit
     epochs: int
     batch_size: int
     learning_rate: float

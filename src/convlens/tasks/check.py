@@ -12,11 +12,11 @@ from pathlib import Path
 
 from convlens.core.check import ADVICE, CheckRecord, ClassCount
 from convlens.core.errors import UsageError
-from convlens.core.files import write_atomically
+from convlens.core.files import refuse_unwritable, write_atomically
 from convlens.core.kinds.kind import text_of
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.records import now
-from convlens.core.run import Problem
+from convlens.core.run import NO_LABEL, Problem
 from convlens.core.settings import setting
 from convlens.data.decode import THUMBNAIL_SIDE, BadImage, opened, thumbnail_of
 from convlens.data.examine import Examination, examine
@@ -31,8 +31,8 @@ from convlens.report.check_page import PAGE_THUMBNAILS, THUMBNAILS_PER_REASON, w
 
 MOST_BAD = 0.05
 _FILES_PER_TASK = 8
-_OF_NO_IMAGE = {EMPTY_CLASS, FOREIGN, DOCUMENT}
-"""Reasons that count no file as unusable: nobody meant an image there."""
+_OF_NO_IMAGE = {EMPTY_CLASS, FOREIGN, DOCUMENT, NO_LABEL}
+"""Reasons that count no file as unusable: nobody meant an image there, or one with a label."""
 _LEAST_PER_CLASS, _MOST_PER_CLASS = 1, 12
 
 
@@ -61,8 +61,9 @@ def check_images(
     """
     if not 0 <= most_bad <= 1:
         raise UsageError(f"{setting('max_bad', most_bad)}: give a fraction of the files, from 0 to 1 (or 0% to 100%).")
-    _refuse_folder("html", html, "check.html")
-    _refuse_folder("fix_list", fix_list, "check.csv")
+    for option, path, example in (("html", html, "check.html"), ("fix_list", fix_list, "check.csv")):
+        if path is not None:
+            refuse_unwritable(option, path, example)
     start = time.perf_counter()
     layout = asked_layout(
         labels,
@@ -89,11 +90,6 @@ def check_images(
     if html is not None:
         write_check_page(record, *_thumbnails(manifest, record), Path(html).expanduser())
     return record
-
-
-def _refuse_folder(option: str, path: str | Path | None, name: str) -> None:
-    if path is not None and (folder := Path(path).expanduser()).is_dir():
-        raise UsageError(f"{setting(option, path)} is a folder. Give the name of a file, such as {folder / name}.")
 
 
 _Outcome = tuple[ImageFile, Examination | BadImage]

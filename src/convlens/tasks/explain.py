@@ -24,7 +24,7 @@ from convlens.explanation.sample import sample_image
 from convlens.explanation.target import Readout, likeliest
 from convlens.graph.capture import capture
 from convlens.graph.split import same_place, split
-from convlens.pipeline.trained import is_run, load_run
+from convlens.pipeline.trained import is_run, load_run, refuse_swapped
 from convlens.report.explain import explanation_page, write_explanation_page
 from convlens.report.run_report import explained_page, write_run_report
 from convlens.training.recipe import Recipe
@@ -34,7 +34,9 @@ from convlens.transfer.freeze import freeze_plan
 from convlens.zoo import card, class_names
 
 _FRAME_HEIGHT = 720
-_LEARNED_NOTHING = "Its weights are random: it has learned nothing. For trained ones: weights=FILE."
+_LEARNED_NOTHING = (
+    "Its weights are random: it has learned nothing, so what it answers has no meaning and no class is named."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +66,8 @@ class _Subject:
     readout: Readout | None = None
     """How the outputs of a run are read."""
     plan: Plan | None = None
-    notes: tuple[str, ...] = ()
+    learned: bool = True
+    """Whether its weights are trained ones: the classes of random ones are none."""
 
 
 def explain(
@@ -111,11 +114,14 @@ def explain(
         )
     if classes or shown_image is not None:
         raise UsageError(f"classes and shown_image are for your own modules; {network} has its own.")
+    refuse_swapped(network, *([] if image is None or isinstance(image, Tensor) else [image]))
     subject = _subject(network, weights, size, progress)
     x, shown = _input(subject, image)
     flow = _versus(versus, image, progress, RANDOM if weights == RANDOM else None) if versus else None
     explanation = _explained(subject, x, shown, _number(target, subject.classes), versus=flow)
-    return ExplanationPage(explanation.model_copy(update={"notes": [*explanation.notes, *subject.notes]}))
+    if not subject.learned:
+        explanation = explanation.model_copy(update={"guesses": [], "notes": [*explanation.notes, _LEARNED_NOTHING]})
+    return ExplanationPage(explanation)
 
 
 def explain_mistakes(run: str | Path, count: int, progress: Progress = silent) -> list[Path]:
@@ -124,6 +130,7 @@ def explain_mistakes(run: str | Path, count: int, progress: Progress = silent) -
     Each is explained by the class that was wrongly predicted, the wrong label that the network was surest of, or the
     number that is farthest off. Raises UsageError for what is not a run folder, and for images that were moved.
     """
+    refuse_swapped(run)
     folder = Path(run).expanduser()
     subject, task = _run(folder)
     record = RunRecord.from_json((folder / RUN_FILE).read_bytes(), str(folder / RUN_FILE))
@@ -149,7 +156,7 @@ def _explained(
         x,
         name=subject.name,
         target=target,
-        classes=subject.classes,
+        classes=subject.classes if subject.learned else (),
         image=shown_image,
         plan=subject.plan,
         readout=subject.readout,
@@ -180,7 +187,7 @@ def _subject(name: str | Path, weights: str | Path | None, size: int | None, pro
         classes=[one.names[0] for one in class_names(known.data)] if known.data else (),
         input_shape=(channels, *(size or side for side in sides)),
         preprocessing=preprocessing_for(known.name, chosen).at(size or sides[-1]),
-        notes=(_LEARNED_NOTHING,) if chosen == RANDOM else (),
+        learned=chosen != RANDOM,
     )
 
 
@@ -237,6 +244,8 @@ def _input(subject: _Subject, image: str | Path | Tensor | None) -> tuple[Tensor
 
 def _decoded(path: Path, preprocessing: Preprocessing) -> Tensor:
     """RGB values in 0..1 of shape (3, size, size)."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, and one image is explained at a time. Give an image file in it.")
     if not path.is_file():
         raise UsageError(f"no such image: {path}.")
     outcome = read_and_decode(path, preprocessing)

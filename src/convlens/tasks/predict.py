@@ -15,7 +15,7 @@ from convlens.data.foreign import of_convlens
 from convlens.data.manifest import ImageFile
 from convlens.data.scan import image_at
 from convlens.data.walk import files_below, shown
-from convlens.pipeline.trained import load_trained
+from convlens.pipeline.trained import load_trained, refuse_swapped
 from convlens.training.task import Task
 from convlens.training.tasks import task_of
 from convlens.transfer.precision import number_format
@@ -36,6 +36,7 @@ def predict(
     run folder nor a network with trained weights, or a named image does not exist, IntegrityError where the weights
     are not those of the run.
     """
+    refuse_swapped(run, *images)
     bundle, module = load_trained(run, weights, progress)
     task = task_of(bundle)
     files, problems = _found(images)

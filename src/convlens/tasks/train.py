@@ -32,7 +32,7 @@ from convlens.pipeline.notices import (
 )
 from convlens.pipeline.precision import settled
 from convlens.pipeline.prepare import Prepared, freeze_outcome, prepare
-from convlens.pipeline.resolve import resolved_recipe, suited_to
+from convlens.pipeline.resolve import changed_settings, resolved_recipe, suited_to
 from convlens.pipeline.split import (
     divided,
     layout_of,
@@ -236,6 +236,7 @@ class _Training:
             outcomes = [predictions_for(fitting, model, side) for side in ("val", "test") if manifest.side(side)]
         return RunResult(
             recipe=fitting.recipe,
+            changed=changed_settings(fitting.recipe),
             network=prepared.network,
             manifest=manifest,
             task=fitting.task,

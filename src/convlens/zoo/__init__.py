@@ -22,6 +22,7 @@ from convlens.zoo.registry import card as card
 from convlens.zoo.registry import entry as entry
 from convlens.zoo.registry import is_adopted as is_adopted
 from convlens.zoo.registry import names as names
+from convlens.zoo.registry import unknown_network as unknown_network
 from convlens.zoo.weights import load_weights as load_weights
 from convlens.zoo.weights import package_weights as package_weights
 from convlens.zoo.weights import read_weights as read_weights

@@ -52,7 +52,16 @@ def explain(
         return
     place = out or Path(f"{Path(network).name}.html")
     refuse_unwritable("out", place, "explanation.html")
-    page = task(network, image, target=target, weights=weights, size=size, versus=versus, progress=screen.progress)
+    page = task(
+        network,
+        image,
+        target=target,
+        weights=weights,
+        size=size,
+        versus=versus,
+        progress=screen.progress,
+        say=screen.say,
+    )
     explanation = page.explanation
     path = page.save(place)
 

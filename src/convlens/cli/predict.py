@@ -37,7 +37,7 @@ def predict(
     screen = Screen(json=json, quiet=quiet)
     with screen.starting():
         from convlens.tasks.predict import predict as task
-    record = task(run, *images, weights=weights, progress=screen.progress)
+    record = task(run, *images, weights=weights, progress=screen.progress, say=screen.say)
     say_problems(record.bad_files, screen.say)
     screen.show(record, lambda: _print_table(record))
     if not record.predictions:

@@ -236,7 +236,7 @@ class SharedTraining:
             say_license(recipe, self._say)
             name = built_name(recipe.backbone, recipe.size, recipe.pooling)
             rehearse(name, len(self._manifest.classes), recipe.size, self._say)
-            prepared = prepare(plain, len(self._manifest.classes), self._progress)
+            prepared = prepare(plain, len(self._manifest.classes), self._progress, self._say)
             refuse_unfit_head(self._manifest.task, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
             precision = settled(plain, prepared, self._manifest, cache_folder()).precision
             self._networks[key] = _Network(prepared, precision)

@@ -12,7 +12,7 @@ from convlens.backbones.timm_networks import make_known
 from convlens.core.bundle import BUNDLE_FILE, Bundle
 from convlens.core.errors import UsageError
 from convlens.core.files import sha256_of
-from convlens.core.progress import Progress, silent
+from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.settings import setting
 from convlens.data.foreign import of_convlens
 from convlens.runs.bundle import read_bundle
@@ -31,15 +31,16 @@ from convlens.zoo import (
 
 
 def load_trained(
-    named: str | Path, weights: str | Path | None = None, progress: Progress = silent
+    named: str | Path, weights: str | Path | None = None, progress: Progress = silent, say: Say = unsaid
 ) -> tuple[Bundle, nn.Module]:
     """The bundle and the network of a run folder, or of a network of the zoo with its trained weights.
 
-    `weights` are another published set or a file, for a network of the zoo. Raises UsageError for what is neither a run
+    `weights` are another published set or a file, for a network of the zoo; `say` receives what was done to make a file
+    fit. Raises UsageError for what is neither a run
     nor a network, or has no trained weights, and what `load_run` and `loaded` raise.
     """
     if str(named) in names():
-        return _published(str(named), weights, progress)
+        return _published(str(named), weights, progress, say)
     if is_of_timm(str(named)):
         raise UsageError(
             f"{named} is a timm network whose class names convlens does not know. Train it on your own images "
@@ -92,7 +93,7 @@ def load_run(folder: Path) -> tuple[Bundle, nn.Module]:
     return bundle, module
 
 
-def _published(name: str, weights: str | Path | None, progress: Progress) -> tuple[Bundle, nn.Module]:
+def _published(name: str, weights: str | Path | None, progress: Progress, say: Say) -> tuple[Bundle, nn.Module]:
     """A network of the zoo, as a bundle would describe it; its classes are those that its weights were trained on."""
     known, chosen = card(name), weights_named(name, weights)
     if chosen is None or chosen == RANDOM:
@@ -104,7 +105,7 @@ def _published(name: str, weights: str | Path | None, progress: Progress) -> tup
     data = published.data if published else known.data
     if data is None or known.output != "scores" or known.input_shape[0] != 3:
         raise UsageError(f"{name} does not classify color images, or its classes have no names.")
-    module, file = loaded(name, weights=chosen, progress=progress)
+    module, file = loaded(name, weights=chosen, progress=progress, say=say)
     classes = _distinct_names(data)
     if len(classes) != len(module.get_parameter(f"{known.head}.weight")):
         raise UsageError(f"{file} does not have the {len(classes)} classes of {data}, so its classes have no names.")

@@ -79,14 +79,14 @@ def evaluate(
     folder without sides, those images count by default that the run was not trained on; duplicates count, too, as in
     published numbers. `labels` is a CSV file that says the labels instead, as in `train`; runs on several labels or
     numbers need one, and take the columns of the names that they have learned.
-    `file_column`, `label_columns`, `nested`, `predefined_split` and `weights` are as in `train`; `say` receives what
-    folders and tables were taken for, and how many of the images the run was trained on; `size` is the input's side
-    in pixels, by default what the weights were made for.
+    `file_column`, `label_columns`, `nested`, `predefined_split` and `weights` are as in `train`; `size` is the input's
+    side in pixels, by default what the weights were made for. `say` receives what folders and tables were taken for,
+    what was done to make a file of weights fit, and how many of the images the run was trained on.
 
     Raises UsageError for unknown names, DataError for folders that are no class of the network.
     """
     refuse_swapped(run, folder)
-    subject = _run(Path(run), weights) if is_run(run) else _network(str(run), weights, progress)
+    subject = _run(Path(run), weights) if is_run(run) else _network(str(run), weights, progress, say)
     if size is not None:
         if not LEAST_SIZE <= size <= MOST_SIZE:
             raise UsageError(
@@ -204,7 +204,7 @@ def _run(folder: Path, weights: str | Path | None) -> _Subject:
     )
 
 
-def _network(name: str, weights: str | Path | None, progress: Progress) -> _Subject:
+def _network(name: str, weights: str | Path | None, progress: Progress, say: Say) -> _Subject:
     known = card(name)
     chosen = weights_named(name, weights)
     if chosen is None or chosen == RANDOM:
@@ -219,8 +219,13 @@ def _network(name: str, weights: str | Path | None, progress: Progress) -> _Subj
         raise UsageError(
             f"{name} does not classify whole images, or its classes have no names; it cannot be evaluated."
         )
-    module = network(name, weights=chosen, progress=progress)
+    module = network(name, weights=chosen, progress=progress, say=say)
     aliases = [(one.key, *one.names) for one in class_names(data)]
+    if len(aliases) != (number := len(module.get_parameter(f"{known.head}.weight"))):
+        raise UsageError(
+            f"{chosen} has {number} classes, not the {len(aliases)} of {data}, so its classes have no names. Train on "
+            f"images of your classes ({setting('weights', chosen)}), and evaluate that run."
+        )
     return _Subject(
         name=name,
         weights=chosen,

@@ -13,7 +13,7 @@ from convlens.backbones.timm_networks import OWN, built_name
 from convlens.core.errors import DataError, UsageError, unknown_name
 from convlens.core.explanation import Explanation, Flow, Guess
 from convlens.core.preprocessing import Preprocessing
-from convlens.core.progress import Progress, silent
+from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import RUN_FILE, RunRecord
 from convlens.core.settings import setting
 from convlens.data.batches import normalized, read_and_decode
@@ -81,6 +81,7 @@ def explain(
     classes: Sequence[str] = (),
     shown_image: Tensor | None = None,
     progress: Progress = silent,
+    say: Say = unsaid,
 ) -> ExplanationPage:
     """A network at work on one input: graph, values, gradients, receptive fields, why this class; as a page.
 
@@ -89,7 +90,8 @@ def explain(
     class or label, by name or number, by default the most likely one; or a number that a run predicts, by default the
     first. `versus` names another network of the zoo, whose gradient flow is drawn beside this one's, with random
     weights where this one has random ones. `weights` and `size` are as in `train`, for networks of the zoo; one
-    without published weights is explained with random ones, and the page says so.
+    without published weights is explained with random ones, and the page says so. `say` receives what was done to make
+    a file of weights fit.
 
     A module brings no names: `classes` are those of its outputs, and `shown_image`, of shape (1 or 3, height, width)
     and values in 0..1, is what the page shows instead of its input, whose values are stretched from black to white.
@@ -115,7 +117,7 @@ def explain(
     if classes or shown_image is not None:
         raise UsageError(f"classes and shown_image are for your own modules; {network} has its own.")
     refuse_swapped(network, *([] if image is None or isinstance(image, Tensor) else [image]))
-    subject = _subject(network, weights, size, progress)
+    subject = _subject(network, weights, size, progress, say)
     x, shown = _input(subject, image)
     flow = _versus(versus, image, progress, RANDOM if weights == RANDOM else None) if versus else None
     explanation = _explained(subject, x, shown, _number(target, subject.classes), versus=flow)
@@ -164,7 +166,9 @@ def _explained(
     )
 
 
-def _subject(name: str | Path, weights: str | Path | None, size: int | None, progress: Progress) -> _Subject:
+def _subject(
+    name: str | Path, weights: str | Path | None, size: int | None, progress: Progress, say: Say = unsaid
+) -> _Subject:
     if is_run(name):
         if weights is not None or size is not None:
             raise UsageError(
@@ -175,7 +179,9 @@ def _subject(name: str | Path, weights: str | Path | None, size: int | None, pro
     known = card(str(name) if size is None else built_name(str(name), size, OWN))
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        module = network(known.name, weights=chosen, progress=progress).eval()
+        module = network(known.name, weights=chosen, progress=progress, say=say).eval()
+    classes = [one.names[0] for one in class_names(known.data)] if known.data else []
+    number = len(module.get_parameter(f"{known.head}.weight"))
     channels, *sides = known.input_shape
     if size is not None and size < known.least_size:
         raise UsageError(
@@ -184,7 +190,7 @@ def _subject(name: str | Path, weights: str | Path | None, size: int | None, pro
     return _Subject(
         name=known.name,
         module=module,
-        classes=[one.names[0] for one in class_names(known.data)] if known.data else (),
+        classes=classes if len(classes) == number else (),
         input_shape=(channels, *(size or side for side in sides)),
         preprocessing=preprocessing_for(known.name, chosen).at(size or sides[-1]),
         learned=chosen != RANDOM,

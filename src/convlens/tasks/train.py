@@ -197,7 +197,7 @@ class _Training:
             network = built_name(recipe.backbone, recipe.size, recipe.pooling)
             say_license(recipe, self.say)
             rehearse(network, len(manifest.classes), recipe.size, self.warnings)
-            prepared = prepare(recipe, len(manifest.classes), self.progress)
+            prepared = prepare(recipe, len(manifest.classes), self.progress, self.say)
         refuse_unfit_head(manifest.task, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
         refuse_single_values(recipe, prepared, len(manifest.images))
         return manifest, prepared

@@ -15,12 +15,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from convlens.core.exported import ExportFormat
 from convlens.core.run import PREDICTIONS_FILE, RunRecord
-from convlens.data.decode import decoded_as_trained
+from convlens.data.decode import opened_for
 from convlens.exports.file import Runner
 from convlens.exports.formats import opened
 from convlens.tasks.export import export
@@ -61,8 +62,9 @@ def line(run: RunRecord, file: Path, kind: ExportFormat) -> str:
     runner, expected = opened(file, trust=True), predictions(run)
     groups: defaultdict[tuple[int, ...], list[tuple[str, Tensor]]] = defaultdict(list)
     for name in expected:
-        decoded = decoded_as_trained((Path(run.folder) / name).read_bytes(), runner.card.preprocessing)
-        groups[decoded.shape].append((name, torch.from_numpy(decoded)))
+        image = opened_for((Path(run.folder) / name).read_bytes(), runner.card.preprocessing.resize)
+        pixels = torch.from_numpy(np.array(image.rgb))
+        groups[pixels.shape].append((name, pixels))
     alone, batched, flips = 0.0, 0.0, 0
     for group in groups.values():
         for name, pixels in group:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.screen import JsonOption, QuietOption, Screen
+from convlens.cli.screen import JsonOption, PublishedWeightsOption, QuietOption, Screen
 from convlens.cli.streams import echo
 from convlens.core.errors import IntegrityError
 
@@ -33,10 +33,7 @@ def export(
             "--bare", help="Without resizing and normalization: takes (N, 3, size, size) instead of decoded pixels."
         ),
     ] = False,
-    weights: Annotated[
-        str | None,
-        typer.Option(metavar="SET|FILE", help="For a network by name: another published set, or a weights file."),
-    ] = None,
+    weights: PublishedWeightsOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

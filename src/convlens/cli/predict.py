@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from convlens.cli.outcome import say_problems
-from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
+from convlens.cli.screen import JsonOption, PublishedWeightsOption, QuietOption, Screen, printable
 from convlens.cli.table import print_table
 from convlens.core.errors import DataError
 
@@ -26,10 +26,7 @@ def predict(
         ),
     ],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE|DIR...", help="Images, or folders of images.")],
-    weights: Annotated[
-        str | None,
-        typer.Option(metavar="SET|FILE", help="For a network by name: another published set, or a weights file."),
-    ] = None,
+    weights: PublishedWeightsOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -22,6 +22,10 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON record, and nothing else, to standard output.")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result: no progress, no messages.")]
+PublishedWeightsOption = Annotated[
+    str | None,
+    typer.Option(metavar="SET|FILE", help="For a network by name: another published set, or a weights file."),
+]
 
 _STAGES = {
     "scan": ("Scanning the folder", "files"),
@@ -31,6 +35,8 @@ _STAGES = {
     "download": ("Downloading", "bytes"),
     "prefix": ("Running the frozen layers", "images"),
     "explain": ("Explaining", "images"),
+    "export": ("Writing the model", "files"),
+    "verify": ("Verifying", "images"),
     "fit": ("Training", "images"),
     "grow": ("Training", "images' worth"),
     "predict": ("Predicting", "images"),

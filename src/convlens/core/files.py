@@ -47,14 +47,16 @@ def _written_beside(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def path_beside(path: Path) -> Iterator[Path]:
-    """A path in the same folder with the same suffix, whose file takes the name `path` at the end, or is removed.
+def path_beside(path: Path, suffix: str = "") -> Iterator[Path]:
+    """A path in the same folder, whose file takes the name `path` at the end, or is removed.
 
-    For libraries that write files by themselves, and for files that have to be proved before they get their name.
+    For libraries that write files by themselves, and for files that have to be proved before they get their name. With
+    a `suffix`, for what goes by the end of a name; without one, nobody who looks for files like `path` finds what a
+    killed process leaves.
     """
     with disk_errors_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}{path.suffix}"
+        temporary = path.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}{suffix}"
         try:
             yield temporary
             temporary.replace(path)

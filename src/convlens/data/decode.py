@@ -90,6 +90,11 @@ class Opened(NamedTuple):
         mended = [self.mended] if self.mended else []
         return [*mended, *remarks_of(self.source)]
 
+    @property
+    def reduced(self) -> bool:
+        """Whether the file has more pixels, which a decoder may leave out of a large JPEG."""
+        return self.rgb.width * self.rgb.height < self.size[0] * self.size[1]
+
 
 def decode(
     data: bytes,
@@ -107,32 +112,30 @@ def decode(
 
     Raises BadImage with the reason not-an-image, unsupported, truncated, unreadable, too-large or tiny.
     """
-    image = opened(data, at_least=max(resize, THUMBNAIL_SIDE))
-    rgb = image.rgb
-    shown = rgb if bars is None else _between_bars(rgb, resize, interpolation, bars)
+    image = opened_for(data, resize)
     return Decoded(
-        pixels=np.array(_resized_center(shown, resize, size, interpolation, squash)),
+        pixels=np.array(_cropped(image.rgb, resize, size, interpolation, squash, bars)),
         remark=next(iter(image.remarks), None),
-        thumbnail=thumbnail_of(rgb),
-        signature=signature(rgb),
+        thumbnail=thumbnail_of(image.rgb),
+        signature=signature(image.rgb),
     )
 
 
 def crop_of(pixels: Pixels, preprocessing: Preprocessing) -> Pixels:
     """What `decode` crops of a whole image, of shape (size, size, 3), from its RGB pixels of shape (H, W, 3)."""
     resize, size = preprocessing.resize, preprocessing.size
-    image = Image.fromarray(pixels)
-    return np.array(_resized_center(image, resize, size, preprocessing.interpolation, preprocessing.squash))
+    how = preprocessing.interpolation, preprocessing.squash, preprocessing.bars
+    return np.array(_cropped(Image.fromarray(pixels), resize, size, *how))
 
 
-def decoded_whole(data: bytes) -> Pixels:
-    """All RGB pixels of an image, of shape (H, W, 3). Raises as `decode`."""
-    return np.array(opened(data, at_least=MOST_PIXELS).rgb)
+def opened_for(data: bytes, resize: int) -> Opened:
+    """What `decode` crops from where it resizes to `resize` pixels; a large JPEG is reduced. Raises as `decode`."""
+    return opened(data, at_least=max(resize, THUMBNAIL_SIDE))
 
 
-def decoded_as_trained(data: bytes, preprocessing: Preprocessing) -> Pixels:
-    """The RGB pixels that `decode` crops from, (H, W, 3): of a large JPEG a reduced image. Raises as `decode`."""
-    return np.array(opened(data, at_least=max(preprocessing.resize, THUMBNAIL_SIDE)).rgb)
+def opened_whole(data: bytes) -> Opened:
+    """The same with all pixels of the file."""
+    return opened(data, at_least=MOST_PIXELS)
 
 
 def opened(data: bytes, at_least: int) -> Opened:
@@ -240,6 +243,19 @@ def _rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
     return image.convert("RGB")
+
+
+def _cropped(
+    image: Image.Image,
+    resize: int,
+    size: int,
+    interpolation: Interpolation,
+    squash: bool,
+    bars: tuple[int, int, int] | None,
+) -> Image.Image:
+    """What a network is shown of an upright RGB image."""
+    shown = image if bars is None else _between_bars(image, resize, interpolation, bars)
+    return _resized_center(shown, resize, size, interpolation, squash)
 
 
 def _between_bars(

@@ -1,16 +1,17 @@
 """The proof that an exported model answers as the run does: on golden images and on the run's validation images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from convlens.core.errors import IntegrityError
 from convlens.core.exported import LARGEST_DIFFERENCE, ExportCard, Parity, ValidationParity
 from convlens.core.preprocessing import Preprocessing
-from convlens.core.progress import Progress
+from convlens.core.progress import Advance
 from convlens.data.batches import normalized
-from convlens.data.decode import Pixels, crop_of, decoded_as_trained, decoded_whole
+from convlens.data.decode import Pixels, crop_of, opened_for, opened_whole
 from convlens.exports.file import Runner
 from convlens.exports.golden import pixels_of
 from convlens.exports.parity import parity
@@ -41,29 +42,30 @@ def on_golden_images(runner: Runner) -> Parity:
 
 
 def on_validation_images(
-    runner: Runner, reference: Reference, images: Sequence[ValidationImage], progress: Progress
-) -> ValidationParity:
-    """A file's answers to these images, one or more, compared with the run's.
+    runner: Runner, reference: Reference, images: Iterable[ValidationImage], advance: Advance
+) -> ValidationParity | None:
+    """A file's answers to these images compared with the run's; None where there is no image.
 
     The pixels are those that convlens decodes; of large JPEGs, which it decodes at a fraction of their size, the full
-    ones are tried as well.
+    ones are tried as well. Images are taken one at a time, and none is kept.
     """
-    preprocessing = runner.card.preprocessing
-    got, expected, reduced, whole = [], [], [], []
-    with progress("verify", len(images)) as advance:
-        for place, image in enumerate(images):
-            pixels = decoded_as_trained(image.data, preprocessing)
-            got.append(_asked(runner, pixels))
-            expected.append(reference(pixels))
-            full = decoded_whole(image.data)
-            if full.shape != pixels.shape:
-                reduced.append(place)
-                whole.append(_asked(runner, full))
-            advance(1)
-    names = [image.file for image in images]
+    names, got, expected, answered, reduced, whole = [], [], [], [], [], []
+    for place, image in enumerate(images):
+        opened = opened_for(image.data, runner.card.preprocessing.resize)
+        pixels = np.array(opened.rgb)
+        names.append(image.file)
+        got.append(_asked(runner, pixels))
+        expected.append(reference(pixels))
+        answered.append(torch.tensor([image.answers]))
+        if opened.reduced:
+            reduced.append(place)
+            whole.append(_asked(runner, np.array(opened_whole(image.data).rgb)))
+        advance(1)
+    if not names:
+        return None
     return ValidationParity(
         float32=_compared(runner.card, names, got, expected),
-        as_trained=_compared(runner.card, names, got, [torch.tensor([image.answers]) for image in images]),
+        as_trained=_compared(runner.card, names, got, answered),
         whole_decode=_compared(
             runner.card, [names[place] for place in reduced], whole, [expected[place] for place in reduced]
         )

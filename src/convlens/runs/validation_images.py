@@ -2,11 +2,12 @@
 
 import csv
 import hashlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from convlens.core.errors import DataError
-from convlens.core.run import PREDICTIONS_FILE, RUN_FILE, RunRecord
+from convlens.core.run import PREDICTIONS_FILE
 from convlens.data.split_file import SPLIT_FILE
 
 
@@ -19,33 +20,21 @@ class ValidationImage(NamedTuple):
     """Of predictions.csv: one for each output of the network."""
 
 
-def read_run_record(folder: Path) -> RunRecord:
-    """run.json of a run folder. Raises DataError where it cannot be read."""
-    path = folder / RUN_FILE
-    return RunRecord.from_json(_text(path), str(path))
-
-
-def validation_images(folder: Path, record: RunRecord) -> tuple[list[ValidationImage], int]:
-    """Those that are still where they were, unchanged, and how many are not. Raises DataError for damaged tables."""
-    answers = _answers(folder / PREDICTIONS_FILE, record.classes)
-    found: list[ValidationImage] = []
-    for file, sha256 in _validated(folder / SPLIT_FILE).items():
-        data = _bytes(Path(record.folder) / file)
-        if data is not None and hashlib.sha256(data).hexdigest() == sha256 and file in answers:
-            found.append(ValidationImage(file, data, answers[file]))
-    return found, len(answers) - len(found)
-
-
-def _validated(path: Path) -> dict[str, str]:
-    """The hash of each file's bytes."""
+def validated_hashes(run_folder: Path) -> dict[str, str]:
+    """The SHA-256 of each validation image's bytes, by file. Raises DataError where split.csv cannot be read."""
+    path = run_folder / SPLIT_FILE
     try:
         return {row["file"]: row["sha256"] for row in _rows(path) if row["side"] == "val"}
     except KeyError as error:
         raise DataError(f"{path} has no column {error}. The run is damaged; train it again.") from error
 
 
-def _answers(path: Path, names: list[str]) -> dict[str, list[float]]:
-    """Probabilities, or predicted numbers, by file."""
+def validation_answers(run_folder: Path, names: Sequence[str]) -> dict[str, list[float]]:
+    """Probabilities of the classes or labels `names`, or predicted numbers, of each validation image, by file.
+
+    Raises DataError where predictions.csv cannot be read.
+    """
+    path = run_folder / PREDICTIONS_FILE
     try:
         rows = [row for row in _rows(path) if row["side"] == "val"]
         columns = [f"p({name})" if rows and f"p({name})" in rows[0] else f"predicted {name}" for name in names]
@@ -54,13 +43,19 @@ def _answers(path: Path, names: list[str]) -> dict[str, list[float]]:
         raise DataError(f"{path} lacks answers ({error}). The run is damaged; train it again.") from error
 
 
+def unchanged_images(
+    folder: Path, hashes: dict[str, str], answers: dict[str, list[float]]
+) -> Iterator[ValidationImage]:
+    """Those images with a hash and with answers that are still in `folder` as they were, read one at a time."""
+    for file, sha256 in hashes.items():
+        data = _bytes(folder / file) if file in answers else None
+        if data is not None and hashlib.sha256(data).hexdigest() == sha256:
+            yield ValidationImage(file, data, answers[file])
+
+
 def _rows(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(_text(path).splitlines(keepends=True)))
-
-
-def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode()
+        return list(csv.DictReader(path.read_bytes().decode().splitlines(keepends=True)))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path} ({error}). The run is damaged; train it again.") from error
 

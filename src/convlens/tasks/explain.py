@@ -14,7 +14,6 @@ from convlens.core.errors import DataError, UsageError, unknown_name
 from convlens.core.explanation import Explanation, Flow, Guess
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, Say, silent, unsaid
-from convlens.core.run import RUN_FILE, RunRecord
 from convlens.core.settings import setting
 from convlens.data.batches import normalized, read_and_decode
 from convlens.data.decode import BadImage
@@ -26,6 +25,7 @@ from convlens.graph.capture import capture
 from convlens.graph.split import same_place, split
 from convlens.pipeline.trained import is_run, load_run, refuse_swapped
 from convlens.report.explain import explanation_page, write_explanation_page
+from convlens.report.run_folder import read_run
 from convlens.report.run_report import explained_page, write_run_report
 from convlens.training.recipe import Recipe
 from convlens.training.task import Task
@@ -135,7 +135,7 @@ def explain_mistakes(run: str | Path, count: int, progress: Progress = silent) -
     refuse_swapped(run)
     folder = Path(run).expanduser()
     subject, task = _run(folder)
-    record = RunRecord.from_json((folder / RUN_FILE).read_bytes(), str(folder / RUN_FILE))
+    record = read_run(folder)
     pages = []
     with progress("explain", min(count, len(record.mistakes))) as advance:
         for mistake in record.mistakes[:count]:
@@ -201,7 +201,7 @@ def _run(folder: Path) -> tuple[_Subject, Task]:
     """A run, and what it has learned."""
     bundle, module = load_run(folder)
     module.eval()
-    run = RunRecord.from_json((folder / RUN_FILE).read_bytes(), str(folder / RUN_FILE))
+    run = read_run(folder)
     side = bundle.preprocessing.size
     example = torch.zeros(1, 3, side, side)
     graph = capture(module, example, compare=False)  # asked for places alone; explain captures what it computes with

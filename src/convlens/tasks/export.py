@@ -19,7 +19,8 @@ from convlens.exports.golden import golden_image, golden_pixels
 from convlens.exports.model import BareModel, WholeModel
 from convlens.exports.proof import Reference, fed, on_golden_images, on_validation_images, refuse_unlike
 from convlens.pipeline.trained import is_run, load_trained
-from convlens.runs.validation_images import read_run_record, validation_images
+from convlens.report.run_folder import read_run
+from convlens.runs.validation_images import unchanged_images, validated_hashes, validation_answers
 from convlens.training.tasks import task_of
 from convlens.zoo import card_of_file, weight_cards
 
@@ -65,8 +66,8 @@ def export(
 
     card = _card(bundle, reference, whole=not bare, weights_license=_license(run, bundle, weights))
     module = bare_model if bare else WholeModel(network, bundle.preprocessing, task)
-    with path_beside(file) as unproved:
-        with progress(f"write {kind}", 1) as advance:
+    with path_beside(file, form.suffix) as unproved:
+        with progress("export", 1) as advance:
             form.write(traced(module, whole=card.whole, size=bundle.preprocessing.size), card, unproved)
             advance(1)
         runner = form.open(unproved)
@@ -101,7 +102,7 @@ def _card(bundle: Bundle, reference: Reference, *, whole: bool, weights_license:
 def _license(run: str | Path, bundle: Bundle, weights: str | Path | None) -> str | None:
     """Of the weights that were trained on, where a published set says it."""
     if is_run(run):
-        used = read_run_record(Path(run).expanduser()).weights
+        used = read_run(Path(run).expanduser()).weights
         known = card_of_file(used.name) if used.source == "published" else None
         return known.license if known else used.license
     published = weight_cards(bundle.backbone)
@@ -117,15 +118,16 @@ def _validation(
     runner: Runner, reference: Reference, folder: Path, progress: Progress, say: Say
 ) -> ValidationParity | None:
     """The proof on the run's validation images; None where none of them is left."""
-    record = read_run_record(folder)
-    images, missing = validation_images(folder, record)
-    if missing:
+    record = read_run(folder)
+    answers = validation_answers(folder, record.classes)
+    images = unchanged_images(Path(record.folder), validated_hashes(folder), answers)
+    with progress("verify", len(answers)) as advance:
+        found = on_validation_images(runner, reference, images, advance)
+    if missing := len(answers) - (found.float32.images if found else 0):
         say(
-            f"{missing} of {missing + len(images)} validation images of the run are not in {record.folder} as they "
-            f"were; the file is verified on {'the others and on ' if images else ''}golden images"
+            f"{missing} of {len(answers)} validation images of the run are not in {record.folder} as they "
+            f"were; the file is verified on {'the others and on ' if found else ''}golden images"
         )
-    if not images:
-        return None
-    found = on_validation_images(runner, reference, images, progress)
-    refuse_unlike(found.float32, "validation images", runner.runtime)
+    if found:
+        refuse_unlike(found.float32, "validation images", runner.runtime)
     return found

@@ -11,13 +11,13 @@ from convlens.backbones.graph_cache import cached_capture
 from convlens.backbones.timm_networks import OWN, built_name, make_known
 from convlens.core.errors import UsageError
 from convlens.core.inspection import Inspection, ModuleLine, SeenPixels
-from convlens.core.run import RUN_FILE, RunRecord
 from convlens.core.settings import setting
 from convlens.graph.cost import Cost, cost
 from convlens.graph.graph import Graph, Node
 from convlens.graph.receptive_field import ReceptiveField, ReceptiveFields, receptive_field
 from convlens.graph.split import split
 from convlens.pipeline.trained import is_run
+from convlens.report.run_folder import read_run
 from convlens.training.recipe import Recipe
 from convlens.transfer.freeze import FreezePlan, freeze_plan
 from convlens.zoo import NetworkCard, blueprint, card
@@ -33,7 +33,7 @@ def inspect(network: str, *, size: int | None = None, freeze: str | None = None,
     Raises UsageError for unknown names, and for a size that the network cannot take.
     """
     if is_run(network):
-        run = RunRecord.from_json((Path(network) / RUN_FILE).read_bytes(), network)
+        run = read_run(Path(network))
         recipe = Recipe.of(**run.recipe)
         classes, size = len(run.classes), size or recipe.size
         backbone = built_name(run.backbone, size, recipe.pooling)

@@ -1,15 +1,14 @@
 """Runs: those of a folder in a list, and what two of them differ in."""
 
-import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from convlens.core.errors import DataError, UsageError
 from convlens.core.run import RUN_FILE, Problem, RunRecord
 from convlens.core.run_list import Difference, RunDifference, RunList, RunSummary
-from convlens.data.split_file import SPLIT_FILE
+from convlens.report.run_folder import read_run
 from convlens.runs.run_directory import RUNS_FOLDER
-from convlens.runs.validation_images import read_run_record
+from convlens.runs.validation_images import validated_hashes
 
 _ABSENT = "not set"
 
@@ -24,15 +23,16 @@ def list_runs(folder: str | Path = RUNS_FOLDER, *, data: str | Path | None = Non
     place = Path(folder).expanduser()
     if not place.is_dir():
         raise UsageError(f"no such folder: {place}. Give one that holds runs, such as {RUNS_FOLDER}.")
+    wanted = None if data is None else Path(data).expanduser().resolve()
     found, unreadable = [], []
     for run in sorted(path.parent for path in place.glob(f"*/{RUN_FILE}")):
         try:
-            found.append(_summary(run, read_run_record(run)))
+            record = read_run(run)
         except DataError as error:
             unreadable.append(Problem(file=run.name, reason="unreadable", detail=str(error), used=False))
-    if data is not None:
-        wanted = Path(data).expanduser().resolve()
-        found = [one for one in found if Path(one.folder).resolve() == wanted]
+            continue
+        if wanted is None or Path(record.folder).resolve() == wanted:
+            found.append(_summary(run, record))
     found.sort(key=lambda one: (one.created, one.run))
     best, why = _best(found)
     return RunList(folder=str(place), runs=found, unreadable=unreadable, best=best, incomparable=why)
@@ -44,8 +44,8 @@ def diff_runs(first: str | Path, second: str | Path) -> RunDifference:
     for folder in folders:
         if not (folder / RUN_FILE).is_file():
             raise UsageError(f"{folder} is not a finished run: it holds no {RUN_FILE}.")
-    one, other = records = [read_run_record(folder) for folder in folders]
-    validated = [_validated(folder) for folder in folders]
+    one, other = records = [read_run(folder) for folder in folders]
+    validated = [set(validated_hashes(folder).values()) for folder in folders]
     return RunDifference(
         first=_summary(folders[0], one),
         second=_summary(folders[1], other),
@@ -104,12 +104,3 @@ def _differences(first: Mapping[str, object], second: Mapping[str, object]) -> I
         values = [str(side.get(field, _ABSENT)) for side in (first, second)]
         if values[0] != values[1]:
             yield Difference(field=field, first=values[0], second=values[1])
-
-
-def _validated(folder: Path) -> set[str]:
-    """The hashes of the bytes of a run's validation images. Raises DataError where its split cannot be read."""
-    try:
-        with (folder / SPLIT_FILE).open(newline="", encoding="utf-8") as file:
-            return {row["sha256"] for row in csv.DictReader(file) if row["side"] == "val"}
-    except (OSError, UnicodeDecodeError, KeyError) as error:
-        raise DataError(f"cannot read {folder / SPLIT_FILE} ({error}). The run is damaged; train it again.") from error

@@ -1,4 +1,4 @@
-"""Files of weights as people bring them, modelled on public reports: each is read, or named for what it is."""
+"""Files of weights as people bring them, modeled on public reports: each is read, or named for what it is."""
 
 import argparse
 import io

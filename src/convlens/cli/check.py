@@ -81,7 +81,7 @@ def _part(text: str) -> float:
 
 def _print(record: "CheckRecord") -> None:
     from convlens.core.check import balance_told
-    from convlens.core.run import NO_LABEL, outside_told
+    from convlens.core.run import NO_LABEL, outside_table
 
     echo(
         f"{record.usable} of {record.files} files can be used ({record.bad_share:.1%} cannot), "
@@ -97,7 +97,7 @@ def _print(record: "CheckRecord") -> None:
         echo(f"          and {len(ranked) - _CLASSES_SHOWN} more classes")
     if balance := balance_told(record):
         echo(balance)
-    if outside := outside_told(record.problems):
+    if outside := outside_table(record.problems):
         echo(f"{outside}: they are left out")
     for reason, times in record.reasons.items():
         if reason == NO_LABEL:

@@ -20,9 +20,9 @@ def outcome_lines(evaluation: "AnyEvaluation", images: str) -> Iterator[str]:
 
 def say_problems(problems: "Sequence[Problem]", say: Callable[[str], None]) -> None:
     """Say what is wrong with files: the first few of each reason, and how many more there are."""
-    from convlens.core.run import NO_LABEL, outside_told
+    from convlens.core.run import NO_LABEL, outside_table
 
-    if outside := outside_told(problems):
+    if outside := outside_table(problems):
         say(outside)
     said: collections.Counter[str] = collections.Counter()
     for one in problems:

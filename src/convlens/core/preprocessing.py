@@ -42,6 +42,8 @@ class Preprocessing(Record):
             raise ValueError(f"size {self.size} must lie between 1 and resize {self.resize}")
         if self.squash and self.letterbox:
             raise ValueError("squash and letterbox exclude each other")
+        if self.letterbox and self.size != self.resize:
+            raise ValueError(f"with letterbox nothing is cropped: size {self.size} must be resize {self.resize}")
         return self
 
     @property

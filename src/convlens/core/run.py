@@ -19,8 +19,6 @@ THUMBNAILS_FOLDER = "thumbnails"
 EXPLAINED_FOLDER = "explained"
 UNFINISHED = ".unfinished"
 """What the name of a run's folder ends with until all of it is there."""
-
-
 NO_LABEL = "no-label"
 """The reason of a problem that names an image outside the table of labels, which may be about some images only."""
 
@@ -36,7 +34,7 @@ class Problem(Record):
     used: bool
 
 
-def outside_told(problems: Sequence[Problem]) -> str:
+def outside_table(problems: Sequence[Problem]) -> str:
     """How many images stand outside the table of labels, as a sentence without its full stop; "" for none."""
     count = sum(one.reason == NO_LABEL for one in problems)
     if not count:

@@ -9,15 +9,13 @@ from typing import Literal
 from convlens.core.errors import DataError
 from convlens.core.kinds.kind import Kind, Labels, text_of
 from convlens.core.kinds.registry import KINDS
-from convlens.core.run import Problem
+from convlens.core.run import NO_LABEL, Problem
 from convlens.core.task import TaskName
 
 Side = Literal["train", "val", "test"]
 SIDES: tuple[Side, ...] = ("train", "val", "test")
 Place = tuple[Path, Labels, Side | None]
 """A class folder, or a file, with its labels and side; the side is None where it is not split yet."""
-NO_LABEL = "no-label"
-"""The reason of a problem that names a file which the table of labels does not."""
 EMPTY_CLASS = "empty-class"
 """The reason of a problem that is named by a class, not by a file."""
 _MOST_NAMED = 3

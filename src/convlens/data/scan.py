@@ -18,7 +18,7 @@ from convlens.data.class_folders import as_given, class_folders, names_of
 from convlens.data.foreign import DOCUMENT, FOREIGN, is_clutter, is_document, is_empty_runs, of_convlens
 from convlens.data.label_table import LabelTable
 from convlens.data.layout import BY_FOLDERS, Layout, grouped
-from convlens.data.manifest import NO_LABEL, ImageFile, Manifest, Place, Side
+from convlens.data.manifest import ImageFile, Manifest, Place, Side
 from convlens.data.walk import files_below, files_in, only_documents, shown, why_left_out
 
 _MOST_BYTES = 512 * 2**20

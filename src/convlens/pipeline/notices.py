@@ -5,7 +5,7 @@ from collections import Counter
 from convlens.backbones.external import GIVEN, PRETRAINED
 from convlens.backbones.resolve import RANDOM, weights_named
 from convlens.core.progress import Say
-from convlens.core.run import BAD_FILES_FILE, NO_LABEL, outside_told
+from convlens.core.run import BAD_FILES_FILE, NO_LABEL, outside_table
 from convlens.core.settings import Notice, setting
 from convlens.data.foreign import FOREIGN
 from convlens.data.manifest import SIDES, Manifest
@@ -75,7 +75,7 @@ def say_found(manifest: Manifest, say: Say) -> None:
     if left_out:
         more = f" and {len(left_out) - _MOST_SAID} more" if len(left_out) > _MOST_SAID else ""
         say(f"folders left out: {', '.join(left_out[:_MOST_SAID])}{more}")
-    if outside := outside_told(manifest.problems):
+    if outside := outside_table(manifest.problems):
         say(outside)
     problems = [one for one in manifest.problems if one.reason not in {FOREIGN, NO_LABEL}]
     if problems:

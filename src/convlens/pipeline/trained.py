@@ -74,8 +74,8 @@ def refuse_swapped(named: str | Path, *others: str | Path) -> None:
             raise UsageError(f"{path} is {what} and {other} is {kind}: their order is wrong. Give {other} first.")
     held = f": it holds no {BUNDLE_FILE}" if path.is_dir() else ""
     raise UsageError(
-        f"{path} is {what}, but not a finished run{held}. First give a run folder that `convlens train` made, or the "
-        "name of a network (see `convlens zoo`)."
+        f"{path} is {what}, but not a finished run{held}. Give a run folder that `convlens train` made, or the name of "
+        "a network (see `convlens zoo`)."
     )
 
 

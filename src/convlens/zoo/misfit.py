@@ -35,11 +35,11 @@ def misfit(expected: State, state: State, source: str | Path, head: str, name: s
         )
     found = differences(expected, state)
     near = f"{_shared(expected, state)} of {len(expected)} tensors fit"
-    return DataError(f"{source} does not fit {name}: {near}; {found}. {_advice(zoo, head, found)}")
+    return DataError(f"{source} does not fit {name}: {near}; {found}. {_advice(zoo, head, name, found)}")
 
 
-def _advice(zoo: list[_Nearness], head: str, found: Differences) -> str:
-    if fits := [one.name for one in zoo if one.fits]:
+def _advice(zoo: list[_Nearness], head: str, name: str, found: Differences) -> str:
+    if fits := [one.name for one in zoo if one.fits and one.name != name]:
         return f"It fits {' and '.join(fits)}: try {setting('backbone', fits[0])}."
     if all(one.startswith(f"{head}.") for names in found for one in names):
         return (

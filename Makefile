@@ -11,11 +11,11 @@ demo: $(VENV)/.installed
 test: lint types unit
 
 lint: $(VENV)/.installed-dev
-	$(BIN)/ruff check src tests benchmarks docs/*.py
-	$(BIN)/ruff format --check src tests benchmarks docs/*.py
+	$(BIN)/ruff check src tests benchmarks tools docs/*.py
+	$(BIN)/ruff format --check src tests benchmarks tools docs/*.py
 	$(BIN)/oxlint --deny-warnings src/convlens/report/templates
 	$(BIN)/oxfmt --check src/convlens/report/templates
-	$(BIN)/codespell src tests docs benchmarks README.md Makefile pyproject.toml
+	$(BIN)/codespell src tests docs benchmarks tools README.md Makefile pyproject.toml
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy

@@ -254,7 +254,7 @@ def test_a_run_is_inspected_at_another_size(run_of_one_size):
 
 def test_a_run_of_one_size_is_evaluated_at_no_other(run_of_one_size):
     images = run_of_one_size.parent / "images"
-    assert convlens.evaluate(run_of_one_size, images, size=32).images == 16
+    assert convlens.evaluate(run_of_one_size, images, size=32, side="all").images == 16
     with pytest.raises(UsageError, match=r"only takes images of 32 pixels, because of its position embeddings"):
         convlens.evaluate(run_of_one_size, images, size=48)
 

@@ -118,6 +118,7 @@ def test_the_receptive_field_follows_the_pointer(pages, opened):
     page.locator("#search").fill("maxpool")
     page.locator("#search").press("Enter")
     page.locator("[data-tab=image]").click()
+    page.locator("input[value=field]").click()
     image = page.locator("svg.image")
     for x, y in ((0.2, 0.3), (0.7, 0.6)):
         area = image.bounding_box()
@@ -151,6 +152,7 @@ def test_the_field_of_a_repeated_axis_stays_where_it_is(tmp_path, opened):
     page.locator("#search").fill(node.id)
     page.locator("#search").press("Enter")
     page.locator("[data-tab=image]").click()
+    page.locator("input[value=field]").click()
     image, field = page.locator("svg.image"), page.locator("svg.image .field")
     for x, y, column in ((0.5, 0.5, 8), (0.03, 0.95, 0), (0.97, 0.05, 15)):
         area = image.bounding_box()
@@ -163,10 +165,9 @@ def test_the_field_of_a_repeated_axis_stays_where_it_is(tmp_path, opened):
 def test_a_module_of_ones_own_shows_its_input(tmp_path, opened):
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     page = opened(explain(module, torch.randn(1, 3, 12, 12)).save(tmp_path / "own.html")).page
-    page.locator("[data-tab=image]").click()
+    assert page.locator("svg.image image").count() == 2  # with Grad-CAM
+    page.locator("input[value=none]").click()
     assert page.locator("svg.image image").count() == 1
-    page.locator("input[value=cam]").click()
-    assert page.locator("svg.image image").count() == 2
 
 
 def test_versus_draws_two_networks(tmp_path, opened, cache):

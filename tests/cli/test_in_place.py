@@ -39,7 +39,7 @@ def test_train_again(convlens, there):
         "model": "a run of convlens",
         "runs": "holds no images of its own, only such as a run of convlens",
     }
-    assert "model: no-images, a run of convlens (not used)" in outcome.err
+    assert "model (a run of convlens), runs (holds no images" in outcome.err
 
 
 def test_check_and_its_page(convlens, there):
@@ -62,7 +62,7 @@ def test_predict_and_evaluate(convlens, there):
     record = json.loads(outcome.out)
     assert {one["file"].split("/")[0] for one in record["predictions"]} == {"blue", "green"}
     assert {one["reason"] for one in record["bad_files"]} == {"no-images"}
-    judged = convlens("evaluate", "model", ".", "--json")
+    judged = convlens("evaluate", "model", ".", "--side", "all", "--json")
     assert judged.code == 0, judged.err
     assert json.loads(judged.out)["images"] == 16
 

@@ -117,14 +117,14 @@ def test_missing_image(convlens, run, image):
 def test_folder_that_is_no_run(convlens, image, tmp_path):
     outcome = convlens("predict", tmp_path, image)
     assert outcome.code == 2
-    assert f"{tmp_path} is not a run folder: it holds no model.json" in outcome.err
+    assert f"{tmp_path} is a folder, but not a finished run: it holds no model.json" in outcome.err
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "one.png"])
 def test_run_that_is_no_folder(convlens, image, tmp_path, folder):
     outcome = convlens("predict", tmp_path / folder, image)
     assert outcome.code == 2
-    assert "is not a run folder" in outcome.err
+    assert "is a file, but not a finished run" in outcome.err or "is not a run folder" in outcome.err
 
 
 @pytest.mark.parametrize(

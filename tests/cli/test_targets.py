@@ -39,7 +39,7 @@ def test_numbers_from_training_to_predicting(convlens, tables, tmp_path):
     assert json.loads(judged.out)["evaluation"]["per_number"][0]["name"] == "age"
     shown = convlens("evaluate", run, tables / "p", "--labels", tables / "ages.csv")
     assert "age: root mean squared error" in shown.out
-    assert "on 20 images of all" in shown.out
+    assert "on 4 images that it was not trained on" in shown.out
 
 
 def test_labels_from_training_to_predicting(convlens, tables, tmp_path):
@@ -67,10 +67,10 @@ def test_labels_from_training_to_predicting(convlens, tables, tmp_path):
             ["line 3: 'old' in the column 'age' is not a number", "--label-columns"],
         ),
         ("file,age\n0.png,1\n1.png,\n", [], 3, ["line 3: a file or a label is missing in the column 'age'"]),
-        ("file,age\n0.png,1\n1.png,nan\n", [], 3, ["line 3: 'nan' in the column 'age' is not a finite number"]),
-        ("file,age\nx.png,1\ny.png,2\n", [], 3, ["at least two usable images", "x.png: unreadable, No such file"]),
+        ("file,age\n0.png,1\n1.png,nan\n", [], 3, ["line 3: a file or a label is missing", "holds 'nan'"]),
+        ("file,age\nx.png,1\ny.png,2\n", [], 3, ["none of the 2 files", "'x.png' (line 2): no such file"]),
         ("file,age\n0.png,1\n1.png,2\n", ["--label-columns", "aeg"], 2, ["'aeg': did you mean age?"]),
-        ("file,age\n0.png,1\n1.png,2\n", ["--learn", "nombres"], 2, ["--task nombres", "'regression'"]),
+        ("file,age\n0.png,1\n1.png,2\n", ["--learn", "nombres"], 2, ["--task nombres", "multilabel, regression."]),
         (
             "file,age\n0.png,1\n1.png,2\n",
             ["--class-weights"],

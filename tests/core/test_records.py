@@ -33,7 +33,7 @@ def test_what_is_no_record(text, place):
     with pytest.raises(DataError) as caught:
         Sample.from_json(text, "sample.json")
     assert str(caught.value).startswith("sample.json is not a Sample that this version of convlens can read: ")
-    assert f"(at {place})" in str(caught.value)
+    assert f"can read: {place} " in str(caught.value)
     assert str(caught.value).endswith("create it again.")
 
 

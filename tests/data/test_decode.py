@@ -381,7 +381,7 @@ class TestTruncated:
         assert reasons == dict.fromkeys(cuts, "truncated")
 
     def test_it_says_where(self) -> None:
-        assert refusal(WHOLE["jpeg"][:3000]).detail == "the JPEG file ends early, after 3000 bytes"
+        assert refusal(WHOLE["jpeg"][:3000]).detail == "the JPEG file ends early, after 3000 bytes; pixels are missing"
 
     def test_a_download_that_was_given_its_size_beforehand(self) -> None:
         data = WHOLE["jpeg"]
@@ -422,9 +422,9 @@ class TestNotAnImage:
     def test_something_else(self, data: bytes) -> None:
         bad = refusal(data)
         assert (bad.reason, bad.lasting) == ("not-an-image", True)
-        assert bad.detail == f"begins with {data[:8]!r}, which is none of JPEG, PNG, WEBP, GIF, BMP, TIFF"
+        assert bad.detail.endswith("which is none of JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF, HEIC, JPEG2000, PPM")
 
-    @pytest.mark.parametrize("format", ["PDF", "EPS", "ICO", "PPM", "TGA", "PCX", "SGI", "JPEG2000", "ICNS"])
+    @pytest.mark.parametrize("format", ["PDF", "EPS", "ICO", "TGA", "PCX", "SGI", "ICNS"])
     def test_formats_that_pillow_could_read_or_write(self, format: str) -> None:  # noqa: A002
         assert refusal(encoded(slopes(64, 64), format)).reason == "not-an-image"
 

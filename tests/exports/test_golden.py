@@ -27,8 +27,9 @@ def test_they_are_the_same_every_time():
         Preprocessing(interpolation="bicubic"),
         Preprocessing(squash=True),
         Preprocessing(resize=240),
+        Preprocessing(resize=224, letterbox=True),
     ],
-    ids=["interpolation", "squash", "crop"],
+    ids=["interpolation", "squash", "crop", "letterbox"],
 )
 def test_another_crop_gives_other_pixels(other):
     for name, pixels in golden_pixels():

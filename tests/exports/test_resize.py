@@ -26,19 +26,26 @@ def resized(pixels: Pixels, preprocessing: Preprocessing) -> Pixels:
     size=st.integers(1, 120),
     more=st.integers(0, 60),
     interpolation=st.sampled_from(["bilinear", "bicubic"]),
-    squash=st.booleans(),
+    fit=st.sampled_from(["center", "crop of all", "letterbox"]),
 )
-def test_every_pixel_is_pillows(height, width, size, more, interpolation, squash):
-    asked = Preprocessing(size=size, resize=size + more, interpolation=interpolation, squash=squash)
+def test_every_pixel_is_pillows(height, width, size, more, interpolation, fit):
+    asked = Preprocessing(
+        size=size,
+        resize=size if fit == "letterbox" else size + more,
+        interpolation=interpolation,
+        squash=fit == "crop of all",
+        letterbox=fit == "letterbox",
+    )
     pixels = noise(height, width)
     assert np.array_equal(resized(pixels, asked), crop_of(pixels, asked))
 
 
 @pytest.mark.parametrize(("height", "width"), [(900, 100), (100, 900), (256, 256), (224, 224), (8, 8), (500, 375)])
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
-def test_tall_wide_and_unscaled_images(height, width, interpolation):
+@pytest.mark.parametrize("fit", ["crop", "letterbox", "squash"])
+def test_tall_wide_and_unscaled_images(height, width, interpolation, fit):
     """Pillow begins with the height of tall images, and leaves axes alone that stay as they are."""
-    asked = Preprocessing(interpolation=interpolation)
+    asked = Preprocessing(interpolation=interpolation).fitted(fit)
     pixels = noise(height, width)
     assert np.array_equal(resized(pixels, asked), crop_of(pixels, asked))
 

@@ -97,18 +97,20 @@ def test_control_flow_on_values_is_refused_with_its_line() -> None:
 class ChangesAPart(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = x * 2
-        y[:, 0].add_(1)
+        y.detach()[:, 0].add_(1)  # autograd does not see this
         return y
 
 
-class ChangesASibling(nn.Module):
+class ChangesACopy(nn.Module):
+    """What may be a view or a copy, as the memory layout has it: nothing is known to be put back."""
+
     def forward(self, x: Tensor) -> Tensor:
-        a, b = (x * 2)[:, :2].chunk(2, 1)
-        a.mul_(3)
-        return a + b
+        y = x * 2
+        y.reshape(-1).add_(1)
+        return y
 
 
-@pytest.mark.parametrize("network", [ChangesAPart, ChangesASibling])
+@pytest.mark.parametrize("network", [ChangesAPart, ChangesACopy])
 def test_in_place_changes_of_shared_memory_are_refused(network: type[nn.Module]) -> None:
     with pytest.raises(UsageError, match=r"changes memory that .* shares.*test_capture\.py"):
         capture(network(), torch.ones(2, 3))

@@ -123,7 +123,7 @@ def test_integers_keep_their_range_and_several_inputs_their_batches() -> None:
 
 
 def test_a_wrong_operator_is_found_at_a_fixed_batch_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convlens.graph.inplace._functional_twin", lambda target: torch.ops.aten.sigmoid.default)
+    monkeypatch.setattr("convlens.graph.functional_twin._twin", lambda target: torch.ops.aten.sigmoid.default)
     with pytest.raises(UsageError, match=r"something else than the module \(values differ by"):
         capture(lambda x: (x * 2).relu_(), torch.ones(2, 3))
 

@@ -395,6 +395,21 @@ SHAPE = {
     "aten.pixel_shuffle.default": [case(r(1, 8, 2, 3), 2)],
     "aten.pixel_unshuffle.default": [case(r(1, 2, 4, 6), 2)],
     "aten.channel_shuffle.default": [case(r(2, 6, 2, 2), 3)],
+    "aten.slice_scatter.default": [
+        case(r(4, 7), r(4, 3), 1, 1, 6, 2),
+        case(r(4, 7), r(2, 7), 0, 2, 9223372036854775807),
+        case(r(4, 7), r(4, 3), 1, -3),
+        case(r(4, 7), r(4, 7)),
+    ],
+    "aten.select_scatter.default": [case(r(2, 3, 4), r(2, 4), 1, 2), case(r(2, 3), r(3), 0, -1)],
+    "aten.diagonal.default": [case(r(3, 4)), case(r(2, 3, 4), 1, 1, 2), case(r(2, 3, 4), -1, 2, 0)],
+    "aten.diagonal_scatter.default": [case(r(3, 4), r(3)), case(r(2, 3, 4), r(2, 3), 1, 1, 2)],
+    "aten.index_put.default": [
+        case(r(4, 3), [None, torch.tensor([2, 0])], r(4, 2)),
+        case(r(4, 3), [torch.tensor([[1, 0], [3, 2]])], r(3)),
+        case(r(4, 3), [torch.tensor([1, 1])], r(2, 3), True),
+        case(r(4, 3), [torch.eye(4, 3, dtype=torch.bool)], r()),
+    ],
     "aten.index.Tensor": [
         case(r(4, 3), [None, torch.tensor([2, 0, 2])]),
         case(r(4, 3), [torch.tensor([[1, 1], [3, 0]])]),

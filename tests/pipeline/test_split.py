@@ -1,7 +1,9 @@
 """Runs on images that belong together, on saved splits, on folds, and on archives."""
 
 import csv
+import functools
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +119,7 @@ def test_images_of_one_scene_are_divided_all_the_same(tmp_path: Path) -> None:
     [
         ({"fold": "1/2", "split": "x.csv"}, UsageError, "exclude each other"),
         ({"fold": "4/3"}, UsageError, "fold 4/3: give a number"),
-        ({"fold": "many"}, UsageError, "fold='many': "),
+        ({"fold": "many"}, UsageError, "fold='many' must have the form K/N"),
         ({"fold": "1/9"}, DataError, "fewer than 9 folds"),
         ({"split": "none.csv"}, UsageError, "cannot read split="),
     ],
@@ -144,3 +146,39 @@ def test_a_comparison_takes_the_groups_of_its_recipe(tmp_path: Path) -> None:
     assert (record.num_train, record.num_val) == (20, 20)
     with pytest.raises(UsageError, match="folds=2 splits the images itself"):
         compare(folder, out=tmp_path / "other", folds=2, fold="1/2", **more)
+
+
+class TestNothingToValidateOn:
+    """The reason is said by `train` and by `compare`."""
+
+    @pytest.fixture(params=["train", "compare"])
+    def refused(self, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., str]:
+        def run(folder: Path, **options: object) -> str:
+            task = {"train": train, "compare": functools.partial(compare, tricks=["dropout"], seeds=2)}[request.param]
+            with pytest.raises(DataError) as raised:
+                task(folder, out=tmp_path / "out", **SMALL, **options)
+            return str(raised.value)
+
+        return run
+
+    def test_one_image_of_each_class(self, tmp_path: Path, refused: Callable[..., str]) -> None:
+        assert (
+            "/p: there is no image to validate on: each class has one usable image only, which is trained on, so "
+            "nothing is left to hold out. Add images, at least two of each, or give some to validate on: in a folder "
+            "val/, or with val in a column split of a table of labels."
+        ) in refused(draw_images(tmp_path / "p", 1))
+
+    def test_one_group_of_each_class(self, tmp_path: Path, refused: Callable[..., str]) -> None:
+        folder = draw_images(tmp_path / "p", 4)
+        assert (
+            "there is no image to validate on: within each class the usable images, 8 in all, look alike or are of one "
+            "group, and such are not parted."
+        ) in refused(folder, group_by="^[a-z]+")
+
+    def test_classes_of_other_names(self, tmp_path: Path, refused: Callable[..., str]) -> None:
+        for side, names in (("train", ("blue", "green")), ("val", ("blau", "grün"))):
+            drawn = draw_images(tmp_path / side, 4, first=10 * (side == "val"))
+            for folder, name in zip(sorted(drawn.iterdir()), names, strict=True):
+                folder.rename(drawn / name)
+        message = refused(tmp_path)
+        assert "those to validate on are of 'blau', 'grün', and those to train on are of 'blue', 'green'." in message

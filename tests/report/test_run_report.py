@@ -10,7 +10,7 @@ from PIL import Image
 from convlens.core.errors import DataError
 from convlens.core.run import ImageCounts, Problem, RunRecord
 from convlens.report.formatting import percent
-from convlens.report.run_report import MAX_BAD_FILES, MAX_MISTAKES, time_parts, write_run_report
+from convlens.report.run_report import MAX_BAD_FILES, MAX_MISTAKES, MAX_OPEN_MISTAKES, time_parts, write_run_report
 
 from .page import Element, parsed
 from .sample_run import RECIPE, evaluation, metrics, record, write_run_folder
@@ -134,7 +134,7 @@ def test_warnings_stand_before_everything_else_in_the_body(tmp_path: Path) -> No
 
 def test_points_of_the_learning_curves_have_titles(tmp_path: Path) -> None:
     page = page_of(tmp_path, record(), num_epochs=3)
-    loss, accuracy = page.all("svg")[:2]
+    loss, accuracy = page.all("svg")[1:3]
     last = metrics(3)[-1]
     assert [title.text for title in loss.all("title")][2::3] == [
         f"epoch 3, train: {last.train_loss:.4g}",
@@ -150,7 +150,7 @@ def test_any_number_of_epochs(tmp_path: Path, num_epochs: int) -> None:
     if num_epochs:
         rows = table_after(page, "Metrics of every epoch")
         assert len(rows) == 1 + num_epochs
-        assert f"over epochs 1 to {num_epochs}" in page.all("svg")[0].attributes["aria-label"]
+        assert f"over epochs 1 to {num_epochs}" in page.all("svg")[1].attributes["aria-label"]
 
 
 def test_loss_that_diverged_is_shown_in_words(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_many_classes_have_heat_map_pairs_and_folded_table(tmp_path: Path, num_c
     run = record(num_classes, per_class=10, num_mistakes=0)
     page = page_of(tmp_path, run, num_epochs=1)
     assert not page.all("div", aria_label="Confusion matrix, validation")
-    heat_map = page.all("svg")[2]
+    heat_map = page.all("svg")[0]
     assert len(heat_map.all("image")) == 1
     assert f"over {num_classes:,} classes".replace(" c", "\u00a0c") in heat_map.attributes["aria-label"]
     pairs = table_after(page, "Most confused pairs, validation")[1:]
@@ -251,7 +251,10 @@ def test_no_mistakes(tmp_path: Path) -> None:
 
 def test_gallery_is_cut_and_says_so(tmp_path: Path) -> None:
     page = page_of(tmp_path, record(num_mistakes=MAX_MISTAKES + 5))
-    assert len(page.one("div", class_="gallery").all("figure")) == MAX_MISTAKES
+    first, folded = page.all("div", class_="gallery")
+    assert len(first.all("figure")) == MAX_OPEN_MISTAKES
+    assert len(folded.all("figure")) == MAX_MISTAKES - MAX_OPEN_MISTAKES
+    assert f"{MAX_MISTAKES - MAX_OPEN_MISTAKES} more mistakes" in page.text
     assert f"The first {MAX_MISTAKES} of {MAX_MISTAKES + 5} are shown" in page.text
 
 
@@ -274,7 +277,8 @@ def test_many_bad_files_are_folded_cut_and_counted(tmp_path: Path) -> None:
     page = page_of(tmp_path, record(bad_files=problems))
     assert len(table_after(page, "Files with a problem")) == 1 + MAX_BAD_FILES
     assert "The first 200 are listed here; bad_files.jsonl in the run folder has all 234" in page.text
-    assert "open" not in page.all("details")[-1].attributes
+    folded = next(one for one in page.all("details") if "ants/1.jpg" in one.text)
+    assert "open" not in folded.attributes
 
 
 def test_time_parts_are_those_of_the_record(tmp_path: Path) -> None:
@@ -301,3 +305,32 @@ def test_damaged_record_leaves_the_old_report(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"run\.json is not a RunRecord"):
         write_run_report(folder)
     assert (folder / "report.html").read_bytes() == before
+
+
+def test_the_result_comes_first_and_settings_are_folded(tmp_path: Path) -> None:
+    page = page_of(tmp_path, record(changed=["epochs", "nesterov"], test=evaluation(2, 20, seed=1)))
+    ids = [heading.attributes["id"] for heading in page.all("h2")]
+    assert ids == ["validation", "test", "mistakes", "curves", "bad-files", "setup", "time"]
+    table = next(one for one in page.all("table") if "What differs from the defaults" in one.text)
+    assert [cell.text for cell in table.all("td")] == ["12", "true"]
+    (all_of_them,) = (one for one in page.all("details") if "All 10 settings" in one.text)
+    assert "open" not in all_of_them.attributes
+    assert "learning_rate" in all_of_them.text
+    assert "learning_rate" not in table.text
+
+
+def test_defaults_and_records_of_before(tmp_path: Path) -> None:
+    assert "All settings are at their defaults." in page_of(tmp_path, record(changed=[])).text
+    text = page_of(tmp_path / "before", record()).text
+    assert "All settings are at" not in text
+    assert "What differs" not in text
+
+
+def test_the_majority_baseline_stands_beside_the_accuracy(tmp_path: Path) -> None:
+    counts = {"ants": ImageCounts(train=10, val=75, test=0), "bees": ImageCounts(train=90, val=75, test=0)}
+    page = page_of(tmp_path, record(images_per_class=counts))
+    told = plain(page.one("header").text)
+    assert "Always predicting bees" in told
+    assert "the most frequent class in training, would be correct for 50.0%." in told
+    unknown = page_of(tmp_path / "unknown", record(images_per_class={}))
+    assert "Always predicting" not in unknown.text

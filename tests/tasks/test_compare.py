@@ -165,10 +165,10 @@ def test_folds_judge_every_image_once(images, tmp_path):
 def test_a_recipe_that_diverges_is_left_out_and_the_others_are_compared(images, tmp_path, monkeypatch):
     run = shared_training.SharedTraining.run
 
-    def diverging(shared, recipe, manifest):
+    def diverging(shared, recipe, manifest, progress):
         if recipe.optimizer == "adam" and recipe.seed == 1:
             raise DivergedError("the loss became nan")
-        return run(shared, recipe, manifest)
+        return run(shared, recipe, manifest, progress)
 
     monkeypatch.setattr(shared_training.SharedTraining, "run_at_once", lambda shared, recipes: [None] * len(recipes))
     monkeypatch.setattr(shared_training.SharedTraining, "run", diverging)

@@ -130,6 +130,12 @@ def test_a_main_name_goes_before_another_name_of_another_class():
         class_numbers(["crane"], classes, "net")
 
 
+def test_names_in_another_unicode_form_or_with_hyphens():
+    classes = [("caf\u00e9",), ("t-shirt",), ("-1",), ("1",)]
+    found = class_numbers(["cafe\u0301", "T_Shirt", "1", "-1"], classes, "net")
+    assert found == {"cafe\u0301": 0, "T_Shirt": 1, "1": 3, "-1": 2}
+
+
 def test_a_run_on_nested_folders_and_one_on_a_chosen_column(convlens, drawn, tmp_path):
     folder = drawn("in/a", "in/b")
     train(folder, out=tmp_path / "nested", nested=True, **TINY_HOUSE)
@@ -141,12 +147,12 @@ def test_a_run_on_nested_folders_and_one_on_a_chosen_column(convlens, drawn, tmp
         evaluate(tmp_path / "nested", folder / "in")
     rows = "".join(f"in/{name}/{n}.png,{name},{n}\n" for name in "ab" for n in range(4))
     table = tmp_path / "t.csv"
-    table.write_text("file,breed,note\n" + rows)
-    train(folder, out=tmp_path / "column", labels=str(table), label_columns="breed", **TINY_HOUSE)
-    outcome = convlens("evaluate", tmp_path / "column", folder, "--labels", table, "--label-columns", "breed", "--json")
+    table.write_text("file,coat,note\n" + rows)
+    train(folder, out=tmp_path / "column", labels=str(table), label_columns="coat", **TINY_HOUSE)
+    outcome = convlens("evaluate", tmp_path / "column", folder, "--labels", table, "--label-columns", "coat", "--json")
     assert [one["name"] for one in json.loads(outcome.out)["evaluation"]["per_class"]] == ["a", "b"]
     refused = convlens("evaluate", tmp_path / "column", folder, "--labels", table)
-    assert "one class per image needs one column, and there are 2: breed, note" in refused.err
+    assert "one class per image needs one column, and there are 2: coat, note" in refused.err
     assert "convlens train" not in convlens("evaluate", tmp_path / "column", drawn("c")).err
 
 
@@ -179,3 +185,50 @@ def test_the_command(convlens, drawn):
     wrong = convlens("evaluate", "house", folder, "--side", "vall")
     assert wrong.code == 2
     assert "did you mean val" in wrong.err
+
+
+@pytest.fixture(scope="module")
+def split_run(tmp_path_factory, module_cache):
+    """A folder without sides, and a run that has split it."""
+    folder = tmp_path_factory.mktemp("split")
+    draw_images(folder / "images", 10)
+    train(folder / "images", out=folder / "run", **TINY_HOUSE)
+    return folder
+
+
+def test_images_that_a_run_was_trained_on_do_not_count(split_run):
+    said = []
+    record = evaluate(split_run / "run", split_run / "images", say=said.append)
+    report = json.loads((split_run / "run" / "run.json").read_text())
+    assert (record.side, record.images, record.trained_on) == ("unseen", 4, 0)
+    assert record.accuracy == report["validation"]["accuracy"]
+    (line,) = said
+    assert "was trained on 16 of the 20 images of" in line
+    assert line.endswith("the other 4 are evaluated (side='all' for all)")
+
+
+def test_images_that_a_run_was_trained_on_are_named_where_they_count(split_run, sides, run):
+    said = []
+    assert evaluate(split_run / "run", split_run / "images", side="all", say=said.append).trained_on == 16
+    assert evaluate(run, sides, side="train", say=said.append).trained_on == 16
+    assert evaluate(run, sides, say=said.append).trained_on == 0
+    assert evaluate(run, sides / "train", say=said.append).trained_on == 16
+    assert [line.partition(" was ")[2] for line in said] == [
+        "trained on 16 of these 20 images: the result says little of new images",
+        "trained on 16 of these 16 images: the result says little of new images",
+        "trained on 16 of these 16 images: the result says little of new images",
+    ]
+
+
+def test_a_table_of_some_images_of_a_folder(convlens, split_run, tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("file,label\nblue/000.png,blue\ngreen/001.png,green\n")
+    evaluated = convlens("evaluate", split_run / "run", split_run / "images", "--labels", table, "--side", "all")
+    assert evaluated.code == 0
+    assert evaluated.err.count("18 images of the folder are not in the table of labels\n") == 1
+    assert "blue/005.png" not in evaluated.err
+    checked = convlens("check", split_run / "images", "--labels", table)
+    assert checked.code == 0
+    assert checked.out.count("18 images of the folder are not in the table of labels") == 1
+    assert "blue/005.png" not in checked.out
+    assert "2 of 2 files can be used" in checked.out

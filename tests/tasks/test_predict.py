@@ -41,7 +41,7 @@ def test_a_image_alone_or_among_others_is_the_same(run, tmp_path):
 
 
 def test_no_run(tmp_path):
-    with pytest.raises(UsageError, match=r"is not a run folder: it holds no model\.json"):
+    with pytest.raises(UsageError, match=r"is a folder, but not a finished run: it holds no model\.json"):
         predict(tmp_path, tmp_path)
 
 

@@ -48,8 +48,8 @@ def after(steps, action):
 
         def advance(images, note=""):
             nonlocal done
-            done += 1
-            if done == steps:
+            done += images > 0
+            if images and done == steps:
                 action()
 
         yield advance

@@ -1,3 +1,4 @@
+import contextlib
 import math
 
 import pytest
@@ -134,3 +135,20 @@ def test_auxiliary_heads_count_by_their_weight() -> None:
     assert whole.abs().max() > 1e-3
     torch.testing.assert_close(part, 0.3 * whole)
     torch.testing.assert_close(last, same)
+
+
+def test_progress_tells_the_epoch_and_the_newest_validation_score() -> None:
+    notes = []
+
+    @contextlib.contextmanager
+    def progress(stage, total):
+        yield lambda steps, note="": notes.append(note)
+
+    history = fit(model(), Points(32, 0), Points(10, 1), RECIPE.model_copy(update={"epochs": 2}), progress)
+    assert len(notes) == 6
+    assert notes[0].startswith("epoch 1 of 2, loss ")
+    assert "val" not in notes[0]
+    assert notes[2] == f"epoch 1 of 2, val accuracy {history[0].val_accuracy:.1%}"
+    assert notes[3].startswith("epoch 2 of 2, loss ")
+    assert notes[3].endswith(notes[2].removeprefix("epoch 1 of 2"))
+    assert notes[-1] == f"epoch 2 of 2, val accuracy {history[1].val_accuracy:.1%}"

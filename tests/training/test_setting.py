@@ -59,6 +59,7 @@ def test_what_only_the_head_depends_on():
             "backbone",
             "pooling",
             "weights",
+            "fit",
             "freeze",
             "unfreeze",
             "size",

@@ -127,7 +127,7 @@ def test_weights_of_another_network_are_refused_and_its_name_given():
     with pytest.raises(DataError) as refusal:
         zoo.load_weights(module, zeros("resnet34"), "w.pth", "fc", name="resnet18")
     message = str(refusal.value)
-    assert message.startswith("w.pth does not fit resnet18: 96 unexpected: layer1.2.conv1.weight, ")
+    assert message.startswith("w.pth does not fit resnet18: 122 of 122 tensors fit; 96 unexpected: layer1.2.conv1.wei")
     assert message.endswith("It fits resnet34: try backbone='resnet34'.")
 
 
@@ -140,10 +140,12 @@ def test_every_difference_is_counted_and_the_first_three_are_named():
     with pytest.raises(DataError) as refusal:
         zoo.load_weights(module, state, "w.pth", "fc", name="resnet18")
     assert str(refusal.value) == (
-        "w.pth does not fit resnet18: 4 missing: conv1.weight, bn1.weight, bn1.bias and 1 more; "
-        "1 unexpected: extra; 1 of another shape: layer1.0.conv1.weight "
+        "w.pth does not fit resnet18: 117 of 122 tensors fit; 4 missing: conv1.weight, bn1.weight, bn1.bias and 1 "
+        "more; 1 unexpected: extra; 1 of another shape: layer1.0.conv1.weight "
         "(64x64x5x5 in the file, 64x64x3x3 in the network). "
-        "It fits no network of the zoo (`convlens zoo`): names and shapes must be torchvision's."
+        "It fits no network of the zoo (`convlens zoo`), and is nearest to resnet18 (95% of its tensors): names and "
+        "shapes must be torchvision's. Load it into a module of its own network in Python and train that, "
+        "convlens.train(..., backbone=module), or name the network of timm that it is for (backbone='timm:NAME')."
     )
 
 
@@ -188,9 +190,17 @@ def test_a_whole_pickled_network_is_refused(house, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
-@pytest.mark.parametrize("length", [0, 10, 5000])
+@pytest.mark.parametrize("length", [10, 5000, 5_000_000])
 def test_a_cut_file_is_refused(house, tmp_path, suffix, length):
     path = saved(house.state_dict(), tmp_path / f"cut{suffix}")
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(DataError, match=rf"is incomplete: it is a .*, after {length} bytes.*download it again"):
+        zoo.read_weights(path)
+
+
+@pytest.mark.parametrize("length", [20, 3000])
+def test_a_cut_file_from_before_torch_1_6_is_refused(house, tmp_path, length):
+    path = saved(house.state_dict(), tmp_path / "cut.pth", _use_new_zipfile_serialization=False)
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(DataError, match=r"cannot be read as weights .* download it again"):
         zoo.read_weights(path)
@@ -199,11 +209,10 @@ def test_a_cut_file_is_refused(house, tmp_path, suffix, length):
 def test_a_file_of_something_else_is_refused(tmp_path):
     path = tmp_path / "image.pth"
     path.write_bytes(b"hello, this is no file of weights")
-    with pytest.raises(DataError, match="cannot be read as weights"):
+    with pytest.raises(DataError, match="it is text, which begins 'hello, this is no file of weights'"):
         zoo.read_weights(path)
-    path = tmp_path / "network.onnx"
-    path.write_bytes(b"x")
-    with pytest.raises(DataError, match=r"got '\.onnx', accepted are \.safetensors, \.pth, \.pt, \.bin"):
+    path.write_bytes(bytes(range(1, 256)) * 20)
+    with pytest.raises(DataError, match="cannot be read as weights: it begins like no file of safetensors or torch"):
         zoo.read_weights(path)
 
 
@@ -213,8 +222,10 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         ([torch.zeros(2)], "holds a list, not a state dict"),
         (torch.zeros(2), "holds a Tensor, not a state dict"),
         ({}, "holds nothing, not a state dict"),
-        ({"fc.weight": torch.zeros(2), "epoch": 3}, "'epoch' is a int, not a plain tensor"),
+        ({"epoch": 3, "optimizer": {"exp_avg": torch.zeros(2)}}, "holds no state dict .*; its keys are epoch, optimi"),
         ({"fc.weight": torch.zeros(2, device="meta")}, "'fc.weight' is a Tensor, not a plain tensor"),
+        ({"fc.weight": torch.zeros(2, 2).to_sparse()}, "'fc.weight' is a sparse Tensor, not a plain tensor"),
+        ({"fc._packed_params": None, "fc.scale": torch.ones(())}, r"holds quantized weights \(fc._packed_params\)"),
         ({3: torch.zeros(2)}, "3 is a Tensor"),
     ],
 )

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from convlens.core.errors import DataError
+from convlens.core.spelling import spelling_key
 
 _NAMED = 3
 
@@ -14,7 +15,7 @@ Aliases = tuple[str, ...]
 def class_numbers(labels: Sequence[str], classes: Sequence[Aliases], network: str, advice: str = "") -> dict[str, int]:
     """Label -> number of the class in the network's output.
 
-    An exact name goes before one that differs in case or has an underscore for a space; then a key before a main name,
+    An exact name goes before one that is spelled alike (see `spelling_key`); then a key before a main name,
     and that before others: of ImageNet's classes "crayfish" is one, and another name of the spiny lobster. Raises
     DataError, with `advice`, for labels that are no class, and for those that may be several.
     """
@@ -49,7 +50,7 @@ def _called(label: str, tables: Sequence[_Table]) -> Collection[int]:
 
 
 def _plain(name: str) -> str:
-    return name.replace("_", " ").casefold()
+    return spelling_key(name)
 
 
 def _no_class(strange: Sequence[str], classes: Sequence[Aliases], network: str) -> str:

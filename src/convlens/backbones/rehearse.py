@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from convlens.core.errors import UsageError
 from convlens.core.progress import Say
 from convlens.core.seeds import derived_seed
-from convlens.zoo import card, entry, is_adopted, load_weights, serialized, state_in, unloaded
+from convlens.zoo import card, entry, is_adopted, load_weights, refuse_not_finite, serialized, state_in, unloaded
 
 _TOLERANCE = 1e-3
 """Of the largest score: kernels for one image and for two add up in another order."""
@@ -30,7 +30,7 @@ def rehearse(name: str, classes: int, size: int, warn: Say) -> None:
     In evaluation mode its answers for an image must be scores for `classes` classes, the same again, the same whatever
     other images are in the batch, and the same from a copy that was saved and loaded. Warns where the scores have
     passed through a softmax, and where its publisher treats images otherwise. Raises UsageError with what differs and
-    what to do.
+    what to do, and DataError for parameters or buffers with NaN or infinity.
     """
     if not is_adopted(name):
         return
@@ -39,6 +39,7 @@ def rehearse(name: str, classes: int, size: int, warn: Say) -> None:
         images = torch.randn(2, 3, size, size)
         module = entry(name).build(classes).eval()
         before = {key: tensor.clone() for key, tensor in module.state_dict().items()}
+        refuse_not_finite(before, name)
         answers = _answers(module, images, name, classes)
         _refuse_chance(answers, name)
         _refuse_dependence(answers, name)

@@ -9,12 +9,22 @@ from convlens.backbones.external import GIVEN, PRETRAINED, is_of_timm, is_own
 from convlens.backbones.timm_networks import make_known, network_of_timm, network_of_timm_with
 from convlens.core.errors import UsageError
 from convlens.core.preprocessing import Preprocessing
-from convlens.core.progress import Progress, silent
+from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.settings import setting
-from convlens.zoo import PACKAGE, card, known_answer, package_weights, refuse_another_answer, weight_card, weight_cards
+from convlens.zoo import (
+    PACKAGE,
+    card,
+    known_answer,
+    package_weights,
+    refuse_another_answer,
+    set_names,
+    weight_card,
+    weight_cards,
+)
 from convlens.zoo import network as network_of_zoo
 
 RANDOM = "random"
+_WORDS = (RANDOM, GIVEN, PRETRAINED, PACKAGE)
 
 
 class Loaded(NamedTuple):
@@ -25,7 +35,12 @@ class Loaded(NamedTuple):
 
 
 def network(
-    name: str, *, classes: int | None = None, weights: str | Path | None = None, progress: Progress = silent
+    name: str,
+    *,
+    classes: int | None = None,
+    weights: str | Path | None = None,
+    progress: Progress = silent,
+    say: Say = unsaid,
 ) -> nn.Module:
     """The network `name` of the zoo, in training mode.
 
@@ -33,26 +48,37 @@ def network(
     the paper's random initialization, drawn from torch's global generator; "package" the weights that travel in the
     package (house); "imagenet" and other names of published sets (`convlens zoo show NAME`) come from their installed
     package or are downloaded once; "pretrained" what timm downloads for a network of its own; all else is the path of
-    a file. A module of one's own has the weights that it came with.
+    a file, of which `say` receives what was taken off or left out to make it fit. A module of one's own has the weights
+    that it came with.
 
     Raises UsageError for an unknown name, a number of classes below 1 or a missing file, DataError when the weights do
-    not fit, NetworkError or MachineError when they cannot be had, IntegrityError when their file is another one than
-    was published, or unsafe to open, or the network does not answer with them as it did when they were published.
+    not fit or hold NaN or infinity, NetworkError or MachineError when they cannot be had, IntegrityError when their
+    file is another one than was published, or unsafe to open, or the network does not answer with them as it did when
+    they were published.
     """
-    return loaded(name, classes=classes, weights=weights, progress=progress).module
+    return loaded(name, classes=classes, weights=weights, progress=progress, say=say).module
 
 
 def loaded(
-    name: str, *, classes: int | None = None, weights: str | Path | None = None, progress: Progress = silent
+    name: str,
+    *,
+    classes: int | None = None,
+    weights: str | Path | None = None,
+    new_head: bool = False,
+    progress: Progress = silent,
+    say: Say = unsaid,
 ) -> Loaded:
-    """The network of that name with these weights, as in `network`, and the file of the weights."""
+    """The network of that name with these weights, as in `network`, and the file of the weights.
+
+    With `new_head` the caller replaces the last layer, and a file need not have one that fits.
+    """
     make_known(name)
     file = weights_file(name, weights, progress)
     if is_of_timm(name):
         if file is None:
             return Loaded(network_of_timm(name, classes, pretrained=weights == PRETRAINED), None)
-        return Loaded(network_of_timm_with(name, classes, file), file)
-    module = network_of_zoo(name, classes=classes, weights=file)
+        return Loaded(network_of_timm_with(name, classes, file, new_head=new_head, say=say), file)
+    module = network_of_zoo(name, classes=classes, weights=file, new_head=new_head, say=say)
     if (expected := known_answer(name, str(weights))) is not None:
         refuse_another_answer(module, card(name), expected, str(file))
     return Loaded(module, file)
@@ -138,5 +164,7 @@ def preprocessing_for(backbone: str, weights: str) -> Preprocessing:
 
 
 def _names_a_set(weights: str | Path | None) -> bool:
-    """Whether it is a bare word, with neither a suffix nor a folder: no file of weights is called that."""
-    return isinstance(weights, str) and weights.replace("_", "").isalnum()
+    """Whether it is a bare word, with neither a suffix nor a folder: a file is called that where no set is."""
+    if not isinstance(weights, str) or not weights.replace("_", "").isalnum():
+        return False
+    return weights in _WORDS or weights in set_names() or not Path(weights).is_file()

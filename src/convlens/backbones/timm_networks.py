@@ -23,12 +23,23 @@ from convlens.backbones.external import (
     stated_preprocessing,
 )
 from convlens.core.errors import DataError, MachineError, NetworkError, UsageError
+from convlens.core.progress import Say, unsaid
 from convlens.core.settings import setting
 from convlens.transfer.heads import replace_head
-from convlens.zoo import card, entry, is_adopted, read_weights, refuse_wrong_number
-from convlens.zoo import network as network_of_zoo
+from convlens.zoo import (
+    card,
+    classes_in,
+    entry,
+    is_adopted,
+    load_weights,
+    read_state,
+    refuse_not_finite,
+    refuse_wrong_number,
+    unloaded,
+)
 
-_HEAD = "head"
+_HEAD, _BODY = "head", "body."
+"""Where `PooledNetwork` has its classifier, and how names of the rest begin."""
 Pooling = Literal["own", "token", "mean", "both"]
 """What the head reads of a vision transformer: the network's own choice, the class token, the mean of the patches, or
 token and mean one after the other."""
@@ -149,17 +160,25 @@ def network_of_timm(name: str, classes: int | None, *, pretrained: bool) -> nn.M
     return _for_classes(_made(name, pretrained=pretrained), name, classes)
 
 
-def network_of_timm_with(name: str, classes: int | None, file: Path) -> nn.Module:
+def network_of_timm_with(
+    name: str, classes: int | None, file: Path, *, new_head: bool = False, say: Say = unsaid
+) -> nn.Module:
     """timm's network "timm:NAME" with the weights in a file, its publisher's or one of ours.
 
-    A publisher's file has no part of ours, and position embeddings of its own size, which timm resamples. Raises
-    DataError where the weights do not fit, and what `read_weights` does.
+    A publisher's file has no part of ours, and position embeddings of its own size, which timm resamples. `new_head`
+    and `say` are as in `read_state`. Raises DataError where the weights do not fit, and what `read_state` does.
     """
     refuse_wrong_number(classes)
     known, form = card(name), Form.of(name)
-    state = read_weights(file, known.head)
-    if state.keys() == entry(name).build(known.classes).state_dict().keys() and form.size is None:
-        return network_of_zoo(name, classes=classes, weights=file)
+    own = entry(name).build(known.classes).state_dict()
+    published = {key.removeprefix(_BODY): tensor for key, tensor in own.items()}
+    pooled = published.keys() != own.keys()
+    state = read_state(file, known, own | published, new_head=new_head and not pooled, say=say)
+    refuse_not_finite(state, file)
+    if state.keys() == own.keys() and form.size is None:
+        module = unloaded(name, classes or classes_in(state, known.head) or known.classes)
+        load_weights(module, state, file, known.head, name=name)
+        return module
     return _for_classes(_made(name, pretrained=True, state=state, file=file), name, classes)
 
 

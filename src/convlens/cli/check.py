@@ -20,7 +20,7 @@ _FILES_SHOWN = 3
 class CheckCommand(RecipeCommand):
     """The command, with the settings that say what an image's label is."""
 
-    names = ("labels", "task", "label_columns", "nested")
+    names = ("labels", "file_column", "task", "label_columns", "nested", "predefined_split")
 
 
 def check(
@@ -49,15 +49,16 @@ def check(
 
     The folder is only read. Whether labels are correct is not checked.
     """
-    from convlens.tasks.check import check_images
-
     screen = Screen(json=json, quiet=quiet)
+    with screen.starting():
+        from convlens.tasks.check import check_images
     record = check_images(
         folder,
         most_bad=_part(max_bad),
         html=html,
         fix_list=fix_list,
         progress=screen.progress,
+        say=screen.say,
         **given_settings(context),
     )
     screen.show(record, lambda: _print(record))
@@ -80,6 +81,7 @@ def _part(text: str) -> float:
 
 def _print(record: "CheckRecord") -> None:
     from convlens.core.check import balance_told
+    from convlens.core.run import NO_LABEL, outside_table
 
     echo(
         f"{record.usable} of {record.files} files can be used ({record.bad_share:.1%} cannot), "
@@ -95,7 +97,11 @@ def _print(record: "CheckRecord") -> None:
         echo(f"          and {len(ranked) - _CLASSES_SHOWN} more classes")
     if balance := balance_told(record):
         echo(balance)
+    if outside := outside_table(record.problems):
+        echo(f"{outside}: they are left out")
     for reason, times in record.reasons.items():
+        if reason == NO_LABEL:
+            continue
         some = [problem for problem in record.problems if problem.reason == reason]
         echo(f"{times:8}  {reason}, {'used' if all(problem.used for problem in some) else 'not used'}")
         for problem in some[:_FILES_SHOWN]:

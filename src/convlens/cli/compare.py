@@ -118,9 +118,9 @@ def compare(
 
     All recipes train on the same splits with the same seeds; the frozen layers run once for all of them.
     """
-    from convlens.tasks import compare as task
-
     screen = Screen(json=json, quiet=quiet)
+    with screen.starting():
+        from convlens.tasks import compare as task
     record = task.compare(
         folder,
         tricks=task.ALL_TRICKS if all_tricks else None if tricks is None else _words(tricks),

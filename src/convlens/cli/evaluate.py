@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.outcome import outcome_lines
+from convlens.cli.outcome import outcome_lines, say_problems
 from convlens.cli.recipe_options import RecipeCommand, given_settings
 from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
 from convlens.cli.streams import echo
@@ -15,10 +15,19 @@ if TYPE_CHECKING:
     from convlens.tasks.evaluate import SideAsked
 
 
+_IMAGES = {
+    "train": "training images",
+    "val": "validation images",
+    "test": "test images",
+    "all": "images",
+    "unseen": "images that it was not trained on",
+}
+
+
 class EvaluateCommand(RecipeCommand):
     """The command, with the settings that say what an image's label is; what kind it has, the run knows."""
 
-    names = ("labels", "label_columns", "nested")
+    names = ("labels", "file_column", "label_columns", "nested", "predefined_split")
 
 
 def evaluate(
@@ -48,9 +57,9 @@ def evaluate(
     quiet: QuietOption = False,
 ) -> None:
     """Evaluate a network or a run on a folder of labeled images."""
-    from convlens.tasks.evaluate import evaluate as task
-
     screen = Screen(json=json, quiet=quiet)
+    with screen.starting():
+        from convlens.tasks.evaluate import evaluate as task
     record = task(
         run,
         folder,
@@ -58,10 +67,10 @@ def evaluate(
         size=size,
         side=_side(side),
         progress=screen.progress,
+        say=screen.say,
         **given_settings(context),
     )
-    for bad in record.bad_files:
-        screen.say(f"{bad.file}: {bad.reason}, {bad.detail}")
+    say_problems(record.bad_files, screen.say)
     screen.show(record, lambda: _print(record))
 
 
@@ -82,7 +91,7 @@ def _side(value: str | None) -> "SideAsked | None":
 def _print(record: "EvaluationRecord") -> None:
     evaluation = record.evaluation
     echo(f"{record.network}, weights {record.weights}:")
-    for line in outcome_lines(evaluation, f"{record.images} images of {record.side}"):
+    for line in outcome_lines(evaluation, f"{record.images} {_IMAGES[record.side]}"):
         echo(line)
     for line in evaluation.detail_lines():
         echo(printable(line))
@@ -90,5 +99,5 @@ def _print(record: "EvaluationRecord") -> None:
         echo(f"Published for these weights: {record.published_accuracy:.2%}")
     used = record.preprocessing
     rate = f"{record.images_per_second:.0f} images/s"
-    sides = "both sides" if used.squash else "the shorter side"
+    sides = "both sides" if used.squash else "the longer side" if used.letterbox else "the shorter side"
     echo(f"Input    {used.size} pixels, {sides} resized to {used.resize}; {rate}")

@@ -7,6 +7,7 @@ import typer
 
 from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.cli.streams import echo
+from convlens.core.files import refuse_unwritable
 
 
 def explain(
@@ -41,17 +42,28 @@ def explain(
 
     The page shows the activations and gradients of every layer, and what in the image the prediction depends on.
     """
-    from convlens.tasks.explain import explain as task
-    from convlens.tasks.explain import explain_mistakes
-
     screen = Screen(json=json, quiet=quiet)
+    with screen.starting():
+        from convlens.tasks.explain import explain as task
+        from convlens.tasks.explain import explain_mistakes
     if mistakes:
         for made in explain_mistakes(network, mistakes, screen.progress):
             echo(f"Page {made}")
         return
-    page = task(network, image, target=target, weights=weights, size=size, versus=versus, progress=screen.progress)
+    place = out or Path(f"{Path(network).name}.html")
+    refuse_unwritable("out", place, "explanation.html")
+    page = task(
+        network,
+        image,
+        target=target,
+        weights=weights,
+        size=size,
+        versus=versus,
+        progress=screen.progress,
+        say=screen.say,
+    )
     explanation = page.explanation
-    path = page.save(out or Path(f"{Path(network).name}.html"))
+    path = page.save(place)
 
     def told() -> None:
         echo(f"{explanation.network}: {len(explanation.nodes)} nodes, gradients of {explanation.target}")

@@ -29,6 +29,7 @@ from convlens.cli.recipe_options import RecipeCommand
 from convlens.cli.screen import printable
 from convlens.cli.stopping import Stopped, stopped_by_signals
 from convlens.cli.streams import CLOSED_PIPE, echo, make_streams_ready, reader_is_gone, tell
+from convlens.cli.wrong_words import usage_error
 from convlens.core.errors import ConvlensError, MachineError, UsageError
 from convlens.core.files import disk_error
 from convlens.core.settings import as_flags
@@ -106,7 +107,7 @@ def _told(error: Exception) -> ConvlensError:
     if isinstance(error, ConvlensError):
         return error
     if isinstance(error, TyperException):
-        return _usage_error(error)
+        return usage_error(error)
     if isinstance(error, OSError) and (known := disk_error(error, Path(error.filename or "standard output"))):
         return known
     if _is_of_memory(error):
@@ -123,15 +124,6 @@ def _is_of_memory(error: Exception) -> bool:
     """Whether memory ran out: Python's, or torch's of the processor or of a GPU, which are RuntimeErrors."""
     told = isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
     return told or isinstance(error, MemoryError)
-
-
-def _usage_error(error: TyperException) -> UsageError:
-    """For words on the command line that are no command, no option or no value."""
-    message = error.format_message()
-    end = "" if message.endswith((".", "?")) else "."
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else "convlens"
-    return UsageError(f"{message[0].lower()}{message[1:]}{end} See `{command} --help`.")
 
 
 def _fail(message: str, code: int) -> NoReturn:

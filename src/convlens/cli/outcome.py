@@ -1,14 +1,36 @@
 """How well a network does, in the lines that a person reads at the end of a command."""
 
-from collections.abc import Iterator
+import collections
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from convlens.cli.screen import printable
 
 if TYPE_CHECKING:
     from convlens.core.kinds.evaluation import AnyEvaluation
+    from convlens.core.run import Problem
+
+_FILES_SHOWN = 5
 
 
 def outcome_lines(evaluation: "AnyEvaluation", images: str) -> Iterator[str]:
     """Lines for an evaluation; `images` says of which images, such as "20 validation images"."""
     return map(printable, evaluation.lines(images))
+
+
+def say_problems(problems: "Sequence[Problem]", say: Callable[[str], None]) -> None:
+    """Say what is wrong with files: the first few of each reason, and how many more there are."""
+    from convlens.core.run import NO_LABEL, outside_table
+
+    if outside := outside_table(problems):
+        say(outside)
+    said: collections.Counter[str] = collections.Counter()
+    for one in problems:
+        if one.reason == NO_LABEL:
+            continue
+        said[one.reason] += 1
+        if said[one.reason] <= _FILES_SHOWN:
+            say(f"{one.file}: {one.reason}, {one.detail}")
+    for reason, times in said.items():
+        if times > _FILES_SHOWN:
+            say(f"{times - _FILES_SHOWN} more: {reason}")

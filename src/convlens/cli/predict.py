@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convlens.cli.outcome import say_problems
 from convlens.cli.screen import JsonOption, PublishedWeightsOption, QuietOption, Screen, printable
 from convlens.cli.table import print_table
 from convlens.core.errors import DataError
@@ -30,12 +31,11 @@ def predict(
     quiet: QuietOption = False,
 ) -> None:
     """Predict classes, labels or numbers with a run or a network."""
-    from convlens.tasks.predict import predict as task
-
     screen = Screen(json=json, quiet=quiet)
-    record = task(run, *images, weights=weights, progress=screen.progress)
-    for bad in record.bad_files:
-        screen.say(f"{bad.file}: {bad.reason}, {bad.detail}")
+    with screen.starting():
+        from convlens.tasks.predict import predict as task
+    record = task(run, *images, weights=weights, progress=screen.progress, say=screen.say)
+    say_problems(record.bad_files, screen.say)
     screen.show(record, lambda: _print_table(record))
     if not record.predictions:
         raise DataError(

@@ -44,6 +44,9 @@ _STAGES = {
     "compare": ("Comparing", "trainings"),
     "study": ("Counting and measuring", "networks"),
 }
+_COUNTED_IN_NOTES = {"fit", "grow"}
+"""Stages whose notes say how far they are, in epochs."""
+_OF_UNKNOWN_LENGTH = "download"
 _LEAST_COLUMNS = 60
 """Narrower, a bar shows nothing but the beginnings of its words."""
 _SECONDS_BETWEEN_LINES = 60.0
@@ -63,7 +66,19 @@ class Screen:
         """A bar on a terminal that is wide enough, else a line per finished stage, on standard error; or nothing."""
         if self.quiet:
             return silent
-        return _progress_bar if _can_be_animated() else _progress_line
+        return _of_work(_progress_bar if _can_be_animated() else _progress_line)
+
+    @contextlib.contextmanager
+    def starting(self) -> Iterator[None]:
+        """While libraries are loaded, which takes seconds: a word on a terminal, which goes when work begins."""
+        shown = not self.quiet and _can_be_animated()
+        if shown:
+            print("Starting ...", end="", file=sys.stderr, flush=True)
+        try:
+            yield
+        finally:
+            if shown:
+                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
     @property
     def say(self) -> Callable[[str], None]:
@@ -92,15 +107,21 @@ def _to_standard_error(text: str) -> None:
     tell(printable(as_flags(text)))
 
 
+def _of_work(show: Progress) -> Progress:
+    """The same, but silent where there is nothing to do."""
+    return lambda stage, total: (show if total or stage == _OF_UNKNOWN_LENGTH else silent)(stage, total)
+
+
 @contextlib.contextmanager
 def _progress_line(stage: str, total: int) -> Iterator[Advance]:
     name, unit = _STAGES.get(stage, (stage, "steps"))
     start = told = time.perf_counter()
-    done = 0
+    done, last = 0, ""
 
     def advance(steps: int, note: str = "") -> None:
-        nonlocal done, told
+        nonlocal done, told, last
         done += steps
+        last = note
         if (moment := time.perf_counter()) - told >= _SECONDS_BETWEEN_LINES:
             told = moment
             elapsed = moment - start
@@ -108,7 +129,8 @@ def _progress_line(stage: str, total: int) -> Iterator[Advance]:
             _to_standard_error(f"{name}: {done} of {total} {unit}, {pace(done, elapsed)}{left}{note and f', {note}'}")
 
     yield advance
-    _to_standard_error(f"{name}: {done} {unit} in {time.perf_counter() - start:.1f} s")
+    outcome = f", {last}" if stage in _COUNTED_IN_NOTES and last else ""
+    _to_standard_error(f"{name}: {done} {unit} in {time.perf_counter() - start:.1f} s{outcome}")
 
 
 @contextlib.contextmanager
@@ -121,7 +143,7 @@ def _progress_bar(stage: str, total: int) -> Iterator[Advance]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.percentage:>3.0f}%") if stage in _COUNTED_IN_NOTES else MofNCompleteColumn(),
         TextColumn("{task.fields[unit]} {task.fields[rate]}"),
         TimeRemainingColumn(elapsed_when_finished=True),
         TextColumn("{task.fields[note]}"),

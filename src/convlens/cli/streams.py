@@ -48,11 +48,13 @@ def echo(text: str, *, end: str = "\n") -> None:
 
 
 def tell(text: str) -> None:
-    """Print a line on standard error. What nobody reads any more stops no work."""
+    """Print a line on standard error. Work goes on where nobody reads it any more, or it cannot be written."""
     try:
         print(text, file=sys.stderr, flush=True)
-    except BrokenPipeError:
+    except OSError:  # a pipe without a reader, a terminal that is gone, a log on a full disk
         give_up(sys.stderr)
+    except ValueError:  # closed by whoever runs `main` within a process
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  (for the rest of the process)
 
 
 def columns_of(stream: IO[str]) -> int:

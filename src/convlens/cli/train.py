@@ -63,9 +63,9 @@ def train(
 
     Transfer learning by default; from scratch with --freeze none --weights random.
     """
-    from convlens.tasks import train as task
-
     screen = Screen(json=json, quiet=quiet)
+    with screen.starting():
+        from convlens.tasks import train as task
     if resume is not None:
         _refuse_options_beside_resume(context)
         record = task.resume(resume, checkpoint_minutes=checkpoint_minutes, progress=screen.progress, say=screen.say)

@@ -24,8 +24,13 @@ _LEAST_WIDTH = 118
 @app.callback()
 def zoo(context: typer.Context, json: JsonOption = False) -> None:
     """List the networks: size, cost, accuracy, weights."""
-    if context.invoked_subcommand is not None:
-        return
+    if context.invoked_subcommand is None:
+        list_networks(json=json)
+
+
+@app.command("list", cls=GroupedCommand)
+def list_networks(json: JsonOption = False) -> None:
+    """List the networks, as `convlens zoo` alone does."""
     from convlens.tasks.zoo import zoo as task
 
     record = task()

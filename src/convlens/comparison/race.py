@@ -13,7 +13,7 @@ from convlens.comparison.siblings import family
 from convlens.comparison.trials import Trial
 from convlens.core.durations import duration
 from convlens.core.errors import ConvlensError, DivergedError
-from convlens.core.progress import Advance, Progress, Say
+from convlens.core.progress import Advance, Progress, Say, noted
 from convlens.training.recipe import Recipe
 
 
@@ -116,12 +116,14 @@ class _Race:
         One that diverges is out, with all its runs.
         """
         recipes = [trial.seeded(one.recipe) for one in group]
+        self._advance(0, group[0].name if len(group) == 1 else f"{len(group)} recipes at once")
         with _named(group[0]):
             outcomes = self._shared.run_at_once(recipes)
         for contestant, recipe, outcome in zip(group, recipes, outcomes, strict=True):
             try:
                 with _named(contestant):
-                    alone = outcome or self._shared.run(recipe, self._shared.divided(recipe))
+                    inside = noted(self._advance, contestant.name)
+                    alone = outcome or self._shared.run(recipe, self._shared.divided(recipe), inside)
                 self._outcomes[contestant.name].append(alone)
             except DivergedError as error:
                 if contestant is self._base:

@@ -12,7 +12,6 @@ from convlens.comparison.outcome import Outcome
 from convlens.comparison.side_by_side import trained_at_once
 from convlens.comparison.trials import Trial
 from convlens.core.comparison import BackboneCost
-from convlens.core.errors import DataError
 from convlens.core.files import cache_folder
 from convlens.core.kinds.kind import Labels
 from convlens.core.kinds.measure import Measure
@@ -26,7 +25,7 @@ from convlens.pipeline.fit import Fitting, in_stages
 from convlens.pipeline.notices import say_license
 from convlens.pipeline.precision import settled
 from convlens.pipeline.prepare import Prepared, prepare
-from convlens.pipeline.split import divided, likeness, usable_images
+from convlens.pipeline.split import divided, likeness, refuse_nothing_to_judge, usable_images
 from convlens.pipeline.validate import refuse_unfit_head
 from convlens.training.loop import predict_logits
 from convlens.training.recipe import Recipe, affecting
@@ -96,8 +95,7 @@ class SharedTraining:
             features = self._foundation(recipe).features
             usable = usable_images(self._manifest, features)
             self._divided[key] = divided(usable, recipe, lambda: self._alike(usable, features))
-        if not self._divided[key].side("val"):
-            raise DataError(f"{self._manifest.folder}: no usable validation image. Put some into val/.")
+        refuse_nothing_to_judge(self._divided[key])
         return self._divided[key]
 
     def validated(self, recipe: Recipe) -> list[Labels]:
@@ -128,11 +126,11 @@ class SharedTraining:
             self._settled[key] = {"precision": foundation.precision, "training_precision": found.training_precision}
         return recipe.model_copy(update=self._settled[key])
 
-    def run(self, recipe: Recipe, manifest: Manifest) -> Outcome:
+    def run(self, recipe: Recipe, manifest: Manifest, progress: Progress = silent) -> Outcome:
         """Train by the recipe on a split manifest. The result is that of `convlens train` with the same recipe."""
         fitting = self.fitting(recipe, manifest)
         start = time.perf_counter()
-        model, history = in_stages(fitting, silent)
+        model, history = in_stages(fitting, progress)
         seconds = time.perf_counter() - start
         val = fitting.examples("val", augment=False)
         trained = sum(parameter.numel() for parameter in model.parameters.values())
@@ -238,7 +236,7 @@ class SharedTraining:
             say_license(recipe, self._say)
             name = built_name(recipe.backbone, recipe.size, recipe.pooling)
             rehearse(name, len(self._manifest.classes), recipe.size, self._say)
-            prepared = prepare(plain, len(self._manifest.classes), self._progress)
+            prepared = prepare(plain, len(self._manifest.classes), self._progress, self._say)
             refuse_unfit_head(self._manifest.task, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
             precision = settled(plain, prepared, self._manifest, cache_folder()).precision
             self._networks[key] = _Network(prepared, precision)

@@ -81,7 +81,6 @@ ADVICE = {
     "two-labels": "keep it under the right label only",
     "two-sides": "remove from training",
     "no-class": "move into a class folder",
-    "no-label": "add to the table of labels",
     "unknown-class": "add training images of the class",
     "empty-class": "add images or remove the folder",
     "near-duplicate": "look at both; keep the better one",

@@ -16,9 +16,12 @@ class EvaluationRecord(Record):
     network: str
     weights: str
     folder: str
-    side: Literal["train", "val", "test", "all"]
+    side: Literal["train", "val", "test", "all", "unseen"]
+    """The side of the folder's split; "unseen" for the images of a folder that the run was not trained on."""
     preprocessing: Preprocessing
     images: int
+    trained_on: int = 0
+    """Of these images, how many the run was trained on: what it does on them says little of new images."""
     accuracy: float | None
     """As in run.json; None for numbers."""
     published_accuracy: float | None

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from convlens.core.errors import MachineError
+from convlens.core.errors import ConvlensError, MachineError, UsageError
 from convlens.core.settings import setting
 
 TEMPORARY_PREFIX = ".tmp-"
 _STALE_SECONDS = 24 * 3600
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
+_CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+_SHOWN_OF_NAME = 40
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -66,7 +67,7 @@ def path_beside(path: Path, suffix: str = "") -> Iterator[Path]:
 
 @contextlib.contextmanager
 def disk_errors_named(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses while `path` is written into a MachineError that says where and what to do."""
+    """Turn what the disk refuses while `path` is written into an error that says where and what to do."""
     try:
         yield
     except OSError as error:
@@ -75,8 +76,35 @@ def disk_errors_named(path: Path) -> Iterator[None]:
         raise
 
 
-def disk_error(error: OSError, place: Path) -> MachineError | None:
+def refuse_unwritable(option: str, path: str | Path, example: str) -> None:
+    """Tries a file's place before the work whose result it is to hold; nothing is written.
+
+    `option` is the setting that names it, `example` a file name for the advice. Raises UsageError for a folder or a
+    name that is too long, MachineError where the folder may not be written.
+    """
+    whole = Path(path).expanduser()
+    with disk_errors_named(whole):
+        if whole.is_dir():
+            raise UsageError(
+                f"{setting(option, path)} is a folder. Give the name of a file, such as {whole / example}."
+            )
+        whole.exists()  # raises for a name that is too long
+        place = next(folder for folder in whole.absolute().parents if folder.exists())
+        if not place.is_dir():
+            raise UsageError(f"{setting(option, path)}: {place} is a file, not a folder. Give another place.")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+
+
+def disk_error(error: OSError, place: Path) -> ConvlensError | None:
     """The error for a person where the disk is full, or `place` cannot be read or written; None for all others."""
+    if error.errno == errno.ENAMETOOLONG:
+        name = max(Path(str(error.filename2 or error.filename or place)).parts, key=len)
+        short = f"{name[:_SHOWN_OF_NAME]}..." if len(name) > _SHOWN_OF_NAME else name
+        return UsageError(
+            f"a path is too long for this system: its part {short!r} has {len(name)} characters. Most file "
+            "systems take 255 bytes in a name; give a shorter one."
+        )
     elsewhere = (
         f"{setting('out')} for runs, the environment variable CONVLENS_CACHE for stored features. Then run the same "
         "command again: finished work is kept."

@@ -11,6 +11,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 Interpolation = Literal["bilinear", "bicubic"]
+Fit = Literal["crop", "letterbox", "squash"]
+"""How an image that is not square becomes one: its center, all of it between bars, or all of it in another shape."""
 
 
 def margin_of(resize: int, size: int) -> int:
@@ -21,7 +23,8 @@ def margin_of(resize: int, size: int) -> int:
 class Preprocessing(Record):
     """Resize the shorter side to `resize` pixels, crop the center to `size`, scale to 0..1, normalize per channel.
 
-    With `squash` both sides are resized to `resize`, whatever the image's shape. `mean` and `std` are per channel in
+    With `squash` both sides are resized to `resize`, whatever the image's shape. With `letterbox` the longer side is,
+    and bars of the mean color make up for the rest. `mean` and `std` are per channel in
     RGB order, for values in 0..1. Transparent pixels are shown on white.
     """
 
@@ -29,6 +32,7 @@ class Preprocessing(Record):
     resize: int = 256
     interpolation: Interpolation = "bilinear"
     squash: bool = False
+    letterbox: bool = False
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
 
@@ -36,6 +40,10 @@ class Preprocessing(Record):
     def _crop_fits(self) -> "Preprocessing":
         if not 1 <= self.size <= self.resize:
             raise ValueError(f"size {self.size} must lie between 1 and resize {self.resize}")
+        if self.squash and self.letterbox:
+            raise ValueError("squash and letterbox exclude each other")
+        if self.letterbox and self.size != self.resize:
+            raise ValueError(f"with letterbox nothing is cropped: size {self.size} must be resize {self.resize}")
         return self
 
     @property
@@ -52,8 +60,20 @@ class Preprocessing(Record):
         return self.model_copy(update={"size": self.size + 2 * self.margin})
 
     def identity(self) -> dict[str, object]:
-        """What identifies it in the key of stored features, which may be older than the field `squash`."""
-        return self.model_dump(exclude=None if self.squash else {"squash"})
+        """What identifies it in the key of stored features, which may be older than the fields for whole images."""
+        return self.model_dump(exclude={name for name in ("squash", "letterbox") if not getattr(self, name)})
+
+    @property
+    def bars(self) -> tuple[int, int, int] | None:
+        """The RGB color of the bars beside an image that is not square; None where there are none."""
+        red, green, blue = (round(255 * value) for value in self.mean)
+        return (red, green, blue) if self.letterbox else None
+
+    def fitted(self, fit: Fit) -> "Preprocessing":
+        """The same with all of the image in view, as letterbox or squash say; crop is what it was made with."""
+        if fit == "crop":
+            return self
+        return self.model_copy(update={"resize": self.size, "squash": fit == "squash", "letterbox": fit == "letterbox"})
 
     def at(self, size: int) -> "Preprocessing":
         """The same for another input size; the ratio of `resize` to `size` stays."""

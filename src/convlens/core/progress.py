@@ -33,3 +33,20 @@ class Progress(Protocol):
 def silent(stage: str, total: int) -> Iterator[Advance]:
     """A Progress that shows nothing."""
     yield lambda steps, note="": None
+
+
+def noted(advance: Advance, name: str) -> Progress:
+    """A Progress for work within a step of another one: its notes are shown there, behind a name."""
+
+    @contextlib.contextmanager
+    def within(stage: str, total: int) -> Iterator[Advance]:
+        done = 0
+
+        def tell(steps: int, note: str = "") -> None:
+            nonlocal done
+            done += steps
+            advance(0, f"{name}: {note or f'{done} of {total}'}")
+
+        yield tell
+
+    return within

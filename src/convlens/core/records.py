@@ -6,6 +6,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from convlens.core.errors import DataError
+from convlens.core.validation import fault_of
 
 
 class Record(BaseModel):
@@ -26,8 +27,8 @@ class Record(BaseModel):
             first = error.errors(include_url=False)[0]
             place = ".".join(str(part) for part in first["loc"]) or "the document"
             raise DataError(
-                f"{source} is not a {cls.__name__} that this version of convlens can read: {first['msg']} (at "
-                f"{place}). It may come from another version, or be damaged; create it again."
+                f"{source} is not a {cls.__name__} that this version of convlens can read: {place} "
+                f"{fault_of(first)}. It may come from another version, or be damaged; create it again."
             ) from error
 
 

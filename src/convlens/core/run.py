@@ -1,5 +1,6 @@
 """The records of a run folder: what was run, on what, with what result. Enough to draw the report again."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from convlens.core.kinds.evaluation import AnyEvaluation
@@ -18,6 +19,8 @@ THUMBNAILS_FOLDER = "thumbnails"
 EXPLAINED_FOLDER = "explained"
 UNFINISHED = ".unfinished"
 """What the name of a run's folder ends with until all of it is there."""
+NO_LABEL = "no-label"
+"""The reason of a problem that names an image outside the table of labels, which may be about some images only."""
 
 
 class Problem(Record):
@@ -29,6 +32,16 @@ class Problem(Record):
     """One word: unreadable, truncated, not-an-image, too-large, duplicate, two-labels, tiny, animated ..."""
     detail: str
     used: bool
+
+
+def outside_table(problems: Sequence[Problem]) -> str:
+    """How many images stand outside the table of labels, as a sentence without its full stop; "" for none."""
+    count = sum(one.reason == NO_LABEL for one in problems)
+    if not count:
+        return ""
+    return (
+        f"{count} {'image of the folder is' if count == 1 else 'images of the folder are'} not in the table of labels"
+    )
 
 
 class EpochMetrics(Record):
@@ -144,6 +157,8 @@ class RunRecord(Record):
     backbone: str
     weights: WeightsUsed
     recipe: dict[str, str | int | float | bool]
+    changed: list[str] | None = None
+    """Fields of the recipe that are not what `train` takes for this backbone; None in records of before."""
     freeze: FreezeOutcome
     task: TaskName = "classification"
     loss: str = "categorical cross-entropy"

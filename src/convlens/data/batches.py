@@ -95,6 +95,7 @@ def read_and_decode(path: Path, preprocessing: Preprocessing, sha256: str | None
             size=preprocessing.size,
             interpolation=preprocessing.interpolation,
             squash=preprocessing.squash,
+            bars=preprocessing.bars,
         )
     except BadImage as bad:
         return bad

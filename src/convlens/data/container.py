@@ -11,16 +11,29 @@ from collections.abc import Callable
 _BEFORE_JPEG_MARKER = re.compile(rb"(?:\xff++[\x01\xd0-\xd7])*+(?:\xff++|\Z)")
 """What may stand before the code of a segment: markers without a length (TEM, RST) and fill bytes (ITU T.81, B.1.1)."""
 
+_PORTABLE_HEADER = re.compile(rb"P[1-6]\s(?:\s|#[^\n]*\n)*+\d+\s(?:\s|#[^\n]*\n)*+\d+\s")
+"""Of a PBM, PGM or PPM file: its width and height, with comments between."""
+
 
 def format_of(data: bytes) -> str | None:
-    """JPEG, PNG, WEBP, GIF, BMP or TIFF by the first bytes; None for anything else."""
+    """The format by the first bytes, of those that can be read: JPEG, PNG ... (see `FORMATS`); None for others."""
     return next((name for name, matches in _SIGNATURES.items() if matches(data)), None)
+
+
+def other_format_of(data: bytes) -> str | None:
+    """What a file is that is not read, with its article, such as "a PDF document"; None for what nothing tells."""
+    return next((name for name, matches in _OTHER_SIGNATURES.items() if matches(data)), None)
+
+
+def _brand(data: bytes) -> bytes:
+    """Of an ISO base media file, which HEIC, AVIF and videos are."""
+    return data[8:12] if data[4:8] == b"ftyp" else b""
 
 
 def ends_early(data: bytes) -> bool:
     """Whether a file of these formats stops before the end that its own structure announces."""
     name = format_of(data)
-    return name is not None and _ENDS_EARLY[name](data)
+    return name in _ENDS_EARLY and _ENDS_EARLY[name](data)
 
 
 def _jpeg_ends_early(data: bytes) -> bool:
@@ -101,7 +114,34 @@ _SIGNATURES: dict[str, Callable[[bytes], bool]] = {
     "GIF": lambda data: data.startswith((b"GIF87a", b"GIF89a")),
     "BMP": lambda data: data.startswith(b"BM") and data[6:10] == bytes(4),  # a text may begin with "BM"
     "TIFF": lambda data: data.startswith((b"II*\0", b"MM\0*")),
+    "AVIF": lambda data: _brand(data) in (b"avif", b"avis"),
+    "HEIC": lambda data: _brand(data) in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"),
+    "JPEG2000": lambda data: data.startswith((b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")),
+    "PPM": lambda data: bool(_PORTABLE_HEADER.match(data)),
 }
+FORMATS = tuple(_SIGNATURES)
+"""Names of the formats that can be read: by Pillow; HEIC by an extra package."""
+_OTHER_SIGNATURES: dict[str, Callable[[bytes], bool]] = {
+    "an HTML page": lambda data: bool(re.match(rb"(?i)(?:\xef\xbb\xbf)?\s*(?:<!doctype html|<html)", data)),
+    "a Git LFS pointer in place of the image (`git lfs pull` fetches it)": lambda data: data.startswith(
+        b"version https://git-lfs"
+    ),
+    "a DICOM file": lambda data: data[128:132] == b"DICM",
+    "an SVG drawing": lambda data: b"<svg" in data[:1024],
+    "a Photoshop file": lambda data: data.startswith(b"8BPS"),
+    "a PDF document": lambda data: data.startswith(b"%PDF"),
+    "a PostScript file": lambda data: data.startswith(b"%!PS"),
+    "a JPEG XL image": lambda data: data.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")),
+    "an OpenEXR image": lambda data: data.startswith(b"v/1\x01"),
+    "a Radiance HDR image": lambda data: data.startswith((b"#?RADIANCE", b"#?RGBE")),
+    "an icon": lambda data: data.startswith(b"\0\0\1\0"),
+    "a NumPy array": lambda data: data.startswith(b"\x93NUMPY"),
+    "an HDF5 file": lambda data: data.startswith(b"\x89HDF"),
+    "a zip archive": lambda data: data.startswith(b"PK\x03\x04"),
+    "a gzip file": lambda data: data.startswith(b"\x1f\x8b"),
+    "a video": lambda data: data[4:8] == b"ftyp" or data.startswith(b"\x1aE\xdf\xa3"),
+}
+"""What is found in the place of images, by the first bytes."""
 _ENDS_EARLY: dict[str, Callable[[bytes], bool]] = {
     "JPEG": _jpeg_ends_early,
     "PNG": _png_ends_early,

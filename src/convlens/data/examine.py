@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convlens.data.container import format_of
-from convlens.data.decode import opened, remark_of, turned
+from convlens.data.decode import Opened, opened, turned
 from convlens.data.perceptual_hash import signature
+from convlens.data.remarks import SIXTEEN_BITS, Remark, white_level
 
 DARK, BLANK, BLURRED, SMALL = "dark", "blank", "blurred", "small"
 MISNAMED = "misnamed"
@@ -21,6 +22,10 @@ _EXTENSIONS = {
     "GIF": {".gif"},
     "BMP": {".bmp", ".dib"},
     "TIFF": {".tif", ".tiff"},
+    "AVIF": {".avif"},
+    "HEIC": {".heic", ".heif", ".hif"},
+    "JPEG2000": {".jp2", ".j2k", ".j2c", ".jpx", ".jpf"},
+    "PPM": {".ppm", ".pgm", ".pbm", ".pnm"},
 }
 _KNOWN_EXTENSIONS = set().union(*_EXTENSIONS.values())
 _MEASURED_SIDE = 80
@@ -30,9 +35,6 @@ _BLANK_DEVIATION = 3.0
 _BLURRED_RATIO = 0.14
 """Deviation of the Laplacian over that of the image, at `_MEASURED_SIDE`. Of 396 sharp photographs none was below
 0.20; blurred with a Gaussian of 2 places there, nineteen in twenty were below 0.14."""
-
-Remark = tuple[str, str]
-"""A word and a detail: what is remarkable about an image that can be used."""
 
 
 class Examination(NamedTuple):
@@ -49,10 +51,10 @@ def examine(data: bytes, file: str) -> Examination:
 
     Raises BadImage where `decode` would.
     """
-    rgb, source, size = opened(data, at_least=_MEASURED_SIDE)
-    name = format_of(data) or str(source.format)
-    remarks = (_wrong_name(file, name), *_treatment(source), *_shown(_measured(rgb), min(size)))
-    return Examination(name, size, signature(rgb), tuple(remark for remark in remarks if remark))
+    image = opened(data, at_least=_MEASURED_SIDE)
+    name = format_of(data) or str(image.source.format)
+    remarks = (_wrong_name(file, name), *_treatment(image), *_shown(_measured(image.rgb), min(image.size)))
+    return Examination(name, image.size, signature(image.rgb), tuple(remark for remark in remarks if remark))
 
 
 def _wrong_name(file: str, name: str) -> Remark | None:
@@ -62,18 +64,21 @@ def _wrong_name(file: str, name: str) -> Remark | None:
     return MISNAMED, f"named {extension}, but it is a {name} file; its content decides"
 
 
-def _treatment(source: Image.Image) -> list[Remark | None]:
+def _treatment(image: Opened) -> list[Remark | None]:
     """What decoding will do beyond reading the pixels."""
+    source = image.source
     transparent = source.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in source.info
     turn = turned(source)
     return [
-        ("16-bit", "gray of 16 bits, scaled to 8") if source.mode.startswith("I") else None,
+        ("16-bit", "gray of 16 bits, scaled to 8")
+        if source.mode.startswith("I") and white_level(source) == SIXTEEN_BITS
+        else None,
         ("cmyk", "converted to RGB") if source.mode == "CMYK" else None,
         ("palette", "colors of a palette, converted to RGB") if source.mode in ("P", "PA") else None,
         ("one-bit", "black and white only") if source.mode == "1" else None,
         ("alpha", "transparent areas are shown on white") if transparent else None,
         ("rotated", f"turned upright, as its EXIF orientation {turn} says") if turn else None,
-        remark_of(source),
+        *image.remarks,
     ]
 
 

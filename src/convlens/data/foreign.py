@@ -85,6 +85,11 @@ def is_document(path: Path) -> bool:
     return named and path.is_file() and format_of(_head(path)) is None
 
 
+def is_empty_runs(folder: Path) -> bool:
+    """Whether it is the folder that runs are written into, which outlives them."""
+    return folder.name == "runs" and _holds_nothing(folder)
+
+
 def _of_others(folder: Path) -> str | None:
     if folder.name in _PACKAGES:
         return "a folder of packages"

@@ -1,6 +1,7 @@
 """What decoding found out about each image, stored by content, so that nothing has to be decoded to say it again."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,15 @@ _FACTS_VERSION = 3
 """Raised when facts hold more than before, or say other of the same bytes; earlier ones are found out again."""
 
 
+_FORMER_TRUNCATED = re.compile(r"the JPEG file ends early, after \d+ bytes")
+_FORMER_REFUSALS = (
+    "which is none of JPEG, PNG, WEBP, GIF, BMP, TIFF",
+    "MAX_TEXT_CHUNK",
+    "MAX_TEXT_MEMORY",
+)
+"""Ends of details that convlens 0.1.0 wrote of files that it could not read and that are read now, or named better."""
+
+
 class ImageMetadata(Record):
     """About one image: why it cannot be used, or what is remarkable.
 
@@ -29,6 +39,14 @@ class ImageMetadata(Record):
     detail: str = ""
     thumbnail: bytes = b""
     signature: bytes = b""
+
+
+def is_outdated(facts: ImageMetadata) -> bool:
+    """Whether a file was refused that may be read by now: a format that was not read, a JPEG without an end marker."""
+    if facts.usable:
+        return False
+    unended = _FORMER_TRUNCATED.fullmatch(facts.detail) is not None
+    return unended or facts.detail.endswith(_FORMER_REFUSALS)
 
 
 class ImageMetadataStore:

@@ -1,31 +1,30 @@
-"""A table of labels: a CSV file with a row for each image, its file, its label or labels, perhaps its side."""
+"""A table of labels: a row for each image, with its file, its label or labels, perhaps its side."""
 
-import csv
 import dataclasses
-import io
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
-from convlens.core.errors import DataError, UsageError, unknown_name
-from convlens.core.kinds.columns import CLASS_COLUMNS, Cell
+from convlens.core.errors import DataError
+from convlens.core.kinds.columns import Cell, are_marks, has_numbers, is_class_column, is_missing
 from convlens.core.kinds.kind import Kind, Labels
 from convlens.core.kinds.registry import KINDS, kind_of
 from convlens.core.settings import setting
 from convlens.core.task import TaskName
-from convlens.data.manifest import SIDE_NAMES, Side
+from convlens.data.file_index import FileIndex, FoundFile
+from convlens.data.manifest import Side
+from convlens.data.side_names import side_name
+from convlens.data.table_columns import Asked, columns_of
+from convlens.data.table_file import Row, TableRows, read_table
 
-_FILE_COLUMNS = ("file", "filename", "path", "image", "picture")
-_LABEL_COLUMNS = (*CLASS_COLUMNS, "labels", "tags")
-_SIDE_COLUMNS = ("side", "split", "subset")
-_MOST_TABLE_BYTES = 512 * 2**20
-
-Row = Mapping[str, str]
+T = TypeVar("T")
+_NAMED = 3
+_OPEN = Asked()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LabelTable:
-    """A CSV file of labels: its rows by file, and what they say of each."""
+    """A table of labels: its rows by file, and what they say of each."""
 
     path: Path
     rows: dict[str, Row]
@@ -38,173 +37,179 @@ class LabelTable:
     """The side of each file; None where the table says none."""
     conflicts: dict[str, Labels]
     """Files that stand there twice with different labels, and the other ones."""
+    missing: dict[str, str]
+    """Files as they stand in the table that are not in the folder, and what is known of each."""
+    notices: tuple[str, ...]
+    """What was guessed, and how to say otherwise; settings are marked."""
 
 
-def read_labels(
-    path: Path,
-    folder: Path,
-    *,
-    task: TaskName | None = None,
-    label_columns: Sequence[str] = (),
-    usual_columns: Sequence[str] = (),
-    group_column: str = "",
-) -> LabelTable:
-    """The table of a CSV file with a header, of images below `folder`; between cells are commas, semicolons or tabs.
+def read_labels(path: Path, folder: Path, *, task: TaskName | None = None, asked: Asked = _OPEN) -> LabelTable:
+    """The table in a file, of images below `folder`; `read_table` says in which forms.
 
-    Files are named from the folder on or by their whole paths, with slashes, or with backslashes where such a file is
-    there. What is learned stands in `label_columns`; by default in `usual_columns` where all of them are there, or in
-    the column called label, class, category, labels or tags, or else in all columns but those of file, side and group.
-    `task` says what they hold; by default `kind_of` does.
+    Files are found by their paths from the folder on, else by the only file that fits what the table says (see
+    `FileIndex.find`). What is learned stands in the columns that are asked for; by default in those usual where all of
+    them are there, or in the column called label, class, category, labels, tags and so on, or else in all columns but
+    those of file, side and group. `task` says what they hold; by default `kind_of` does.
 
     Raises UsageError where there is no such file or column, DataError where it is no such table.
     """
-    text = _text(path)
-    table = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
-    columns = {name.strip().lower(): name for name in table.fieldnames or () if name}
-    file_column = _column(columns, _FILE_COLUMNS, path)
-    side_column = next(
-        (columns[name] for name in _SIDE_COLUMNS if name in columns and columns[name] != group_column), None
-    )
-    others = [name for name in columns.values() if name not in (file_column, side_column, group_column)]
-    learned = _chosen(columns, label_columns, usual_columns, others, path)
-    rows = _rows(table, path)
-    if not rows:
+    table = read_table(path)
+    index = FileIndex(folder)
+    columns = columns_of(table, asked, index, path)
+    if not table.rows:
         raise DataError(f"{path} has a header and no rows. Write a line for each image.")
-    bases = (folder.absolute(), folder.resolve())
-    files = [_file(row, file_column, line, path, bases) for line, row in rows]
-    empty_allowed = task is not None and KINDS[task].may_be_empty and len(learned) == 1
-    if not empty_allowed:
-        _refuse_empty(rows, learned, path, task)
-    cells = {name: [Cell(line, (row[name] or "").strip()) for line, row in rows] for name in learned}
+    files = _Files(table, columns.file, index, path, folder)
+    cells = {name: [Cell(line, row[name]) for line, row in table.rows] for name in columns.learned}
+    cells, of_missing = _without_missing(cells, path, task)
     try:
         kind = kind_of(cells, task)
         found, names = kind.read(cells, asked=task is not None)
     except DataError as error:
         raise DataError(f"{path}, {error.marked}") from None
-    labels: dict[str, Labels] = {}
-    conflicts: dict[str, Labels] = {}
-    for file, of_file in zip(files, found, strict=True):
-        if labels.setdefault(file, of_file) != of_file:
-            conflicts[file] = of_file
-    sides = [_side(row, side_column, line, path) if side_column else None for line, row in rows]
-    first = {file: place for place, file in reversed(list(enumerate(files)))}
+    by_folder = _sides_of_folders(files.names) if asked.predefined_split and not columns.sides.names else {}
+    labels = _first_of_each(files.names, found)
+    rows = _first_of_each(files.names, [row for _, row in table.rows])
+    conflicts = {file: other for file, other in zip(files.names, found, strict=True) if other != labels[file]}
     return LabelTable(
         path=path,
-        rows={file: rows[place][1] for file, place in first.items()},
+        rows=rows,
         labels=labels,
         kind=kind,
         names=names,
-        sides={file: sides[place] for file, place in first.items()},
+        sides={file: by_folder.get(file) or columns.sides.side_of(row) for file, row in rows.items()},
         conflicts=conflicts,
+        missing=files.missing,
+        notices=(
+            *columns.notices,
+            *files.notices,
+            *_said_of_folders(by_folder),
+            *of_missing,
+            *kind.questions(cells, found, asked=task is not None),
+        ),
     )
 
 
-def _chosen(
-    columns: Mapping[str, str], asked: Sequence[str], usual: Sequence[str], others: Sequence[str], path: Path
-) -> list[str]:
-    """The columns that are learned."""
-    for name in asked:
-        if name not in others:
-            raise unknown_name(f"column of {path}", name, others)
-    if asked:
-        return list(asked)
-    stripped = {name.strip(): name for name in others}
-    if usual and all(name in stripped for name in usual):
-        return [stripped[name] for name in usual]
-    if called := next((columns[name] for name in _LABEL_COLUMNS if columns.get(name) in others), None):
-        return [called]
-    if not others:
-        raise DataError(
-            f"{path} has no column {' or '.join(_LABEL_COLUMNS)}, nor any other to be learned. Its header is: "
-            f"{', '.join(columns)}."
+def _first_of_each(files: Sequence[str], values: Sequence[T]) -> dict[str, T]:
+    """The value that stands first for each file."""
+    found: dict[str, T] = {}
+    for file, value in zip(files, values, strict=True):
+        found.setdefault(file, value)
+    return found
+
+
+class _Files:
+    """The files of a table's rows. Raises DataError for a cell that is empty, and where no row has a file."""
+
+    def __init__(self, table: TableRows, column: str, index: FileIndex, path: Path, folder: Path) -> None:
+        self.names: list[str] = []
+        """As the manifest writes them: from the folder on, with forward slashes, no "./" at the start."""
+        self.missing: dict[str, str] = {}
+        otherwise: list[tuple[str, str]] = []
+        absent: list[tuple[int, str, FoundFile]] = []
+        for line, row in table.rows:
+            text = row[column]
+            if not text:
+                raise DataError(f"{path}, {_lacking(Cell(line, text), column, 0)}.")
+            found = index.find(text)
+            if found.file is None and index.leads_out(text):
+                raise DataError(
+                    f"{path}, line {line}: {text!r} in the column {column!r} is outside {folder}. Name files below "
+                    "that folder, such as cats/1.jpg, or give the folder that holds them all."
+                )
+            if found.file is None:
+                absent.append((line, text, found))
+            elif not found.as_written:
+                otherwise.append((text, found.file))
+            self.names.append(found.file or text)
+        if len(absent) == len(table.rows):
+            raise DataError(_none_there(absent, column, index, path, folder))
+        for number, (_, text, found) in enumerate(absent):
+            self.missing[text] = _absence(text, found, index if number < _NAMED else None)
+        self.notices = tuple(_told(otherwise, len(table.rows)))
+
+
+def _sides_of_folders(files: Sequence[str]) -> dict[str, Side]:
+    """The sides of files that all lie in folders of sides, train/ and others, at one depth; else none."""
+    folders = [PurePosixPath(file).parts[:-1] for file in files]
+    for depth in range(min(map(len, folders), default=0)):
+        named = [side_name(parts[depth]) for parts in folders]
+        sides = {file: name.side for file, name in zip(files, named, strict=True) if name and name.plain}
+        if len(sides) == len({*files}) and "train" in sides.values() and len({*sides.values()}) > 1:
+            return sides
+    return {}
+
+
+def _said_of_folders(sides: Mapping[str, Side]) -> Iterator[str]:
+    if sides:
+        yield (
+            f"the split is that of the folders in which the files lie; to split anew, set "
+            f"{setting('predefined_split', False)}"
         )
-    return list(others)
 
 
-def _rows(table: "csv.DictReader[str]", path: Path) -> list[tuple[int, Row]]:
-    """Each row with the number of its line."""
-    try:
-        return [(table.line_num, row) for row in table]
-    except csv.Error as error:
-        raise DataError(f"{path}, line {table.line_num}: {error}. Save it as CSV in UTF-8.") from error
-
-
-def _file(row: Row, column: str, line: int, path: Path, bases: tuple[Path, Path]) -> str:
-    """The path as the manifest writes it: from the folder on, with forward slashes, no "./" at the start."""
-    text = (row[column] or "").strip()
-    if not text:
-        raise _lacking(line, path, column)
-    file = Path(_with_slashes(text, bases[0]))
-    if file.is_absolute() and (base := next((base for base in bases if file.is_relative_to(base)), None)):
-        file = file.relative_to(base)
-    if file.is_absolute() or ".." in file.parts or not file.parts:
-        raise DataError(
-            f"{path}, line {line}: {text!r} in the column {column!r} is outside {bases[0]}. Name files below that "
-            "folder, such as cats/1.jpg, or give the folder that holds them all."
+def _told(otherwise: Sequence[tuple[str, str]], rows: int) -> Iterator[str]:
+    if otherwise:
+        text, file = otherwise[0]
+        yield (
+            f"rows that name no file exactly: {len(otherwise)} of {rows}; the only one that fits is taken, such as "
+            f"{file!r} for {text!r}. If that is wrong, write the paths below the folder"
         )
-    return file.as_posix()
 
 
-def _with_slashes(text: str, folder: Path) -> str:
-    """A path as Windows writes it, where that is a file here; elsewhere a backslash is a letter like others."""
-    slashed = text.replace("\\", "/")
-    if slashed == text or _exists(folder / text) or not _exists(folder / slashed):
-        return text
-    return slashed
+def _absence(text: str, found: FoundFile, index: FileIndex | None) -> str:
+    """What is known of a file that is not there; the nearest name where an index is given to look in."""
+    if found.several:
+        return f"several files fit: {', '.join(found.several[:_NAMED])}"
+    near = index.nearest(text) if index else None
+    return "no such file" + (f"; the nearest name is {near}" if near else "")
 
 
-def _exists(path: Path) -> bool:
-    return os.path.exists(path)  # noqa: PTH110  (Path.exists raises where a name is too long)
-
-
-def _side(row: Row, column: str, line: int, path: Path) -> Side | None:
-    """The side that a cell names. One that is not understood is never taken for none: it may mean held-out images."""
-    text = (row[column] or "").strip()
-    if text and text.lower() not in SIDE_NAMES:
-        raise DataError(
-            f"{path}, line {line}: {text!r} in the column {column!r} is not a side. Accepted are "
-            f"{', '.join(SIDE_NAMES)}, or an empty cell; if the column is not about sides, give it another name."
-        )
-    return SIDE_NAMES[text.lower()] if text else None
-
-
-def _refuse_empty(rows: Sequence[tuple[int, Row]], learned: Sequence[str], path: Path, task: TaskName | None) -> None:
-    """An empty cell may be a label that was forgotten as well as an image without any: only `task` can tell."""
-    none = f"; or, if images may have no label, set {setting('task', 'multilabel')}"
-    for line, row in rows:
-        for name in learned:
-            if not (row[name] or "").strip():
-                raise _lacking(line, path, name, none if task is None and len(learned) == 1 else "")
-
-
-def _lacking(line: int, path: Path, column: str, otherwise: str = "") -> DataError:
-    return DataError(
-        f"{path}, line {line}: a file or a label is missing in the column {column!r}. Fill in a file below the folder "
-        f"and its label, or remove the line{otherwise}."
+def _none_there(
+    absent: Sequence[tuple[int, str, FoundFile]], column: str, index: FileIndex, path: Path, folder: Path
+) -> str:
+    told = "; ".join(f"{text!r} (line {line}): {_absence(text, one, index)}" for line, text, one in absent[:_NAMED])
+    return (
+        f"{path}: none of the {len(absent)} files in the column {column!r} is found below {folder}. {told}. Give the "
+        f"folder that holds the images, or name the column of the files with {setting('file_column')}."
     )
 
 
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > _MOST_TABLE_BYTES:
-            raise DataError(f"{path} has over {_MOST_TABLE_BYTES // 2**20} MiB. Give a table of labels, CSV in UTF-8.")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{path} is not text in UTF-8. Save the table as CSV in UTF-8.") from None
-    except OSError as error:
-        raise UsageError(
-            f"cannot read {setting('labels', path)}: {error.strerror}. Give a CSV file with a header."
-        ) from error
+def _without_missing(
+    cells: Mapping[str, list[Cell]], path: Path, task: TaskName | None
+) -> tuple[dict[str, list[Cell]], list[str]]:
+    """The cells, with empty ones for missing labels where images may have none, and what is said of that.
+
+    An empty cell may be a label that was forgotten as well as an image without any: only `task` can tell. Raises
+    DataError for missing labels elsewhere.
+    """
+    missing = [(name, cell) for name, of_name in cells.items() for cell in of_name if is_missing(cell.text)]
+    if not missing or are_marks(cells):
+        return dict(cells), []
+    words = sorted({cell.text for _, cell in missing if cell.text})
+    if task == "classification" and all(cell.text for _, cell in missing):
+        named = ", ".join(map(repr, words))
+        return dict(cells), [f"{named} in the column {missing[0][0]!r} is taken as the name of a class"]
+    if task is not None and KINDS[task].may_be_empty and len(cells) == 1:
+        empty = {
+            name: [cell._replace(text="") if is_missing(cell.text) else cell for cell in of]
+            for name, of in cells.items()
+        }
+        said = [f"{', '.join(map(repr, words))} is taken for an image without any label"] if words else []
+        return empty, said
+    name, cell = min(missing, key=lambda one: one[1].line)
+    otherwise = ""
+    of_numbers = has_numbers(cells[name]) and not is_class_column(name)
+    if task is None and len(cells) == 1 and not of_numbers:
+        if all(cell.text for _, cell in missing):
+            otherwise = f"; or, if {cell.text!r} is the name of a class, set {setting('task', 'classification')}"
+        otherwise += f"; or, if images may have no label, set {setting('task', 'multilabel')}"
+    raise DataError(f"{path}, {_lacking(cell, name, len(missing) - 1)}{otherwise}.")
 
 
-def _delimiter(text: str) -> str:
-    """What stands most often in the header, of the three that programs write."""
-    header = text.partition("\n")[0]
-    return max(",;\t", key=header.count)
-
-
-def _column(columns: Mapping[str, str], accepted: Sequence[str], path: Path) -> str:
-    for name in accepted:
-        if name in columns:
-            return columns[name]
-    raise DataError(f"{path} has no column {' or '.join(accepted)}. Its header is: {', '.join(columns) or 'empty'}.")
+def _lacking(cell: Cell, column: str, others: int) -> str:
+    holds = f", which holds {cell.text!r}" if cell.text else ""
+    more = f" ({others} more below)" if others else ""
+    return (
+        f"line {cell.line}: a file or a label is missing in the column {column!r}{holds}{more}. Fill in a file below "
+        "the folder and its label, or remove the line"
+    )

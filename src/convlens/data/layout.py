@@ -10,6 +10,7 @@ from convlens.core.settings import setting
 from convlens.core.task import TaskName
 from convlens.data.label_table import LabelTable, read_labels
 from convlens.data.manifest import Manifest
+from convlens.data.table_columns import Asked
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,10 @@ class Layout:
     """Every folder that holds images itself is a class, named by its path ("animals/cats")."""
     group_by: str = ""
     """A column of `labels`, or a regular expression of which the first group (or all that matches) is the group."""
+    predefined_split: bool = True
+    """Whether folders such as train/ and val/, or a column of `labels` such as split, say the sides."""
+    file_column: str = ""
+    """The column of `labels` that names the files; "" to find out."""
     task: TaskName | None = None
     """What the columns of `labels` hold; None to find out."""
     label_columns: tuple[str, ...] = ()
@@ -34,14 +39,14 @@ class Layout:
         if not self.labels:
             return None
         path = Path(self.labels).expanduser()
-        return read_labels(
-            path,
-            folder,
-            task=self.task,
-            label_columns=self.label_columns,
-            usual_columns=self.usual_columns,
-            group_column=self.group_by,
+        asked = Asked(
+            file=self.file_column,
+            learned=self.label_columns,
+            usual=self.usual_columns,
+            group=self.group_by,
+            predefined_split=self.predefined_split,
         )
+        return read_labels(path, folder, task=self.task, asked=asked)
 
 
 BY_FOLDERS = Layout()

@@ -1,29 +1,21 @@
 """The manifest: every image of a folder with its class, its side and the hash of its bytes."""
 
 import dataclasses
+import difflib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
 from convlens.core.errors import DataError
 from convlens.core.kinds.kind import Kind, Labels, text_of
 from convlens.core.kinds.registry import KINDS
-from convlens.core.run import Problem
+from convlens.core.run import NO_LABEL, Problem
 from convlens.core.task import TaskName
 
 Side = Literal["train", "val", "test"]
 SIDES: tuple[Side, ...] = ("train", "val", "test")
-SIDE_NAMES: dict[str, Side] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "eval": "val",
-    "test": "test",
-    "testing": "test",
-}
-"""What folders, and cells of a table, call the sides, in any case of letters."""
+Place = tuple[Path, Labels, Side | None]
+"""A class folder, or a file, with its labels and side; the side is None where it is not split yet."""
 EMPTY_CLASS = "empty-class"
 """The reason of a problem that is named by a class, not by a file."""
 _MOST_NAMED = 3
@@ -56,6 +48,12 @@ class Manifest:
     problems: tuple[Problem, ...]
     task: TaskName = "classification"
     """What is learned of the images."""
+    table: str = ""
+    """The table of labels, if there is one."""
+    unlearned: tuple[str, ...] = ()
+    """Classes that have images, but none to train on; `with_usable_classes` leaves them out."""
+    notices: tuple[str, ...] = ()
+    """What folders and tables were taken for where that is a guess, with their settings marked: to be said."""
 
     @property
     def kind(self) -> Kind:
@@ -83,20 +81,20 @@ class Manifest:
         classes = tuple(name for name in self.classes if name in trainable)
         if len(classes) < 2:
             raise DataError(self._too_few(classes))
-        return dataclasses.replace(self.without(self.class_problems()), classes=classes)
+        there = {name for image in self.images for name in image.labels}
+        unlearned = tuple(name for name in self.classes if name in there - trainable)
+        return dataclasses.replace(
+            self.without(self.class_problems()), classes=classes, unlearned=(*self.unlearned, *unlearned)
+        )
 
     def class_problems(self) -> tuple[Problem, ...]:
         """The images of classes without any to train on, and, by their names, the classes without any image."""
         if not self.kind.exclusive:
             return ()
         present, trainable = {name for image in self.images for name in image.labels}, self._trainable()
+        strange = {name: _strange_class(name, trainable) for name in sorted(present - trainable)}
         unknown = [
-            Problem(
-                file=image.file,
-                reason="unknown-class",
-                detail=f"no usable training image of class {text_of(image.labels)!r}",
-                used=False,
-            )
+            Problem(file=image.file, reason="unknown-class", detail=strange[text_of(image.labels)], used=False)
             for image in self.images
             if not trainable.issuperset(image.labels)
         ]
@@ -121,12 +119,23 @@ class Manifest:
 
     def _too_few(self, classes: tuple[str, ...]) -> str:
         found = f"only {classes[0]!r}" if classes else "none"
+        advice = (
+            f"List images of other classes in {self.table}."
+            if self.table
+            else "Put the images of each class into a folder of its own."
+        )
         return (
-            f"{self.folder}: at least two classes with usable images to train on are needed, found {found}. "
-            f"Put the images of each class into a folder of its own.{self._unused()}"
+            f"{self.folder}: at least two classes with usable images to train on are needed, found {found}. {advice}"
+            f"{self._unused()}"
         )
 
     def _unused(self) -> str:
-        unused = [problem for problem in self.problems if not problem.used]
+        unused = [problem for problem in self.problems if not problem.used and problem.reason != NO_LABEL]
         named = "; ".join(f"{problem.file}: {problem.reason}, {problem.detail}" for problem in unused[:_MOST_NAMED])
         return f" Not used: {len(unused)}, such as {named}." if unused else ""
+
+
+def _strange_class(name: str, trainable: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, trainable, n=1)
+    hint = f"; the nearest that has some is {near[0]!r}" if near else ""
+    return f"no usable training image of class {name!r}{hint}"

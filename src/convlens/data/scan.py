@@ -3,7 +3,7 @@
 import hashlib
 import os
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -12,13 +12,14 @@ from convlens.core.errors import DataError, UsageError
 from convlens.core.files import sha256_of
 from convlens.core.kinds.kind import Labels, text_of
 from convlens.core.progress import Progress, silent
-from convlens.core.run import Problem
+from convlens.core.run import NO_LABEL, Problem
 from convlens.data.archive import is_archive, unpacked
-from convlens.data.foreign import DOCUMENT, FOREIGN, is_clutter, is_document, of_convlens
+from convlens.data.class_folders import as_given, class_folders, names_of
+from convlens.data.foreign import DOCUMENT, FOREIGN, is_clutter, is_document, is_empty_runs, of_convlens
 from convlens.data.label_table import LabelTable
 from convlens.data.layout import BY_FOLDERS, Layout, grouped
-from convlens.data.manifest import SIDE_NAMES, ImageFile, Manifest, Side
-from convlens.data.walk import files_below, files_in, subfolders, why_left_out
+from convlens.data.manifest import ImageFile, Manifest, Place, Side
+from convlens.data.walk import files_below, files_in, only_documents, shown, why_left_out
 
 _MOST_BYTES = 512 * 2**20
 _READ_AT_ONCE = 2**20
@@ -26,9 +27,6 @@ _FILES_PER_TASK = 64
 """Handing a file to another thread costs as much as hashing a small one; several at once share that cost."""
 _UNLISTED = "a folder that cannot be listed"
 _BESIDE = "next to the class folders, not in one of them"
-
-_Place = tuple[Path, Labels, Side | None]
-"""A class folder, or a file, with its labels and side; the side is None where it is not split yet."""
 
 
 def scan(folder: str | Path, progress: Progress = silent, layout: Layout = BY_FOLDERS) -> Manifest:
@@ -49,9 +47,9 @@ def labeled_images(folder: str | Path, progress: Progress = silent, layout: Layo
     """All that `scan` finds, duplicates included: for judging on images as they are. Raises what `scan` raises."""
     given = Path(folder).expanduser()
     root = unpacked(given) if is_archive(given) else given
-    table = layout.table(root)
     try:
         _refuse_no_folder(root)
+        table = layout.table(root)
         listed, outside = _listed(root, layout, table)
     except OSError as error:
         raise DataError(
@@ -60,49 +58,55 @@ def labeled_images(folder: str | Path, progress: Progress = silent, layout: Layo
     images, problems = _found(root, listed, progress)
     manifest = Manifest(
         folder=shown(given),
-        classes=table.names if table else _names_of(listed.places),
+        classes=table.names if table else names_of(listed.places),
         images=tuple(images),
         problems=(*problems, *outside),
         task=table.kind.name if table else "classification",
+        table=shown(table.path) if table else "",
+        notices=listed.notices,
     )
     return grouped(manifest, layout, table)
 
 
 class _Listing(NamedTuple):
-    """The class folders (or labeled files), and the files that are to be read, each with label and side."""
+    """The class folders (or labeled files), the files that are to be read, each with label and side, and notices."""
 
-    places: list[_Place]
-    files: list[_Place]
+    places: list[Place]
+    files: list[Place]
+    notices: tuple[str, ...]
 
 
 def _listed(root: Path, layout: Layout, table: LabelTable | None) -> tuple[_Listing, list[Problem]]:
     if table is not None:
         return _labeled_files(root, table)
-    places = _class_folders(root, layout.nested)
+    places, notices = class_folders(root, nested=layout.nested, predefined_split=layout.predefined_split)
     outside = list((_outside_nested if layout.nested else _outside)(root, places))
     below = files_in if layout.nested else files_below
-    return _Listing(places, [(file, labels, side) for path, labels, side in places for file in below(path)]), outside
+    files = [(file, labels, side) for path, labels, side in places for file in below(path)]
+    return _Listing(places, files, notices), outside
 
 
 def _labeled_files(root: Path, table: LabelTable) -> tuple[_Listing, list[Problem]]:
     """The files of the table, and as problems those it names twice and those of the folder that it does not name."""
-    files: list[_Place] = []
+    files: list[Place] = []
     problems: list[Problem] = []
     there = set(table.sides.values())
     for file, labels in table.labels.items():
-        if file in table.conflicts:
+        if file in table.missing:
+            problems.append(_unusable(file, "unreadable", table.missing[file]))
+        elif file in table.conflicts:
             both = f"{text_of(labels)!r} and {text_of(table.conflicts[file])!r} in the table of labels"
             problems.append(_unusable(file, "two-labels", both))
         else:
-            files.append((root / file, labels, _as_given(table.sides[file], there)))
-    named = {root / file for file in table.rows}
+            files.append((root / file, labels, as_given(table.sides[file], there)))
+    named = {root / file for file in table.rows if file not in table.missing}
     itself = table.path.resolve()
     problems += [
-        _passed_over(path, root, "no-label", "not listed in the table of labels")
+        _passed_over(path, root, NO_LABEL, "not listed in the table of labels")
         for path in files_below(root)
         if path not in named and path.resolve() != itself
     ]
-    return _Listing(files, files), problems
+    return _Listing(files, files, table.notices), problems
 
 
 def _refuse_no_folder(root: Path) -> None:
@@ -116,64 +120,7 @@ def _refuse_no_folder(root: Path) -> None:
         )
 
 
-def _class_folders(root: Path, nested: bool) -> list[_Place]:
-    """Each class folder with its label and side. `train/` is a side where it holds folders, else a class."""
-    folders = subfolders(root)
-    called = {path: SIDE_NAMES[path.name.lower()] for path in folders if path.name.lower() in SIDE_NAMES}
-    sides = {path: side for path, side in called.items() if subfolders(path)}
-    if "train" in sides.values():
-        places: list[_Place] = [
-            (inner, (label,), _as_given(side, sides.values()))
-            for path, side in sides.items()
-            for inner, label in _classes_of(path, nested)
-        ]
-    else:
-        places = [(path, (label,), None) for path, label in _classes_of(root, nested)]
-    _refuse_one_class(root, folders, _names_of(places))
-    return places
-
-
-def _as_given(side: Side | None, there: Collection[Side | None]) -> Side | None:
-    """The side of images that were given one: where nothing else can be evaluated, those for training are to be split.
-
-    A test side stays as it is, and so does a training side beside images that have none: these are split.
-    """
-    return None if side == "train" and not {"val", None} & set(there) else side
-
-
-def _classes_of(folder: Path, nested: bool) -> list[tuple[Path, str]]:
-    """The class folders in one that holds them, each with its label."""
-    if not nested:
-        return [(path, shown(Path(path.name))) for path in subfolders(folder)]
-    files = (path for path in files_below(folder) if not path.is_dir() and not is_document(path))
-    inside = sorted({path.parent for path in files} - {folder})
-    return [(path, shown(path.relative_to(folder))) for path in inside]
-
-
-def _names_of(places: Sequence[_Place]) -> tuple[str, ...]:
-    return tuple(sorted({name for _, labels, _ in places for name in labels}))
-
-
-def _refuse_one_class(root: Path, folders: list[Path], classes: Sequence[str]) -> None:
-    if len(classes) < 2:
-        what = f"one class folder only, {classes[0]!r}" if classes else "no class folders"
-        inside = len(folders) == 1 and len(subfolders(folders[0])) > 1
-        raise DataError(
-            f"{root} holds {what}. At least two are needed: {root.name}/cats/*.jpg, {root.name}/dogs/*.jpg, or "
-            f"{root.name}/train/cats/*.jpg and so on, with {root.name}/val/ beside train/."
-            + _left_out(root)
-            + (f" Did you mean {folders[0]}?" if inside else "")
-        )
-
-
-def _left_out(root: Path) -> str:
-    """What is said of folders that might have been meant as classes."""
-    inner = (path for path in sorted(root.iterdir()) if path.is_dir() and not is_clutter(path.name))
-    told = [f"{shown(Path(path.name))} ({what})" for path in inner if (what := why_left_out(path))]
-    return f" Left out: {', '.join(told)}." if told else ""
-
-
-def _outside_nested(root: Path, places: list[_Place]) -> Iterator[Problem]:
+def _outside_nested(root: Path, places: list[Place]) -> Iterator[Problem]:
     """Files in no class although every folder may be one: beside folders of classes, or beside train/."""
     classes = {path for path, _, _ in places}
     for path in files_below(root):
@@ -183,13 +130,13 @@ def _outside_nested(root: Path, places: list[_Place]) -> Iterator[Problem]:
             yield _passed_over(path, root, "no-class", _BESIDE)
 
 
-def _outside(root: Path, places: list[_Place]) -> Iterator[Problem]:
+def _outside(root: Path, places: list[Place]) -> Iterator[Problem]:
     """What lies beside the class folders, and so belongs to no class."""
     classes = {path for path, _, _ in places}
-    parents = {path.parent for path in classes}
+    parents = {above for path in classes for above in path.parents if above.is_relative_to(root)}
     for folder in sorted({root, *parents}):
         for path in sorted(folder.iterdir()):
-            if path in classes or path in parents or is_clutter(path.name):
+            if path in classes or path in parents or is_clutter(path.name) or is_empty_runs(path):
                 continue
             yield _passed_over(path, root, "no-class", _BESIDE)
 
@@ -199,6 +146,8 @@ def _passed_over(path: Path, root: Path, reason: str, detail: str) -> Problem:
     file = shown(path.relative_to(root))
     if path.is_dir() and (what := why_left_out(path)):
         return _unusable(file, FOREIGN, what)
+    if path.is_dir() and only_documents(path):
+        return _unusable(file, DOCUMENT, "a folder of documents, not of images")
     return _document(path, file) if is_document(path) else _unusable(file, reason, detail)
 
 
@@ -220,7 +169,7 @@ def _found(root: Path, listing: _Listing, progress: Progress) -> tuple[list[Imag
     return images, problems
 
 
-def _outcomes(root: Path, files: Sequence[_Place]) -> list[ImageFile | Problem]:
+def _outcomes(root: Path, files: Sequence[Place]) -> list[ImageFile | Problem]:
     return [image_at(path, shown(path.relative_to(root)), labels, side) for path, labels, side in files]
 
 
@@ -248,11 +197,6 @@ def image_at(path: Path, file: str, labels: Labels = (), side: Side | None = Non
 def _sha256(path: Path, size: int) -> str:
     """The SHA-256 of a file; a small one is read at once, which is twice as fast."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if size <= _READ_AT_ONCE else sha256_of(path)
-
-
-def shown(path: Path) -> str:
-    """A path as text, with forward slashes, and with escapes for bytes that are not UTF-8."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
 
 
 def duplicates(images: tuple[ImageFile, ...]) -> tuple[Problem, ...]:

@@ -28,7 +28,7 @@ def split_given_back(manifest: Manifest, path: Path) -> Manifest:
 
     Raises UsageError where there is no such file, DataError where it is no split or names none of the images.
     """
-    sides = _read(path)
+    sides = read_split(path)
     images = tuple(dataclasses.replace(one, side=sides.get(one.sha256)) for one in manifest.images)
     if not any(one.side for one in images):
         raise DataError(
@@ -38,7 +38,8 @@ def split_given_back(manifest: Manifest, path: Path) -> Manifest:
     return dataclasses.replace(manifest, images=images)
 
 
-def _read(path: Path) -> dict[str, Side]:
+def read_split(path: Path) -> dict[str, Side]:
+    """The side of each image by its hash. Raises UsageError where there is no such file, DataError for no split."""
     try:
         table = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
     except OSError as error:

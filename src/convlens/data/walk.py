@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from convlens.data.foreign import foreign, is_clutter, is_document
+from convlens.data.foreign import foreign, is_clutter, is_document, is_empty_runs
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -39,13 +39,24 @@ def files_in(folder: Path) -> Iterator[Path]:
 
 def subfolders(folder: Path) -> list[Path]:
     """The folders in the folder that may hold images, by name."""
-    inner = (path for path in folder.iterdir() if path.is_dir() and not is_clutter(path.name))
-    return sorted(path for path in inner if not why_left_out(path))
+    with os.scandir(folder) as entries:  # which knows folders from files without asking for each
+        inner = sorted(folder / entry.name for entry in entries if entry.is_dir() and not is_clutter(entry.name))
+    return [path for path in inner if not why_left_out(path) and not is_empty_runs(path)]
 
 
 def why_left_out(folder: Path) -> str | None:
     """Why nothing in a folder is an image of anybody's: what it is itself, or all that it holds; else None."""
     return foreign(folder) or _all_foreign(folder)
+
+
+def only_documents(folder: Path) -> bool:
+    """Whether there are files in a folder and all of them are documents, such as annotations."""
+    documents = 0
+    for path in files_below(folder):
+        if path.is_dir() or not is_document(path):
+            return False
+        documents += 1
+    return documents > 0
 
 
 def _all_foreign(folder: Path) -> str | None:
@@ -65,3 +76,8 @@ def _all_foreign(folder: Path) -> str | None:
 def _identity(folder: Path) -> tuple[int, int]:
     info = folder.stat()
     return info.st_dev, info.st_ino
+
+
+def shown(path: Path) -> str:
+    """A path as text, with forward slashes, and with escapes for bytes that are not UTF-8."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")

@@ -19,53 +19,87 @@ _BICUBIC_A = -0.5
 _SUPPORT: dict[Interpolation, float] = {"bilinear": 1.0, "bicubic": 2.0}
 
 
-class Span(NamedTuple):
-    """The part of an axis that is resized: its edges in pixels, scalars of float32, as Pillow holds them."""
+class _Along(NamedTuple):
+    """How one axis is resized: scalars of float64, but for the edges, which Pillow holds as float32."""
 
     start: Tensor
     end: Tensor
+    """The edges of the part that is resized, in pixels of the image."""
+    length: Tensor
+    """Pixels that this part becomes."""
+    first: Tensor
+    """The place of their first in the network's input; below 0 where a crop cuts them off."""
 
 
 def resized_center(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """The network's crop of every image, exactly as `data.decode` gives it.
+    """What a network is shown of every image, exactly as `data.decode` gives it.
 
     From `pixels` of shape (N, H, W, 3), uint8, all of one size, to (N, 3, size, size): float64, whole numbers 0..255.
     """
-    whole = preprocessing.with_margin().size
+    size, interpolation = preprocessing.size, preprocessing.interpolation
     height, width = (torch.scalar_tensor(pixels.shape[axis], dtype=torch.float64) for axis in (1, 2))
-    shorter = torch.minimum(height, width)
-    rows, columns = (
-        _span(length, (length if preprocessing.squash else shorter) * whole / preprocessing.resize)
-        for length in (height, width)
-    )
-    crop = slice(preprocessing.margin, preprocessing.margin + preprocessing.size)
-    along_width = _weights(pixels.shape[2], columns, whole, preprocessing.interpolation)[crop]
-    along_height = _weights(pixels.shape[1], rows, whole, preprocessing.interpolation)[crop]
+    rows, columns = _between_bars(height, width, size) if preprocessing.bars else _center(height, width, preprocessing)
+    along_height = _weights(pixels.shape[1], rows, size, interpolation)
+    along_width = _weights(pixels.shape[2], columns, size, interpolation)
     channels = pixels.permute(0, 3, 1, 2).to(torch.float64)
     width_first = _rounded(along_height @ _rounded(channels @ along_width.T))
     height_first = _rounded(_rounded(along_height @ channels) @ along_width.T)
-    tall = (height > whole) & (height - whole > (width - whole) * 2)  # where Pillow begins with the height
-    return torch.where(tall, height_first, width_first)
+    fewer_rows, fewer_columns = height - rows.length, width - columns.length
+    tall = (fewer_rows > 0) & (fewer_rows > fewer_columns * 2)  # where Pillow begins with the height
+    shown = torch.where(tall, height_first, width_first)
+    if preprocessing.bars is None:
+        return shown
+    covered = _covered(rows, size).unsqueeze(1) & _covered(columns, size).unsqueeze(0)
+    return torch.where(covered, shown, torch.tensor(preprocessing.bars, dtype=torch.float64).view(3, 1, 1))
 
 
-def _span(length: Tensor, shown: Tensor) -> Span:
-    """The central `shown` pixels of an axis."""
-    start = (length - shown) / 2
-    return Span(start.to(torch.float32), (start + shown).to(torch.float32))
+def _center(height: Tensor, width: Tensor, preprocessing: Preprocessing) -> tuple[_Along, _Along]:
+    """Rows and columns of the central crop, where the shorter side or both are resized to `resize` pixels."""
+    whole = preprocessing.with_margin().size
+    shorter = torch.minimum(height, width)
+    spans = []
+    for length in (height, width):
+        part = (length if preprocessing.squash else shorter) * whole / preprocessing.resize
+        start = (length - part) / 2
+        spans.append(_along(start, start + part, whole, -preprocessing.margin))
+    return spans[0], spans[1]
 
 
-def _weights(length: int, span: Span, size: int, interpolation: Interpolation) -> Tensor:
-    """Integers in float64, (size, length): what each pixel of the axis counts in each resized one, times 2^22."""
-    scale = (span.end - span.start).to(torch.float64) / size
+def _between_bars(height: Tensor, width: Tensor, side: int) -> tuple[_Along, _Along]:
+    """Rows and columns of a whole image whose longer side is resized to `side` pixels, in the middle of a square."""
+    scale = side / torch.maximum(height, width)
+    spans = []
+    for length in (height, width):
+        resized = torch.round(length * scale).clamp(min=1.0)
+        spans.append(_along(torch.zeros_like(length), length, resized, torch.floor((side - resized) / 2)))
+    return spans[0], spans[1]
+
+
+def _along(start: Tensor, end: Tensor, length: Tensor | int, first: Tensor | int) -> _Along:
+    float64 = (torch.as_tensor(number, dtype=torch.float64) for number in (length, first))
+    return _Along(start.to(torch.float32), end.to(torch.float32), *float64)
+
+
+def _covered(along: _Along, size: int) -> Tensor:
+    """Which of the `size` places of the input show a part of the image, (size,)."""
+    place = torch.arange(size, dtype=torch.float64) - along.first
+    return (place >= 0) & (place < along.length)
+
+
+def _weights(pixels: int, along: _Along, size: int, interpolation: Interpolation) -> Tensor:
+    """Integers in float64, (size, pixels): what each pixel of the axis counts in each place, times 2^22."""
+    scale = (along.end - along.start).to(torch.float64) / along.length
     stretch = scale.clamp(min=1.0)
     support = _SUPPORT[interpolation] * stretch
-    center = span.start.to(torch.float64) + (torch.arange(size, dtype=torch.float64) + 0.5) * scale
+    resized = torch.arange(size, dtype=torch.float64) - along.first
+    center = along.start.to(torch.float64) + (resized + 0.5) * scale
     first = (center - support + 0.5).trunc().unsqueeze(1)
     last = (center + support + 0.5).trunc().unsqueeze(1)
-    place = torch.arange(length, dtype=torch.float64).unsqueeze(0)
+    place = torch.arange(pixels, dtype=torch.float64).unsqueeze(0)
     inside = (place >= first) & (place < last)
     values = _filtered((place - center.unsqueeze(1) + 0.5) / stretch, interpolation) * inside
-    shares = values / values.sum(dim=1, keepdim=True) * 2**_PRECISION_BITS
+    total = values.sum(dim=1, keepdim=True)
+    shares = values / torch.where(total == 0, 1.0, total) * 2**_PRECISION_BITS  # 0 where bars are, beyond the image
     return torch.trunc(shares + torch.where(shares < 0, -0.5, 0.5))
 
 

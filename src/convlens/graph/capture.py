@@ -143,8 +143,8 @@ def _graph_of(program: ExportedProgram, module: nn.Module, batch: str | None) ->
     for fx_node in program.graph.nodes:
         if fx_node.op == "placeholder":
             spec = specifications[fx_node.name]
-            functional.source(fx_node)
             node = _source_node(fx_node, spec.kind, first_name.get(spec.target or "", ""), batch)
+            functional.source(node, fx_node)
             nodes.append(dataclasses.replace(node, own_backward=own_backward(fx_node, {})))
         elif fx_node.op == "call_function":
             node = dataclasses.replace(_operator_node(fx_node, batch), own_backward=own_backward(fx_node, hooked))

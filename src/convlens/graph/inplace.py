@@ -1,8 +1,8 @@
 """Make in-place operators functional, or refuse where that would change the result.
 
 `relu_(x)` becomes `relu(x)`, and every later reader of x reads the new value. A view of x that is read later would have
-seen the change: it is taken once more, of the new value. What x itself is a view of, and other views of that, would
-have seen it too; to read them later is refused.
+seen the change: it is taken once more, of the new value. Where x itself is a view, its new value is put back into what
+it is a view of (see `write_back`); where that is not possible, to read that later is refused.
 
 Who shares memory is found in two ways, and either suffices: torch's traced values have storages, which are one where
 theirs are one (through lists of views, views of views, and operators whose schema does not say so), and the schema of
@@ -19,7 +19,9 @@ import torch
 from torch import Tensor, fx
 
 from convlens.core.errors import UsageError
+from convlens.graph.functional_twin import functional_twin, with_defaults
 from convlens.graph.graph import Node, Ref, replace_references
+from convlens.graph.write_back import PartOf, assigned, assigns, part_of
 
 _MAY_RETURN_ITS_INPUT = {
     "aten.alpha_dropout.default",
@@ -48,9 +50,6 @@ _VIEWS = {
 _MAY_RETURN_ANY_INPUT = {"aten.broadcast_tensors.default", "aten.einsum.default"}
 
 
-_TWINS = {"aten.bernoulli_.float": torch.ops.aten.bernoulli.p}
-"""In-place operators whose functional twin has another name than their own without the underscore."""
-
 _KEEP_STATISTICS = ("aten.batch_norm.default", "aten.instance_norm.default")
 
 
@@ -70,6 +69,9 @@ class Functional:
         self._changed: dict[str, Node] = {}
         self._views: dict[str, Node] = {}
         self._again: list[Node] = []
+        self._after: list[Node] = []
+        self._nodes: dict[str, Node] = {}
+        self._traced: dict[str, Any] = {}
 
     def current(self, name: str) -> str:
         """The node that now holds the value which the program calls `name`."""
@@ -82,23 +84,29 @@ class Functional:
 
     def views_taken_again(self) -> list[Node]:
         """The nodes that must run before those whose arguments were asked for since the last call."""
-        again, self._again = self._again, []
+        again, self._again, self._after = self._again, self._after, []
         return again
 
-    def source(self, traced: fx.Node) -> None:
+    def source(self, node: Node, traced: fx.Node) -> None:
         """Takes note of the memory of an input, a parameter or a buffer."""
+        self._nodes[node.name] = node
         self._memory[traced.name] = self._in_storages(traced)
 
     def node(self, node: Node, traced: fx.Node) -> Node:
         """The node itself, reading current values, and functional where it was in-place."""
+        self._traced[node.name] = traced.meta.get("val")
         if node.operator in _VIEWS:
             self._views[node.name] = node
-        node = self._reading_current(node)
+        node = self._nodes[node.name] = self._functional(node, traced)
+        return node
+
+    def _functional(self, asked: Node, traced: fx.Node) -> Node:
+        node = self._reading_current(asked)
         written = _written(node)
         if written and (written != [0] or not isinstance(node.arguments[0], Ref)):
             raise UsageError(f"cannot capture: {node.operator} writes into an argument ({node.source})")
         if written:
-            return self._rewritten(node, traced)
+            return self._rewritten(node, asked.arguments[0].name, traced)
         self._memory[node.name] = self._note_shared(self._in_storages(traced), self._perhaps_shared(node, traced))
         return dataclasses.replace(node, mutates=_running_statistics(node))
 
@@ -115,6 +123,8 @@ class Functional:
         node = self._reading_current(view)
         self._again.append(node)
         self._views[node.name] = view
+        self._traced[node.name] = self._traced[name]
+        self._nodes[node.name] = node
         self._memory[node.name] = self._memory[node.inputs[0]]
         self._current[name] = node.name
         return node.name
@@ -143,7 +153,8 @@ class Functional:
         alike = [source for source in sources if getattr(source.meta.get("val"), "dtype", None) in formats]
         return frozenset().union(*(self._memory[self.current(source.name)] for source in alike))
 
-    def _rewritten(self, node: Node, traced: fx.Node) -> Node:
+    def _rewritten(self, node: Node, asked: str, traced: fx.Node) -> Node:
+        """The functional node for an in-place one; `asked` is what the program calls the value that it writes into."""
         written = node.inputs[0]
         memory = self._memory[written]
         if memory <= {*self._buffers}:  # a buffer outlives the run, so that the change is to be seen in it
@@ -154,15 +165,68 @@ class Functional:
                 f"cannot capture: {node.operator} changes a buffer or a copy of it, as its memory layout has it "
                 f"({node.source}). Change the buffer itself, or a clone of it."
             )
-        target = _same_value(node, traced)
+        path = self._path(asked)
+        wholes = [self.current(part.source) for _, part in path]
+        value = self._value(node, traced)
         for name in memory:
             self._changed[name] = node
-        self._current[written] = node.name
-        self._memory[node.name] = frozenset({node.name})
-        for value in _tensors(traced.meta.get("val")):
-            self._in_storage[_storage(value)] = node.name
-        arguments = _with_defaults(node, node.arguments)
+        owner = self._put_back(node, path, wholes)
+        self._current[wholes[-1] if path else written] = owner
+        self._memory[owner] = self._memory[node.name] = frozenset({owner})
+        for one in _tensors(traced.meta.get("val")):
+            self._in_storage[_storage(one)] = owner
+        return value
+
+    def _path(self, name: str) -> list[tuple[str, PartOf]]:
+        """From a view to the tensor that it is a part of: the names of the views, and how each is put back.
+
+        Empty for what is no view, and where a view on the way cannot be put back.
+        """
+        path = []
+        while name in self._views:
+            part = part_of(self._views[name], self._views, self._traced)
+            if part is None:
+                return []
+            path.append((name, part))
+            name = part.source
+        return path
+
+    def _value(self, node: Node, traced: fx.Node) -> Node:
+        """The node that gives what the in-place one writes."""
+        if assigns(node):
+            source = traced.args[1] if len(traced.args) > 1 else None
+            new = source.meta["val"] if isinstance(source, fx.Node) else None
+            *before, value = assigned(node, traced.meta["val"], new)
+            self._again.extend(before)
+            self._nodes.update({one.name: one for one in before})
+            return value
+        target = functional_twin(node, traced)
+        arguments = with_defaults(node, node.arguments)
         return dataclasses.replace(node, target=target, operator=str(target), arguments=arguments)
+
+    def _put_back(self, node: Node, path: list[tuple[str, PartOf]], wholes: list[str]) -> str:
+        """The name of the node that holds the whole after the write, which comes after `node`."""
+        owner = node.name
+        for number, ((_, part), whole) in enumerate(zip(path, wholes, strict=True)):
+            target, arguments = part.put_back(Ref(whole), Ref(owner))
+            owner = f"{node.name}_put_back_{number}"
+            like = self._nodes[whole]
+            put = dataclasses.replace(
+                node,
+                name=owner,
+                target=target,
+                operator=str(target),
+                arguments=arguments,
+                keywords={},
+                shape=like.shape,
+                dtype=like.dtype,
+            )
+            self._after.append(put)
+            self._nodes[owner] = put
+            self._memory[owner] = frozenset({owner})
+        if path:
+            self._views[node.name] = dataclasses.replace(self._views[path[0][0]], name=node.name)
+        return owner
 
     def _change_of(self, name: str) -> Node | None:
         """The in-place operator that changed memory of this value after it was computed."""
@@ -197,46 +261,6 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 def _storage(value: Tensor) -> int:
     identity: int = value.untyped_storage()._cdata
     return identity
-
-
-def _same_value(node: Node, traced: fx.Node) -> torch._ops.OpOverload:
-    """The operator that gives, as a new value, what the in-place one writes."""
-    assert isinstance(node.target, torch._ops.OpOverload)
-    target = _functional_twin(node.target)
-    if target is None:
-        raise UsageError(
-            f"cannot capture: the in-place operator {node.operator} has no functional twin ({node.source}). "
-            "Build the value with torch.where, torch.cat or torch.stack instead."
-        )
-    arguments, keywords = fx.map_arg((traced.args, traced.kwargs), lambda source: source.meta["val"])
-    value, written = target(*_with_defaults(node, arguments), **keywords), traced.meta["val"]
-    if value.dtype != written.dtype:
-        raise UsageError(
-            f"cannot capture: {node.operator} writes {value.dtype} into a tensor of {written.dtype} ({node.source}). "
-            f"Convert to {written.dtype} before, or build a new tensor."
-        )
-    return target
-
-
-def _functional_twin(target: torch._ops.OpOverload) -> torch._ops.OpOverload | None:
-    """The operator that gives what the in-place one writes: relu for relu_."""
-    if str(target) in _TWINS:
-        return _TWINS[str(target)]
-    name = target._schema.name.removeprefix("aten::")
-    packet = getattr(torch.ops.aten, name.removesuffix("_"), None)
-    overload = target._overloadname or "default"
-    if not name.endswith("_") or packet is None or overload not in packet.overloads():
-        return None
-    twin: torch._ops.OpOverload = getattr(packet, overload)
-    return twin
-
-
-def _with_defaults(node: Node, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """All positional arguments: one that has its default is left out by torch, and the twin may have no default."""
-    assert isinstance(node.target, torch._ops.OpOverload)
-    positional = [argument for argument in node.target._schema.arguments if not argument.kwarg_only]
-    missing = [argument for argument in positional[len(arguments) :] if argument.name not in node.keywords]
-    return (*arguments, *(argument.default_value for argument in missing))
 
 
 def shares_memory(node: Node) -> bool:

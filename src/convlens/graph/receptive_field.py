@@ -16,13 +16,13 @@ from typing import Literal
 import torch
 
 from convlens.graph.axis_order import AxisOrder, axis_orders
+from convlens.graph.field import WHOLE_INPUT as WHOLE_INPUT
+from convlens.graph.field import Field as Field
+from convlens.graph.field import Unsupported as Unsupported
 from convlens.graph.graph import Graph, Node
 from convlens.graph.shapes import arguments_in_shapes, shape_of
-from convlens.graph.sight import WHOLE_INPUT as WHOLE_INPUT
-from convlens.graph.sight import Field as Field
 from convlens.graph.sight import Outcome, Sight, seen, sight_of_input
-from convlens.graph.sight import Unsupported as Unsupported
-from convlens.ops import TABLE, NoRule, Seen, WholeInput
+from convlens.ops import CONSTANT_OPERATORS, TABLE, NoRule, Seen, WholeInput
 
 _BATCH = 1009
 """Shapes are worked out for a batch size that no other axis is likely to have."""
@@ -56,7 +56,8 @@ def receptive_field(graph: Graph) -> ReceptiveFields:
     orders = axis_orders(graph)
     last_feature_map = None
     for node in graph.operators:
-        if node.size is None and any(name in outcomes for name in node.inputs):
+        reads = any(name in outcomes for name in node.inputs)
+        if reads and node.size is None and node.operator not in CONSTANT_OPERATORS:
             window = _window(graph, node)
             outcome = outcomes[node.name] = _outcome(graph, node, window, outcomes)
             fields[node.name] = outcome.field() if isinstance(outcome, Sight) else outcome

@@ -21,8 +21,10 @@ from convlens.graph.digits import (
     stride_of,
     taken_off,
 )
+from convlens.graph.field import WHOLE_INPUT, Field, Unsupported
 from convlens.ops import (
     POINTWISE,
+    Inserted,
     Joined,
     NoRule,
     Parted,
@@ -34,32 +36,6 @@ from convlens.ops import (
     WholeInput,
     Window,
 )
-
-WHOLE_INPUT: Literal["whole input"] = "whole input"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Field:
-    """What one place sees along one axis, in pixels of the input; with stride 0 every place the same."""
-
-    size: int
-    stride: int
-    offset: int
-
-    def through(self, kernel: int, stride: int, padding: int, dilation: int) -> "Field":
-        """The field of a window over places that have this field."""
-        return Field(
-            size=self.size + (kernel - 1) * dilation * self.stride,
-            stride=self.stride * stride,
-            offset=self.offset - padding * self.stride,
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class Unsupported:
-    """No receptive field can be determined here, and why."""
-
-    reason: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -143,6 +119,8 @@ def seen(sources: Sequence[Sight | None], window: Seen, shape: Sequence[int] | N
             return _subscripted(sources, window, shape)
         case Joined():
             return _joined(known, window, shape or ())
+        case Inserted():
+            return _inserted(sources, window, shape or ())
         case Window() if window == POINTWISE:
             return _merged(known, shape)
     if sources[0] is None or len(known) > 1:
@@ -269,6 +247,19 @@ def _joined(sources: Sequence[Sight], how: Joined, shape: Sequence[int]) -> Sigh
         sources = [dataclasses.replace(s, axes=(*s.axes[: how.axis], (), *s.axes[how.axis :])) for s in sources]
     reason = "it joins tensors along an axis of places"
     return _merged([source.irregular(how.axis, shape[how.axis], reason) for source in sources], shape)
+
+
+def _inserted(sources: Sequence[Sight | None], how: Inserted, shape: Sequence[int]) -> Sight:
+    whole, part = sources
+    if part is None:
+        return _merged([source for source in sources if source is not None], shape)
+    if how.removed:
+        part = dataclasses.replace(part, axes=(*part.axes[: how.axis], (), *part.axes[how.axis :]))
+    if how.step == 1:
+        part = _through_axis(part, how.axis, (1, 1, how.start, 1), shape[how.axis])
+    else:
+        part = part.irregular(how.axis, shape[how.axis], "it writes into every other place of an axis")
+    return _merged([part] if whole is None else [whole, part], shape)
 
 
 def _merged(sources: Sequence[Sight], shape: Sequence[int] | None) -> Sight:

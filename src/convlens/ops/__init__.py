@@ -3,6 +3,7 @@
 from convlens.ops.record import POINTWISE as POINTWISE
 from convlens.ops.record import WHOLE_INPUT as WHOLE_INPUT
 from convlens.ops.record import Backward as Backward
+from convlens.ops.record import Inserted as Inserted
 from convlens.ops.record import Joined as Joined
 from convlens.ops.record import Local as Local
 from convlens.ops.record import NoRule as NoRule
@@ -17,6 +18,7 @@ from convlens.ops.record import Taken as Taken
 from convlens.ops.record import WholeInput as WholeInput
 from convlens.ops.record import Window as Window
 from convlens.ops.record import tensor_inputs as tensor_inputs
+from convlens.ops.sizes import CONSTANT_OPERATORS as CONSTANT_OPERATORS
 from convlens.ops.table import TABLE as TABLE
 from convlens.ops.table import lookup as lookup
 from convlens.ops.table import name_of as name_of

@@ -131,6 +131,16 @@ class Parted:
 
 
 @dataclass(frozen=True)
+class Inserted:
+    """The first input, with the second one from `start` on in steps along an axis, which it lacks if `removed`."""
+
+    axis: int
+    start: int
+    step: int = 1
+    removed: bool = False
+
+
+@dataclass(frozen=True)
 class Scattered:
     """Each place along these axes sees some place of the input, by no window; `reason` says how."""
 
@@ -138,7 +148,7 @@ class Scattered:
     reason: str
 
 
-Seen: TypeAlias = Window | WholeInput | Subscripts | Reshaped | Taken | Joined | Parted | Scattered | NoRule
+Seen: TypeAlias = Window | WholeInput | Subscripts | Reshaped | Taken | Joined | Parted | Inserted | Scattered | NoRule
 
 POINTWISE = Window(kernel=(), stride=(), padding=(), dilation=())
 """Each output place sees the same place of the input: kernel 1 on every spatial axis, however many there are."""

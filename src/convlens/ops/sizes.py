@@ -128,6 +128,9 @@ RANDOMS = tuple(
     )
 )
 
+CONSTANT_OPERATORS = frozenset(record.name for record in (*CONSTANTS, *RANDOMS))
+"""Operators whose value does not depend on their inputs' values, only on their sizes."""
+
 STEP_FUNCTIONS = tuple(
     _made(f"{name}.{overload}", STEPS, f"y = 1 where u {symbol} v, else 0", rf"y = [u \mathbin{{{symbol}}} v]")
     for name, symbol in {"eq": "=", "ne": "≠", "lt": "<", "le": "≤", "gt": ">", "ge": "≥"}.items()

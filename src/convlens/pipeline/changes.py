@@ -5,6 +5,7 @@ from typing import Literal, TypedDict
 
 from torch import nn
 
+from convlens.core.preprocessing import Fit
 from convlens.core.task import AskedTask
 
 
@@ -23,6 +24,7 @@ class RecipeChanges(TypedDict, total=False):
     batch_norm: bool
     pooling: Literal["own", "token", "mean", "both"]
     size: int | None
+    fit: Fit
     epochs: int
     batch_size: int
     learning_rate: float
@@ -51,9 +53,11 @@ class RecipeChanges(TypedDict, total=False):
     erasing: float
     val_fraction: float
     labels: str | Path
+    file_column: str
     task: AskedTask
     label_columns: str
     nested: bool
+    predefined_split: bool
     group_by: str
     split: str | Path
     fold: str

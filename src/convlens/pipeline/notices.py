@@ -5,8 +5,9 @@ from collections import Counter
 from convlens.backbones.external import GIVEN, PRETRAINED
 from convlens.backbones.resolve import RANDOM, weights_named
 from convlens.core.progress import Say
-from convlens.core.run import BAD_FILES_FILE
+from convlens.core.run import BAD_FILES_FILE, NO_LABEL, outside_table
 from convlens.core.settings import Notice, setting
+from convlens.data.foreign import FOREIGN
 from convlens.data.manifest import SIDES, Manifest
 from convlens.training.recipe import Recipe
 from convlens.transfer.prefix import ExtractedFeatures
@@ -60,11 +61,23 @@ def say_license(recipe: Recipe, say: Say) -> None:
     say(f"the weights of {recipe.backbone} are under the license {told}{warning}")
 
 
+def say_layout(manifest: Manifest, say: Say) -> None:
+    """Say what folders and tables were taken for where they may be meant otherwise."""
+    for notice in manifest.notices:
+        say(Notice(notice))
+
+
 def say_found(manifest: Manifest, say: Say) -> None:
     """Say, before training, what there is to learn from and what is wrong with the rest."""
     sides = ", ".join(f"{len(manifest.side(side))} {side}" for side in SIDES if manifest.side(side))
     say(f"{len(manifest.images)} images {manifest.kind.summary(manifest.classes)}: {sides}")
-    problems = manifest.problems
+    left_out = [f"{one.file} ({one.detail})" for one in manifest.problems if one.reason == FOREIGN]
+    if left_out:
+        more = f" and {len(left_out) - _MOST_SAID} more" if len(left_out) > _MOST_SAID else ""
+        say(f"folders left out: {', '.join(left_out[:_MOST_SAID])}{more}")
+    if outside := outside_table(manifest.problems):
+        say(outside)
+    problems = [one for one in manifest.problems if one.reason not in {FOREIGN, NO_LABEL}]
     if problems:
         say(f"{len(problems)} files with remarks, all of them listed in {BAD_FILES_FILE} of the run:")
     for problem in problems[:_MOST_SAID]:

@@ -15,7 +15,7 @@ from convlens.core.bundle import HeadForm
 from convlens.core.errors import UsageError
 from convlens.core.files import sha256_of
 from convlens.core.preprocessing import Preprocessing
-from convlens.core.progress import Progress, silent
+from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import Crossing, FreezeOutcome, WeightsUsed
 from convlens.core.seeds import derived_seed
 from convlens.core.settings import setting
@@ -67,8 +67,10 @@ class Prepared:
         return dataclasses.replace(self, cut=cut, smaller=smaller)
 
 
-def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepared:
+def prepare(recipe: Recipe, classes: int, progress: Progress = silent, say: Say = unsaid) -> Prepared:
     """The recipe's network for that many classes, ready to train; its weights are downloaded where that is needed.
+
+    `say` receives what was done to make a file of weights fit.
 
     Raises UsageError for a network that does not take color images of that size, or of the sizes that they have while
     they grow, or gives no score per image.
@@ -78,7 +80,7 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent) -> Prepar
     _refuse_growing_images(card(name), recipe)
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(recipe.seed, "weights"))
-        module, file = loaded(name, weights=recipe.weights, progress=progress)
+        module, file = loaded(name, weights=recipe.weights, new_head=True, progress=progress, say=say)
     return _headed(name, module, _weights_used(recipe, file), recipe, classes)
 
 
@@ -105,7 +107,7 @@ def _headed(name: str, module: nn.Module, weights: WeightsUsed, recipe: Recipe, 
         module=module,
         cut=cut,
         weights=weights,
-        preprocessing=preprocessing_for(recipe.backbone, recipe.weights).at(recipe.size),
+        preprocessing=preprocessing_for(recipe.backbone, recipe.weights).at(recipe.size).fitted(recipe.fit),
         classes=classes,
         frozen_before=frozen_before,
         sides=sides,

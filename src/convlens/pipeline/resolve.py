@@ -15,6 +15,9 @@ from convlens.transfer.device import resolve_device
 from convlens.transfer.precision import known_precision
 from convlens.zoo import card
 
+_OF_THE_MACHINE = "auto"
+"""What settings begin with that follow from the machine."""
+
 
 def resolved_recipe(recipe: Recipe | str | Path | None, **changes: object) -> Recipe:
     """The recipe that `train` uses: the default one, a record, or one in a TOML file, with changes.
@@ -44,6 +47,20 @@ def changed_recipe(recipe: Recipe | str | Path, **changes: object) -> Recipe:
     if "backbone" in changes and changes["backbone"] != base.backbone:
         changes = {"weights": None, "size": None, **changes}
     return Recipe.of(**{**base.model_dump(), **_resolved(base, changes)})
+
+
+def changed_settings(recipe: Recipe) -> list[str]:
+    """Fields in which a recipe is not what `train` takes by default for its backbone, in the recipe's order.
+
+    Those that follow from the machine are left out.
+    """
+    usual = resolved_recipe(None, backbone=recipe.backbone, freeze=recipe.freeze)
+    plain = {**usual.model_dump(), "backbone": SETTINGS["backbone"].default, "freeze": SETTINGS["freeze"].default}
+    return [
+        name
+        for name, one in SETTINGS.items()
+        if one.initial != _OF_THE_MACHINE and name != "training_precision" and getattr(recipe, name) != plain[name]
+    ]
 
 
 def _resolved(base: Recipe, changes: dict[str, object]) -> dict[str, object]:
@@ -77,12 +94,14 @@ def read_recipe(path: Path) -> Recipe:
     Raises UsageError where there is no such file, DataError where it is not TOML.
     """
     try:
-        stated = with_present_names(tomllib.loads(path.read_text(encoding="utf-8")))
+        stated = with_present_names(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise UsageError(
             f"cannot read the recipe {path} ({error.strerror}). Give a TOML file, such as the recipe.toml of a run."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text ({error.reason}). Save it as UTF-8, which TOML requires.") from error
+    except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is not TOML: {error}. Give a file such as the recipe.toml of a run.") from error
     derived = {name: None for name in ("weights", "size") if name not in stated}
     return changed_recipe(Recipe.of(**stated), **derived)

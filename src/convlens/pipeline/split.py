@@ -2,16 +2,17 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from convlens.backbones.resolve import whole_name
-from convlens.core.errors import UsageError
+from convlens.core.errors import DataError, UsageError
+from convlens.core.kinds.kind import Kind
 from convlens.core.progress import Say
 from convlens.core.settings import setting
 from convlens.data.image_metadata import ImageMetadataStore
 from convlens.data.layout import Layout
-from convlens.data.manifest import Manifest
+from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.neighbors import connected
 from convlens.data.perceptual_hash import alike
 from convlens.data.split_file import split_given_back
@@ -20,6 +21,8 @@ from convlens.pipeline.layout import asked_layout
 from convlens.training.recipe import Recipe
 from convlens.transfer.prefix import ExtractedFeatures
 
+_NAMED = 5
+_OR_GIVE = "or give some to validate on: in a folder val/, or with val in a column split of a table of labels."
 _LEAST_SCENE = 10
 """Images: of few ones half may well be copies."""
 
@@ -27,7 +30,12 @@ _LEAST_SCENE = 10
 def layout_of(recipe: Recipe) -> Layout:
     """Where the classes and groups come from. Raises UsageError as `asked_layout` does."""
     asked = asked_layout(
-        recipe.labels or None, nested=recipe.nested, task=recipe.task, label_columns=recipe.label_columns
+        recipe.labels or None,
+        file_column=recipe.file_column,
+        task=recipe.task,
+        label_columns=recipe.label_columns,
+        nested=recipe.nested,
+        predefined_split=recipe.predefined_split,
     )
     return dataclasses.replace(asked, group_by=recipe.group_by)
 
@@ -67,6 +75,38 @@ def divided(manifest: Manifest, recipe: Recipe, alike_pairs: Callable[[], Pairs]
         number, count = map(int, recipe.fold.split("/"))
         return fold(manifest, number, count, recipe.seed, pairs)
     return split_images(manifest, recipe.val_fraction, recipe.seed, pairs)
+
+
+def refuse_nothing_to_judge(manifest: Manifest) -> None:
+    """Raises DataError, with the reason, where no image of a divided manifest is left for validation."""
+    if manifest.side("val"):
+        return
+    kind, trained = manifest.kind, manifest.side("train")
+    if manifest.unlearned:
+        why = (
+            f"those to validate on are of {_some(manifest.unlearned)}, and those to train on are of "
+            f"{_some(manifest.classes)}. Give the classes the same names on both sides."
+        )
+    elif kind.strata(trained[0].labels) and not any(n > 1 for n in _numbers(trained, kind).values()):
+        why = (
+            f"each {kind.noun[0]} has one usable image only, which is trained on, so nothing is left to hold out. Add "
+            f"images, at least two of each, {_OR_GIVE}"
+        )
+    else:
+        why = (
+            f"within each {kind.noun[0]} the usable images, {len(trained)} in all, look alike or are of one group, and "
+            f"such are not parted. Add different images, {_OR_GIVE}"
+        )
+    raise DataError(f"{manifest.folder}: there is no image to validate on: {why}")
+
+
+def _numbers(images: Sequence[ImageFile], kind: Kind) -> Counter[str]:
+    return Counter(name for image in images for name in kind.strata(image.labels))
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(map(repr, names[:_NAMED])) + rest
 
 
 def likeness(manifest: Manifest, facts: ImageMetadataStore, warn: Say) -> Pairs:

@@ -27,12 +27,21 @@ class ClassRow:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class MajorityBaseline:
+    """The class that most training images have, and its share of the evaluated images: what it takes no network for."""
+
+    name: str
+    share: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class EvaluationView:
     """One evaluation, ready for the template. `confusion_shares` is None where `heat_map` takes its place."""
 
     side: str
     evaluation: ClassificationEvaluation
     correct: int
+    baseline: MajorityBaseline | None
     confusion_shares: list[list[float]] | None
     heat_map: str | None
     classes_per_square: int
@@ -57,6 +66,7 @@ def evaluation_view(
         side=side,
         evaluation=evaluation,
         correct=sum(row[i] for i, row in enumerate(confusion)),
+        baseline=_baseline(rows, evaluation.images),
         confusion_shares=row_shares(confusion) if in_full else None,
         heat_map=None if in_full else _heat_map(confusion, block, side),
         classes_per_square=block,
@@ -65,6 +75,14 @@ def evaluation_view(
         lowest=[] if in_full else sorted(rows, key=lambda row: row.score.f1)[:MAX_LOWEST],
         roc=charts.roc_curve(evaluation.roc, f"{side}-roc") if evaluation.roc else None,
     )
+
+
+def _baseline(rows: Sequence[ClassRow], images: int) -> MajorityBaseline | None:
+    """None where the training images are not known."""
+    if not images or any(row.images is None for row in rows):
+        return None
+    most = max(rows, key=lambda row: row.images.train if row.images else 0)
+    return MajorityBaseline(name=most.score.name, share=most.score.support / images)
 
 
 def _heat_map(confusion: list[list[int]], block: int, side: str) -> str:

@@ -21,6 +21,8 @@ from convlens.report.run_folder import read_epochs, read_run, read_thumbnail
 from convlens.report.task_views import task_view
 
 MAX_MISTAKES = 60
+MAX_OPEN_MISTAKES = 8
+"""More of them are folded at first."""
 MAX_BAD_FILES = 200
 MAX_OPEN_ROWS = 20
 """A table with more rows than this is folded at first."""
@@ -86,6 +88,7 @@ def _page(run_folder: Path, record: RunRecord, epochs: list[EpochMetrics], galle
         bad_files=record.bad_files[:MAX_BAD_FILES],
         reasons=_reasons(record.bad_files),
         max_open_rows=MAX_OPEN_ROWS,
+        max_open_mistakes=MAX_OPEN_MISTAKES,
         time=time_parts(record.seconds),
     )
 

@@ -21,6 +21,8 @@ class MultilabelView:
     side: str
     evaluation: MultilabelEvaluation
     images: Mapping[str, ImageCounts]
+    baseline: float
+    """The part of the single labels that is correct where each is given to all images or to none, as most have it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,9 @@ def _classification(_: Path, record: RunRecord, side: str, evaluation: Classific
 
 
 def _multilabel(_: Path, record: RunRecord, side: str, evaluation: MultilabelEvaluation) -> View:
-    return MultilabelView(side=side, evaluation=evaluation, images=record.images_per_class)
+    shares = [one.support / max(1, evaluation.images) for one in evaluation.per_label]
+    baseline = sum(max(share, 1 - share) for share in shares) / max(1, len(shares))
+    return MultilabelView(side=side, evaluation=evaluation, images=record.images_per_class, baseline=baseline)
 
 
 def _regression(run_folder: Path, record: RunRecord, side: str, evaluation: RegressionEvaluation) -> View:

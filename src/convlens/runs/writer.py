@@ -50,6 +50,8 @@ class RunResult:
     """All that a finished training leaves behind."""
 
     recipe: Recipe
+    changed: list[str]
+    """Fields of the recipe that are not at their defaults, see `changed_settings`."""
     network: str
     """The name under which the module can be built again."""
     manifest: Manifest
@@ -121,6 +123,7 @@ def _record(target: Path, result: RunResult, mistakes: list[Mistake]) -> RunReco
         backbone=result.recipe.backbone,
         weights=result.weights,
         recipe=result.recipe.model_dump(),
+        changed=result.changed,
         freeze=result.freeze,
         task=result.task.kind.name,
         loss=result.task.kind.loss,

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from convlens.core.check import ADVICE, CheckRecord, ClassCount
 from convlens.core.errors import UsageError
-from convlens.core.files import write_atomically
+from convlens.core.files import refuse_unwritable, write_atomically
 from convlens.core.kinds.kind import text_of
-from convlens.core.progress import Progress, silent
+from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.records import now
-from convlens.core.run import Problem
+from convlens.core.run import NO_LABEL, Problem
 from convlens.core.settings import setting
 from convlens.data.decode import THUMBNAIL_SIDE, BadImage, opened, thumbnail_of
 from convlens.data.examine import Examination, examine
@@ -26,12 +26,13 @@ from convlens.data.neighbors import connected
 from convlens.data.perceptual_hash import alike
 from convlens.data.scan import duplicates, labeled_images
 from convlens.pipeline.layout import asked_layout
+from convlens.pipeline.notices import say_layout
 from convlens.report.check_page import PAGE_THUMBNAILS, THUMBNAILS_PER_REASON, write_check_page
 
 MOST_BAD = 0.05
 _FILES_PER_TASK = 8
-_OF_NO_IMAGE = {EMPTY_CLASS, FOREIGN, DOCUMENT}
-"""Reasons that count no file as unusable: nobody meant an image there."""
+_OF_NO_IMAGE = {EMPTY_CLASS, FOREIGN, DOCUMENT, NO_LABEL}
+"""Reasons that count no file as unusable: nobody meant an image there, or one with a label."""
 _LEAST_PER_CLASS, _MOST_PER_CLASS = 1, 12
 
 
@@ -39,29 +40,41 @@ def check_images(
     folder: str | Path,
     *,
     labels: str | Path | None = None,
-    nested: bool = False,
+    file_column: str = "",
     task: str = "auto",
     label_columns: str = "",
+    nested: bool = False,
+    predefined_split: bool = True,
     most_bad: float = MOST_BAD,
     html: str | Path | None = None,
     fix_list: str | Path | None = None,
     progress: Progress = silent,
+    say: Say = unsaid,
 ) -> CheckRecord:
     """What is in a folder of images and what is wrong with it, file by file; nothing in it is ever changed.
 
-    `folder`, `labels`, `nested`, `task` and `label_columns` are as in `train`. `most_bad` is the part of files that
-    may be unusable before `too_bad` holds. `html` is a page to be written, with thumbnails class by class; `fix_list` a
-    CSV file of suggestions. What is found follows from the files alone, not from what was trained before; whether a
-    label is right is not checked. Raises UsageError where there is no such folder, or one in the place of `html` or
-    `fix_list`; DataError where it holds no classes.
+    `folder` and the settings from `labels` to `predefined_split` are as in `train`. `most_bad` is the part of files
+    that may be unusable before `too_bad` holds. `html` is a page to be written, with thumbnails class by class;
+    `fix_list` a CSV file of suggestions. What is found follows from the files alone, not from what was trained before;
+    whether a label is right is not checked. `say` receives what folders and tables were taken for. Raises UsageError
+    where there is no such folder, or one in the place of `html` or `fix_list`; DataError where it holds no classes.
     """
     if not 0 <= most_bad <= 1:
         raise UsageError(f"{setting('max_bad', most_bad)}: give a fraction of the files, from 0 to 1 (or 0% to 100%).")
-    _refuse_folder("html", html, "check.html")
-    _refuse_folder("fix_list", fix_list, "check.csv")
+    for option, path, example in (("html", html, "check.html"), ("fix_list", fix_list, "check.csv")):
+        if path is not None:
+            refuse_unwritable(option, path, example)
     start = time.perf_counter()
-    layout = asked_layout(labels, nested=nested, task=task, label_columns=label_columns)
+    layout = asked_layout(
+        labels,
+        file_column=file_column,
+        task=task,
+        label_columns=label_columns,
+        nested=nested,
+        predefined_split=predefined_split,
+    )
     manifest = labeled_images(folder, progress, layout)
+    say_layout(manifest, say)
     examined, bad, remarks = _examined(manifest.images, progress)
     usable = [image for image in manifest.images if image.file in examined]
     twice = _named_by_side(duplicates(tuple(usable)), manifest)
@@ -77,11 +90,6 @@ def check_images(
     if html is not None:
         write_check_page(record, *_thumbnails(manifest, record), Path(html).expanduser())
     return record
-
-
-def _refuse_folder(option: str, path: str | Path | None, name: str) -> None:
-    if path is not None and (folder := Path(path).expanduser()).is_dir():
-        raise UsageError(f"{setting(option, path)} is a folder. Give the name of a file, such as {folder / name}.")
 
 
 _Outcome = tuple[ImageFile, Examination | BadImage]

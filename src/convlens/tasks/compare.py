@@ -30,6 +30,7 @@ from convlens.core.settings import setting
 from convlens.data.manifest import Manifest
 from convlens.data.scan import scan
 from convlens.pipeline.changes import RecipeChanges
+from convlens.pipeline.notices import say_layout
 from convlens.pipeline.resolve import changed_recipe
 from convlens.pipeline.split import layout_of, with_whole_paths
 from convlens.pipeline.validate import refuse_contradictions
@@ -88,6 +89,7 @@ def compare(
     )
     target = _target(out, folder)
     manifest = scan(folder, progress, layout_of(plan.base))
+    say_layout(manifest, say)
     plan, unfit = plan.suited_to(manifest.task)
     shared = SharedTraining(manifest, progress, say, trials=plan.trials)
     say(_announcement(manifest, plan))

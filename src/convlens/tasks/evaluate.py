@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -16,15 +16,17 @@ from convlens.core.evaluation import EvaluationRecord
 from convlens.core.kinds.evaluation import AnyEvaluation
 from convlens.core.kinds.kind import Labels
 from convlens.core.preprocessing import Preprocessing
-from convlens.core.progress import Progress, silent
+from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import Problem
-from convlens.core.settings import setting
+from convlens.core.settings import Notice, setting
 from convlens.data.batches import decoded_batches, normalized
 from convlens.data.layout import Layout
 from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.scan import labeled_images
+from convlens.data.split_file import SPLIT_FILE, read_split
 from convlens.pipeline.layout import asked_layout
-from convlens.pipeline.trained import is_run, load_run
+from convlens.pipeline.notices import say_layout
+from convlens.pipeline.trained import is_run, load_run, refuse_swapped
 from convlens.training.classification import Classification
 from convlens.training.recipe import LEAST_SIZE, MOST_SIZE
 from convlens.training.task import Task
@@ -62,23 +64,29 @@ def evaluate(
     weights: str | Path | None = None,
     size: int | None = None,
     labels: str | Path | None = None,
+    file_column: str = "",
     label_columns: str = "",
     nested: bool = False,
+    predefined_split: bool = True,
     side: SideAsked | None = None,
     progress: Progress = silent,
+    say: Say = unsaid,
 ) -> EvaluationRecord:
     """How a network of the zoo, or a run folder, does on the images of a folder; for a run, as its report shows it.
 
     `folder` holds one folder of images per class, named as the classes of the network are (ImageNet: by synset
-    number or by any of its names), or train/, val/, test/ holding such: then `side` says which (default: val). Every
-    image counts, duplicates too, as in published numbers. `labels` is a CSV file that says the labels instead, as in
-    `train`; runs on several labels or numbers need one, and take the columns of the names that they have learned.
-    `label_columns`, `nested` and `weights` are as in `train`; `size` is the input's side in pixels, by default what the
-    weights were made for.
+    number or by any of its names), or train/, val/, test/ holding such: then `side` says which (default: val). Of a
+    folder without sides, those images count by default that the run was not trained on; duplicates count, too, as in
+    published numbers. `labels` is a CSV file that says the labels instead, as in `train`; runs on several labels or
+    numbers need one, and take the columns of the names that they have learned.
+    `file_column`, `label_columns`, `nested`, `predefined_split` and `weights` are as in `train`; `size` is the input's
+    side in pixels, by default what the weights were made for. `say` receives what folders and tables were taken for,
+    what was done to make a file of weights fit, and how many of the images the run was trained on.
 
     Raises UsageError for unknown names, DataError for folders that are no class of the network.
     """
-    subject = _run(Path(run), weights) if is_run(run) else _network(str(run), weights, progress)
+    refuse_swapped(run, folder)
+    subject = _run(Path(run), weights) if is_run(run) else _network(str(run), weights, progress, say)
     if size is not None:
         if not LEAST_SIZE <= size <= MOST_SIZE:
             raise UsageError(
@@ -90,10 +98,18 @@ def evaluate(
                 "because of its position embeddings or windows. Leave the size out, or train at another one."
             )
         subject = dataclasses.replace(subject, preprocessing=subject.preprocessing.at(size))
-    manifest = labeled_images(
-        folder, progress, _layout(asked_layout(labels, nested=nested, label_columns=label_columns), subject)
+    asked = asked_layout(
+        labels,
+        file_column=file_column,
+        label_columns=label_columns,
+        nested=nested,
+        predefined_split=predefined_split,
     )
-    side, images = _side(manifest, side)
+    manifest = labeled_images(folder, progress, _layout(asked, subject))
+    say_layout(manifest, say)
+    trained_on = _training_images(Path(run).expanduser()) if subject.is_run else frozenset[str]()
+    shown, images = _side(manifest, side, trained_on)
+    _say_trained_on(shown, images, manifest, trained_on, str(run), say)
     encoded = _encoding(manifest, subject)
     start = time.perf_counter()
     outputs, seen, problems = _outputs(subject, images, progress)
@@ -105,9 +121,10 @@ def evaluate(
         network=subject.name,
         weights=subject.weights,
         folder=str(folder),
-        side=side,
+        side=shown,
         preprocessing=subject.preprocessing,
         images=len(seen),
+        trained_on=sum(image.sha256 in trained_on for image in seen),
         accuracy=evaluation.accuracy,
         published_accuracy=subject.published,
         evaluation=evaluation,
@@ -187,7 +204,7 @@ def _run(folder: Path, weights: str | Path | None) -> _Subject:
     )
 
 
-def _network(name: str, weights: str | Path | None, progress: Progress) -> _Subject:
+def _network(name: str, weights: str | Path | None, progress: Progress, say: Say) -> _Subject:
     known = card(name)
     chosen = weights_named(name, weights)
     if chosen is None or chosen == RANDOM:
@@ -202,8 +219,13 @@ def _network(name: str, weights: str | Path | None, progress: Progress) -> _Subj
         raise UsageError(
             f"{name} does not classify whole images, or its classes have no names; it cannot be evaluated."
         )
-    module = network(name, weights=chosen, progress=progress)
+    module = network(name, weights=chosen, progress=progress, say=say)
     aliases = [(one.key, *one.names) for one in class_names(data)]
+    if len(aliases) != (number := len(module.get_parameter(f"{known.head}.weight"))):
+        raise UsageError(
+            f"{chosen} has {number} classes, not the {len(aliases)} of {data}, so its classes have no names. Train on "
+            f"images of your classes ({setting('weights', chosen)}), and evaluate that run."
+        )
     return _Subject(
         name=name,
         weights=chosen,
@@ -217,10 +239,28 @@ def _network(name: str, weights: str | Path | None, progress: Progress) -> _Subj
     )
 
 
-def _side(manifest: Manifest, asked: SideAsked | None) -> tuple[SideAsked, tuple[ImageFile, ...]]:
-    """The images of the side that was asked for; by default those of val/, or all where there are no sides."""
+def _training_images(run: Path) -> frozenset[str]:
+    """The hashes of the images that a run was trained on; none where its split is not there any more."""
+    path = run / SPLIT_FILE
+    return (
+        frozenset(sha256 for sha256, side in read_split(path).items() if side == "train")
+        if path.is_file()
+        else frozenset()
+    )
+
+
+def _side(
+    manifest: Manifest, asked: SideAsked | None, trained_on: Container[str]
+) -> tuple[SideAsked | Literal["unseen"], tuple[ImageFile, ...]]:
+    """The images of the side that was asked for.
+
+    By default those of val/; where there are no sides all, but for those that the subject was trained on.
+    """
     there = {image.side for image in manifest.images}
-    side = asked or ("val" if "val" in there else "all")
+    if asked is None and "val" not in there:
+        unseen = tuple(image for image in manifest.images if image.sha256 not in trained_on)
+        return ("unseen", unseen) if 0 < len(unseen) < len(manifest.images) else ("all", manifest.images)
+    side = asked or "val"
     images = manifest.images if side == "all" else manifest.side(side)
     if not images:
         held = (
@@ -229,6 +269,22 @@ def _side(manifest: Manifest, asked: SideAsked | None) -> tuple[SideAsked, tuple
         )
         raise UsageError(f"{setting('side', side)}: {manifest.folder} has no images there; it has {held}.")
     return side, images
+
+
+def _say_trained_on(
+    side: str, images: Sequence[ImageFile], manifest: Manifest, trained_on: Container[str], run: str, say: Say
+) -> None:
+    """Say how many images of the folder the run was trained on, and whether they count."""
+    if side == "unseen":
+        everything = setting("side", "all")
+        say(
+            Notice(
+                f"{run} was trained on {len(manifest.images) - len(images)} of the {len(manifest.images)} images of "
+                f"{manifest.folder}; the other {len(images)} are evaluated ({everything} for all)"
+            )
+        )
+    elif counted := sum(image.sha256 in trained_on for image in images):
+        say(f"{run} was trained on {counted} of these {len(images)} images: the result says little of new images")
 
 
 def _outputs(

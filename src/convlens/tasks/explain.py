@@ -13,7 +13,7 @@ from convlens.backbones.timm_networks import OWN, built_name
 from convlens.core.errors import DataError, UsageError, unknown_name
 from convlens.core.explanation import Explanation, Flow, Guess
 from convlens.core.preprocessing import Preprocessing
-from convlens.core.progress import Progress, silent
+from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.settings import setting
 from convlens.data.batches import normalized, read_and_decode
 from convlens.data.decode import BadImage
@@ -23,7 +23,7 @@ from convlens.explanation.sample import sample_image
 from convlens.explanation.target import Readout, likeliest
 from convlens.graph.capture import capture
 from convlens.graph.split import same_place, split
-from convlens.pipeline.trained import is_run, load_run
+from convlens.pipeline.trained import is_run, load_run, refuse_swapped
 from convlens.report.explain import explanation_page, write_explanation_page
 from convlens.report.run_folder import read_run
 from convlens.report.run_report import explained_page, write_run_report
@@ -34,7 +34,9 @@ from convlens.transfer.freeze import freeze_plan
 from convlens.zoo import card, class_names
 
 _FRAME_HEIGHT = 720
-_LEARNED_NOTHING = "Its weights are random: it has learned nothing. For trained ones: weights=FILE."
+_LEARNED_NOTHING = (
+    "Its weights are random: it has learned nothing, so what it answers has no meaning and no class is named."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +66,8 @@ class _Subject:
     readout: Readout | None = None
     """How the outputs of a run are read."""
     plan: Plan | None = None
-    notes: tuple[str, ...] = ()
+    learned: bool = True
+    """Whether its weights are trained ones: the classes of random ones are none."""
 
 
 def explain(
@@ -78,6 +81,7 @@ def explain(
     classes: Sequence[str] = (),
     shown_image: Tensor | None = None,
     progress: Progress = silent,
+    say: Say = unsaid,
 ) -> ExplanationPage:
     """A network at work on one input: graph, values, gradients, receptive fields, why this class; as a page.
 
@@ -86,7 +90,8 @@ def explain(
     class or label, by name or number, by default the most likely one; or a number that a run predicts, by default the
     first. `versus` names another network of the zoo, whose gradient flow is drawn beside this one's, with random
     weights where this one has random ones. `weights` and `size` are as in `train`, for networks of the zoo; one
-    without published weights is explained with random ones, and the page says so.
+    without published weights is explained with random ones, and the page says so. `say` receives what was done to make
+    a file of weights fit.
 
     A module brings no names: `classes` are those of its outputs, and `shown_image`, of shape (1 or 3, height, width)
     and values in 0..1, is what the page shows instead of its input, whose values are stretched from black to white.
@@ -111,11 +116,14 @@ def explain(
         )
     if classes or shown_image is not None:
         raise UsageError(f"classes and shown_image are for your own modules; {network} has its own.")
-    subject = _subject(network, weights, size, progress)
+    refuse_swapped(network, *([] if image is None or isinstance(image, Tensor) else [image]))
+    subject = _subject(network, weights, size, progress, say)
     x, shown = _input(subject, image)
     flow = _versus(versus, image, progress, RANDOM if weights == RANDOM else None) if versus else None
     explanation = _explained(subject, x, shown, _number(target, subject.classes), versus=flow)
-    return ExplanationPage(explanation.model_copy(update={"notes": [*explanation.notes, *subject.notes]}))
+    if not subject.learned:
+        explanation = explanation.model_copy(update={"guesses": [], "notes": [*explanation.notes, _LEARNED_NOTHING]})
+    return ExplanationPage(explanation)
 
 
 def explain_mistakes(run: str | Path, count: int, progress: Progress = silent) -> list[Path]:
@@ -124,6 +132,7 @@ def explain_mistakes(run: str | Path, count: int, progress: Progress = silent) -
     Each is explained by the class that was wrongly predicted, the wrong label that the network was surest of, or the
     number that is farthest off. Raises UsageError for what is not a run folder, and for images that were moved.
     """
+    refuse_swapped(run)
     folder = Path(run).expanduser()
     subject, task = _run(folder)
     record = read_run(folder)
@@ -149,7 +158,7 @@ def _explained(
         x,
         name=subject.name,
         target=target,
-        classes=subject.classes,
+        classes=subject.classes if subject.learned else (),
         image=shown_image,
         plan=subject.plan,
         readout=subject.readout,
@@ -157,7 +166,9 @@ def _explained(
     )
 
 
-def _subject(name: str | Path, weights: str | Path | None, size: int | None, progress: Progress) -> _Subject:
+def _subject(
+    name: str | Path, weights: str | Path | None, size: int | None, progress: Progress, say: Say = unsaid
+) -> _Subject:
     if is_run(name):
         if weights is not None or size is not None:
             raise UsageError(
@@ -168,7 +179,9 @@ def _subject(name: str | Path, weights: str | Path | None, size: int | None, pro
     known = card(str(name) if size is None else built_name(str(name), size, OWN))
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        module = network(known.name, weights=chosen, progress=progress).eval()
+        module = network(known.name, weights=chosen, progress=progress, say=say).eval()
+    classes = [one.names[0] for one in class_names(known.data)] if known.data else []
+    number = len(module.get_parameter(f"{known.head}.weight"))
     channels, *sides = known.input_shape
     if size is not None and size < known.least_size:
         raise UsageError(
@@ -177,10 +190,10 @@ def _subject(name: str | Path, weights: str | Path | None, size: int | None, pro
     return _Subject(
         name=known.name,
         module=module,
-        classes=[one.names[0] for one in class_names(known.data)] if known.data else (),
+        classes=classes if len(classes) == number else (),
         input_shape=(channels, *(size or side for side in sides)),
         preprocessing=preprocessing_for(known.name, chosen).at(size or sides[-1]),
-        notes=(_LEARNED_NOTHING,) if chosen == RANDOM else (),
+        learned=chosen != RANDOM,
     )
 
 
@@ -237,6 +250,8 @@ def _input(subject: _Subject, image: str | Path | Tensor | None) -> tuple[Tensor
 
 def _decoded(path: Path, preprocessing: Preprocessing) -> Tensor:
     """RGB values in 0..1 of shape (3, size, size)."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder, and one image is explained at a time. Give an image file in it.")
     if not path.is_file():
         raise UsageError(f"no such image: {path}.")
     outcome = read_and_decode(path, preprocessing)

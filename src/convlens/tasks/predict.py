@@ -8,14 +8,14 @@ import torch
 from convlens.core.errors import UsageError
 from convlens.core.kinds.kind import text_of
 from convlens.core.prediction import Prediction, PredictionRecord
-from convlens.core.progress import Progress, silent
+from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import Problem
 from convlens.data.batches import decoded_batches, normalized
 from convlens.data.foreign import of_convlens
 from convlens.data.manifest import ImageFile
-from convlens.data.scan import image_at, shown
-from convlens.data.walk import files_below
-from convlens.pipeline.trained import load_trained
+from convlens.data.scan import image_at
+from convlens.data.walk import files_below, shown
+from convlens.pipeline.trained import load_trained, refuse_swapped
 from convlens.training.task import Task
 from convlens.training.tasks import task_of
 from convlens.transfer.precision import number_format
@@ -24,19 +24,25 @@ _BATCH_SIZE = 32
 
 
 def predict(
-    run: str | Path, *images: str | Path, weights: str | Path | None = None, progress: Progress = silent
+    run: str | Path,
+    *images: str | Path,
+    weights: str | Path | None = None,
+    progress: Progress = silent,
+    say: Say = unsaid,
 ) -> PredictionRecord:
     """What a run says of each image: its class or labels with all probabilities, or its numbers.
 
     Instead of a run folder a network of the zoo may stand by its name: it predicts the classes of the data set that its
     weights were trained on, 1000 of ImageNet as a rule; `weights` are others than its usual ones. `images` are files,
-    or folders that are searched for images; runs of convlens in them are left out.
+    or folders that are searched for images; runs of convlens in them are left out. `say` receives what was done to make
+    a file of weights fit.
 
     A file that gives no image is listed in `bad_files` and the rest go on. Raises UsageError where `run` is neither a
     run folder nor a network with trained weights, or a named image does not exist, IntegrityError where the weights
     are not those of the run.
     """
-    bundle, module = load_trained(run, weights, progress)
+    refuse_swapped(run, *images)
+    bundle, module = load_trained(run, weights, progress, say)
     task = task_of(bundle)
     files, problems = _found(images)
     dtype = number_format(bundle.precision)

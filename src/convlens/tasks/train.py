@@ -8,7 +8,7 @@ from typing import Unpack
 from convlens.backbones.rehearse import rehearse
 from convlens.backbones.timm_networks import built_name
 from convlens.comparison.search import search
-from convlens.core.errors import DataError, MachineError
+from convlens.core.errors import MachineError
 from convlens.core.files import cache_folder
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import UNFINISHED, FeatureCounts, RunRecord
@@ -23,6 +23,7 @@ from convlens.pipeline.fit import Fitting, fitted, predictions_for
 from convlens.pipeline.notices import (
     Warnings,
     say_found,
+    say_layout,
     say_license,
     say_loss,
     say_start,
@@ -31,8 +32,15 @@ from convlens.pipeline.notices import (
 )
 from convlens.pipeline.precision import settled
 from convlens.pipeline.prepare import Prepared, freeze_outcome, prepare
-from convlens.pipeline.resolve import resolved_recipe, suited_to
-from convlens.pipeline.split import divided, layout_of, likeness, usable_images, with_whole_paths
+from convlens.pipeline.resolve import changed_settings, resolved_recipe, suited_to
+from convlens.pipeline.split import (
+    divided,
+    layout_of,
+    likeness,
+    refuse_nothing_to_judge,
+    usable_images,
+    with_whole_paths,
+)
 from convlens.pipeline.validate import (
     refuse_contradictions,
     refuse_single_values,
@@ -183,12 +191,13 @@ class _Training:
         """The images, and the network for their classes."""
         with self.stopwatch("scan"):
             manifest = scan(folder, self.progress, layout_of(recipe))
+        say_layout(manifest, self.warnings)
         refuse_unfit_for(manifest.task, recipe)
         with self.stopwatch("capture"):
             network = built_name(recipe.backbone, recipe.size, recipe.pooling)
             say_license(recipe, self.say)
             rehearse(network, len(manifest.classes), recipe.size, self.warnings)
-            prepared = prepare(recipe, len(manifest.classes), self.progress)
+            prepared = prepare(recipe, len(manifest.classes), self.progress, self.say)
         refuse_unfit_head(manifest.task, prepared.module.get_submodule(prepared.cut.head), recipe.backbone)
         refuse_single_values(recipe, prepared, len(manifest.images))
         return manifest, prepared
@@ -211,7 +220,7 @@ class _Training:
         self.stopwatch.add("decode", features.decode_seconds)
         usable = usable_images(manifest, features)
         manifest = divided(usable, recipe, lambda: likeness(usable, features.facts, self.warnings))
-        _refuse_nothing_to_judge(manifest)
+        refuse_nothing_to_judge(manifest)
         say_found(manifest, self.say)
         if recipe.labels:
             say_loss(manifest, self.say)
@@ -227,6 +236,7 @@ class _Training:
             outcomes = [predictions_for(fitting, model, side) for side in ("val", "test") if manifest.side(side)]
         return RunResult(
             recipe=fitting.recipe,
+            changed=changed_settings(fitting.recipe),
             network=prepared.network,
             manifest=manifest,
             task=fitting.task,
@@ -252,14 +262,6 @@ def _refuse_missing_gpu(begun: Begun, run: Path) -> None:
             f"{run} was started on a GPU, and torch finds none that it can use here. Resume it on a machine that has "
             f"one, or train again with {setting('device', 'cpu')} and another {setting('out')}."
         ) from error
-
-
-def _refuse_nothing_to_judge(manifest: Manifest) -> None:
-    if not manifest.side("val"):
-        raise DataError(
-            f"{manifest.folder}: no usable validation image. Put some into its val/ folder or, in a table of labels, "
-            "give some the side val. Without such a folder or side, a fraction of the training images is used."
-        )
 
 
 def _feature_counts(features: ExtractedFeatures, manifest: Manifest) -> FeatureCounts:

@@ -165,7 +165,7 @@ class _Training:
                     "seconds": time.perf_counter() - start,
                 }
             )
-            advance(self._worth_done - done, f"epoch {course.epoch + 1}, loss {loss:.3f}")
+            advance(self._worth_done - done, self._note(loss))
             self.keep()
         rate = learning_rate(self._recipe, (self.total_steps - 1) / (self._recipe.epochs * self._steps))
         val = self._model.objective.standing(self._validation_logits(), self._val.labels)
@@ -181,8 +181,22 @@ class _Training:
             seconds=time.perf_counter() - start,
         )
         self.course = Course(history=[*course.history, metrics])
+        advance(0, self._note())
         if self._recipe.early_stopping and best_epoch(self.course.history) == metrics.epoch:
             self._learner.remember()
+
+    def _note(self, loss: float | None = None) -> str:
+        """The epoch under way, or the last one that is done, and the newest standing on the validation images."""
+        history = self.course.history
+        epoch = self.course.epoch + (loss is not None)
+        parts = [f"epoch {epoch} of {self._recipe.epochs}"]
+        if loss is not None:
+            parts.append(f"loss {loss:.3f}")
+        if history and history[-1].val_accuracy is not None:
+            parts.append(f"val accuracy {history[-1].val_accuracy:.1%}")
+        elif history:
+            parts.append(f"val loss {history[-1].val_loss:.3f}")
+        return ", ".join(parts)
 
     def keep(self, *, at_once: bool = False) -> None:
         """Write a checkpoint if it is due, or at once; and end here if a signal asks for it."""

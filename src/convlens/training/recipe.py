@@ -8,10 +8,12 @@ import tomli_w
 from pydantic import ConfigDict, ValidationError
 
 from convlens.core.bundle import HeadForm
-from convlens.core.errors import UsageError
+from convlens.core.errors import UsageError, unknown_name
+from convlens.core.preprocessing import Fit
 from convlens.core.records import Record, former_names
 from convlens.core.settings import setting as named
 from convlens.core.task import AskedTask, first_task_name
+from convlens.core.validation import fault_of
 from convlens.training.setting import Effect, Panel, setting, settings_of
 
 LEAST_SIZE, MOST_SIZE = 16, 2048
@@ -32,7 +34,7 @@ FORMER_NAMES = {
     "learn": "task",
 }
 """Fields as recipes of convlens 0.1.0 call them, and as they are called now."""
-_LATER_FIELDS = frozenset({"pooling"})
+_LATER_FIELDS = frozenset({"pooling", "file_column", "predefined_split", "fit"})
 """Fields that recipes of convlens 0.1.0 do not have: their defaults are what was done then."""
 
 
@@ -119,6 +121,16 @@ class Recipe(Record):
         common=True,
         ge=LEAST_SIZE,
         le=MOST_SIZE,
+    )
+    fit: Fit = setting(
+        "crop",
+        "How an image that is not square fits the input: crop (its center, as the weights were trained), letterbox "
+        "(all of it, with bars) or squash (all of it, distorted).",
+        NETWORK,
+        "features",
+        "examples",
+        metavar="HOW",
+        common=True,
     )
     epochs: int = setting(
         20,
@@ -276,10 +288,21 @@ class Recipe(Record):
     labels: str = setting(
         "",
         "Table with the columns file and label, and optionally side (train, val or test); or with several columns of "
-        "labels or numbers. Default: the folder names are the labels.",
+        "labels or numbers. CSV, TSV or JSON lines; Excel or Parquet with convlens[tables]. Default: the folder names "
+        "are the labels.",
         DATA,
         "split",
         metavar="CSV",
+        common=True,
+    )
+    file_column: str = setting(
+        "",
+        "Column of the table that names the files. Default: the one called file, image, id and the like, or the only "
+        "one whose cells are files of the folder.",
+        DATA,
+        "split",
+        "examples",
+        metavar="COLUMN",
         common=True,
     )
     task: AskedTask = setting(
@@ -290,6 +313,7 @@ class Recipe(Record):
         "split",
         "examples",
         metavar="TASK",
+        common=True,
     )
     label_columns: str = setting(
         "",
@@ -298,9 +322,18 @@ class Recipe(Record):
         "split",
         "examples",
         metavar="A,B,...",
+        common=True,
     )
     nested: bool = setting(
         False, "Treat every folder that holds images as a class, named by its path.", DATA, "split", common=True
+    )
+    predefined_split: bool = setting(
+        True,
+        "Use the split that the data has: folders such as train and val, or a column of the table such as split or "
+        "is_valid.",
+        DATA,
+        "split",
+        common=True,
     )
     group_by: str = setting(
         "",
@@ -349,12 +382,18 @@ class Recipe(Record):
 
     @classmethod
     def of(cls, **values: object) -> Self:
-        """The recipe with these values; raises UsageError with the first one that is out of range."""
+        """The recipe with these values.
+
+        Raises UsageError with the first value that is out of range, or for a name that is no field's.
+        """
         try:
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            raise UsageError(f"{named(str(first['loc'][0]), first['input'])}: {first['msg']}.") from error
+            name = str(first["loc"][0])
+            if name not in SETTINGS:
+                raise unknown_name("field of the recipe", name, SETTINGS) from error
+            raise UsageError(f"{named(name, first['input'])} {fault_of(first, SETTINGS[name].metavar)}.") from error
 
     @property
     def head_form(self) -> HeadForm:

@@ -14,7 +14,7 @@ from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress
 from convlens.core.run import Problem
 from convlens.data.batches import PixelBatch, decoded_batches, normalized
-from convlens.data.image_metadata import ImageMetadata, ImageMetadataStore
+from convlens.data.image_metadata import ImageMetadata, ImageMetadataStore, is_outdated
 from convlens.data.manifest import ImageFile, Manifest
 from convlens.graph.fold import fold_batch_norm
 from convlens.graph.fuse import fuse_relu
@@ -111,8 +111,9 @@ class FastPrefix:
 
 
 def _is_missing(image: ImageFile, table: FeatureTable, facts: ImageMetadataStore) -> bool:
-    known = image.sha256 in facts
-    return not known or (facts[image.sha256].usable and image.sha256 not in table)
+    if image.sha256 not in facts or is_outdated(facts[image.sha256]):
+        return True
+    return facts[image.sha256].usable and image.sha256 not in table
 
 
 def _problems(images: Sequence[ImageFile], facts: ImageMetadataStore) -> Iterator[Problem]:

@@ -5,10 +5,11 @@ from pathlib import Path
 from torch import nn
 
 from convlens.core.errors import UsageError
+from convlens.core.progress import Say, unsaid
 from convlens.zoo import registry
 from convlens.zoo.match import classes_in
 from convlens.zoo.structure import structure
-from convlens.zoo.weights import load_weights, package_weights, read_weights
+from convlens.zoo.weights import load_weights, package_weights, read_state
 
 PACKAGE = "package"
 
@@ -28,12 +29,20 @@ def unloaded(name: str, classes: int) -> nn.Module:
     return build(classes) if registry.is_adopted(name) else structure(build, classes)
 
 
-def network(name: str, *, classes: int | None = None, weights: str | Path | None = None) -> nn.Module:
+def network(
+    name: str,
+    *,
+    classes: int | None = None,
+    weights: str | Path | None = None,
+    new_head: bool = False,
+    say: Say = unsaid,
+) -> nn.Module:
     """The network `name`, in training mode.
 
     `classes` None means as many as the weights have, or as the card says. `weights` None means the paper's
     random initialization, drawn from torch's global generator; "package" means the weights that travel in the
-    package; all else is the path of a file.
+    package; all else is the path of a file, in any form that `read_state` takes. With `new_head` the caller replaces
+    the last layer: where the file has none, or another one, it is zero. `say` receives what was made fit.
 
     Raises UsageError for an unknown name, a number of classes below 1 or a missing file, DataError when the
     weights do not fit, IntegrityError when their file is unsafe to open.
@@ -43,7 +52,7 @@ def network(name: str, *, classes: int | None = None, weights: str | Path | None
     if weights is None:
         return build(card.classes if classes is None else classes)
     path = package_weights(card) if weights == PACKAGE else Path(weights)
-    state = read_weights(path, card.head)
+    state = read_state(path, card, blueprint(name).state_dict(), new_head=new_head, say=say)
     module = unloaded(name, classes or classes_in(state, card.head) or card.classes)
     load_weights(module, state, path, card.head, name=name, dropped=card.dropped_weights)
     return module

@@ -1,12 +1,9 @@
-"""Whether a state fits a network: what differs, and which other network it would fit."""
+"""Whether a state fits a network, and what differs."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from torch import Tensor
-
-from convlens.zoo.registry import NETWORKS
-from convlens.zoo.structure import structure
 
 State = Mapping[str, Tensor]
 """Dotted name -> parameter or buffer."""
@@ -51,19 +48,6 @@ def classes_in(state: State, head: str) -> int | None:
     """The number of classes of a state: the rows of its last layer's weight; None without such a layer."""
     weight = state.get(f"{head}.weight")
     return None if weight is None or weight.ndim == 0 else weight.shape[0]
-
-
-def fitting_networks(state: State) -> list[str]:
-    """The names of the networks that `state` fits by names and shapes, for any number of classes."""
-    return [name for name in NETWORKS if _fits(name, state)]
-
-
-def _fits(name: str, state: State) -> bool:
-    build, card = NETWORKS[name]
-    classes = classes_in(state, card.head)
-    if not classes:
-        return False
-    return not any(differences(structure(build, classes).state_dict(), without(state, card.dropped_weights)))
 
 
 def _first(names: tuple[str, ...]) -> str:

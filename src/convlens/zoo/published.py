@@ -80,6 +80,11 @@ def weight_card(network: str, name: str) -> WeightCard:
     return cards[name]
 
 
+def set_names() -> frozenset[str]:
+    """The names of all published sets: imagenet, imagenet_v2, cifar10."""
+    return frozenset(entry["name"] for entry in _table()["set"])
+
+
 def card_of_file(file: str) -> WeightCard | None:
     """The card of the set whose published file has that name; None where there is none."""
     entry = next((one for one in _table()["set"] if one["file"].rpartition("/")[2] == file), None)

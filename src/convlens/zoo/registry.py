@@ -1,10 +1,12 @@
 """The table of all networks: name -> how to build it, and its card. Nothing is built here."""
 
+import difflib
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from convlens.core.errors import UsageError, unknown_name
+from convlens.core.settings import setting
 from convlens.zoo import (
     alexnet,
     alexnet_2012,
@@ -32,6 +34,7 @@ from convlens.zoo import (
     zfnet,
 )
 from convlens.zoo.card import NetworkCard
+from convlens.zoo.elsewhere import has_name_of_timm, name_in_timm
 from convlens.zoo.entry import Entry
 
 NETWORKS: Mapping[str, Entry] = MappingProxyType(
@@ -64,6 +67,8 @@ NETWORKS: Mapping[str, Entry] = MappingProxyType(
 )
 
 
+_MISSPELLED = 0.85
+"""How alike a name must be to one of the zoo's to be taken for it rather than for one of timm's."""
 _ADOPTED: dict[str, Entry] = {}
 """Networks of other libraries and of people's own, by names with a colon, which none of the zoo's has."""
 
@@ -94,8 +99,19 @@ def entry(name: str) -> Entry:
             f"convlens.adopt(module, {name!r})."
         )
     if name not in NETWORKS:
-        raise unknown_name("network", name, names())
+        raise unknown_network(name)
     return NETWORKS[name]
+
+
+def unknown_network(name: str, kind: str = "network") -> UsageError:
+    """The error for a name that no network of the zoo has; it points to timm where timm has what is meant."""
+    misspelled = difflib.get_close_matches(name, NETWORKS, n=1, cutoff=_MISSPELLED) and not has_name_of_timm(name)
+    if not misspelled and (elsewhere := name_in_timm(name)) is not None:
+        return UsageError(
+            f"unknown {kind} {name!r}: it is not in the zoo (`convlens zoo`), but the timm library has such networks. "
+            f"Install that (pip install 'convlens[timm]') and train with {setting('backbone', f'timm:{elsewhere}')}."
+        )
+    return unknown_name(kind, name, names())
 
 
 def card(name: str) -> NetworkCard:

@@ -1,25 +1,24 @@
 """Weights: from a file to a state, and from a state into a network. No pickle is ever trusted."""
 
-import pickle
 import re
-import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from convlens.core.errors import ConvlensError, DataError, IntegrityError, UsageError
-from convlens.core.settings import setting
+from convlens.core.errors import DataError, UsageError
+from convlens.core.progress import Say, unsaid
+from convlens.zoo.alignment import aligned
 from convlens.zoo.card import NetworkCard
-from convlens.zoo.match import COUNTER, State, classes_in, differences, fitting_networks, without
+from convlens.zoo.checkpoint import read_checkpoint
+from convlens.zoo.finite import refuse_not_finite
+from convlens.zoo.match import COUNTER, State, differences, without
+from convlens.zoo.misfit import misfit
+from convlens.zoo.remarks import remarks
+from convlens.zoo.stem import with_stem_for
 
-_SAFETENSORS = ".safetensors"
-_PICKLED = (".pth", ".pt", ".bin", ".th")
-_NESTED = ("state_dict", "model")
 _PARALLEL_PREFIX = "module."
 _PACKAGE_FOLDER = Path(__file__).parent / "weights"
 
@@ -45,25 +44,51 @@ def state_in(file: bytes, head: str) -> dict[str, Tensor]:
 
 
 def read_weights(path: str | Path, head: str | None = None) -> dict[str, Tensor]:
-    """The state that a file of weights holds: dotted name -> tensor, on the CPU.
+    """The state that a file of weights holds, as in `read_checkpoint`: dotted name -> tensor, on the CPU.
 
-    Reads `.safetensors`, and `.pth`, `.pt`, `.bin`, `.th` without running any code in them. A state nested under
-    `state_dict` or `model` is taken out, and the prefix `module.` that parallel training leaves is removed, but not
-    where the last layer, `head`, is found under its name as it is: some networks hold another one as `self.module`.
+    The prefix `module.` that parallel training leaves is removed, but not where the last layer, `head`, is found under
+    its name as it is: some networks hold another one as `self.module`. Raises as `read_checkpoint` does.
+    """
+    return _without_prefix(read_checkpoint(Path(path).expanduser()).state, head)
 
-    Raises UsageError when there is no such file, DataError when it cannot be read or holds something else,
-    and IntegrityError when it is a pickle that would have to run code.
+
+def read_state(
+    path: str | Path, card: NetworkCard, expected: State, *, new_head: bool = False, say: Say = unsaid
+) -> dict[str, Tensor]:
+    """The state in a file, as in `read_checkpoint`, under the names of a network, those of `expected`.
+
+    What training programs put before, into and beside a network's names is taken off (see `aligned`), and a first
+    layer for one channel is made fit (see `with_stem_for`). With `new_head` the last layer is zero where the file has
+    none, or another one. `say` receives all of this in one line. What does not fit stays, for `load_weights` to
+    refuse. Raises as `read_checkpoint` does.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
-        raise UsageError(
-            f"no file of weights at {path}. Check the path, or leave the weights out to start from scratch."
-        )
-    content = _read(path)
-    for key in _NESTED:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    return _without_prefix(_checked(content, path), head)
+    checkpoint = read_checkpoint(path)
+    state = without(with_present_names(checkpoint.state), card.dropped_weights)
+    alignment = aligned(state, expected.keys())
+    found, stem = with_stem_for(expected, alignment.state)
+    head = ""
+    if new_head and not _has_head(found, expected, card.head):
+        body = {name: tensor for name, tensor in found.items() if not name.startswith(f"{card.head}.")}
+        zeros = {
+            name: torch.zeros(tensor.shape) for name, tensor in expected.items() if name.startswith(f"{card.head}.")
+        }
+        head = f"its last layer is not that of {card.name}, and is left out: a new one takes its place"
+        found = body | zeros
+    if told := remarks(checkpoint, alignment, stem, head):
+        say(f"weights of {path.name}: {told}")
+    return found
+
+
+def _has_head(state: State, expected: State, head: str) -> bool:
+    """Whether the state has the network's last layer, for any number of classes."""
+    own = {name: tensor.shape[1:] for name, tensor in state.items() if name.startswith(f"{head}.")}
+    return own == {name: tensor.shape[1:] for name, tensor in expected.items() if name.startswith(f"{head}.")}
+
+
+def with_present_names(state: State) -> dict[str, Tensor]:
+    """The state with names as torch allows them today."""
+    return {_OLD_DENSENET.sub(r"\1", name): tensor for name, tensor in state.items()}
 
 
 def load_weights(
@@ -81,13 +106,14 @@ def load_weights(
 
     `module` may be on the meta device. Numbers are converted to the module's type; tensors that have it
     already are not copied. `source`, `head` (the last layer) and `name` (the network's) serve the message of
-    the DataError that is raised when the state does not fit.
+    the DataError that is raised when the state does not fit, or holds NaN or infinity.
     """
-    state = {_OLD_DENSENET.sub(r"\1", key): tensor for key, tensor in without(state, dropped).items()}
+    state = without(with_present_names(state), dropped)
     expected = module.state_dict()
     if any(differences(expected, state)):
-        raise _misfit(expected, state, source, head, name or type(module).__name__)
+        raise misfit(expected, state, source, head, name or type(module).__name__)
     converted = {key: tensor.detach().to(expected[key].dtype) for key, tensor in state.items()}
+    refuse_not_finite(converted, source)
     counters = {key: torch.zeros((), dtype=torch.long) for key in expected if key.endswith(COUNTER)}
     module.load_state_dict(counters | converted, assign=True)
 
@@ -99,10 +125,10 @@ def package_weights(card: NetworkCard) -> Path:
     """
     if not card.package_weights:
         raise UsageError(
-            f"no weights of {card.name} ship with convlens; those of house do. Name a file of weights ({_SAFETENSORS}, "
-            f"{', '.join(_PICKLED)})."
+            f"no weights of {card.name} ship with convlens; those of house do. Name a file of weights (.safetensors or "
+            ".pth)."
         )
-    path = _PACKAGE_FOLDER / f"{card.name}{_SAFETENSORS}"
+    path = _PACKAGE_FOLDER / f"{card.name}.safetensors"
     if not path.is_file():
         raise DataError(
             f"the weights of {card.name} are missing from this installation: no file {path}. "
@@ -111,84 +137,8 @@ def package_weights(card: NetworkCard) -> Path:
     return path
 
 
-def _read(path: Path) -> object:
-    suffix = path.suffix.lower()
-    if suffix not in (_SAFETENSORS, *_PICKLED):
-        raise DataError(
-            f"{path} does not have the suffix of a weights file: got {suffix or 'no suffix'!r}, accepted are "
-            f"{_SAFETENSORS}, {', '.join(_PICKLED)}."
-        )
-    try:
-        return safetensors.torch.load_file(path) if suffix == _SAFETENSORS else _read_pickled(path)
-    except ConvlensError:
-        raise
-    except Exception as error:  # a damaged file makes the readers raise anything, KeyError included
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise DataError(
-            f"{path} cannot be read as weights ({reason}). It is damaged, incomplete or of another format; download it "
-            "again."
-        ) from error
-
-
-def _read_pickled(path: Path) -> object:
-    mmap = zipfile.is_zipfile(path)  # files from before torch 1.6 are no archives, and cannot be mapped
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about formats that the refusal below names better
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
-    except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL (\S+)", str(error))
-        what = f"the Python object {found[1]}" if found else "more than tensors"
-        raise IntegrityError(
-            f"refused to open {path}: it holds {what}, and opening such a pickle can run any code. "
-            "Ask for the tensors alone: safetensors.torch.save_file(model.state_dict(), 'file.safetensors')."
-        ) from error
-
-
-def _checked(content: object, path: Path) -> dict[str, Tensor]:
-    if not isinstance(content, Mapping) or not content:
-        raise DataError(
-            f"{path} holds {_described(content)}, not a state dict (names and tensors). Save model.state_dict()."
-        )
-    for name, value in content.items():
-        if not isinstance(name, str) or not _is_plain(value):
-            raise DataError(
-                f"{path} is not a state dict: {name!r} is a {type(value).__name__}, not a plain tensor. Save "
-                "model.state_dict() alone, or under the key 'state_dict'."
-            )
-    return dict(content)
-
-
-def _described(content: object) -> str:
-    return "nothing" if isinstance(content, Mapping) else f"a {type(content).__name__}"
-
-
-def _is_plain(value: Any) -> bool:
-    return (
-        isinstance(value, Tensor)
-        and value.layout == torch.strided
-        and not (value.is_meta or value.is_quantized or value.is_complex())
-    )
-
-
 def _without_prefix(state: dict[str, Tensor], head: str | None) -> dict[str, Tensor]:
     holds_head = head is not None and any(name.startswith(f"{head}.") for name in state)
     if holds_head or not all(name.startswith(_PARALLEL_PREFIX) for name in state):
         return state
     return {name.removeprefix(_PARALLEL_PREFIX): tensor for name, tensor in state.items()}
-
-
-def _misfit(expected: State, state: State, source: str | Path, head: str, name: str) -> DataError:
-    """The error for a state that does not fit, with what to try instead."""
-    fitting = fitting_networks(state)
-    have, want = classes_in(state, head), classes_in(expected, head)
-    if name in fitting:
-        return DataError(
-            f"{source} holds {name} with {have} classes, and {want} classes are asked for. "
-            "Leave the number of classes to the file, and replace the last layer afterwards."
-        )
-    if fitting:
-        hint = f"It fits {' and '.join(fitting)}: try {setting('backbone', fitting[0])}."
-    else:
-        hint = "It fits no network of the zoo (`convlens zoo`): names and shapes must be torchvision's."
-    return DataError(f"{source} does not fit {name}: {differences(expected, state)}. {hint}")

@@ -1,5 +1,6 @@
 """Classification: one class for each image."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Literal
 
@@ -9,19 +10,28 @@ from convlens.core.errors import UsageError
 from convlens.core.kinds.base_evaluation import Evaluation, Score
 from convlens.core.kinds.columns import (
     Columns,
+    all_truths,
+    all_with_signs,
+    are_marks,
     has_numbers,
     holds_lists,
     is_class_column,
     numbers_in,
+    plain_name,
     refuse_decimal_commas,
+    refuse_signs,
+    truth_in,
 )
 from convlens.core.kinds.kind import MOST_SHOWN, Kind, Labels, ranked
 from convlens.core.kinds.measure import Proportion
+from convlens.core.kinds.questions import questions_of_spelling
 from convlens.core.records import Record
 from convlens.core.settings import setting
+from convlens.core.spelling import same_looking
 from convlens.core.task import present_task_name
 
 _SHOWN = 5
+_PLURALS = {"tags", "labels", "classes", "categories", "targets", "findinglabels"}
 
 
 class ClassScore(Record):
@@ -118,20 +128,44 @@ class ClassificationKind(Kind):
             return False
         if not has_numbers(cells):
             refuse_decimal_commas(name, cells, asked=False)
+            if all_with_signs(cells) and not is_class_column(name):
+                refuse_signs(name, cells, asked=False)
             return True
         numbers = numbers_in(name, cells, asked=False)
         return is_class_column(name) and all(number.is_integer() for number in numbers)
 
     def read(self, columns: Columns, *, asked: bool) -> tuple[list[Labels], Labels]:
-        """Each cell is a class."""
+        """Each cell is a class, with one name for those that look the same; or each row says yes in one column."""
+        if len(columns) > 1 and all_truths(columns):
+            return _classes_of_truths(columns)
         if len(columns) > 1:
             raise UsageError(
                 f"one class per image needs one column, and there are {len(columns)}: {', '.join(columns)}. Choose one "
                 f"with {setting('label_columns')}."
             )
         (cells,) = columns.values()
-        classes = [cell.text for cell in cells]
+        same = same_looking(cell.text for cell in cells)
+        classes = [same.get(cell.text, cell.text) for cell in cells]
         return [(name,) for name in classes], tuple(sorted(set(classes)))
+
+    def questions(self, columns: Columns, labels: Sequence[Labels], *, asked: bool) -> Iterator[str]:
+        """Of names that are spelled alike, of numbers with units, and of cells that seem to list labels."""
+        names = sorted({name for of_row in labels for name in of_row})
+        yield from questions_of_spelling(columns if len(columns) == 1 else {}, names)
+        if len(columns) == 1:
+            ((column, cells),) = columns.items()
+            if not asked and all_with_signs(cells):
+                yield (
+                    f"{cells[0].text!r} and the others in the column {column!r} are taken as names of classes; for "
+                    f"numbers, write them without units and set {setting('task', 'regression')}"
+                )
+            if not asked and (
+                listed := _seem_listed(names, "," if any("," in name for name in names) else _word_gap(column))
+            ):
+                yield (
+                    f"cells such as {listed!r} in the column {column!r} are taken as one class each; for several "
+                    f"labels per image, set {setting('task', 'multilabel')}"
+                )
 
     def names_columns(self, columns: Sequence[str], names: Sequence[str]) -> bool:
         """Any column may hold the classes."""
@@ -149,6 +183,36 @@ class ClassificationKind(Kind):
         """With probabilities."""
         (_, highest), *others = ranked(answers)[:MOST_SHOWN]
         return [predicted, f"{highest:.1%}", ", ".join(f"{name} {p:.1%}" for name, p in others)]
+
+
+def _classes_of_truths(columns: Columns) -> tuple[list[Labels], Labels]:
+    """The column that says yes, of each row. Raises UsageError where a row has none or several."""
+    marked = are_marks(columns)
+    truths = {name: [truth_in(name, cell, marked=marked) for cell in cells] for name, cells in columns.items()}
+    lines = [cell.line for cell in next(iter(columns.values()))]
+    found = [
+        tuple(name for name, yes in zip(truths, row, strict=True) if yes) for row in zip(*truths.values(), strict=True)
+    ]
+    for line, names in zip(lines, found, strict=True):
+        if len(names) != 1:
+            raise UsageError(
+                f"one class per image needs one column, or several of which each row says yes in one: line {line} "
+                f"does in {len(names)} of {', '.join(columns)}. Correct it, choose a column with "
+                f"{setting('label_columns')}, or set {setting('task', 'multilabel')}."
+            )
+    return found, tuple(sorted(columns))
+
+
+def _word_gap(column: str) -> str | None:
+    """What may stand between labels that have no commas between them: spaces, where the column is of several."""
+    return " " if plain_name(column) in _PLURALS else None
+
+
+def _seem_listed(names: Sequence[str], gap: str | None) -> str:
+    """A name whose parts between gaps are names or parts of others, too; "" where there is none."""
+    parts = {name: {part.strip() for part in name.split(gap)} if gap else {name} for name in names}
+    numbers = Counter(part for some in parts.values() for part in some)
+    return next((name for name in names if len(parts[name]) > 1 and any(numbers[part] > 1 for part in parts[name])), "")
 
 
 def _named(classes: Sequence[ClassScore]) -> str:

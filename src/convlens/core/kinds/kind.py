@@ -8,7 +8,7 @@ stand in the table. They are one text, with | between them, in CSV and JSON alon
 """
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from convlens.core.kinds.columns import Columns
@@ -62,6 +62,10 @@ class Kind(abc.ABC):
 
         Raises DataError, with the line, for a cell that is none, UsageError for columns that cannot be.
         """
+
+    def questions(self, columns: Columns, labels: Sequence[Labels], *, asked: bool) -> Iterator[str]:
+        """What may be meant otherwise of columns that were read so, each with how to say so; settings are marked."""
+        yield from ()
 
     @abc.abstractmethod
     def names_columns(self, columns: Sequence[str], names: Sequence[str]) -> bool:

@@ -11,15 +11,19 @@ from convlens.core.kinds.base_evaluation import Evaluation, Score
 from convlens.core.kinds.columns import (
     Columns,
     all_truths,
+    are_marks,
     has_numbers,
     holds_lists,
     is_class_column,
     truth_in,
-    words_in,
+    word_lists,
 )
 from convlens.core.kinds.kind import MOST_SHOWN, SEPARATOR, Kind, Labels, ranked
 from convlens.core.kinds.measure import Proportion
+from convlens.core.kinds.questions import questions_of_spelling
 from convlens.core.records import Record
+from convlens.core.settings import setting
+from convlens.core.spelling import same_looking
 from convlens.core.task import present_task_name
 
 _MOST_LABELS = 10
@@ -102,8 +106,30 @@ class MultilabelKind(Kind):
         name, cells = next(iter(columns.items()))
         if len(columns) > 1 or (all_truths(columns) and not is_class_column(name)):
             return _labels_of_truths(columns)
-        found = [words_in(cell) for cell in cells]
-        return found, tuple(sorted({word for words in found for word in words}))
+        found = word_lists(cells).words
+        same = same_looking(word for words in found for word in words)
+        labels = [tuple(sorted({same.get(word, word) for word in words})) for words in found]
+        return labels, tuple(sorted({word for words in labels for word in words}))
+
+    def questions(self, columns: Columns, labels: Sequence[Labels], *, asked: bool) -> Iterator[str]:
+        """Of names that are spelled alike, of what stands between them, and of labels that are classes."""
+        names = sorted({name for of_row in labels for name in of_row})
+        if len(columns) > 1:
+            if not asked and len(labels) > 1 and all(len(of_row) == 1 for of_row in labels):
+                yield (
+                    f"each image has exactly one of the labels {', '.join(columns)}; if it can have no more, set "
+                    f"{setting('task', 'classification')}"
+                )
+            return
+        ((column, cells),) = columns.items()
+        separator = word_lists(cells).separator
+        if separator in (",", " ") and not all_truths(columns):
+            between = "commas" if separator == "," else "spaces"
+            yield (
+                f"the labels in the column {column!r} are taken to stand between {between}; if {between} are part of "
+                "labels, write | between them"
+            )
+        yield from questions_of_spelling(columns, names)
 
     def names_columns(self, columns: Sequence[str], names: Sequence[str]) -> bool:
         """A column for each label, or one that lists them."""
@@ -128,6 +154,7 @@ def _labels_of_truths(columns: Columns) -> tuple[list[Labels], Labels]:
         raise DataError(
             f"the column {wrong[0]!r} is the name of a label, which may not contain {SEPARATOR!r}. Rename it."
         )
-    truths = ([truth_in(name, cell) for cell in cells] for name, cells in columns.items())
+    marked = are_marks(columns)
+    truths = ([truth_in(name, cell, marked=marked) for cell in cells] for name, cells in columns.items())
     rows = zip(*truths, strict=True)
     return [tuple(sorted(itertools.compress(names, row))) for row in rows], tuple(sorted(names))

@@ -140,8 +140,9 @@ def _kept(label: str, candidate: Candidate, temporary: Path, to: Gathering) -> s
     if resized:
         image, data = _resized(image, to.max_side or 0)
         temporary.write_bytes(data)
+    found = format_of(data) or "JPEG"
     attribution = Attribution(
-        file=f"{label}/{file_name(candidate, _EXTENSIONS[format_of(data) or 'JPEG'])}",
+        file=f"{label}/{file_name(candidate, _EXTENSIONS.get(found, f'.{found.lower()}'))}",
         label=label,
         sha256=hashlib.sha256(data).hexdigest(),
         width=image.size[0],

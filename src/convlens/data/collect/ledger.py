@@ -21,10 +21,9 @@ from convlens.core.collection import ATTRIBUTION_FILE, Attribution
 from convlens.core.files import TEMPORARY_PREFIX, sha256_of, write_atomically
 from convlens.data.collect.provider import Candidate
 from convlens.data.decode import BadImage, opened
-from convlens.data.manifest import SIDE_NAMES
 from convlens.data.perceptual_hash import is_like_one_of, signature
-from convlens.data.scan import shown
-from convlens.data.walk import files_below
+from convlens.data.side_names import SIDE_NAMES
+from convlens.data.walk import files_below, shown
 
 _DROPPED_FILE = ".dropped.jsonl"
 _SIGNED_SIDE = 128

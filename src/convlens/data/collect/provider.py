@@ -12,6 +12,7 @@ from convlens.core.errors import NetworkError
 from convlens.core.http import PassingError
 from convlens.core.records import Record
 from convlens.core.settings import setting
+from convlens.core.validation import fault_of
 from convlens.data.collect.network import Network, RejectedError
 
 
@@ -94,8 +95,8 @@ class Api:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(part) for part in first["loc"]) or "the answer"
             raise NetworkError(
-                f"{self._name} answered in a form that this version of convlens does not know: {first['msg']} (at "
-                f"{place}). Use another {setting('provider')}, or a newer convlens."
+                f"{self._name} answered in a form that this version of convlens does not know: {place} "
+                f"{fault_of(first)}. Use another {setting('provider')}, or a newer convlens."
             ) from None
 
 

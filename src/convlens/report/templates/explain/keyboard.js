@@ -3,7 +3,7 @@
 import { toggle } from "./folding.js";
 import { centerOn, fitGraph, focusedId, focusOn, idOf, neighborOf } from "./graph.js";
 import { boxes } from "./record.js";
-import { select } from "./selection.js";
+import { choose } from "./selection.js";
 import { change, state } from "./state.js";
 import { step } from "./stepping.js";
 import { zoomIn, zoomOut } from "./viewport.js";
@@ -39,7 +39,7 @@ function hasOwnMeaning({ key, target }) {
 
 function moveTo(distance) {
   const next = neighborOf(state.selected, distance);
-  select(next);
+  choose(next);
   centerOn(next);
   if (focusedId() !== null) focusOn(next);
 }
@@ -47,7 +47,7 @@ function moveTo(distance) {
 /** Folds or unfolds the box that has the focus, or else the one that is selected. */
 function press({ target }) {
   const drawn = pressed(target);
-  if (drawn) select(idOf(drawn));
+  if (drawn) choose(idOf(drawn));
   if (!boxes.has(state.selected)) return;
   toggle(state.selected);
   change();

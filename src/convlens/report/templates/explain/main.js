@@ -6,7 +6,7 @@ import { drawPanel, listenToTabs } from "./panel.js";
 import { listenToPointers } from "./pointer.js";
 import { record } from "./record.js";
 import { select } from "./selection.js";
-import { onChange } from "./state.js";
+import { onChange, state } from "./state.js";
 import { listenToToolbar } from "./toolbar.js";
 
 onChange(drawPanel);
@@ -14,6 +14,10 @@ listenToToolbar();
 listenToTabs();
 listenToPointers();
 listenToKeys();
+
+// The image and what the prediction rests on come first, where there is an image.
+if (record.image) state.tab = "image";
+if (record.grad_cam) state.overlay = "cam";
 
 drawGraph();
 fitGraph();

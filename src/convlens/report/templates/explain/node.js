@@ -3,10 +3,13 @@
 import { svg } from "./elements.js";
 import { NODE } from "./layout.js";
 import { boxes, lastNode, nodes } from "./record.js";
-import { clipped, shapeText } from "./text.js";
+import { fitted, shapeText, widthOf } from "./text.js";
 
-const MOST_OF_TITLE = 26;
-const MOST_OF_SUBTITLE = 34;
+const MARGIN = 9;
+// As explain.css has them, of the page's own family.
+const FAMILY = getComputedStyle(document.body).fontFamily;
+const TITLE_FONT = `600 13px ${FAMILY}`;
+const SUBTITLE_FONT = `10.5px ${FAMILY}`;
 const BAR = { margin: 6, height: 4, fromBottom: 7 };
 
 /** The group of an item at x, y, without its bar. */
@@ -15,6 +18,7 @@ export function drawNode({ id, width, height }, x, y) {
   const shape = shapeText(lastNode(id).shape);
   const title = box ? `▸ ${box.title}` : nodes.get(id).title;
   const kind = box ? box.kind : operatorName(nodes.get(id));
+  const room = width - 2 * MARGIN;
   const group = svg("g", { class: classesOf(id), tabindex: 0, role: "button" });
   group.dataset.id = id;
   group.setAttribute("aria-label", `${title}, ${kind}, output ${shape}`);
@@ -24,8 +28,8 @@ export function drawNode({ id, width, height }, x, y) {
   }
   group.append(
     svg("rect", { class: "body", x, y, width, height, rx: 7 }),
-    svg("text", { class: "title", x: x + 9, y: y + 18 }, clipped(title, MOST_OF_TITLE)),
-    svg("text", { class: "sub", x: x + 9, y: y + 33 }, clipped(subtitle(kind, title, shape), MOST_OF_SUBTITLE)),
+    svg("text", { class: "title", x: x + MARGIN, y: y + 18 }, fitted(title, TITLE_FONT, room)),
+    svg("text", { class: "sub", x: x + MARGIN, y: y + 33 }, subtitle(kind, title, shape, room)),
   );
   return group;
 }
@@ -51,6 +55,10 @@ function operatorName(node) {
   return node.operator === "input" ? "input" : node.operator.split(".")[1];
 }
 
-function subtitle(kind, title, shape) {
-  return kind === title ? shape : `${kind}  ${shape}`;
+// The shape is said in whole where it fits; what is in its way is the kind.
+function subtitle(kind, title, shape, room) {
+  if (kind === title) return fitted(shape, SUBTITLE_FONT, room);
+  const left = room - widthOf(`  ${shape}`, SUBTITLE_FONT);
+  const short = fitted(kind, SUBTITLE_FONT, Math.max(0, left));
+  return fitted(`${short}  ${shape}`, SUBTITLE_FONT, room);
 }

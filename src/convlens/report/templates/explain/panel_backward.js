@@ -3,7 +3,7 @@
 import { bar, element } from "./elements.js";
 import { histogram } from "./histogram.js";
 import { fractionsOfLargest } from "./numbers.js";
-import { record, titleOf } from "./record.js";
+import { pathOf, record } from "./record.js";
 import { channelImage, localGradientTable, tensorTable } from "./tensor.js";
 import { shapeText, shortNumber } from "./text.js";
 
@@ -33,7 +33,7 @@ function contributions(lines) {
     element(
       "tr",
       {},
-      element("th", { scope: "row" }, titleOf(line.through)),
+      element("th", { scope: "row" }, pathOf(line.through)),
       element("td", { class: "n" }, shortNumber(line.norm)),
       element("td", { class: "track" }, bar(fractions[i])),
     ),

@@ -3,7 +3,7 @@
 import { bar, element, on, scrollingTable } from "./elements.js";
 import { flowChart } from "./flow_chart.js";
 import { fractionsOfLargest } from "./numbers.js";
-import { record, titleOf } from "./record.js";
+import { pathOf, record } from "./record.js";
 import { show } from "./selection.js";
 import { shortNumber } from "./text.js";
 
@@ -29,9 +29,9 @@ function joins() {
 function joinRow(point) {
   const fractions = fractionsOfLargest(Object.values(point.through));
   const paths = Object.entries(point.through).map(([name, size], i) => {
-    const label = element("span", {}, `${titleOf(name)} ${shortNumber(size)}`);
+    const label = element("span", {}, `${pathOf(name)} ${shortNumber(size)}`);
     return element("div", { class: "join" }, label, bar(fractions[i]));
   });
-  const link = on(element("button", { class: "link" }, titleOf(point.node)), "click", () => show(point.node));
+  const link = on(element("button", { class: "link" }, pathOf(point.node)), "click", () => show(point.node));
   return element("tr", {}, element("th", { scope: "row" }, link), element("td", {}, ...paths));
 }

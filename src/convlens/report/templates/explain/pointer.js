@@ -2,7 +2,7 @@
 
 import { toggle } from "./folding.js";
 import { boxes } from "./record.js";
-import { select } from "./selection.js";
+import { choose } from "./selection.js";
 import { change, state, unfolded } from "./state.js";
 import { canvas, pan, zoom } from "./viewport.js";
 
@@ -32,7 +32,7 @@ function click(event) {
     change();
   } else if (id !== undefined) {
     const wasSelected = state.selected === id;
-    select(id);
+    choose(id);
     if (wasSelected && boxes.has(id)) toggle(id);
   }
 }

@@ -23,7 +23,13 @@ export function lastNode(id) {
   return nodes.get(boxes.has(id) ? boxes.get(id).last : id);
 }
 
-/** The title of a node, or the name itself where no node has it. */
-export function titleOf(name) {
-  return nodes.has(name) ? nodes.get(name).title : name;
+/** The title of a node with the modules that it is in, as layer1.0.relu; the name itself where no node has it. */
+export function pathOf(name) {
+  const node = nodes.get(name);
+  if (!node) return name;
+  const { module, title } = node;
+  // The title of a layer of a Sequential, as "conv2d (0)", ends in the number that its path ends in.
+  if (/ \(\d+\)$/u.test(title)) return module;
+  if (!module || module === title || module.endsWith(`.${title}`)) return module || title;
+  return `${module}.${title}`;
 }

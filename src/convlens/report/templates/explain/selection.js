@@ -5,10 +5,20 @@ import { markSelected } from "./graph.js";
 import { lastNode, record } from "./record.js";
 import { change, state } from "./state.js";
 
+// Overlays of the image that belong to the selected node.
+const OF_NODES = new Set(["field", "effective"]);
+
 export function select(id) {
   state.selected = id;
   markSelected();
   change();
+}
+
+/** Selects what was clicked or reached by keys; the image stays beside it only where it shows what a node sees. */
+export function choose(id) {
+  const follows = state.tab !== "image" || OF_NODES.has(state.overlay);
+  if (!follows) state.tab = "node";
+  select(id);
 }
 
 /** Selects a node or box wherever it is folded away, and opens the tab that describes it. */

@@ -34,6 +34,18 @@ export function fieldText(field) {
   return `${square ? sizes[0] : shapeText(sizes)} px`;
 }
 
-export function clipped(text, longest) {
-  return text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
+const ruler = document.createElement("canvas").getContext("2d");
+
+/** The text, shortened at its end until it is no wider than so many pixels in a font of CSS. */
+export function fitted(text, font, width) {
+  ruler.font = font;
+  if (ruler.measureText(text).width <= width) return text;
+  let kept = text.length - 1;
+  while (kept > 0 && ruler.measureText(`${text.slice(0, kept)}…`).width > width) kept--;
+  return `${text.slice(0, kept)}…`;
+}
+
+export function widthOf(text, font) {
+  ruler.font = font;
+  return ruler.measureText(text).width;
 }

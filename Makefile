@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types unit test-slow test-browser test-timm timm-families counts probes reference install clean
+.PHONY: demo test lint types unit test-slow test-browser test-timm timm-families odd counts probes reference install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/convlens demo
@@ -60,6 +60,10 @@ probes: $(VENV)/.installed-dev
 	$(BIN)/python docs/make_probes.py > probes.tmp && mv probes.tmp src/convlens/zoo/probes.tsv
 
 # docs/cli.md and docs/options.md, from the program and the recipe.
+# What people bring, as it really is: one line for each input, met or refused with its sentence.
+odd: $(VENV)/.installed-dev
+	PYTHONPATH=. $(BIN)/python tools/odd_inputs.py
+
 reference: $(VENV)/.installed
 	$(BIN)/python docs/make_reference.py
 

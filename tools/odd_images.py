@@ -4,36 +4,22 @@ Every input is modeled on a public report against another tool, or on what camer
 scripts write. Images are drawn; nothing is downloaded.
 """
 
-import dataclasses
 import io
 import random
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
+from tools.odd_input import OddInput, adding_to
 
 TINY = ("--backbone", "house", "--weights", "random", "--size", "32", "--epochs", "1")
 COLORS = {"cats": (200, 40, 40), "dogs": (40, 40, 200)}
 
-
-@dataclasses.dataclass(frozen=True)
-class OddInput:
-    """One input: `build` makes it in an empty folder, and returns the words of the command that is tried on it."""
-
-    name: str
-    build: Callable[[Path], list[str]]
-
-
 ODD_IMAGES: list[OddInput] = []
-
-
-def odd(build: Callable[[Path], list[str]]) -> Callable[[Path], list[str]]:
-    """Adds an input, named as its function."""
-    ODD_IMAGES.append(OddInput(build.__name__, build))
-    return build
+odd = adding_to(ODD_IMAGES)
 
 
 def drawn(seed: str, color: tuple[int, int, int] = (200, 40, 40), size: tuple[int, int] = (60, 40)) -> Image.Image:

@@ -1,14 +1,11 @@
 """Odd images and command lines of tools/odd_images.py: met, or refused with a sentence; never an internal error."""
 
-import runpy
 import sys
-from pathlib import Path
 
 import pytest
+from tools.odd_images import ODD_IMAGES
 
-ODD = {
-    one.name: one for one in runpy.run_path(str(Path(__file__).parents[2] / "tools" / "odd_images.py"))["ODD_IMAGES"]
-}
+ODD = {one.name: one for one in ODD_IMAGES}
 REFUSED = {
     "way_to_fit_that_there_is_not",
     "predict_image_before_network",

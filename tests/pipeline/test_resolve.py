@@ -88,3 +88,9 @@ def test_a_whole_recipe_is_read_as_it_was_written(tmp_path):
     written = Recipe(backbone="resnet18", weights="random", size=96, device="cpu", precision="bf16")
     (tmp_path / "recipe.toml").write_text(written.to_toml())
     assert read_recipe(tmp_path / "recipe.toml") == written
+
+
+def test_what_is_wrong_in_a_file_is_said_with_its_name(tmp_path):
+    (tmp_path / "recipe.toml").write_text('epochs = "many"')
+    with pytest.raises(UsageError, match=r"recipe\.toml: epochs='many' must be a whole number\."):
+        read_recipe(tmp_path / "recipe.toml")

@@ -54,7 +54,7 @@ MET: dict[str, str] = {
     "packed_with_gz": "6  dog",
     "json_lines": "6  dog",
     "whole_numbers_with_points": "look the same are taken as one: '1.0' as '1', '2.0' as '2'",
-    "labels_that_look_the_same": "look the same are taken as one: .* as 'tea'",
+    "labels_that_look_the_same": r"look the same are taken as one: .* as 'caf\xe9', 't\u200bea' as 'tea'",
     "labels_that_differ_in_case": "'Cat', 'cat' are 2 names in the table; if they are one, spell them alike",
     "none_as_a_class": "'None' in the column 'label' is taken as the name of a class",
     "labels_between_commas": "are taken to stand between commas; if commas are part of labels, write | between them",

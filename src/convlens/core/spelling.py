@@ -39,6 +39,12 @@ def same_looking(names: Iterable[str]) -> Mapping[str, str]:
     return found
 
 
+def told_apart(name: str, other: str) -> tuple[str, str]:
+    """Two names in quotes; where nobody could see in what they differ, letters outside ASCII by their code points."""
+    alike = unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", other)
+    return (ascii(name), ascii(other)) if alike else (repr(name), repr(other))
+
+
 def _looks(name: str) -> str:
     visible = "".join(letter for letter in name if unicodedata.category(letter) != "Cf")
     plain = " ".join(unicodedata.normalize("NFC", visible).split())

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from convlens.core.spelling import spelling_key
+from convlens.core.spelling import spelling_key, told_apart
 from convlens.data.manifest import Place
 
 _NAMED = 5
@@ -25,7 +25,7 @@ def matched_to_training(places: Sequence[Place]) -> tuple[list[Place], list[str]
     }
     if not renamed:
         return list(places), []
-    told = ", ".join(f"{name!r} and {to!r}" for name, to in list(renamed.items())[:_NAMED])
+    told = ", ".join(" and ".join(told_apart(name, to)) for name, to in list(renamed.items())[:_NAMED])
     rest = f" and {len(renamed) - _NAMED} more" if len(renamed) > _NAMED else ""
     matched: list[Place] = [
         (path, tuple(renamed.get(name, name) for name in labels), side) for path, labels, side in places

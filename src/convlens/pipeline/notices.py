@@ -79,7 +79,8 @@ def say_found(manifest: Manifest, say: Say) -> None:
         say(outside)
     problems = [one for one in manifest.problems if one.reason not in {FOREIGN, NO_LABEL}]
     if problems:
-        say(f"{len(problems)} files with remarks, all of them listed in {BAD_FILES_FILE} of the run:")
+        files = "1 file with a remark," if len(problems) == 1 else f"{len(problems)} files with remarks, all of them"
+        say(f"{files} listed in {BAD_FILES_FILE} of the run:")
     for problem in problems[:_MOST_SAID]:
         used = "used" if problem.used else "not used"
         say(f"  {problem.file}: {problem.reason}, {problem.detail} ({used})")

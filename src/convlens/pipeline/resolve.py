@@ -91,7 +91,7 @@ def suited_to(recipe: Recipe, task: TaskName) -> Recipe:
 def read_recipe(path: Path) -> Recipe:
     """The recipe in a TOML file; what depends on the backbone follows from it where the file is silent.
 
-    Raises UsageError where there is no such file, DataError where it is not TOML.
+    Raises UsageError where there is no such file or a value in it is wrong, DataError where it is not TOML.
     """
     try:
         stated = with_present_names(tomllib.loads(path.read_text(encoding="utf-8-sig")))
@@ -104,4 +104,7 @@ def read_recipe(path: Path) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is not TOML: {error}. Give a file such as the recipe.toml of a run.") from error
     derived = {name: None for name in ("weights", "size") if name not in stated}
-    return changed_recipe(Recipe.of(**stated), **derived)
+    try:
+        return changed_recipe(Recipe.of(**stated), **derived)
+    except UsageError as error:
+        raise error.within(str(path)) from error

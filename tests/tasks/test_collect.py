@@ -261,7 +261,7 @@ class Failing:
         return None
 
     def search(self, *_: object) -> Iterator[Candidate]:
-        raise NetworkError("failing cannot be asked")
+        raise NetworkError("failing cannot be asked.")
         yield
 
 
@@ -270,7 +270,7 @@ def test_a_provider_that_fails_is_told_of_and_the_next_one_asked(httpserver: HTT
     said: list[str] = []
     record = run(httpserver, tmp_path, count=4, providers=[Failing(), PROVIDER], say=said.append)
     assert record.classes[0].present == 4
-    assert record.warnings == said == ["failing cannot be asked"]
+    assert record.warnings == said == ["failing cannot be asked."]
 
 
 def test_an_id_that_comes_twice_is_fetched_once(httpserver: HTTPServer, tmp_path: Path) -> None:
@@ -291,8 +291,15 @@ def test_an_id_that_comes_twice_is_fetched_once(httpserver: HTTPServer, tmp_path
 
 
 def test_when_all_fail_it_is_an_error(httpserver: HTTPServer, tmp_path: Path) -> None:
-    with pytest.raises(NetworkError, match="failing cannot be asked"):
-        run(httpserver, tmp_path, providers=[Failing()])
+    class Broken(Failing):
+        name = "broken"
+
+        def search(self, *_: object) -> Iterator[Candidate]:
+            raise NetworkError("broken cannot be asked.")
+            yield
+
+    with pytest.raises(NetworkError, match=r"failing cannot be asked\. broken cannot be asked\. Try again later"):
+        run(httpserver, tmp_path, providers=[Failing(), Broken()])
 
 
 @pytest.mark.parametrize(

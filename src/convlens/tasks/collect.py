@@ -79,8 +79,8 @@ def collect(
             network.close()
         to.ledger.tidy()
         write_credits(to.ledger.images, folder)
-    if search.trouble is not None and not any(one.present for one in classes):
-        raise search.trouble
+    if search.warnings and not any(one.present for one in classes):
+        raise NetworkError(f"{' '.join(search.warnings)} Try again later, or where there is a network.")
     return CollectionRecord(
         folder=str(folder),
         created=now(),
@@ -99,7 +99,6 @@ class _Search:
         self._apis = [(one, Api(one, network)) for one in providers]
         self._licences = licences
         self._say = say
-        self.trouble: NetworkError | None = None
         self.warnings: list[str] = []
 
     def __call__(self, query: str) -> Iterator[Candidate]:
@@ -108,7 +107,6 @@ class _Search:
                 yield from one.search(api, query, self._licences)
             except NetworkError as trouble:
                 self._apis.remove((one, api))
-                self.trouble = trouble
                 self.warnings.append(str(trouble))
                 self._say(str(trouble))
 

@@ -11,14 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpcore2
 import httpx2
 import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from convlens.core.http import ATTEMPTS
-from convlens.data.collect.network import MOST_REDIRECTS, Network, RejectedError, Rules, is_public
+from convlens.data.collect.network import MOST_REDIRECTS, Network, RejectedError, Rules, is_public, resolved
 from tests.data.collect.internet import PUBLIC, Rerouted, rude_server, rules
 
 BODY = bytes(range(256)) * 100
@@ -234,11 +233,21 @@ class TestAddresses:
         with rude_server(sent("Content-Length: 9\r\nConnection: close", b"x")) as port:
             assert rejected(port, tmp_path / "a", resolve=lambda host, number: next(answers)) == "unsafe-address"
 
-    def test_a_name_without_address(self, tmp_path: Path) -> None:
-        def nowhere(host: str, port: int) -> list[str]:
-            raise httpcore2.ConnectError(f"{host} has no address")
+    @pytest.mark.parametrize(("code", "attempts"), [(socket.EAI_NONAME, 1), (socket.EAI_AGAIN, 2)])
+    def test_a_name_without_address(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, attempts: int
+    ) -> None:
+        """Nobody waits for five attempts where there is no network."""
+        asked = []
 
-        assert rejected(1, tmp_path / "a", resolve=nowhere) == "broken"
+        def nowhere(host: str, *_: object, **__: object) -> None:
+            asked.append(host)
+            raise socket.gaierror(code, "no such name")
+
+        monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+        monkeypatch.setattr(time, "sleep", lambda seconds: None)
+        assert rejected(1, tmp_path / "a", resolve=resolved) == "no-address"
+        assert len(asked) == attempts
 
     @pytest.mark.parametrize(
         "address", ["8.8.8.8", "93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "64:ff9b::808:808"]

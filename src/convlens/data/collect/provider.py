@@ -85,10 +85,7 @@ class Api:
         try:
             body = self._network.text(url, {key: str(value) for key, value in parameters.items()})
         except (PassingError, httpx2.TransportError, RejectedError) as trouble:
-            raise NetworkError(
-                f"{self._name} cannot be asked: {str(trouble) or type(trouble).__name__}. Try again later; what has "
-                "come is kept."
-            ) from None
+            raise NetworkError(f"{self._name} cannot be asked: {str(trouble) or type(trouble).__name__}.") from None
         try:
             return form.model_validate_json(body)
         except ValidationError as error:

@@ -125,6 +125,19 @@ def test_lasting_trouble_is_tried_five_times(httpserver: HTTPServer, target: Pat
     assert len(httpserver.log) == ATTEMPTS
 
 
+def test_a_name_without_address_is_looked_up_twice(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def nowhere(host: str, *_: object, **__: object) -> None:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    with pytest.raises(NetworkError, match="Name or service not known"):
+        download(Source("https://weights.test/w.pth", SHA256), target, pause=0)
+    assert asked == ["weights.test"] * 2
+
+
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
 def test_a_clear_no_is_not_tried_again(httpserver: HTTPServer, target: Path, status: int) -> None:
     httpserver.expect_request("/weights.pth").respond_with_data("no", status=status)

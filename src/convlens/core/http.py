@@ -1,6 +1,7 @@
 """Patience over HTTP: what may pass is tried again, after pauses that grow, and no longer than is polite."""
 
 import random
+import socket
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
@@ -30,17 +31,25 @@ def patiently(attempt: Callable[[], _Result], pause: float) -> _Result:
     """What `attempt` gives, tried up to five times while it raises PassingError or its connection breaks.
 
     Pauses start at about `pause` seconds and double; those that a server asks for go before. The trouble of the last
-    attempt is raised as it is, and so is that after which a server asks for more than a minute.
+    attempt is raised as it is, and so is that after which a server asks for more than a minute. A name without an
+    address is looked up twice only: mostly there is no network, and a person waits.
     """
     for number in range(ATTEMPTS - 1):
         try:
             return attempt()
         except (PassingError, httpx2.TransportError) as trouble:
             wait = getattr(trouble, "wait", None)
-            if wait is not None and wait > LONGEST_WAIT_SECONDS:
+            if (wait is not None and wait > LONGEST_WAIT_SECONDS) or (number and _has_no_address(trouble)):
                 raise
             time.sleep(pause * 2**number * random.uniform(0.75, 1.25) if wait is None else wait)
     return attempt()
+
+
+def _has_no_address(trouble: BaseException | None) -> bool:
+    """Whether an error, or what it came from, is that a host's name could not be resolved."""
+    while trouble is not None and not isinstance(trouble, socket.gaierror):
+        trouble = trouble.__cause__ or trouble.__context__
+    return trouble is not None
 
 
 def refuse_passing(answer: httpx2.Response) -> None:

@@ -10,7 +10,7 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import version
@@ -40,27 +40,12 @@ class RejectedError(Exception):
 
 
 def resolved(host: str, port: int) -> list[str]:
-    """The addresses that a name has, as the system says. A number in any form is an address itself.
-
-    Raises RejectedError where it has none: without a network, patience only keeps a person waiting.
-    """
+    """The addresses that a name has, as the system says. A number in any form is an address itself."""
     try:
-        found = _found(host, port)
+        return list(dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
     except (OSError, UnicodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        raise RejectedError("no-address", f"{host} has no address ({why})", lasting=False) from error
-    return list(dict.fromkeys(str(info[4][0]) for info in found))
-
-
-def _found(host: str, port: int) -> Sequence[tuple[Any, ...]]:
-    """What the system finds; asked once more where it says that this may pass."""
-    try:
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        if error.errno != socket.EAI_AGAIN:
-            raise
-    time.sleep(1.0)
-    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        why = error.strerror if isinstance(error, OSError) else error
+        raise httpcore2.ConnectError(f"{host} has no address ({why})") from error
 
 
 def is_public(address: str) -> bool:

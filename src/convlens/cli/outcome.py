@@ -1,6 +1,5 @@
 """How well a network does, in the lines that a person reads at the end of a command."""
 
-import collections
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,17 +19,9 @@ def outcome_lines(evaluation: "AnyEvaluation", images: str) -> Iterator[str]:
 
 def say_problems(problems: "Sequence[Problem]", say: Callable[[str], None]) -> None:
     """Say what is wrong with files: the first few of each reason, and how many more there are."""
-    from convlens.core.run import NO_LABEL, outside_table
+    from convlens.core.run import few_of_each_reason, outside_table
 
     if outside := outside_table(problems):
         say(outside)
-    said: collections.Counter[str] = collections.Counter()
-    for one in problems:
-        if one.reason == NO_LABEL:
-            continue
-        said[one.reason] += 1
-        if said[one.reason] <= _FILES_SHOWN:
-            say(f"{one.file}: {one.reason}, {one.detail}")
-    for reason, times in said.items():
-        if times > _FILES_SHOWN:
-            say(f"{times - _FILES_SHOWN} more: {reason}")
+    for line in few_of_each_reason(problems, _FILES_SHOWN):
+        say(line)

@@ -1,6 +1,6 @@
 """The records of a run folder: what was run, on what, with what result. Enough to draw the report again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from convlens.core.kinds.evaluation import AnyEvaluation
@@ -42,6 +42,22 @@ def outside_table(problems: Sequence[Problem]) -> str:
     return (
         f"{count} {'image of the folder is' if count == 1 else 'images of the folder are'} not in the table of labels"
     )
+
+
+def few_of_each_reason(problems: Sequence[Problem], few: int) -> Iterator[str]:
+    """Lines on files: of each reason the first few, then how many more there are of it.
+
+    Images outside the table of labels are left out: they are no problem of a file.
+    """
+    reasons: dict[str, list[Problem]] = {}
+    for problem in problems:
+        if problem.reason != NO_LABEL:
+            reasons.setdefault(problem.reason, []).append(problem)
+    for reason, alike in reasons.items():
+        for problem in alike[:few]:
+            yield f"{problem.file}: {reason}, {problem.detail} ({'used' if problem.used else 'not used'})"
+        if len(alike) > few:
+            yield f"{len(alike) - few} more: {reason}"
 
 
 class EpochMetrics(Record):

@@ -5,7 +5,7 @@ from collections import Counter
 from convlens.backbones.external import GIVEN, PRETRAINED
 from convlens.backbones.resolve import RANDOM, weights_named
 from convlens.core.progress import Say
-from convlens.core.run import BAD_FILES_FILE, NO_LABEL, outside_table
+from convlens.core.run import BAD_FILES_FILE, NO_LABEL, few_of_each_reason, outside_table
 from convlens.core.settings import Notice, setting
 from convlens.data.foreign import FOREIGN
 from convlens.data.manifest import SIDES, Manifest
@@ -14,6 +14,7 @@ from convlens.transfer.prefix import ExtractedFeatures
 from convlens.zoo import PACKAGE, card
 
 _MOST_SAID = 20
+_FEW = 5
 _FEW_IMAGES = 5
 _FREE = frozenset({"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-4.0"})
 """Licenses that allow all use, as timm writes them."""
@@ -81,11 +82,8 @@ def say_found(manifest: Manifest, say: Say) -> None:
     if problems:
         files = "1 file with a remark," if len(problems) == 1 else f"{len(problems)} files with remarks, all of them"
         say(f"{files} listed in {BAD_FILES_FILE} of the run:")
-    for problem in problems[:_MOST_SAID]:
-        used = "used" if problem.used else "not used"
-        say(f"  {problem.file}: {problem.reason}, {problem.detail} ({used})")
-    if len(problems) > _MOST_SAID:
-        say(f"  and {len(problems) - _MOST_SAID} more")
+    for line in few_of_each_reason(problems, _FEW):
+        say(f"  {line}")
 
 
 def say_loss(manifest: Manifest, say: Say) -> None:

@@ -1,7 +1,8 @@
-"""Tries the command line on every odd input and prints one line for each: met, or refused with its sentence.
+"""Tries every odd input and prints one line for each: met, or refused with its sentence.
 
-For an input that is met, the line holds what is said of it beyond what is said of every ordinary one. A traceback or an
-internal error is a fault, and makes the exit status 1. With names as arguments only those inputs are tried.
+Of files and folders the line holds what the command says beyond what it says of every ordinary input; of modules what
+was found of them. A traceback, an internal error or a gradient that is not autograd's is a fault, and makes the exit
+status 1. With names as arguments only those inputs are tried.
 """
 
 import contextlib

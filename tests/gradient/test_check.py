@@ -86,3 +86,31 @@ def _planted(name: str) -> Any:
     right = TABLE[name].gradient
     assert not isinstance(right, NoRule)
     return lambda *args, **kwargs: tuple(None if g is None else g * 1.001 for g in right(*args, **kwargs))
+
+
+def test_what_is_detached_is_held_for_finite_differences() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(3, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.linear(x)
+            return y * y.detach().mean() * y.max().item()
+
+    found = check_gradients(capture(Net(), torch.zeros(2, 3)), torch.randn(2, 3))
+    assert found.passed, str(found)
+
+
+def test_a_buffer_that_is_changed_and_then_read_begins_anew_for_every_difference() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("steps", torch.ones(3))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.steps.mul_(2)
+            return x * self.steps
+
+    found = check_gradients(capture(Net(), torch.zeros(2, 3)), torch.randn(2, 3))
+    assert found.passed, str(found)

@@ -1,3 +1,6 @@
+import warnings
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -240,3 +243,42 @@ def test_every_node_has_a_module_that_exists() -> None:
     graph = capture(module, torch.zeros(2, 3, 8, 8))
     assert any(node.operator == "aten.sym_size.int" for node in graph.operators)
     assert {node.module for node in graph.operators} == {"", "patches"}
+
+
+def scripted(module: nn.Module) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is deprecated, and people have it
+        script: nn.Module = torch.jit.script(module)
+    return script
+
+
+class OneBatchSize(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.view(2, -1)
+
+
+class Fallen(nn.Module):
+    """An operator that torch cannot run without values."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.fake_quantize_per_tensor_affine(x, 0.05, 0, -128, 127)
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (OneBatchSize, "it runs for one batch size only."),
+        (Branching, "a branch or a size depends on the values of a tensor."),
+        (Fallen, "torch has no rule for the shape of what aten.fake_quantize"),
+        (lambda: scripted(nn.Linear(3, 3)), "it is TorchScript, whose Python code is gone."),
+        (lambda: nn.LazyLinear(3), "weight, bias have no shape before the first forward pass."),
+        (lambda: nn.Linear(3, 3).double(), "it fails by itself on (2, 3) torch.float32: mat1 and mat2 must have the"),
+    ],
+)
+def test_what_cannot_be_traced_is_said_in_words_of_ours(build: Callable[[], nn.Module], words: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        capture(build(), torch.ones(2, 3))
+    message = str(refused.value)
+    assert words in message
+    assert "TORCH_LOGS" not in message
+    assert "own_backward.py" not in message

@@ -185,3 +185,35 @@ def test_operators_without_a_rule_are_listed_and_not_taken_for_nothing(name: str
     assert name in cost(graph).unsupported
     listed = {node.operator for node in graph.operators if node.operator not in TABLE}
     assert set(cost(graph).unsupported) == listed
+
+
+class BehindAMask(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(1, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.first(x)
+        return self.second(y[y > 0].unsqueeze(1))
+
+
+def test_what_has_a_size_that_depends_on_values_is_named_and_the_rest_is_counted() -> None:
+    costs = cost(capture(BehindAMask(), torch.ones(2, 4), compare=False))
+    assert costs.total.multiply_adds == 16
+    assert {name.partition(" of a size")[0] for name in costs.unsupported} >= {
+        "aten.index.Tensor",
+        "aten.linear.default",
+    }
+    assert costs.total.parameters == 4 * 4 + 4 + 2 + 2
+
+
+def test_no_gradient_is_counted_through_what_is_detached() -> None:
+    class Frozen(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.second(self.first(x).detach())
+
+    assert cost(capture(Frozen(), torch.ones(2, 4))).total.backward_multiply_adds == 8

@@ -310,3 +310,19 @@ def assert_gradients_span(module: nn.Module, size: int, channels: int = 1) -> No
     for axis, seen in zip(sizes_of(module, x.detach()), touched.T, strict=True):
         start = axis.offset + axis.stride * place
         assert (int(seen.min()), int(seen.max())) == (max(start, 0), min(start + axis.size, size) - 1)
+
+
+def test_what_depends_on_a_value_as_a_number_has_none_and_the_rest_has() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 2, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.conv(x)
+            return y * y.max().item()
+
+    fields = receptive_field(capture(Scaled(), torch.ones(2, 3, 8, 8)))
+    assert fields.nodes["conv2d"] == (Field(size=3, stride=1, offset=0),) * 2
+    assert fields.last_feature_map == "conv2d"
+    assert fields.unsupported["mul"] == "aten.mul.Tensor (outermost module): a size or a number in it depends on values"

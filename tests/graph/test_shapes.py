@@ -6,7 +6,7 @@ from convlens.graph.capture import capture
 from convlens.graph.cost import cost
 from convlens.graph.receptive_field import WHOLE_INPUT, receptive_field
 from convlens.graph.run import run
-from convlens.graph.shapes import dimension, number
+from convlens.graph.shapes import UnknownSizeError, dimension, number
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ def test_sizes_are_worked_out(size: int | str, expected: int) -> None:
 
 @pytest.mark.parametrize("size", ["u0", "f(batch)", "batch.real"])
 def test_what_is_not_arithmetic_on_the_batch_is_refused(size: str) -> None:
-    with pytest.raises(ValueError, match="a size that cannot be worked out"):
+    with pytest.raises(UnknownSizeError, match="depends on values"):
         dimension(size, 3)
 
 

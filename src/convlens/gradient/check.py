@@ -150,7 +150,7 @@ def _compare(
 def _by_rules(function: Function, upstream: Sequence[Tensor | None]) -> list[Tensor | None]:
     """Our gradients of the same function."""
     torch.manual_seed(SEED)
-    tape = forward(function.steps, dict(function.values), keep=True)
+    tape = forward(function.steps, function.fresh_values(), keep=True)
     flow, remaining = Upstream(), iter(upstream)
     for name in function.outputs:
         value = tape.values[name]

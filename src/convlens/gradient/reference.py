@@ -13,6 +13,7 @@ STEP = 1e-7
 """How far a difference quotient goes to either side, relative to the size of the values."""
 NOISE = 1e-3
 SEED = 0
+STOPPED_ON_PURPOSE = frozenset({"aten.detach.default", "aten.item.default"})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,14 @@ class Function:
     values: Mapping[str, Any]
     wanted: tuple[str, ...]
     outputs: tuple[str, ...]
+    held: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Values of steps that are not computed."""
+
+    def fresh_values(self) -> dict[str, Any]:
+        """The given values, of which those that a step changes are copies: buffers are the same for every pass."""
+        changed = {name for step in self.steps if step.node.mutates for name in step.inputs} - set(self.wanted)
+        copies = {name: self.values[name].clone() for name in changed if isinstance(self.values.get(name), Tensor)}
+        return {**self.values, **copies}
 
     def point(self) -> tuple[Tensor, ...]:
         """The values of the nodes `wanted`."""
@@ -33,13 +42,27 @@ class Function:
 
     def __call__(self, *point: Tensor) -> list[Tensor]:
         """The outputs at this point, those of one operator with several outputs one after the other."""
-        torch.manual_seed(SEED)
-        values = {**self.values, **dict(zip(self.wanted, point, strict=True))}
-        for step in self.steps:
-            arguments, keywords = step.arguments(values)
-            assert step.node.target is not None
-            values[step.name] = step.node.target(*arguments, **keywords)
+        values = self._all(point)
         return [y for name in self.outputs for y in tensors(values[name])]
+
+    def held_where_stopped(self) -> "Function":
+        """The same with the values held that are handed on without a gradient, those of `detach` and `item`.
+
+        Of this function the gradient is the derivative, also where a change would come through there.
+        """
+        values = self._all(self.point())
+        stopped = [step.name for step in self.steps if step.node.operator in STOPPED_ON_PURPOSE]
+        return dataclasses.replace(self, held={name: values[name] for name in stopped})
+
+    def _all(self, point: Sequence[Tensor]) -> Mapping[str, Any]:
+        torch.manual_seed(SEED)
+        values = {**self.fresh_values(), **dict(zip(self.wanted, point, strict=True)), **self.held}
+        for step in self.steps:
+            if step.name not in self.held:
+                arguments, keywords = step.arguments(values)
+                assert step.node.target is not None
+                values[step.name] = step.node.target(*arguments, **keywords)
+        return values
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
@@ -99,6 +122,7 @@ def finite_difference_error(
     Relative to the derivative, or to a thousandth of the terms of J where that is larger: a difference of J cannot
     show a smaller derivative.
     """
+    function = function.held_where_stopped()
     filled = [torch.zeros_like(x) if g is None else g for x, g in zip(point, gradients, strict=True)]
     directions = [_along(x, g) for x, g in zip(point, filled, strict=True)]
     expected = sum(float((g * v).sum()) for g, v in zip(filled, directions, strict=True))

@@ -5,7 +5,6 @@ import inspect
 import re
 import traceback
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +17,9 @@ from convlens.graph.comparison import branches_noted, refuse_unless_equal
 from convlens.graph.graph import BATCH, Graph, Kind, Node, Ref
 from convlens.graph.inplace import Functional
 from convlens.graph.own_backward import hooked_modules, own_backward, own_backward_marked
+from convlens.graph.regions import no_grad_marked, write_out_regions
+from convlens.graph.untraceable import refuse_untraceable, untraceable
+from convlens.graph.user_frame import user_frame
 
 _KINDS: Mapping[InputKind, Kind] = {
     InputKind.USER_INPUT: "input",
@@ -26,8 +28,6 @@ _KINDS: Mapping[InputKind, Kind] = {
     InputKind.CONSTANT_TENSOR: "constant",
 }
 _OUTLIVE_A_RUN = (InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
-_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+)\n\s*(?P<code>.*)')
-_TORCH_FOLDER = str(Path(torch.__file__).parent)
 
 
 def capture(
@@ -48,8 +48,11 @@ def capture(
     module = target if isinstance(target, nn.Module) else _FunctionModule(target)
     free = isinstance(target, nn.Module) if free_batch is None else free_batch
     _check_example(example, free)
+    refuse_untraceable(module, _name(module))
     with branches_noted() as branches:
         program = _export(module, example, free)
+    lasting = {spec.arg.name for spec in program.graph_signature.input_specs if spec.kind in _OUTLIVE_A_RUN}
+    write_out_regions(program.graph_module, lasting)
     graph = _graph_of(program, module, _batch_symbol(program, free))
     if compare:
         refuse_unless_equal(graph, module, _name(module), example, free_batch=free, branches=branches)
@@ -89,16 +92,10 @@ def _export(module: nn.Module, example: tuple[Tensor, ...], free_batch: bool) ->
     inputs = tuple(torch.cat([x, x]) if free_batch and x.shape[0] == 1 else x for x in example)
     sizes = tuple({0: Dim.DYNAMIC} if free_batch else {} for _ in inputs)
     try:
-        with own_backward_marked():
+        with own_backward_marked(), no_grad_marked():
             return export(module, inputs, dynamic_shapes=_as_forward_takes_them(module, sizes))
     except Exception as error:
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        place = _user_frame(traceback.format_exception(error)) or "its forward method"
-        raise UsageError(
-            f"cannot capture {_name(module)}: {reason} This happened at {place}. A graph needs a forward pass whose "
-            "operators do not depend on the values of tensors or on one batch size; rewrite that line with tensor "
-            "operators (torch.where instead of if), or pass the part of the module around it."
-        ) from error
+        raise untraceable(_name(module), error, user_frame(traceback.format_exception(error))) from error
 
 
 def _name(module: nn.Module) -> str:
@@ -112,16 +109,6 @@ def _as_forward_takes_them(module: nn.Module, sizes: tuple[Any, ...]) -> tuple[A
     collects = inspect.Parameter.VAR_POSITIONAL
     num_named = kinds.index(collects) if collects in kinds else len(sizes)
     return (*sizes[:num_named], sizes[num_named:]) if len(sizes) > num_named else sizes
-
-
-def _user_frame(lines: list[str]) -> str:
-    """The innermost frame outside torch in a formatted traceback, as `file:line in function: code`."""
-    frames = [match for match in _FRAME.finditer("".join(lines)) if _is_users(match["file"])]
-    return "{file}:{line} in {function}: {code}".format(**frames[-1].groupdict()) if frames else ""
-
-
-def _is_users(file: str) -> bool:
-    return not file.startswith((_TORCH_FOLDER, "<")) and file != __file__
 
 
 def _batch_symbol(program: ExportedProgram, free_batch: bool) -> str | None:
@@ -191,7 +178,7 @@ def _operator_node(fx_node: fx.Node, batch: str | None) -> Node:
     if not (isinstance(target, torch._ops.OpOverload) or getattr(target, "__module__", "") in ("_operator", "math")):
         raise UsageError(
             f"cannot capture: {target} is not a tensor operator but a construct around some "
-            f"({_user_frame([fx_node.meta.get('stack_trace', '')]) or module}); take it out of the forward pass."
+            f"({user_frame([fx_node.meta.get('stack_trace', '')]) or module}); take it out of the forward pass."
         )
     return Node(
         name=fx_node.name,
@@ -204,7 +191,7 @@ def _operator_node(fx_node: fx.Node, batch: str | None) -> Node:
         dtype=dtype,
         size=size,
         module=module,
-        source=_user_frame([fx_node.meta.get("stack_trace") or ""]),
+        source=user_frame([fx_node.meta.get("stack_trace") or ""]),
     )
 
 

@@ -39,10 +39,14 @@ def refuse_unless_equal(
         with _as_before(module, graph):
             try:
                 theirs = _values(module, inputs)
-            except (RuntimeError, ValueError):
+            except (RuntimeError, ValueError) as error:
                 if batch == 1:
                     continue
-                raise
+                given = " and ".join(f"{tuple(x.shape)} {x.dtype}" for x in inputs)
+                raise UsageError(
+                    f"cannot capture {name}: it fails by itself on {given}: {error}. Give an example of a shape and a "
+                    "number format that it takes."
+                ) from error
         with _as_before(module, graph):
             try:
                 ours = _values(lambda *x: run(graph, *x), inputs)

@@ -11,7 +11,7 @@ import torch
 
 from convlens.core.errors import UsageError
 from convlens.graph.graph import Graph, Node
-from convlens.graph.shapes import arguments_in_shapes, shape_of
+from convlens.graph.shapes import UnknownSizeError, arguments_in_shapes, shape_of
 from convlens.ops import TABLE, NoRule
 from convlens.ops.record import Rule
 from convlens.ops.recurrent import COUNTED
@@ -41,7 +41,8 @@ class Cost:
     """The cost of every operator node, by name in order of execution, and of the whole.
 
     A parameter that several nodes read counts for the first. `unsupported` names operators that the table does not
-    have, and calls that an operator's rule does not take: what they compute is not counted, and not taken for zero.
+    have, calls that an operator's rule does not take, and those whose sizes depend on values, as behind a mask: what
+    they compute is not counted, and not taken for zero.
     """
 
     nodes: Mapping[str, Amount]
@@ -65,34 +66,40 @@ def cost(graph: Graph, batch: int = 1) -> Cost:
 
     The backward pass leaves out gradients that no parameter needs, such as that of the first layer's input.
     """
-    trained = _depends_on_a_parameter(graph)
+    trained = _trained(graph)
     counted: set[str] = set()
     nodes: dict[str, Amount] = {}
     unsupported: dict[str, None] = {}
     for node in graph.operators:
-        if node.operator not in TABLE and node.operator not in COUNTED:
+        known = node.operator in TABLE or node.operator in COUNTED
+        if not known:
             unsupported[node.operator] = None
         own = [name for name in dict.fromkeys(node.inputs) if name not in counted]
         parameters = [name for name in own if graph.by_name[name].kind == "parameter"]
         counted.update(parameters)
+        multiply_adds, activation_bytes = (0, 0), 0
         try:
+            activation_bytes = _activation_bytes(node, batch)
             multiply_adds = _multiply_adds(graph, node, batch, trained)
+        except UnknownSizeError:
+            if known:
+                unsupported[f"{node.operator} of a size that depends on values"] = None
         except UsageError as refusal:
-            multiply_adds, unsupported[str(refusal)] = (0, 0), None
-        nodes[node.name] = _amount(graph, node, batch, parameters, multiply_adds)
+            unsupported[str(refusal)] = None
+        nodes[node.name] = _amount(graph, parameters, multiply_adds, activation_bytes)
     return Cost(
         nodes=nodes, modules={node.name: node.module for node in graph.operators}, unsupported=tuple(unsupported)
     )
 
 
-def _amount(graph: Graph, node: Node, batch: int, parameters: list[str], multiply_adds: tuple[int, int]) -> Amount:
-    numbers = [torch.Size(shape_of(graph.by_name[name], batch) or ()).numel() for name in parameters]
+def _amount(graph: Graph, parameters: list[str], multiply_adds: tuple[int, int], activation_bytes: int) -> Amount:
+    numbers = [torch.Size(shape_of(graph.by_name[name], batch=1) or ()).numel() for name in parameters]
     bytes_each = [_itemsize(graph.by_name[name]) for name in parameters]
     return Amount(
         parameters=sum(numbers),
         multiply_adds=multiply_adds[0],
         backward_multiply_adds=multiply_adds[1],
-        activation_bytes=_activation_bytes(node, batch),
+        activation_bytes=activation_bytes,
         parameter_bytes=sum(n * size for n, size in zip(numbers, bytes_each, strict=True)),
     )
 
@@ -119,13 +126,23 @@ def _rules(operator: str) -> tuple[Rule[int] | NoRule, Rule[int] | NoRule]:
     return unknown, unknown
 
 
-def _depends_on_a_parameter(graph: Graph) -> set[str]:
-    """Names of the values through which a gradient flows to a parameter, the parameters included."""
+def _trained(graph: Graph) -> set[str]:
+    """Names of the values through which a gradient flows from an output to a parameter, the parameters included."""
     trained = {node.name for node in graph.nodes if node.kind == "parameter"}
     for node in graph.operators:
-        if any(name in trained for name in node.inputs):
+        if not _stops(node) and any(name in trained for name in node.inputs):
             trained.add(node.name)
-    return trained
+    reached = set(graph.outputs)
+    for node in reversed(graph.operators):
+        if node.name in reached and not _stops(node):
+            reached.update(node.inputs)
+    return trained & reached
+
+
+def _stops(node: Node) -> bool:
+    """Whether no gradient comes through an operator, as through one that detaches or compares."""
+    known = TABLE.get(node.operator)
+    return known is not None and isinstance(known.gradient, NoRule)
 
 
 def _activation_bytes(node: Node, batch: int) -> int:

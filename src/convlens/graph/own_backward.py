@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.autograd.function import Function, _SingleLevelFunction
-from torch.fx.experimental.proxy_tensor import get_proxy_mode, get_proxy_slot
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
 from torch.nn.modules._functions import BackwardHookFunction
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map_only
@@ -20,6 +20,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from convlens.core.errors import UsageError
 from convlens.core.settings import setting
 from convlens.graph.graph import Graph
+from convlens.graph.marks import mark, marked, traced, within_function
 
 _KEY = "own_backward"
 _ONE_AT_A_TIME = RLock()
@@ -42,14 +43,13 @@ def own_backward_marked() -> Iterator[None]:
                 _SingleLevelFunction.apply = before  # type: ignore[attr-defined]
 
 
-def own_backward(traced: fx.Node, hooked: Mapping[str, str]) -> str:
+def own_backward(node: fx.Node, hooked: Mapping[str, str]) -> str:
     """What has a backward of its own there, in words; "" where there is nothing.
 
     `hooked` maps the paths of modules with backward hooks to what to say of them.
     """
-    marked: str = (traced.meta.get("custom") or {}).get(_KEY, "")
-    paths = [path for path, _ in (traced.meta.get("nn_module_stack") or {}).values()]
-    return marked or next((hooked[path] for path in paths if path in hooked), "")
+    paths = [path for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
+    return marked(node, _KEY) or next((hooked[path] for path in paths if path in hooked), "")
 
 
 def hooked_modules(module: nn.Module) -> dict[str, str]:
@@ -77,7 +77,8 @@ def refuse_lost_backward(graph: Graph, frozen: Collection[str]) -> None:
 
 
 def _apply_and_mark(cls: type[Function], *args: Any, **kwargs: Any) -> Any:
-    result = super(_SingleLevelFunction, cls).apply(*args, **kwargs)  # type: ignore[misc]
+    with within_function():
+        result = super(_SingleLevelFunction, cls).apply(*args, **kwargs)  # type: ignore[misc]
     if cls is BackwardHookFunction or get_proxy_mode() is None:
         return result
     given = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
@@ -103,9 +104,5 @@ class _MarkHooks(TorchFunctionMode):
 
 
 def _mark(value: Tensor, words: str) -> None:
-    mode = get_proxy_mode()
-    if mode is None:
-        return
-    traced = get_proxy_slot(value, mode.tracer, None)
-    if traced is not None:
-        traced.proxy.node.meta.setdefault("custom", {})[_KEY] = words
+    if (node := traced(value)) is not None:
+        mark(node, _KEY, words)

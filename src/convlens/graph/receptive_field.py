@@ -20,7 +20,7 @@ from convlens.graph.field import WHOLE_INPUT as WHOLE_INPUT
 from convlens.graph.field import Field as Field
 from convlens.graph.field import Unsupported as Unsupported
 from convlens.graph.graph import Graph, Node
-from convlens.graph.shapes import arguments_in_shapes, shape_of
+from convlens.graph.shapes import UnknownSizeError, arguments_in_shapes, shape_of
 from convlens.graph.sight import Outcome, Sight, seen, sight_of_input
 from convlens.ops import CONSTANT_OPERATORS, TABLE, NoRule, Seen, WholeInput
 
@@ -82,7 +82,7 @@ def _outcome(graph: Graph, node: Node, window: Seen, outcomes: Mapping[str, Outc
     if unsupported is not None:
         return unsupported
     sights = [source if isinstance(source, Sight) else None for source in sources]
-    outcome = seen(sights, window, _output_shape(graph, node, tensors))
+    outcome = seen(sights, window, None if isinstance(window, NoRule) else _output_shape(graph, node, tensors))
     place = f"{node.operator} ({node.module or 'outermost module'})"
     if isinstance(outcome, Unsupported) and outcome.reason not in {sight.reason for sight in sights if sight}:
         return Unsupported(f"{place}: {outcome.reason}")
@@ -106,6 +106,9 @@ def _window(graph: Graph, node: Node) -> Seen:
         return NoRule("it is not in the table of operators")
     if isinstance(operator.window, NoRule):
         return operator.window
-    arguments, keywords = arguments_in_shapes(graph, node, _BATCH)
-    window: Seen = operator.window(shape_of(node, _BATCH), *arguments, **keywords)
+    try:
+        arguments, keywords = arguments_in_shapes(graph, node, _BATCH)
+        window: Seen = operator.window(shape_of(node, _BATCH), *arguments, **keywords)
+    except UnknownSizeError:
+        return NoRule("a size or a number in it depends on values")
     return window

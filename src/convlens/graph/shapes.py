@@ -27,13 +27,23 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
 """Torch's names for arithmetic that Python has no sign for, or has with other rules."""
 
 
+class UnknownSizeError(ValueError):
+    """A size that depends on the values of tensors, as the number of places at which a mask is true."""
+
+
 def dimension(size: int | str, batch: int) -> int:
-    """A dimension as a number: text such as "49*batch" is worked out for that batch size."""
+    """A dimension as a number: text such as "49*batch" is worked out for that batch size.
+
+    Raises UnknownSizeError where it depends on values.
+    """
     return size if isinstance(size, int) else int(number(size, batch))
 
 
 def number(size: str, batch: int) -> float:
-    """What a node computes of sizes, such as "IntTrueDiv(1, batch)", for that batch size; an int where it is one."""
+    """What a node computes of sizes, such as "IntTrueDiv(1, batch)", for that batch size; an int where it is one.
+
+    Raises UnknownSizeError where it depends on values.
+    """
     value: float = _value(ast.parse(size, mode="eval").body, batch)
     return value
 
@@ -66,4 +76,4 @@ def _value(expression: ast.expr, batch: int) -> Any:
             return -_value(operand, batch)
         case ast.Call(func=ast.Name(id=name), args=arguments) if name in _FUNCTIONS:
             return _FUNCTIONS[name](*(_value(argument, batch) for argument in arguments))
-    raise ValueError(f"a size that cannot be worked out: {ast.unparse(expression)}")
+    raise UnknownSizeError(f"the size {ast.unparse(expression)} depends on values")

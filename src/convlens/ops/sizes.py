@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from convlens.ops.record import NoRule, Operator, operator, plain
+from convlens.ops.record import POINTWISE, NoRule, Operator, Window, operator, plain
 
 aten = torch.ops.aten
 
@@ -25,6 +25,7 @@ def _without_gradient(
     formula: str,
     latex: str,
     updating_forward: Callable[..., tuple[Any, Any]] | None = None,
+    window: Window | None = None,
 ) -> Operator:
     return operator(
         name,
@@ -36,7 +37,7 @@ def _without_gradient(
         latex=latex,
         multiply_adds=NoRule("no multiply-adds are counted for sizes, constants and comparisons"),
         backward_multiply_adds=NoRule(f"nothing runs backward: {reason}"),
-        window=NoRule(reason),
+        window=window or NoRule(reason),
         updating_forward=updating_forward,
     )
 
@@ -143,5 +144,10 @@ SIGN = _made("sign.default", STEPS, "y = -1, 0 or 1, as u is negative, zero or p
 LOGICAL_NOT = _made("logical_not.default", STEPS, "y = not u", r"y = \neg u")
 ONE_HOT = _made("one_hot.default", STEPS, "y_ij = 1 where j is the class u_i, else 0", r"y_{ij} = [u_i = j]")
 DETACH = _without_gradient(
-    "aten.detach.default", torch.detach, "detaching stops the gradient on purpose", "y = u", "y = u"
+    "aten.detach.default",
+    torch.detach,
+    "detaching stops the gradient on purpose",
+    "y = u",
+    "y = u",
+    window=POINTWISE,
 )

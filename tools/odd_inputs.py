@@ -18,6 +18,7 @@ from typing import NamedTuple
 from tools.odd_images import ODD_IMAGES
 from tools.odd_input import OddInput, check, classes, train
 from tools.odd_layouts import ODD_LAYOUTS
+from tools.odd_modules import ODD_MODULES, OddModule, tried
 from tools.odd_tables import ODD_TABLES
 
 from convlens.cli.main import main
@@ -76,6 +77,15 @@ def _form(line: str) -> str:
     return re.sub(r"\d+(\.\d+)?", "#", line.split(":")[0])
 
 
+def _module_tried(one: OddModule) -> tuple[str, str]:
+    """Verdict and sentence."""
+    try:
+        met, said = tried(one)
+    except Exception as fault:  # whatever it is, it is what is looked for
+        return "FAULT", f"{type(fault).__name__}: {fault}"
+    return "met" if met else "refused", said
+
+
 def _asked(names: list[str]) -> Iterator[tuple[str, OddInput]]:
     for kind, inputs in KINDS.items():
         for one in inputs:
@@ -93,6 +103,11 @@ def run(names: list[str]) -> int:
         counts[verdict] += 1
         said = [line.strip() for line in outcome.lines if _form(line) not in usual]
         print(f"{verdict:8} {kind:8} {one.name}: {' / '.join(said)}", flush=True)
+    for module in ODD_MODULES:
+        if not names or module.name in names:
+            verdict, sentence = _module_tried(module)
+            counts[verdict] += 1
+            print(f"{verdict:8} {'modules':8} {module.name}: {sentence}", flush=True)
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
     return int(bool(counts["FAULT"] or not sum(counts.values())))
 

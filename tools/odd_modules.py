@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import convlens
+
 
 @dataclasses.dataclass(frozen=True)
 class OddModule:
@@ -286,3 +288,27 @@ def with_a_hook() -> nn.Module:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
     network[0].register_forward_hook(lambda module, inputs, output: output * 2)
     return network
+
+
+def tried(one: OddModule) -> tuple[bool, str]:
+    """Whether its graph is captured, and what is found of that, or the refusal; AssertionError for a wrong gradient."""
+    torch.manual_seed(0)
+    images = torch.randn(2, 3, 16, 16)
+    try:
+        graph = convlens.capture(one.build().eval(), images)
+    except convlens.ConvlensError as refusal:
+        return False, str(refusal)
+    costs, fields = convlens.cost(graph), convlens.receptive_field(graph)
+    found = [f"{len(graph.operators)} operators, {costs.total.multiply_adds} multiply-adds"]
+    if costs.unsupported:
+        found.append(f"not counted: {'; '.join(costs.unsupported)}")
+    if fields.unsupported:
+        found.append(f"without a receptive field: {', '.join(fields.unsupported)}")
+    try:
+        check = convlens.check_gradients(graph, images)
+    except convlens.ConvlensError as refusal:
+        found.append(f"gradients: {refusal}")
+    else:
+        assert check.passed, str(check)
+        found.append("gradients as autograd's")
+    return True, "; ".join(found)

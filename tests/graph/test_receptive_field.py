@@ -326,3 +326,12 @@ def test_what_depends_on_a_value_as_a_number_has_none_and_the_rest_has() -> None
     assert fields.nodes["conv2d"] == (Field(size=3, stride=1, offset=0),) * 2
     assert fields.last_feature_map == "conv2d"
     assert fields.unsupported["mul"] == "aten.mul.Tensor (outermost module): a size or a number in it depends on values"
+
+
+def test_a_call_that_has_no_rule_is_named() -> None:
+    class Outer(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.einsum("nchw,nchv,ncwv->nc", x, x, x)
+
+    fields = receptive_field(capture(Outer(), torch.zeros(2, 3, 4, 4)))
+    assert "aten.einsum has no rule for 'nchw,nchv,ncwv->nc' with 3 operands" in fields.unsupported["einsum"]

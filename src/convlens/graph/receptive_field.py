@@ -15,6 +15,7 @@ from typing import Literal
 
 import torch
 
+from convlens.core.errors import UsageError
 from convlens.graph.axis_order import AxisOrder, axis_orders
 from convlens.graph.field import WHOLE_INPUT as WHOLE_INPUT
 from convlens.graph.field import Field as Field
@@ -111,4 +112,6 @@ def _window(graph: Graph, node: Node) -> Seen:
         window: Seen = operator.window(shape_of(node, _BATCH), *arguments, **keywords)
     except UnknownSizeError:
         return NoRule("a size or a number in it depends on values")
+    except UsageError as refusal:  # of a call that the operator's rule does not take
+        return NoRule(str(refusal))
     return window

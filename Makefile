@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types unit test-slow test-browser test-timm timm-families odd counts probes reference install clean
+.PHONY: demo test lint types unit test-slow test-browser test-timm test-torchvision timm-families odd counts probes reference install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/convlens demo
@@ -49,6 +49,17 @@ timm-families: $(TIMM)/.installed
 $(TIMM)/.installed: $(VENV)/.installed-dev constraints.txt
 	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --no-deps --upgrade \
 		--target $(TIMM) timm huggingface_hub pyyaml tqdm hf-xet click
+	@touch $@
+
+# torchvision's networks, all of Python: its operators in C++ do not load beside a CPU build of torch, and are left out.
+TORCHVISION := $(VENV)/torchvision
+
+test-torchvision: $(TORCHVISION)/.installed
+	PYTHONPATH=$(TORCHVISION) $(BIN)/pytest -m torchvision tests/torchvision
+
+$(TORCHVISION)/.installed: $(VENV)/.installed-dev constraints.txt
+	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --no-deps --upgrade \
+		--target $(TORCHVISION) torchvision
 	@touch $@
 
 # The zoo's table of parameters, multiply-adds and receptive fields, from the captured graphs; takes some minutes.

@@ -20,10 +20,11 @@ from tools.odd_input import OddInput, check, classes, train
 from tools.odd_layouts import ODD_LAYOUTS
 from tools.odd_modules import ODD_MODULES, OddModule, tried
 from tools.odd_tables import ODD_TABLES
+from tools.odd_weights import ODD_WEIGHTS
 
 from convlens.cli.main import main
 
-KINDS = {"layouts": ODD_LAYOUTS, "tables": ODD_TABLES, "images": ODD_IMAGES}
+KINDS = {"layouts": ODD_LAYOUTS, "tables": ODD_TABLES, "images": ODD_IMAGES, "weights": ODD_WEIGHTS}
 _FAULTS = ("internal error", "Traceback (most recent call last)")
 
 

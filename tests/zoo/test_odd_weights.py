@@ -1,15 +1,25 @@
 """Files of weights as people bring them, modeled on public reports: each is read, or named for what it is."""
 
-import argparse
-import io
 import pickle
 import re
-import zipfile
 
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from tools.odd_weights import (
+    EXTRAS,
+    HEADS,
+    OTHER_FILES,
+    PREFIXES,
+    WRAPPERS,
+    Trainer,
+    before,
+    house_state,
+    in_format,
+    with_value,
+    without_head,
+)
 from torch import nn
 
 from convlens import zoo
@@ -18,16 +28,7 @@ from convlens.core.errors import DataError, IntegrityError, UsageError
 
 @pytest.fixture(scope="module")
 def state():
-    torch.manual_seed(0)
-    return zoo.network("house", classes=3).state_dict()
-
-
-def before(prefix, state):
-    return {prefix + name: tensor for name, tensor in state.items()}
-
-
-def without_head(state):
-    return {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
+    return house_state()
 
 
 def loaded(content, path, **options):
@@ -42,20 +43,7 @@ def same(module, state):
     return own.keys() == state.keys() and all(torch.equal(own[name], state[name]) for name in own)
 
 
-PREFIXED = {
-    "module.": "module.",
-    "_orig_mod.": "",
-    "module._orig_mod.": "module.",
-    "model.": "model.",
-    "net.": "net.",
-    "backbone.": "backbone.",
-    "encoder.": "encoder.",
-    "student.module.backbone.": "student.module.backbone.",
-    "lit.model._orig_mod.net.": "lit.model.net.",
-}
-
-
-@pytest.mark.parametrize(("prefix", "said"), PREFIXED.items())
+@pytest.mark.parametrize(("prefix", "said"), PREFIXES.items())
 def test_prefixes_are_found_and_said(state, tmp_path, prefix, said):
     module, told = loaded(before(prefix, state), tmp_path / "w.pth")
     assert same(module, state)
@@ -74,27 +62,7 @@ def test_wrappers_inside_the_network_are_taken_off(state, tmp_path):
     assert not told
 
 
-OPTIMIZER = {"state": {0: {"exp_avg": torch.zeros(3)}}, "param_groups": [{"lr": 0.1}]}
-WRAPPED = {
-    "state_dict": lambda state: {"state_dict": state, "optimizer": OPTIMIZER, "epoch": 3},
-    "model": lambda state: {"model": state, "args": argparse.Namespace(lr=0.1), "best": np.float64(71.2)},
-    "model_state_dict": lambda state: {"model_state_dict": state, "optimizer_state_dict": OPTIMIZER},
-    "net": lambda state: {"net": state, "acc": 93.5, "epoch": 2},
-    "ema": lambda state: {"epoch": -1, "best_fitness": None, "model": None, "ema": state, "train_args": {"lr0": 0.1}},
-    "ema with updates": lambda state: {"model": None, "ema": (state, 1200)},
-    "state_dict_ema": lambda state: {"state_dict_ema": state, "epoch": 3},
-    "Lightning": lambda state: {
-        "state_dict": state,
-        "optimizer_states": [OPTIMIZER],
-        "loops": {"fit_loop": {"state_dict": {}}},
-        "hyper_parameters": {"lr": 0.1},
-        "pytorch-lightning_version": "2.4.0",
-    },
-    "nested": lambda state: {"checkpoint": {"trainer": {"weights": state}}},
-}
-
-
-@pytest.mark.parametrize("wrapped", WRAPPED.values(), ids=WRAPPED)
+@pytest.mark.parametrize("wrapped", WRAPPERS.values(), ids=WRAPPERS)
 @pytest.mark.parametrize("suffix", [".ckpt", ".pth.tar", ".pkl", ""])
 def test_wrapped_states_are_found_whatever_the_suffix(state, tmp_path, wrapped, suffix):
     module, told = loaded(wrapped(state), tmp_path / f"weights{suffix}")
@@ -122,13 +90,7 @@ def test_of_several_networks_in_one_state_one_is_taken_and_the_others_named(stat
 
 
 def test_entries_of_other_things_are_left_out_and_said(state, tmp_path):
-    extra = {
-        "module.n_averaged": torch.tensor(3),
-        "train_accuracy.tp": torch.zeros(3),
-        "aux_classifier.weight": torch.zeros(2),
-        "epoch": 3,
-    }
-    module, (told,) = loaded({**state, **extra}, tmp_path / "w.pth")
+    module, (told,) = loaded({**state, **EXTRAS, "epoch": 3}, tmp_path / "w.pth")
     assert same(module, state)
     assert told == (
         "weights of w.pth: left out, since the network has no such part: module.n_averaged, train_accuracy.tp, "
@@ -146,14 +108,6 @@ def test_a_part_that_the_network_has_not_is_refused(state, tmp_path):
         DataError, match=r"138 of 138 tensors fit; 1 unexpected: layer1\.0\.attention\.weight\. It fits"
     ):
         loaded({**state, "layer1.0.attention.weight": torch.zeros(1)}, tmp_path / "w.pth")
-
-
-HEADS = {
-    "none": {},
-    "a sequence": {"fc.0.weight": torch.zeros(8, 256), "fc.0.bias": torch.zeros(8), "fc.3.weight": torch.zeros(5, 8)},
-    "of other features": {"fc.weight": torch.zeros(5, 512), "fc.bias": torch.zeros(5)},
-    "of another name": {"classifier.weight": torch.zeros(5, 256)},
-}
 
 
 @pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
@@ -180,7 +134,7 @@ def test_a_head_that_fits_is_kept(state, tmp_path):
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_number_formats(state, tmp_path, dtype):
-    cast = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    cast = in_format(state, dtype)
     module, told = loaded(cast, tmp_path / "w.pth")
     assert same(module, {name: tensor.to(state[name].dtype) for name, tensor in cast.items()})
     assert not told
@@ -223,10 +177,8 @@ NOT_FINITE = {
 
 @pytest.mark.parametrize(("name", "value", "told"), [(name, *rest) for name, rest in NOT_FINITE.items()])
 def test_values_that_are_not_finite_are_named(state, tmp_path, name, value, told):
-    damaged = state[name].clone()
-    damaged[0] = value
     with pytest.raises(DataError, match=re.escape(f"holds values that no network can compute with: {told}. The train")):
-        loaded(state | {name: damaged}, tmp_path / "w.pth")
+        loaded(with_value(state, name, value), tmp_path / "w.pth")
 
 
 def test_values_that_are_finite_only_in_double_precision_are_named(state, tmp_path):
@@ -249,43 +201,7 @@ def test_what_fits_another_network_is_said_after_prefixes_were_taken_off(tmp_pat
 # Other files
 
 
-def zipped(*names):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name in names:
-            archive.writestr(name, b"1")
-    return buffer.getvalue()
-
-
-def onnx(producer):
-    return b"\x08\x08\x12" + bytes([len(producer)]) + producer + b"\x1a\x032.1:\x10"
-
-
-OTHERS = {
-    "Git LFS": (
-        b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n",
-        "a Git LFS pointer.*git lfs pull",
-    ),
-    "HTML": (b"<!DOCTYPE html><title>Sign in</title>", r"a web page \(HTML\)"),
-    "HTML after blanks": (b"\n\n <html lang='en'>", r"a web page \(HTML\)"),
-    "JSON": (b'{"error": "no such file"}', 'text, which begins \'{"error": "no such file"}\''),
-    "ONNX": (onnx(b"pytorch"), "an ONNX model"),
-    "HDF5": (b"\x89HDF\r\n\x1a\n" + b"\0" * 99, "an HDF5 file, as Keras"),
-    "Keras": (zipped("metadata.json", "config.json", "model.weights.h5"), "a Keras model"),
-    "TFLite": (b"\x1c\0\0\0TFL3" + b"\0" * 99, "a TensorFlow Lite model"),
-    "NumPy": (b"\x93NUMPY\x01\0" + b"\0" * 99, "an array of NumPy"),
-    "npz": (zipped("a.npy", "b.npy"), "a file of NumPy arrays"),
-    "GGUF": (b"GGUF\x03" + b"\0" * 99, "a GGUF file"),
-    "gzip": (b"\x1f\x8b\x08" + b"\0" * 99, "compressed with gzip"),
-    "tar": (b"\0" * 257 + b"ustar\0" + b"\0" * 300, "a tar archive"),
-    "image": (b"\x89PNG\r\n\x1a\n" + b"\0" * 99, "an image"),
-    "other zip": (zipped("photo.jpg"), r"a zip archive of something else \(photo\.jpg\)"),
-    "empty": (b"", "an empty file. Download it again"),
-    "zeros": (b"\0" * 5000, "nothing but zeros"),
-}
-
-
-@pytest.mark.parametrize(("content", "told"), OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize(("content", "told"), OTHER_FILES.values(), ids=OTHER_FILES)
 def test_another_file_is_named_for_what_it_is(tmp_path, content, told):
     path = tmp_path / "weights.pth"
     path.write_bytes(content)
@@ -329,10 +245,6 @@ def test_folders_are_named(tmp_path):
 def test_safetensors_are_read_under_any_suffix(state, tmp_path):
     (tmp_path / "w.pth").write_bytes(safetensors.torch.save(state))
     assert same(zoo.network("house", weights=tmp_path / "w.pth"), state)
-
-
-class Trainer:
-    """Somebody's own class, beside the weights."""
 
 
 @pytest.mark.parametrize("content", [{"state_dict": {}, "trainer": Trainer()}, Trainer()])

@@ -114,6 +114,7 @@ CONSTANTS = tuple(
         ("ones_like.default", "y = 1, in the shape of u", "y = 1"),
         ("new_ones.default", "y = 1, in the number format of u", "y = 1"),
         ("full.default", "y = c everywhere", "y = c"),
+        ("scalar_tensor.default", "y = c, a number as a tensor", "y = c"),
         ("full_like.default", "y = c, in the shape of u", "y = c"),
         ("empty.memory_format", "y is memory that is not yet written", r"y\ \mathrm{unwritten}"),
         ("arange.default", "y = 0, 1, ..., n - 1", r"y_i = i"),

@@ -1,0 +1,1 @@
+"""torchvision's networks as people bring them, in an environment of their own (`make test-torchvision`)."""

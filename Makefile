@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types unit test-slow test-browser test-timm test-torchvision timm-families odd counts probes reference install clean
+.PHONY: demo test lint types unit test-slow test-browser test-timm test-torchvision test-keras timm-families odd counts probes reference install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/convlens demo
@@ -60,6 +60,17 @@ test-torchvision: $(TORCHVISION)/.installed
 $(TORCHVISION)/.installed: $(VENV)/.installed-dev constraints.txt
 	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --no-deps --upgrade \
 		--target $(TORCHVISION) torchvision
+	@touch $@
+
+# Weights that Keras itself writes, and what it answers with them; it runs on torch.
+KERAS := $(VENV)/keras
+
+test-keras: $(KERAS)/.installed
+	KERAS_BACKEND=torch PYTHONPATH=$(KERAS) $(BIN)/pytest -m keras tests/keras
+
+$(KERAS)/.installed: $(VENV)/.installed-dev constraints.txt
+	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --no-deps --upgrade \
+		--target $(KERAS) keras absl-py ml_dtypes namex optree packaging
 	@touch $@
 
 # The zoo's table of parameters, multiply-adds and receptive fields, from the captured graphs; takes some minutes.

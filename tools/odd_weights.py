@@ -113,8 +113,6 @@ OTHER_FILES: Mapping[str, tuple[bytes, str]] = {
     "HTML after blanks": (b"\n\n <html lang='en'>", r"a web page \(HTML\)"),
     "JSON": (b'{"error": "no such file"}', 'text, which begins \'{"error": "no such file"}\''),
     "ONNX": (onnx(b"pytorch"), "an ONNX model"),
-    "HDF5": (b"\x89HDF\r\n\x1a\n" + b"\0" * 99, "an HDF5 file, as Keras"),
-    "Keras": (zipped("metadata.json", "config.json", "model.weights.h5"), "a Keras model"),
     "TFLite": (b"\x1c\0\0\0TFL3" + b"\0" * 99, "a TensorFlow Lite model"),
     "NumPy": (b"\x93NUMPY\x01\0" + b"\0" * 99, "an array of NumPy"),
     "npz": (zipped("a.npy", "b.npy"), "a file of NumPy arrays"),
@@ -195,5 +193,6 @@ _saved("of another network", lambda: zoo.network("small_convnet").state_dict())
 _saved("a whole module", lambda: Trainer())
 _written("cut off", _torn)
 _written("torchscript", _torchscript)
+_written("of keras for a network without a rule", lambda: b"\x89HDF\r\n\x1a\n" + b"\0" * 99)
 for _name, (_content, _) in OTHER_FILES.items():
     _written(f"file {_name}", lambda content=_content: content)

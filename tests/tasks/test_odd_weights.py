@@ -17,6 +17,7 @@ REFUSED = {
     "a_whole_module",
     "cut_off",
     "torchscript",
+    "of_keras_for_a_network_without_a_rule",
 }
 
 

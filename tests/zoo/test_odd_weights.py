@@ -214,7 +214,6 @@ def test_another_file_is_named_for_what_it_is(tmp_path, content, told):
     ("name", "told"),
     [
         ("net.pb", "a TensorFlow graph"),
-        ("net.caffemodel", "a Caffe model"),
         ("net.data-00000-of-00001", "part of a Ten"),
     ],
 )

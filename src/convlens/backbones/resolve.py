@@ -14,8 +14,10 @@ from convlens.core.settings import setting
 from convlens.zoo import (
     PACKAGE,
     card,
+    is_foreign,
     known_answer,
     package_weights,
+    preprocessing_of_foreign,
     refuse_another_answer,
     set_names,
     weight_card,
@@ -158,9 +160,13 @@ def whole_name(weights: str) -> str:
 
 
 def preprocessing_for(backbone: str, weights: str) -> Preprocessing:
-    """What the backbone is fed with these weights: a published set may have been trained with its own crop."""
+    """What the backbone is fed with these weights: a published set has its own, and so has another framework."""
     published = weight_cards(backbone)
-    return published[weights].preprocessing if weights in published else card(backbone).preprocessing
+    if weights in published:
+        return published[weights].preprocessing
+    if not _names_a_set(weights) and is_foreign(Path(weights).expanduser()):
+        return preprocessing_of_foreign(card(backbone))
+    return card(backbone).preprocessing
 
 
 def _names_a_set(weights: str | Path | None) -> bool:

@@ -8,6 +8,8 @@ from convlens.zoo.build import unloaded as unloaded
 from convlens.zoo.card import NetworkCard as NetworkCard
 from convlens.zoo.entry import Entry as Entry
 from convlens.zoo.finite import refuse_not_finite as refuse_not_finite
+from convlens.zoo.foreign import is_foreign as is_foreign
+from convlens.zoo.foreign import preprocessing_of_foreign as preprocessing_of_foreign
 from convlens.zoo.match import classes_in as classes_in
 from convlens.zoo.probe import known_answer as known_answer
 from convlens.zoo.probe import refuse_another_answer as refuse_another_answer

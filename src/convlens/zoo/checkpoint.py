@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from convlens.core.errors import DataError, IntegrityError
-from convlens.zoo.file_format import Format, format_of
+from convlens.zoo.file_format import TITLES, Format, format_of
 
 _WRAPPERS = (
     *("state_dict", "model_state_dict", "model_state", "model", "net", "network", "module", "weights", "params"),
@@ -58,7 +58,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
     `state_dict`, `model`, `ema` and the like, in any nesting. Raises as `format_of` does; DataError for a file that is
     damaged or holds something else, and IntegrityError for a pickle that would have to run code.
     """
-    return _checkpoint(_read(path, format_of(path)), path)
+    kept = format_of(path)
+    if kept in TITLES:
+        raise DataError(
+            f"{path} is a file of {TITLES[kept]}, whose weights are converted for networks of the zoo alone. Ask for "
+            "the state dict of the PyTorch network: torch.save(model.state_dict(), 'weights.pth')."
+        )
+    return _checkpoint(_read(path, kept), path)
 
 
 def _read(path: Path, kept: Format) -> object:

@@ -5,17 +5,21 @@ Formats are told by content. Suffixes say little: people name files of torch .pt
 
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from convlens.core.errors import DataError, UsageError
 
-Format = Literal["safetensors", "zip", "pickle"]
-"""safetensors; what torch writes since 1.6, a pickle in a zip archive; and what it wrote before, a pickle alone."""
+Format = Literal["safetensors", "zip", "pickle", "keras", "caffe"]
+"""safetensors; what torch writes since 1.6, a pickle in a zip archive; what it wrote before, a pickle alone; and
+weights of other frameworks, which are converted (see zoo.foreign)."""
+
+TITLES: Mapping[Format, str] = {"keras": "Keras", "caffe": "Caffe"}
+"""Names of the frameworks whose weights are converted."""
 
 _HEAD_BYTES = 4096
-_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
+_ZIP, _PICKLE, _HDF5 = b"PK\x03\x04", b"\x80", b"\x89HDF\r\n\x1a\n"
 _LONGEST_HEADER = 100_000_000
 """Of safetensors, in bytes."""
 _ENDS = re.compile(rb'"data_offsets"\s*:\s*\[\s*\d+\s*,\s*(\d+)\s*\]')
@@ -61,7 +65,6 @@ _OTHERS = (
         "a web page (HTML): the address led to a page, such as one that asks to log in or to confirm",
         "Open the address in a browser and download the file itself.",
     ),
-    _Other(_begins(b"\x89HDF\r\n\x1a\n"), "an HDF5 file, as Keras and TensorFlow save weights (.h5)", _STATE),
     _Other(_begins(b"\x93NUMPY"), "an array of NumPy (.npy)", _STATE),
     _Other(_begins(b"GGUF"), "a GGUF file, for llama.cpp", _STATE),
     _Other(_begins(b"\x1f\x8b"), "compressed with gzip", "Unpack it first: gunzip FILE, or tar -xzf FILE."),
@@ -83,7 +86,6 @@ _BY_SUFFIX = {
     ".onnx": ("an ONNX model: a graph whose tensors have other names than those of the network", _STATE),
     ".pb": ("a TensorFlow graph", _STATE),
     ".tflite": ("a TensorFlow Lite model", _STATE),
-    ".caffemodel": ("a Caffe model", _STATE),
     ".index": ("part of a TensorFlow checkpoint", _STATE),
 }
 """What such a file is, where its content does not say."""
@@ -92,8 +94,8 @@ _BY_SUFFIX = {
 def format_of(path: Path) -> Format:
     """How the tensors in a file are kept.
 
-    Raises UsageError where there is no such file, and DataError, with what it is instead, where it holds no tensors of
-    torch: a TorchScript archive, an ONNX or TensorFlow model, a web page, a pointer of Git LFS, half a download.
+    Raises UsageError where there is no such file, and DataError, with what it is instead, where it holds no weights: a
+    TorchScript archive, an ONNX or TensorFlow model, a web page, a pointer of Git LFS, half a download.
     """
     _refuse_no_file(path)
     with path.open("rb") as file:
@@ -101,13 +103,16 @@ def format_of(path: Path) -> Format:
     size = path.stat().st_size
     if not size:
         raise _is(path, "an empty file", _AGAIN)
+    if head.startswith(_HDF5):
+        return "keras"
     if head.startswith(_ZIP):
-        _refuse_other_zip(path, size)
-        return "zip"
+        return _kind_of_zip(path, size)
     if _is_safetensors(head, size, path):
         return "safetensors"
     if other := next((one for one in _OTHERS if one.fits(head)), None):
         raise _is(path, other.what, other.advice)
+    if path.suffix.lower() == ".caffemodel":
+        return "caffe"
     if head.startswith(_PICKLE) and path.suffix.lower() not in _BY_SUFFIX:
         return "pickle"
     if _is_text(head):
@@ -150,8 +155,8 @@ def _is_safetensors(head: bytes, size: int, path: Path) -> bool:
     return True
 
 
-def _refuse_other_zip(path: Path, size: int) -> None:
-    """Refuse a zip archive that is none of torch.save."""
+def _kind_of_zip(path: Path, size: int) -> Format:
+    """Of torch.save or Keras; refuses another zip archive."""
     if not zipfile.is_zipfile(path):
         raise _cut_off(path, "a zip archive, as torch.save writes it,", size)
     with zipfile.ZipFile(path) as archive:
@@ -162,12 +167,13 @@ def _refuse_other_zip(path: Path, size: int) -> None:
     if any(name.endswith("models/model.json") or name.startswith("archive_format") for name in names):
         raise _is(path, "an exported program of torch.export", _STATE)
     if "model.weights.h5" in last:
-        raise _is(path, "a Keras model (.keras)", _STATE)
+        return "keras"
     if last and all(name.endswith(".npy") for name in last):
         raise _is(path, "a file of NumPy arrays (.npz)", _STATE)
     if "data.pkl" not in last:
         shown = ", ".join(names[:3])
         raise _is(path, f"a zip archive of something else ({shown})", "Unpack it, and name the file of weights inside.")
+    return "zip"
 
 
 def _is(path: Path, what: str, advice: str) -> DataError:

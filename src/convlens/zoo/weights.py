@@ -12,8 +12,10 @@ from convlens.core.errors import DataError, UsageError
 from convlens.core.progress import Say, unsaid
 from convlens.zoo.alignment import aligned
 from convlens.zoo.card import NetworkCard
-from convlens.zoo.checkpoint import read_checkpoint
+from convlens.zoo.checkpoint import Checkpoint, read_checkpoint
+from convlens.zoo.file_format import TITLES, format_of
 from convlens.zoo.finite import refuse_not_finite
+from convlens.zoo.foreign import translated
 from convlens.zoo.match import COUNTER, State, differences, without
 from convlens.zoo.misfit import misfit
 from convlens.zoo.remarks import remarks
@@ -59,11 +61,16 @@ def read_state(
 
     What training programs put before, into and beside a network's names is taken off (see `aligned`), and a first
     layer for one channel is made fit (see `with_stem_for`). With `new_head` the last layer is zero where the file has
-    none, or another one. `say` receives all of this in one line. What does not fit stays, for `load_weights` to
-    refuse. Raises as `read_checkpoint` does.
+    none, or another one. Weights of Keras and Caffe are converted (see `foreign`). `say` receives all of this in one
+    line. What does not fit stays, for `load_weights` to refuse. Raises as `read_checkpoint` does.
     """
     path = Path(path).expanduser()
-    checkpoint = read_checkpoint(path)
+    kept = format_of(path)
+    if kept in TITLES:
+        state = translated(path, kept, card, expected)
+        checkpoint = Checkpoint(state, place="", others=(), extras=())
+    else:
+        checkpoint = read_checkpoint(path)
     state = without(with_present_names(checkpoint.state), card.dropped_weights)
     alignment = aligned(state, expected.keys())
     found, stem = with_stem_for(expected, alignment.state)
@@ -75,7 +82,8 @@ def read_state(
         }
         head = f"its last layer is not that of {card.name}, and is left out: a new one takes its place"
         found = body | zeros
-    if told := remarks(checkpoint, alignment, stem, head):
+    converted = f"converted from {TITLES[kept]}; images are fed as there, less the mean pixel" if kept in TITLES else ""
+    if told := remarks(checkpoint, alignment, converted, stem, head):
         say(f"weights of {path.name}: {told}")
     return found
 

@@ -1,0 +1,1 @@
+"""Keras itself, in an environment of its own (`make test-keras`)."""

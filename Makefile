@@ -81,11 +81,11 @@ counts: $(VENV)/.installed
 probes: $(VENV)/.installed-dev
 	$(BIN)/python docs/make_probes.py > probes.tmp && mv probes.tmp src/convlens/zoo/probes.tsv
 
-# docs/cli.md and docs/options.md, from the program and the recipe.
 # What people bring, as it really is: one line for each input, met or refused with its sentence.
 odd: $(VENV)/.installed-dev
 	PYTHONPATH=. $(BIN)/python tools/odd_inputs.py
 
+# docs/cli.md and docs/options.md, from the program and the recipe.
 reference: $(VENV)/.installed
 	$(BIN)/python docs/make_reference.py
 

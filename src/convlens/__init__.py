@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from convlens.tasks.predict import predict as predict
     from convlens.tasks.runs import diff_runs as diff_runs
     from convlens.tasks.runs import list_runs as list_runs
+    from convlens.tasks.serve import serve as serve
     from convlens.tasks.train import resume as resume
     from convlens.tasks.train import train as train
     from convlens.tasks.verify import verify as verify
@@ -112,6 +113,7 @@ _PUBLIC = {
     "predict": "convlens.tasks.predict",
     "receptive_field": "convlens.graph.receptive_field",
     "resume": "convlens.tasks.train",
+    "serve": "convlens.tasks.serve",
     "split": "convlens.graph.split",
     "train": "convlens.tasks.train",
     "verify": "convlens.tasks.verify",

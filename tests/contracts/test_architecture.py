@@ -26,10 +26,13 @@ IMPORTS: dict[str, set[str]] = {
     "runs": {"core", "data", "training", "zoo", "report"},
     "pipeline": {"core", "data", "training", "zoo", "graph", "transfer", "backbones", "runs"},
     "exports": {"core", "data", "training", "runs"},
+    "serve": {
+        *("core", "data", "training", "graph", "transfer", "explanation", "pipeline", "exports"),
+    },
     "comparison": {"core", "data", "training", "transfer", "backbones", "pipeline"},
     "tasks": {
         *("core", "data", "training", "zoo", "report", "graph", "transfer", "explanation", "backbones", "runs"),
-        *("pipeline", "exports", "comparison"),
+        *("pipeline", "exports", "serve", "comparison"),
     },
     "studies": {"core", "zoo", "report", "graph", "backbones"},
     "cli": {"core", "training", "comparison", "tasks", "studies"},

@@ -20,6 +20,7 @@ from convlens.cli import (
     inspect,
     predict,
     runs,
+    serve,
     study,
     train,
     zoo,
@@ -56,6 +57,7 @@ app.command("explain", cls=GroupedCommand)(explain.explain)
 app.command("runs", cls=GroupedCommand)(runs.runs)
 app.command("export", cls=GroupedCommand)(export.export)
 app.command("verify", cls=GroupedCommand)(export.verify)
+app.command("serve", cls=GroupedCommand)(serve.serve)
 app.command("inspect", cls=GroupedCommand)(inspect.inspect)
 app.add_typer(zoo.app, name="zoo")
 app.add_typer(study.app, name="study")

@@ -123,9 +123,14 @@ def decode(
 
 def crop_of(pixels: Pixels, preprocessing: Preprocessing) -> Pixels:
     """What `decode` crops of a whole image, of shape (size, size, 3), from its RGB pixels of shape (H, W, 3)."""
+    return crop_of_image(Image.fromarray(pixels), preprocessing)
+
+
+def crop_of_image(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
+    """The same of an upright RGB image."""
     resize, size = preprocessing.resize, preprocessing.size
     how = preprocessing.interpolation, preprocessing.squash, preprocessing.bars
-    return np.array(_cropped(Image.fromarray(pixels), resize, size, *how))
+    return np.array(_cropped(image, resize, size, *how))
 
 
 def opened_for(data: bytes, resize: int) -> Opened:

@@ -12,7 +12,7 @@ from convlens.gradient.backpropagate import Backpropagation, backpropagate
 from convlens.graph.axis_order import axis_orders
 from convlens.graph.graph import Graph
 from convlens.graph.hierarchy import Hierarchy
-from convlens.graph.receptive_field import ReceptiveFields
+from convlens.graph.receptive_field import ReceptiveFields, receptive_field
 from convlens.graph.split import until
 
 _MOST_EFFECTIVE = 8
@@ -34,6 +34,16 @@ def grad_cam(graph: Graph, result: Backpropagation, last_feature_map: str | None
     maps, gradient = maps.permute(channels_first), gradient.permute(channels_first)
     weights = gradient.mean((2, 3), keepdim=True)
     return heat_map(F.relu((weights * maps).sum(1))[0].detach(), size)
+
+
+def class_activation(graph: Graph, x: Tensor, target: int) -> str | None:
+    """Grad-CAM of output `target` for one image x of shape (1, 3, height, width): a layer over it, see `grad_cam`."""
+    state = {key: tensor.detach() for key, tensor in graph.state.items()}  # no gradients of parameters are wanted
+    alone = dataclasses.replace(graph, state=state)
+    upstream = torch.zeros([int(size) for size in graph.by_name[graph.outputs[0]].shape or ()])
+    upstream[0, target] = 1
+    result = backpropagate(alone, x, upstream=upstream, keep=True)
+    return grad_cam(alone, result, receptive_field(graph).last_feature_map, (int(x.shape[2]), int(x.shape[3])))
 
 
 def input_gradient(result: Backpropagation) -> str | None:

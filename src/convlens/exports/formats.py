@@ -20,6 +20,11 @@ def known_format(name: str) -> ExportFormat:
     raise unknown_name("format", name, FORMATS)
 
 
+def is_exported(path: Path) -> bool:
+    """Whether that is a file whose name ends as those of a format do."""
+    return path.is_file() and path.suffix in {form.suffix for form in FORMATS.values()}
+
+
 def opened(path: Path, *, trust: bool) -> Runner:
     """The model of a file, by the end of its name.
 

@@ -4,6 +4,7 @@ import importlib
 import logging
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ class OnnxRunner(Runner):
     def __init__(self, path: Path) -> None:
         runtime = _library("onnxruntime")
         try:
-            self._session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+            self._session = runtime.InferenceSession(path, _options(runtime), providers=["CPUExecutionProvider"])
         except Exception as error:  # it raises a dozen kinds of its own, all of them RuntimeErrors or not
             reason = str(error).splitlines()[0]
             raise DataError(f"{path} is not an ONNX model that onnxruntime can open: {reason}") from error
@@ -66,6 +67,13 @@ class Onnx(Format):
     def open(self, path: Path) -> Runner:
         """The model in onnxruntime."""
         return OnnxRunner(path)
+
+
+def _options(runtime: ModuleType) -> Any:
+    """Threads that sleep while they wait for each other: those that spin take the cores from whoever decodes images."""
+    options = runtime.SessionOptions()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
 
 
 def _library(name: str) -> ModuleType:

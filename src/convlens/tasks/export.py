@@ -2,22 +2,17 @@
 
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-import convlens
 from convlens.core.bundle import Bundle
 from convlens.core.errors import UsageError
-from convlens.core.exported import ExportCard, ExportRecord, ValidationParity
+from convlens.core.exported import ExportRecord, ValidationParity
 from convlens.core.files import path_beside
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.settings import setting
-from convlens.data.decode import Pixels
+from convlens.exports.card import card_of, reference_of
 from convlens.exports.file import Runner, traced
 from convlens.exports.formats import FORMATS, known_format
-from convlens.exports.golden import golden_image, golden_pixels
 from convlens.exports.model import BareModel, WholeModel
-from convlens.exports.proof import Reference, fed, on_golden_images, on_validation_images, refuse_unlike
+from convlens.exports.proof import Reference, on_golden_images, on_validation_images, refuse_unlike
 from convlens.pipeline.trained import is_run, load_trained
 from convlens.report.run_folder import read_run
 from convlens.runs.validation_images import unchanged_images, validated_hashes, validation_answers
@@ -58,13 +53,8 @@ def export(
     bundle, network = load_trained(run, weights, progress)
     task = task_of(bundle)
     bare_model = BareModel(network.eval().float(), task)
-
-    def reference(pixels: Pixels) -> Tensor:
-        with torch.inference_mode():
-            answers: Tensor = bare_model(fed(pixels, bundle.preprocessing, whole=False))
-        return answers
-
-    card = _card(bundle, reference, whole=not bare, weights_license=_license(run, bundle, weights))
+    reference = reference_of(bare_model, bundle)
+    card = card_of(bundle, reference, whole=not bare, weights_license=_license(run, bundle, weights))
     module = bare_model if bare else WholeModel(network, bundle.preprocessing, task)
     with path_beside(file, form.suffix) as unproved:
         with progress("export", 1) as advance:
@@ -82,21 +72,6 @@ def export(
             golden=golden,
             validation=validation,
         )
-
-
-def _card(bundle: Bundle, reference: Reference, *, whole: bool, weights_license: str | None) -> ExportCard:
-    return ExportCard(
-        convlens=convlens.__version__,
-        network=bundle.backbone,
-        whole=whole,
-        task=bundle.task,
-        classes=bundle.classes,
-        scale=bundle.scale,
-        preprocessing=bundle.preprocessing,
-        weights_sha256=bundle.sha256,
-        weights_license=weights_license,
-        golden=[golden_image(name, pixels, reference(pixels)[0].tolist()) for name, pixels in golden_pixels()],
-    )
 
 
 def _license(run: str | Path, bundle: Bundle, weights: str | Path | None) -> str | None:

@@ -11,6 +11,7 @@ from convlens.backbones.timm_networks import built_name
 from convlens.comparison.outcome import Outcome
 from convlens.comparison.side_by_side import trained_at_once
 from convlens.comparison.trials import Trial
+from convlens.core.cache_layout import STORE
 from convlens.core.comparison import BackboneCost
 from convlens.core.files import cache_folder
 from convlens.core.kinds.kind import Labels
@@ -243,7 +244,7 @@ class SharedTraining:
         return self._networks[key]
 
     def _extracted(self, network: _Network, manifest: Manifest) -> ExtractedFeatures:
-        prepared, store = network.prepared, cache_folder() / "store"
+        prepared, store = network.prepared, cache_folder() / STORE
         return extract_features(
             prepared.cut.prefix, manifest, prepared.preprocessing, network.precision, store, self._progress
         )

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from convlens.core.cache_layout import STORE
 from convlens.core.files import cache_folder
 from convlens.core.progress import Progress
 from convlens.data.augment import Augmentation
@@ -26,7 +27,7 @@ def with_views(
         recipe.precision,
         Augmentation(crop_area=recipe.crop_area, color=recipe.color, erasing=recipe.erasing),
         count=recipe.augmented_copies,
-        root=cache_folder() / "store",
+        root=cache_folder() / STORE,
         progress=progress,
     )
     return dataclasses.replace(features, augmented_copies=views)

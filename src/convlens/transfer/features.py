@@ -14,10 +14,10 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from convlens.core.cache_layout import FEATURES
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.store import ShardStore
 from convlens.data.decode import DECODER_VERSION
-from convlens.transfer.feature_index import FEATURES_FOLDER
 from convlens.transfer.shard_file import ShardFile
 
 _MEMORY_BUDGET = 256 * 2**20
@@ -35,7 +35,7 @@ class FeatureTable:
     """Rows of features for images, in immutable shards. A row is one tensor per crossing of the cut."""
 
     def __init__(self, root: Path, key: str) -> None:
-        self.shards = ShardStore(root / FEATURES_FOLDER / key)
+        self.shards = ShardStore(root / FEATURES / key)
         self._files: list[ShardFile] = []
         self._places: dict[bytes, int] = {}
         """Hash of an image -> number of its shard and its row in there, as one number: there may be millions."""
@@ -54,7 +54,7 @@ class FeatureTable:
     def rows(self, images: Iterable[str]) -> "FeatureRows":
         """The rows of these images, in their order. Raises KeyError for an image that is not stored."""
         places = torch.tensor([self._places[bytes.fromhex(sha256)] for sha256 in images], dtype=torch.int64)
-        return FeatureRows(self._files, torch.stack([places >> _ROW_BITS, places & (2**_ROW_BITS - 1)], 1))
+        return FeatureRows(self._files, torch.stack([places >> _ROW_BITS, places & (2**_ROW_BITS - 1)], 1), self.shards)
 
     def _index(self, path: Path) -> None:
         shard = ShardFile(path)
@@ -67,8 +67,9 @@ class FeatureTable:
 class FeatureRows:
     """Rows of some images, to be read in batches; gathered into memory once where they are few."""
 
-    def __init__(self, shards: Sequence[ShardFile], places: Tensor) -> None:
+    def __init__(self, shards: Sequence[ShardFile], places: Tensor, store: ShardStore) -> None:
         self._shards = shards
+        self._store = store  # which keeps the files from being removed, as long as it lives
         self._places = places
         self._columns = len(shards[0].names) - 1 if len(places) else 0
         self._gathered: list[Tensor] | None = None

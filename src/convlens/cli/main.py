@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 
 from convlens import __version__
 from convlens.cli import (
+    cache,
     check,
     collect,
     compare,
@@ -57,6 +58,7 @@ app.command("runs", cls=GroupedCommand)(runs.runs)
 app.command("export", cls=GroupedCommand)(export.export)
 app.command("verify", cls=GroupedCommand)(export.verify)
 app.command("inspect", cls=GroupedCommand)(inspect.inspect)
+app.command("cache", cls=GroupedCommand)(cache.cache)
 app.add_typer(zoo.app, name="zoo")
 app.add_typer(study.app, name="study")
 

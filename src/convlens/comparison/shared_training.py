@@ -25,7 +25,7 @@ from convlens.pipeline.augmented_copies import with_views
 from convlens.pipeline.fit import Fitting, in_stages
 from convlens.pipeline.notices import say_license
 from convlens.pipeline.precision import settled
-from convlens.pipeline.prepare import Prepared, prepare
+from convlens.pipeline.prepare import Prepared, feature_note, prepare
 from convlens.pipeline.split import divided, likeness, refuse_nothing_to_judge, usable_images
 from convlens.pipeline.validate import refuse_unfit_head
 from convlens.training.loop import predict_logits
@@ -246,7 +246,13 @@ class SharedTraining:
     def _extracted(self, network: _Network, manifest: Manifest) -> ExtractedFeatures:
         prepared, store = network.prepared, cache_folder() / STORE
         return extract_features(
-            prepared.cut.prefix, manifest, prepared.preprocessing, network.precision, store, self._progress
+            prepared.cut.prefix,
+            manifest,
+            prepared.preprocessing,
+            network.precision,
+            store,
+            self._progress,
+            note=feature_note(prepared),
         )
 
 

@@ -32,7 +32,7 @@ from convlens.pipeline.notices import (
     warn_of_random_weights,
 )
 from convlens.pipeline.precision import settled
-from convlens.pipeline.prepare import Prepared, freeze_outcome, prepare
+from convlens.pipeline.prepare import Prepared, feature_note, freeze_outcome, prepare
 from convlens.pipeline.resolve import changed_settings, resolved_recipe, suited_to
 from convlens.pipeline.split import (
     divided,
@@ -216,7 +216,13 @@ class _Training:
         store = cache_folder() / STORE
         with self.stopwatch("prefix"):
             features = extract_features(
-                prepared.cut.prefix, manifest, prepared.preprocessing, recipe.precision, store, self.progress
+                prepared.cut.prefix,
+                manifest,
+                prepared.preprocessing,
+                recipe.precision,
+                store,
+                self.progress,
+                note=feature_note(prepared),
             )
         self.stopwatch.add("decode", features.decode_seconds)
         usable = usable_images(manifest, features)

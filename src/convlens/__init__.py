@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from convlens.core.check import CheckRecord as CheckRecord
     from convlens.core.collection import CollectionRecord as CollectionRecord
     from convlens.core.comparison import Comparison as Comparison
+    from convlens.core.doctor import Diagnosis as Diagnosis
     from convlens.core.errors import ConvlensError as ConvlensError
     from convlens.core.errors import DataError as DataError
     from convlens.core.errors import DivergedError as DivergedError
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from convlens.tasks.check import check_images as check_images
     from convlens.tasks.collect import collect as collect
     from convlens.tasks.compare import compare as compare
+    from convlens.tasks.doctor import doctor as doctor
     from convlens.tasks.evaluate import evaluate as evaluate
     from convlens.tasks.explain import ExplanationPage as ExplanationPage
     from convlens.tasks.explain import explain as explain
@@ -76,6 +78,7 @@ _PUBLIC = {
     "ConvlensError": "convlens.core.errors",
     "Cost": "convlens.graph.cost",
     "DataError": "convlens.core.errors",
+    "Diagnosis": "convlens.core.doctor",
     "DivergedError": "convlens.core.errors",
     "EvaluationRecord": "convlens.core.evaluation",
     "Explanation": "convlens.core.explanation",
@@ -108,6 +111,7 @@ _PUBLIC = {
     "compare": "convlens.tasks.compare",
     "cost": "convlens.graph.cost",
     "diff_runs": "convlens.tasks.runs",
+    "doctor": "convlens.tasks.doctor",
     "evaluate": "convlens.tasks.evaluate",
     "explain": "convlens.tasks.explain",
     "export": "convlens.tasks.export",

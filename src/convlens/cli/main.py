@@ -15,6 +15,7 @@ from convlens.cli import (
     collect,
     compare,
     demo,
+    doctor,
     evaluate,
     explain,
     export,
@@ -58,6 +59,7 @@ app.command("runs", cls=GroupedCommand)(runs.runs)
 app.command("export", cls=GroupedCommand)(export.export)
 app.command("verify", cls=GroupedCommand)(export.verify)
 app.command("inspect", cls=GroupedCommand)(inspect.inspect)
+app.command("doctor", cls=GroupedCommand)(doctor.doctor)
 app.command("cache", cls=GroupedCommand)(cache.cache)
 app.add_typer(zoo.app, name="zoo")
 app.add_typer(study.app, name="study")

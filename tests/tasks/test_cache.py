@@ -30,6 +30,11 @@ from tests.images import TINY_HOUSE, TINY_OPTIONS, draw_images
 from tests.runs.whole import check_cache
 
 DAY = 24 * 3600
+FROM_FILES = [
+    *process.MANY_SHARDS[:2],
+    f"from convlens.transfer import features; features._MEMORY_BUDGET = 0; {process.MANY_SHARDS[2]}",
+]
+"""A command that reads its features from many shards of the store, batch by batch."""
 KEY, OTHER, SHARD = "a" * 64, "b" * 64, "c" * 64
 
 
@@ -223,7 +228,8 @@ class TestOthers:
             f"store/features/{KEY}/notes.txt",
             f"store/features/{KEY}/model.safetensors",
             f"store/features/{KEY}/damaged/notes.txt",
-            "store/features/mine/x.safetensors",
+            f"store/features/mine/{SHARD}.safetensors",
+            f"store/pictures/mine/{SHARD}.safetensors",
             f"store/pictures/decoder-2-facts-3/{SHARD}.safetensors.bak",
             "graphs/mine.json",
             "graphs/.tmp-notes",
@@ -455,10 +461,11 @@ class TestRuns:
         words = ("train", images, *TINY_OPTIONS, "--augmented-copies", 2, "--json", "--out")
         assert convlens(*words, tmp_path / "alone").code == 0
         prune_cache(all=True)
-        running = process.start(*words, tmp_path / "beside", command=process.MANY_SHARDS)
+        running = process.start(*words, tmp_path / "beside", command=FROM_FILES)
         kept = 0
         while running.poll() is None:
             kept += len(prune_cache(all=True).kept)
+            time.sleep(0.01)
         done = process.finish(running)
         assert done.returncode == 0, done.stderr
         assert kept > 0

@@ -48,7 +48,8 @@ def cache(
 ) -> None:
     """Show what is stored for reuse, and remove it.
 
-    All of it is made again when needed, and a running command keeps what it uses.
+    All of it is made again when needed, and a running command keeps what it uses. What was last used by a version that
+    did not note it counts from when it was written.
     """
     from convlens.tasks.cache import list_cache, prune_cache
 

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from convlens.backbones.external import adopt as adopt
     from convlens.backbones.resolve import network as network
+    from convlens.core.cache import CacheRecord as CacheRecord
+    from convlens.core.cache import PruneRecord as PruneRecord
     from convlens.core.check import CheckRecord as CheckRecord
     from convlens.core.collection import CollectionRecord as CollectionRecord
     from convlens.core.comparison import Comparison as Comparison
+    from convlens.core.doctor import Diagnosis as Diagnosis
     from convlens.core.errors import ConvlensError as ConvlensError
     from convlens.core.errors import DataError as DataError
     from convlens.core.errors import DivergedError as DivergedError
@@ -45,9 +48,12 @@ if TYPE_CHECKING:
     from convlens.graph.receptive_field import receptive_field as receptive_field
     from convlens.graph.split import Split as Split
     from convlens.graph.split import split as split
+    from convlens.tasks.cache import list_cache as list_cache
+    from convlens.tasks.cache import prune_cache as prune_cache
     from convlens.tasks.check import check_images as check_images
     from convlens.tasks.collect import collect as collect
     from convlens.tasks.compare import compare as compare
+    from convlens.tasks.doctor import doctor as doctor
     from convlens.tasks.evaluate import evaluate as evaluate
     from convlens.tasks.explain import ExplanationPage as ExplanationPage
     from convlens.tasks.explain import explain as explain
@@ -66,12 +72,14 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Backpropagation": "convlens.gradient.backpropagate",
+    "CacheRecord": "convlens.core.cache",
     "CheckRecord": "convlens.core.check",
     "CollectionRecord": "convlens.core.collection",
     "Comparison": "convlens.core.comparison",
     "ConvlensError": "convlens.core.errors",
     "Cost": "convlens.graph.cost",
     "DataError": "convlens.core.errors",
+    "Diagnosis": "convlens.core.doctor",
     "DivergedError": "convlens.core.errors",
     "EvaluationRecord": "convlens.core.evaluation",
     "Explanation": "convlens.core.explanation",
@@ -85,6 +93,7 @@ _PUBLIC = {
     "NetworkError": "convlens.core.errors",
     "PredictionRecord": "convlens.core.prediction",
     "Preprocessing": "convlens.core.preprocessing",
+    "PruneRecord": "convlens.core.cache",
     "ReceptiveFields": "convlens.graph.receptive_field",
     "Recipe": "convlens.training.recipe",
     "RunDifference": "convlens.core.run_list",
@@ -103,14 +112,17 @@ _PUBLIC = {
     "compare": "convlens.tasks.compare",
     "cost": "convlens.graph.cost",
     "diff_runs": "convlens.tasks.runs",
+    "doctor": "convlens.tasks.doctor",
     "evaluate": "convlens.tasks.evaluate",
     "explain": "convlens.tasks.explain",
     "export": "convlens.tasks.export",
     "gradient_tensor": "convlens.gradient.tensor",
     "inspect": "convlens.tasks.inspect",
+    "list_cache": "convlens.tasks.cache",
     "list_runs": "convlens.tasks.runs",
     "network": "convlens.backbones.resolve",
     "predict": "convlens.tasks.predict",
+    "prune_cache": "convlens.tasks.cache",
     "receptive_field": "convlens.graph.receptive_field",
     "resume": "convlens.tasks.train",
     "serve": "convlens.tasks.serve",

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import convlens
+from convlens.core.cache_layout import TRIALS
 from convlens.core.errors import UsageError
 from convlens.core.files import cache_folder
 from convlens.pipeline import precision as settling
@@ -100,7 +101,7 @@ def test_a_resumed_run_keeps_its_formats_though_what_is_remembered_has_changed(i
         with pytest.raises(KeyboardInterrupt):
             train(images, **options)
     assert read_begun(out).recipe.training_precision == "bf16"
-    for path in (cache_folder() / precision_trial.TRIALS_FOLDER).iterdir():
+    for path in (cache_folder() / TRIALS).iterdir():
         path.write_text(precision_trial.PrecisionTrial(chosen="fp32", fp32_seconds=[1.0], bf16_seconds=[2.0]).to_json())
     assert formats(train(images, **options)) == ("bf16", "bf16")
 

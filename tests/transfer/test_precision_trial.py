@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from convlens.core.cache_layout import TRIALS
 from convlens.core.preprocessing import Preprocessing
 from convlens.graph.identity import digest_of
 from convlens.transfer.networks import cut_network
 from convlens.transfer.precision_trial import (
-    TRIALS_FOLDER,
     Contest,
     compared,
     frozen_contest,
@@ -84,7 +84,7 @@ def test_a_trial_is_remembered_and_damage_is_as_good_as_none(tmp_path):
     assert remembered(contest, tmp_path) == "bf16"
     assert tried(contest_between("k", fast=False), tmp_path) == "bf16", "another process was faster"
     assert remembered(contest_between("other", fast=True), tmp_path) is None
-    (tmp_path / TRIALS_FOLDER / "k.json").write_bytes(b"\xff{")
+    (tmp_path / TRIALS / "k.json").write_bytes(b"\xff{")
     assert remembered(contest, tmp_path) is None
 
 

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 import convlens
+from convlens.core.cache_layout import GRAPHS
 from convlens.core.files import cache_folder, write_atomically
+from convlens.core.holds import mark_used
 from convlens.graph.capture import capture, module_state
 from convlens.graph.graph import Graph
 from convlens.graph.serialize import from_json, to_json
@@ -35,8 +37,9 @@ def cached_capture(name: str, classes: int) -> Callable[[nn.Module, Tensor], Gra
         modes = [path for path, part in module.named_modules() if part.training]
         parts = [torch.__version__, _source_digest(), name, classes, list(example.shape), modes]
         key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-        path = cache_folder() / "graphs" / f"{key}.json"
+        path = cache_folder() / GRAPHS / f"{key}.json"
         if (known := _read(path)) is not None:
+            mark_used(path)
             return from_json(known, module_state(module))
         graph = capture(module, example, compare=False)  # tests hold the zoo's networks to their graphs
         if not any(node.kind == "constant" for node in graph.nodes):  # constants are not part of the module

@@ -10,10 +10,12 @@ from typer.exceptions import TyperException
 
 from convlens import __version__
 from convlens.cli import (
+    cache,
     check,
     collect,
     compare,
     demo,
+    doctor,
     evaluate,
     explain,
     export,
@@ -59,6 +61,8 @@ app.command("export", cls=GroupedCommand)(export.export)
 app.command("verify", cls=GroupedCommand)(export.verify)
 app.command("serve", cls=GroupedCommand)(serve.serve)
 app.command("inspect", cls=GroupedCommand)(inspect.inspect)
+app.command("doctor", cls=GroupedCommand)(doctor.doctor)
+app.command("cache", cls=GroupedCommand)(cache.cache)
 app.add_typer(zoo.app, name="zoo")
 app.add_typer(study.app, name="study")
 

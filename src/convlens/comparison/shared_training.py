@@ -11,6 +11,7 @@ from convlens.backbones.timm_networks import built_name
 from convlens.comparison.outcome import Outcome
 from convlens.comparison.side_by_side import trained_at_once
 from convlens.comparison.trials import Trial
+from convlens.core.cache_layout import STORE
 from convlens.core.comparison import BackboneCost
 from convlens.core.files import cache_folder
 from convlens.core.kinds.kind import Labels
@@ -24,7 +25,7 @@ from convlens.pipeline.augmented_copies import with_views
 from convlens.pipeline.fit import Fitting, in_stages
 from convlens.pipeline.notices import say_license
 from convlens.pipeline.precision import settled
-from convlens.pipeline.prepare import Prepared, prepare
+from convlens.pipeline.prepare import Prepared, feature_note, prepare
 from convlens.pipeline.split import divided, likeness, refuse_nothing_to_judge, usable_images
 from convlens.pipeline.validate import refuse_unfit_head
 from convlens.training.loop import predict_logits
@@ -243,9 +244,15 @@ class SharedTraining:
         return self._networks[key]
 
     def _extracted(self, network: _Network, manifest: Manifest) -> ExtractedFeatures:
-        prepared, store = network.prepared, cache_folder() / "store"
+        prepared, store = network.prepared, cache_folder() / STORE
         return extract_features(
-            prepared.cut.prefix, manifest, prepared.preprocessing, network.precision, store, self._progress
+            prepared.cut.prefix,
+            manifest,
+            prepared.preprocessing,
+            network.precision,
+            store,
+            self._progress,
+            note=feature_note(prepared),
         )
 
 

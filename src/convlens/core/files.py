@@ -15,7 +15,7 @@ from convlens.core.errors import ConvlensError, MachineError, UsageError
 from convlens.core.settings import setting
 
 TEMPORARY_PREFIX = ".tmp-"
-_STALE_SECONDS = 24 * 3600
+STALE_SECONDS = 24 * 3600
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 _SHOWN_OF_NAME = 40
@@ -129,7 +129,7 @@ def remove_stale_temporaries(folder: Path) -> None:
     """Remove what killed processes left half-written in `folder` more than a day ago. Never read by anybody."""
     for path in folder.glob(f"{TEMPORARY_PREFIX}*"):
         with contextlib.suppress(OSError):  # another process was faster, or the store may only be read
-            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+            if time.time() - path.stat().st_mtime > STALE_SECONDS:
                 path.unlink()
 
 

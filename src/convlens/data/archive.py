@@ -18,8 +18,10 @@ from typing import IO, NamedTuple
 
 from filelock import FileLock, Timeout
 
+from convlens.core.cache_layout import ARCHIVES
 from convlens.core.errors import DataError, IntegrityError, MachineError
 from convlens.core.files import TEMPORARY_PREFIX, cache_folder, disk_errors_named, sha256_of
+from convlens.core.holds import hold_for_good
 
 _BLOCK_BYTES = 2**20
 _SPARE_DISK = 0.9
@@ -72,13 +74,14 @@ def unpacked(path: Path, limits: Limits = _LIMITS) -> Path:
     One folder that holds everything is entered. Raises IntegrityError for an archive that is not safe to unpack,
     DataError for a damaged or encrypted one, MachineError where the disk is too small.
     """
-    place = cache_folder() / "archives" / sha256_of(path)
+    place = cache_folder() / ARCHIVES / sha256_of(path)
     with disk_errors_named(place):
         place.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{place}.lock"):
             if not place.exists():
                 _remove_leftovers(place)
                 _unpack(path, place, limits)
+            hold_for_good(place)  # its images are read until the very end
     return _entered(place)
 
 

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from convlens.core.bundle import BUNDLE_FILE
+from convlens.core.cache_layout import GRAPHS, STORE
 from convlens.core.comparison import COMPARISON_FILE
 from convlens.core.complexity import COMPLEXITY_FILE, COMPLEXITY_UNFINISHED_FILE
 from convlens.core.files import cache_folder
@@ -33,7 +34,7 @@ _RECORDS = {
     COMPLEXITY_UNFINISHED_FILE: "an unfinished study of convlens",
 }
 _OF_OURS = b'"convlens.'
-_CACHE_PARTS = ("store", "graphs")
+_CACHE_PARTS = (STORE, GRAPHS)
 _HEAD_BYTES = 256
 _MARKS = {
     "pyvenv.cfg": "a virtual environment",

@@ -10,6 +10,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
+from convlens.core.cache_layout import FACTS
 from convlens.core.records import Record
 from convlens.core.store import ShardStore
 from convlens.data.decode import DECODER_VERSION
@@ -53,7 +54,7 @@ class ImageMetadataStore:
     """ImageMetadata by the SHA-256 of the image's bytes. Thumbnails stay on disk until they are asked for."""
 
     def __init__(self, root: Path) -> None:
-        self.shards = ShardStore(root / "pictures" / f"decoder-{DECODER_VERSION}-facts-{_FACTS_VERSION}")
+        self.shards = ShardStore(root / FACTS / f"decoder-{DECODER_VERSION}-facts-{_FACTS_VERSION}")
         self._places: dict[str, tuple[Path, int]] = {}
         self._facts: dict[str, ImageMetadata] = {}
         for path in self.shards.verified():

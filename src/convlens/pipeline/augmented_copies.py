@@ -2,11 +2,12 @@
 
 import dataclasses
 
+from convlens.core.cache_layout import STORE
 from convlens.core.files import cache_folder
 from convlens.core.progress import Progress
 from convlens.data.augment import Augmentation
 from convlens.data.manifest import Manifest
-from convlens.pipeline.prepare import Prepared
+from convlens.pipeline.prepare import Prepared, feature_note
 from convlens.training.recipe import Recipe
 from convlens.transfer.augmented_copies import extract_augmented_copies
 from convlens.transfer.prefix import ExtractedFeatures
@@ -26,7 +27,8 @@ def with_views(
         recipe.precision,
         Augmentation(crop_area=recipe.crop_area, color=recipe.color, erasing=recipe.erasing),
         count=recipe.augmented_copies,
-        root=cache_folder() / "store",
+        root=cache_folder() / STORE,
         progress=progress,
+        note=feature_note(prepared),
     )
     return dataclasses.replace(features, augmented_copies=views)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from convlens.core.cache_layout import STORE
 from convlens.data.manifest import Manifest
 from convlens.graph.identity import prefix_digest
 from convlens.pipeline.prepare import Prepared
@@ -72,6 +73,6 @@ def _stored(prepared: Prepared, manifest: Manifest, cache: Path) -> list[Precisi
     digest = prefix_digest(prepared.cut.prefix)
     images = [image.sha256 for image in manifest.images]
     keys = {one: feature_key(prepared.preprocessing, digest, number_format(one)) for one in _BOTH}
-    counts = {one: num_stored(cache / "store", key, images) for one, key in keys.items()}
+    counts = {one: num_stored(cache / STORE, key, images) for one, key in keys.items()}
     ranked = sorted(_BOTH, key=lambda precision: -counts[precision])
     return [precision for precision in ranked if 2 * counts[precision] >= len(images)]

@@ -12,6 +12,7 @@ from convlens.backbones.graph_cache import cached_capture
 from convlens.backbones.resolve import loaded, preprocessing_for
 from convlens.backbones.timm_networks import built_name
 from convlens.core.bundle import HeadForm
+from convlens.core.cache import FeatureNote
 from convlens.core.errors import UsageError
 from convlens.core.files import sha256_of
 from convlens.core.preprocessing import Preprocessing
@@ -160,6 +161,16 @@ def freeze_outcome(prepared: Prepared) -> FreezeOutcome:
         trained_parameters=trained,
         crossings=crossings,
         frozen_unchanged=cut.frozen_digest() == prepared.frozen_before,
+    )
+
+
+def feature_note(prepared: Prepared) -> FeatureNote:
+    """What the store writes beside the features of its frozen part."""
+    return FeatureNote(
+        backbone=prepared.network,
+        weights=prepared.weights.name,
+        freeze=prepared.cut.plan.name,
+        size=prepared.preprocessing.size,
     )
 
 

@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable, Sequence
 
 from convlens.core import durations
+from convlens.core.amounts import size_of
 
 NO_BREAK_SPACE = "\u00a0"
 _QUANTITIES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
-_BYTE_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def count(value: int) -> str:
@@ -51,10 +51,7 @@ def duration(seconds: float) -> str:
 
 def byte_size(num_bytes: int) -> str:
     """2048 -> '2.0 kB', in powers of 1000."""
-    value, unit = float(num_bytes), 0
-    while value >= 999.95 and unit < len(_BYTE_UNITS) - 1:
-        value, unit = value / 1000, unit + 1
-    return f"{value:.{1 if unit else 0}f}{NO_BREAK_SPACE}{_BYTE_UNITS[unit]}"
+    return size_of(num_bytes).replace(" ", NO_BREAK_SPACE)
 
 
 def quantity(value: float) -> str:

@@ -8,6 +8,7 @@ from typing import Unpack
 from convlens.backbones.rehearse import rehearse
 from convlens.backbones.timm_networks import built_name
 from convlens.comparison.search import search
+from convlens.core.cache_layout import STORE
 from convlens.core.errors import MachineError
 from convlens.core.files import cache_folder
 from convlens.core.progress import Progress, Say, silent, unsaid
@@ -31,7 +32,7 @@ from convlens.pipeline.notices import (
     warn_of_random_weights,
 )
 from convlens.pipeline.precision import settled
-from convlens.pipeline.prepare import Prepared, freeze_outcome, prepare
+from convlens.pipeline.prepare import Prepared, feature_note, freeze_outcome, prepare
 from convlens.pipeline.resolve import changed_settings, resolved_recipe, suited_to
 from convlens.pipeline.split import (
     divided,
@@ -212,10 +213,16 @@ class _Training:
         self, recipe: Recipe, prepared: Prepared, manifest: Manifest
     ) -> tuple[ExtractedFeatures, Manifest]:
         """The features of the images, and those of them that can be used, with a side for each."""
-        store = cache_folder() / "store"
+        store = cache_folder() / STORE
         with self.stopwatch("prefix"):
             features = extract_features(
-                prepared.cut.prefix, manifest, prepared.preprocessing, recipe.precision, store, self.progress
+                prepared.cut.prefix,
+                manifest,
+                prepared.preprocessing,
+                recipe.precision,
+                store,
+                self.progress,
+                note=feature_note(prepared),
             )
         self.stopwatch.add("decode", features.decode_seconds)
         usable = usable_images(manifest, features)

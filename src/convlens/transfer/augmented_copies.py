@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from convlens.core.cache import FeatureNote
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress
 from convlens.core.seeds import derived_seed
@@ -31,6 +32,7 @@ def extract_augmented_copies(
     count: int,
     root: Path,
     progress: Progress,
+    note: FeatureNote | None = None,
 ) -> tuple[FeatureTable, ...]:
     """One table for each of `count` views, with every image's features; those that the store at `root` has stay.
 
@@ -40,7 +42,10 @@ def extract_augmented_copies(
     """
     dtype, digest = number_format(precision), prefix_digest(prefix)
     keys = [feature_key(preprocessing, digest, dtype, _name(k, augmentation)) for k in range(1, count + 1)]
-    tables = tuple(FeatureTable(root, key) for key in keys)
+    tables = tuple(
+        FeatureTable(root, key, note and note.model_copy(update={"augmented_copy": number}))
+        for number, key in enumerate(keys, start=1)
+    )
     missing = [image for image in images if any(image.sha256 not in table for table in tables)]
     if not missing:
         return tables

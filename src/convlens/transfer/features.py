@@ -4,6 +4,7 @@ A row belongs to one image, known by the hash of its bytes; a table belongs to o
 (weights and structure), view and number format. Change any of these and other features are meant.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -14,10 +15,13 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from convlens.core.cache import FeatureNote
+from convlens.core.cache_layout import FEATURE_NOTE, FEATURES
+from convlens.core.errors import MachineError
+from convlens.core.files import write_atomically
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.store import ShardStore
 from convlens.data.decode import DECODER_VERSION
-from convlens.transfer.feature_index import FEATURES_FOLDER
 from convlens.transfer.shard_file import ShardFile
 
 _MEMORY_BUDGET = 256 * 2**20
@@ -32,15 +36,22 @@ def feature_key(preprocessing: Preprocessing, prefix: str, number_format: torch.
 
 
 class FeatureTable:
-    """Rows of features for images, in immutable shards. A row is one tensor per crossing of the cut."""
+    """Rows of features for images, in immutable shards. A row is one tensor per crossing of the cut.
 
-    def __init__(self, root: Path, key: str) -> None:
-        self.shards = ShardStore(root / FEATURES_FOLDER / key)
+    A `note` on what they are of lies beside them, for people alone.
+    """
+
+    def __init__(self, root: Path, key: str, note: FeatureNote | None = None) -> None:
+        self.shards = ShardStore(root / FEATURES / key)
         self._files: list[ShardFile] = []
         self._places: dict[bytes, int] = {}
         """Hash of an image -> number of its shard and its row in there, as one number: there may be millions."""
+        self._note = note
         for path in self.shards.verified():
             self._index(path)
+        if self._files:
+            with contextlib.suppress(MachineError):  # the store may only be read
+                self._write_note()
 
     def __contains__(self, sha256: str) -> bool:
         return bytes.fromhex(sha256) in self._places
@@ -50,11 +61,17 @@ class FeatureTable:
         hashes = torch.frombuffer(bytearray.fromhex("".join(images)), dtype=torch.uint8).view(-1, 32)
         content = save({"images": hashes, **{f"column{c}": column.contiguous() for c, column in enumerate(columns)}})
         self._index(self.shards.write(content))
+        self._write_note()
 
     def rows(self, images: Iterable[str]) -> "FeatureRows":
         """The rows of these images, in their order. Raises KeyError for an image that is not stored."""
         places = torch.tensor([self._places[bytes.fromhex(sha256)] for sha256 in images], dtype=torch.int64)
-        return FeatureRows(self._files, torch.stack([places >> _ROW_BITS, places & (2**_ROW_BITS - 1)], 1))
+        return FeatureRows(self._files, torch.stack([places >> _ROW_BITS, places & (2**_ROW_BITS - 1)], 1), self.shards)
+
+    def _write_note(self) -> None:
+        path = self.shards.folder / FEATURE_NOTE
+        if self._note is not None and not path.exists():
+            write_atomically(path, self._note.to_json())
 
     def _index(self, path: Path) -> None:
         shard = ShardFile(path)
@@ -67,8 +84,9 @@ class FeatureTable:
 class FeatureRows:
     """Rows of some images, to be read in batches; gathered into memory once where they are few."""
 
-    def __init__(self, shards: Sequence[ShardFile], places: Tensor) -> None:
+    def __init__(self, shards: Sequence[ShardFile], places: Tensor, store: ShardStore) -> None:
         self._shards = shards
+        self._store = store  # which keeps the files from being removed, as long as it lives
         self._places = places
         self._columns = len(shards[0].names) - 1 if len(places) else 0
         self._gathered: list[Tensor] | None = None

@@ -15,7 +15,8 @@ Precision = Literal["fp32", "bf16"]
 Asked = Literal["auto", "fp32", "bf16"]
 PRECISIONS: tuple[Asked, ...] = get_args(Asked)
 _FORMATS = {"fp32": torch.float32, "bf16": torch.bfloat16}
-_NATIVE = ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16")
+NATIVE = ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16")
+"""What torch calls the instructions of processors for bfloat16."""
 
 
 def known_precision(precision: str) -> Asked:
@@ -31,7 +32,7 @@ def computes_in_bfloat16(device: str) -> bool:
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name, False) for name in _NATIVE)
+    return any(capabilities.get(name, False) for name in NATIVE)
 
 
 def number_format(precision: str) -> torch.dtype:

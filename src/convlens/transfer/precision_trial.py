@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from convlens.core.cache_layout import TRIALS
 from convlens.core.errors import DataError
 from convlens.core.files import write_atomically
 from convlens.core.preprocessing import Preprocessing
@@ -22,7 +23,6 @@ from convlens.transfer.device import device_of
 from convlens.transfer.precision import Precision, number_format
 from convlens.transfer.prefix import FastPrefix
 
-TRIALS_FOLDER = "precision"
 PAIRS = 3
 _IMAGES = 16
 Work = Callable[[], object]
@@ -154,7 +154,7 @@ def _machine() -> list[object]:
 
 
 def _file(contest: Contest, root: Path) -> Path:
-    return root / TRIALS_FOLDER / f"{contest.key}.json"
+    return root / TRIALS / f"{contest.key}.json"
 
 
 def _laid_out(x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from convlens.core.cache import FeatureNote
 from convlens.core.errors import MachineError
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress
@@ -53,16 +54,20 @@ def extract_features(
     precision: str,
     root: Path,
     progress: Progress,
+    *,
+    note: FeatureNote | None = None,
 ) -> ExtractedFeatures:
     """Features of every image of the manifest, computed for those that the store at `root` does not have yet.
 
     A prefix that computes nothing (all layers are trained) stores the pixels themselves, 8 bits each, with the margin
-    of `preprocessing`, so that augmentation has something to crop from. What a killed run has finished is kept.
+    of `preprocessing`, so that augmentation has something to crop from. What a killed run has finished is kept. The
+    store keeps the `note` beside features, not beside pixels, which serve all networks.
     """
     identity = not prefix.operators
     decoding = preprocessing.with_margin() if identity else preprocessing
     dtype = torch.uint8 if identity else number_format(precision)
-    table = FeatureTable(root, feature_key(decoding, _PIXELS_KEY if identity else prefix_digest(prefix), dtype))
+    key = feature_key(decoding, _PIXELS_KEY if identity else prefix_digest(prefix), dtype)
+    table = FeatureTable(root, key, None if identity else note)
     facts = ImageMetadataStore(root)
     missing = [image for image in manifest.images if _is_missing(image, table, facts)]
     _refuse_full_disk(_stored_values(prefix, decoding), missing, dtype, root)

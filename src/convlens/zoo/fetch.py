@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from convlens.core.cache_layout import DOWNLOADS, WEIGHTS
 from convlens.core.download import Source, download, verify
 from convlens.core.errors import MachineError, NetworkError
 from convlens.core.files import cache_folder, copy_atomically, sha256_of, write_atomically
+from convlens.core.holds import hold_for_good
 from convlens.core.progress import Progress, silent
 from convlens.core.settings import setting
 from convlens.zoo import registry
@@ -27,9 +29,14 @@ def fetched_weights(card: WeightCard, progress: Progress = silent) -> Path:
     if (installed := verified_package(card)) is not None:
         return installed
     kept = kept_weights(card)
-    if kept.is_file():
-        return _whole(kept, card)
-    own, fetched = own_file(card), kept.parent / "downloads" / card.file
+    while not hold_for_good(kept):
+        _bring(card, kept, progress)
+    return _whole(kept, card)
+
+
+def _bring(card: WeightCard, kept: Path, progress: Progress) -> None:
+    """Make `kept` of the published file, which is downloaded where it is not there."""
+    own, fetched = own_file(card), kept.parent / DOWNLOADS / card.file
     original = own if own.is_file() else fetched
     if original == own:
         verify(own, source_of(card), advice=f"Remove {own}, or put the correct file there.")
@@ -37,7 +44,6 @@ def fetched_weights(card: WeightCard, progress: Progress = silent) -> Path:
         original_weights(card, fetched, progress)
     _convert(card, original, kept)
     fetched.unlink(missing_ok=True)
-    return _whole(kept, card)
 
 
 def verified_package(card: WeightCard) -> Path | None:
@@ -90,12 +96,12 @@ def is_here(card: WeightCard) -> bool:
 
 def kept_weights(card: WeightCard) -> Path:
     """Where the set lies, or will lie, once it is fetched."""
-    return cache_folder() / "weights" / f"{card.network}-{card.name}-{card.sha256[:8]}.safetensors"
+    return cache_folder() / WEIGHTS / f"{card.network}-{card.name}-{card.sha256[:8]}.safetensors"
 
 
 def own_file(card: WeightCard) -> Path:
     """Where a person may put the file as it was published."""
-    return cache_folder() / "weights" / card.file
+    return cache_folder() / WEIGHTS / card.file
 
 
 def source_of(card: WeightCard) -> Source:

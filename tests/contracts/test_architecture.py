@@ -27,7 +27,7 @@ IMPORTS: dict[str, set[str]] = {
     "pipeline": {"core", "data", "training", "zoo", "graph", "transfer", "backbones", "runs"},
     "exports": {"core", "data", "training", "runs"},
     "serve": {
-        *("core", "data", "training", "graph", "transfer", "explanation", "pipeline", "exports"),
+        *("core", "data", "training", "report", "graph", "transfer", "explanation", "pipeline", "exports"),
     },
     "comparison": {"core", "data", "training", "transfer", "backbones", "pipeline"},
     "tasks": {

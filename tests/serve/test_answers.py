@@ -1,6 +1,7 @@
 """What a service answers is what `predict` says."""
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -118,6 +119,17 @@ def test_it_says_what_it_is(service: Running) -> None:
     assert document["paths"].keys() == served
     named = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
     assert named <= document["components"]["schemas"].keys()
+
+
+def test_the_page_may_run_its_script_and_ask_its_service_alone(service: Running) -> None:
+    page = service.ask("GET", "/")
+    policy = page.headers["content-security-policy"]
+    (script,) = re.findall(r"<script>(.*)</script>", page.body.decode(), re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in policy
+    assert "default-src 'none'" in policy
+    assert "connect-src 'self'" in policy
+    assert not re.findall(r"https?://", page.body.decode())
 
 
 def test_unknown_routes_and_methods(service: Running) -> None:

@@ -36,7 +36,7 @@ def serve(
     ] = "auto",
     quiet: QuietOption = False,
 ) -> None:
-    """Serve a model over HTTP.
+    """Serve a model over HTTP, with a page to drop images on.
 
     POST /predict takes the bytes of an image file and answers JSON; /openapi.json describes all routes. Set the
     environment variable CONVLENS_TOKEN to require a token.

@@ -12,12 +12,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from convlens.core.progress import Say
 from convlens.core.records import Record
 from convlens.core.served import ServedAnswer, ServedBatch, ServedExplanation, ServedModel, ServedRefusal
+from convlens.report.serve_page import serve_page, serve_page_policy
 from convlens.serve.batching import Batcher
 from convlens.serve.body import Reader
 from convlens.serve.limits import ByteBudget, Limits, Refusal
@@ -34,14 +35,13 @@ _CLOSING = (408, 413, 503)
 """Statuses after which the rest of a request would only be thrown away."""
 _RETRY_SECONDS = "1"
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+_NOTHING = "default-src 'none'; frame-ancestors 'none'"
+"""The policy of answers that are no page."""
+_POLICY = "content-security-policy"
 _PORT = re.compile(r":\d*$")
 _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
-    "content-security-policy": (
-        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src 'self' data: blob:; "
-        "media-src blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
 }
 
 
@@ -65,6 +65,7 @@ class Service:
     def application(self) -> Starlette:
         """The ASGI application."""
         routes = [
+            self._route("/", self._page, open_to_all=True),
             self._route("/health", self._health, open_to_all=True),
             self._route("/model", self._model),
             self._route("/metrics", self._metrics),
@@ -89,6 +90,7 @@ class Service:
                 self.active -= 1
             self.meters.answered(path, response.status_code)
             response.headers.update(_HEADERS)
+            response.headers.setdefault(_POLICY, _NOTHING)
             if self.stopping:
                 response.headers["connection"] = "close"
             return response
@@ -130,6 +132,9 @@ class Service:
     def _asked(self) -> Batcher:
         assert self._batcher is not None, "the server begins with the lifespan"
         return self._batcher
+
+    async def _page(self, _: Request) -> Response:
+        return HTMLResponse(serve_page(), headers={_POLICY: serve_page_policy()})
 
     async def _health(self, _: Request) -> Response:
         state = "stopping" if self.stopping else "ready" if self._asked.healthy else "unavailable"
@@ -260,5 +265,5 @@ def _refused(status: int, text: str, reason: str) -> Response:
 
 async def _no_such_route(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    known = "GET /health, /model, /metrics, /openapi.json; POST /predict, /predict-batch, /explain"
+    known = "GET /, /health, /model, /metrics, /openapi.json; POST /predict, /predict-batch, /explain"
     return _refused(status, f"There is no such route for {request.method}. There are: {known}.", "route")

@@ -1,0 +1,102 @@
+// One image and what the model says of it.
+
+const SHOWN = 5;
+
+/** An element of HTML; children that are null are left out. Text from outside becomes a text node, never parsed. */
+export function element(name, attributes, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children.filter((child) => child !== null));
+  return made;
+}
+
+/** The figure of an image that waits for its answer; `reason` asks why, or is null where the model cannot say. */
+export class Card {
+  constructor(file, reason) {
+    this.file = file;
+    this.reason = reason;
+    this.image = element("img", { src: URL.createObjectURL(file), alt: "" });
+    this.frame = element("div", { class: "frame" }, this.image);
+    this.said = element("div", { class: "said" }, element("p", { class: "soft" }, "Waiting …"));
+    const caption = element("figcaption", {}, element("bdi", {}, file.name), this.said);
+    this.figure = element("figure", { class: "answer" }, this.frame, caption);
+    // A format that the browser cannot show may be one that the model reads.
+    this.image.addEventListener("error", () => {
+      this.image.replaceWith(element("p", { class: "missing" }, "This browser cannot show the image."));
+    });
+  }
+
+  answered(answer) {
+    const numbers = Object.entries(answer.numbers);
+    const parts =
+      numbers.length > 0 ? [numberTable(numbers)] : [verdict(answer), ...bars(Object.entries(answer.probabilities))];
+    const remark = answer.remark ? element("p", { class: "soft small" }, answer.remark) : null;
+    const time = element("p", { class: "soft small" }, `${answer.milliseconds.toFixed(0)} ms`);
+    this.said.replaceChildren(...parts, this.reason ? this.whyButton() : "", remark ?? "", time);
+  }
+
+  refused(text) {
+    this.said.replaceChildren(element("p", { class: "refused", role: "alert" }, text));
+  }
+
+  whyButton() {
+    const button = element("button", { type: "button", "aria-pressed": "false" }, "Why?");
+    button.addEventListener("click", () => this.toggleReason(button));
+    return element("p", {}, button);
+  }
+
+  async toggleReason(button) {
+    if (this.overlay) {
+      const hidden = this.overlay.classList.toggle("hidden");
+      button.setAttribute("aria-pressed", String(!hidden));
+      return;
+    }
+    button.setAttribute("disabled", "");
+    try {
+      const reason = await this.reason(this.file);
+      this.overlay = element(
+        "div",
+        { class: "reason" },
+        element("img", { src: reason.image, alt: "What the network was shown" }),
+        element("img", { src: reason.heat_map, alt: `Where the evidence for ${reason.target} is` }),
+      );
+      this.frame.append(this.overlay);
+      button.setAttribute("aria-pressed", "true");
+    } catch (error) {
+      button.after(element("span", { class: "refused", role: "alert" }, ` ${error.message}`));
+    }
+    button.removeAttribute("disabled");
+  }
+}
+
+function verdict(answer) {
+  return element("p", { class: "verdict" }, element("bdi", {}, answer.predicted || "none of the labels"));
+}
+
+/** A bar for each of the likeliest, the others folded. */
+function bars(probabilities) {
+  const list = (entries) => element("ol", { class: "bars" }, ...entries.map(([name, p]) => bar(name, p)));
+  const rest = probabilities.slice(SHOWN);
+  const folded =
+    rest.length > 0 ? [element("details", {}, element("summary", {}, `the next ${rest.length}`), list(rest))] : [];
+  return [list(probabilities.slice(0, SHOWN)), ...folded];
+}
+
+function bar(name, probability) {
+  const percent = `${(100 * probability).toFixed(1)}%`;
+  const line = element("li", {}, element("bdi", {}, name), element("span", { class: "n" }, percent));
+  line.style.setProperty("--share", probability.toFixed(4));
+  return line;
+}
+
+function numberTable(numbers) {
+  const rows = numbers.map(([name, value]) =>
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, element("bdi", {}, name)),
+      element("td", { class: "n" }, value.toPrecision(5)),
+    ),
+  );
+  return element("table", {}, ...rows);
+}

@@ -1,25 +1,17 @@
 """The page of `convlens serve` in a browser: images in, the answers of `predict` out, and nothing asked of others."""
 
-import base64
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import convlens
+from tests.browser.asking import DROP, PASTE, dropped, shown
 from tests.browser.conftest import Opened
 from tests.images import TINY, draw_images
 from tests.serve.running import Running, image_file, serving
 
 pytestmark = pytest.mark.browser
-
-DROP = """([name, base64]) => {
-  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-  const data = new DataTransfer();
-  data.items.add(new File([bytes], name));
-  document.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
-}"""
-PASTE = DROP.replace('DragEvent("drop", { dataTransfer', 'ClipboardEvent("paste", { clipboardData')
 
 
 @pytest.fixture(scope="module")
@@ -47,26 +39,11 @@ def visited(browser) -> Iterator[object]:
         one.page.context.close()
 
 
-def dropped(page, name: str, content: bytes, how: str = DROP) -> None:
-    page.evaluate(how, [name, base64.b64encode(content).decode()])
-
-
-def shown(page) -> dict[str, float]:
-    """The five likeliest classes of the newest answer, in percent."""
-    page.wait_for_selector(".answer .bars")
-    lines = page.locator(".answer").first.locator(".bars").first.locator("li")
-    return {
-        lines.nth(place).locator("bdi").inner_text(): float(lines.nth(place).locator(".n").inner_text().rstrip("%"))
-        for place in range(lines.count())
-    }
-
-
 @pytest.mark.parametrize("how", [DROP, PASTE], ids=["dropped", "pasted"])
 def test_an_image_is_answered_as_predict_does(visited, service: Running, tmp_path: Path, how: str) -> None:
     (tmp_path / "a.png").write_bytes(image_file(4))
     (expected,) = convlens.predict("house", tmp_path / "a.png").predictions
     one = visited(service)
-    one.page.wait_for_selector("#drop:not([hidden])")
     dropped(one.page, "a.png", image_file(4), how)
     found = shown(one.page)
     assert len(found) == 5
@@ -97,7 +74,6 @@ def test_chosen_images_each_get_their_answer(visited, service: Running, tmp_path
 
 def test_why_shows_the_heat_map_and_takes_it_away(visited, service: Running) -> None:
     one = visited(service)
-    one.page.wait_for_selector("#drop:not([hidden])")
     dropped(one.page, "a.png", image_file(4))
     button = one.page.get_by_role("button", name="Why?")
     button.click()
@@ -112,7 +88,6 @@ def test_why_shows_the_heat_map_and_takes_it_away(visited, service: Running) -> 
 
 def test_what_is_no_image_is_said(visited, service: Running) -> None:
     one = visited(service)
-    one.page.wait_for_selector("#drop:not([hidden])")
     dropped(one.page, "notes.txt", b"hello")
     told = one.page.wait_for_selector(".refused")
     assert "none of JPEG" in told.inner_text()
@@ -128,7 +103,6 @@ def test_a_token_is_asked_for(visited, module_cache: Path) -> None:
         one.page.wait_for_selector("#model:has-text('Authorization')")
         field.fill("open")
         one.page.get_by_role("button", name="Use it").click()
-        one.page.wait_for_selector("#drop:not([hidden])")
         dropped(one.page, "a.png", image_file(0))
         assert shown(one.page)
 
@@ -142,7 +116,6 @@ def test_numbers_are_shown_as_numbers(visited, tmp_path: Path, cache: Path) -> N
     run = convlens.train(folder, labels=table, out=tmp_path / "run", backbone="house", **TINY)
     with serving(run.run) as numbers:
         one = visited(numbers)
-        one.page.wait_for_selector("#drop:not([hidden])")
         dropped(one.page, "a.png", files[0].read_bytes())
         cell = one.page.wait_for_selector(".answer td")
         (expected,) = convlens.predict(run.run, files[0]).predictions

@@ -25,7 +25,7 @@ IMPORTS: dict[str, set[str]] = {
     "backbones": {"core", "zoo", "graph", "transfer"},
     "runs": {"core", "data", "training", "zoo", "report"},
     "pipeline": {"core", "data", "training", "zoo", "graph", "transfer", "backbones", "runs"},
-    "exports": {"core", "data", "training", "runs"},
+    "exports": {"core", "data", "training", "report", "runs"},
     "serve": {
         *("core", "data", "training", "report", "graph", "transfer", "explanation", "pipeline", "exports"),
     },

@@ -1,5 +1,6 @@
 """`convlens export RUN|NET` and `convlens verify FILE`."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,12 +21,17 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            metavar="onnx|pt2",
-            help="Format: onnx (for onnxruntime and others) or pt2 (for torch.export.load).",
+            metavar="onnx|pt2|browser",
+            help="Format: onnx (for onnxruntime and others), pt2 (for torch.export.load), or browser (a folder with a "
+            "page that any static server shows).",
         ),
     ] = "onnx",
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File to write. Default: the run's name, in this folder.")
+        Path | None,
+        typer.Option(
+            metavar="FILE|DIR",
+            help="File to write, or folder for the browser. Default: the run's name, in the working folder.",
+        ),
     ] = None,
     bare: Annotated[
         bool,
@@ -34,6 +40,12 @@ def export(
         ),
     ] = False,
     weights: PublishedWeightsOption = None,
+    runtime: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR|TGZ", help="For browser: the npm package onnxruntime-web, which npm fetches without this."
+        ),
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -45,12 +57,21 @@ def export(
     from convlens.tasks.export import export as task
 
     screen = Screen(json=json, quiet=quiet)
-    record = task(run, to=to, out=out, bare=bare, weights=weights, progress=screen.progress, say=screen.say)
+    record = task(
+        run,
+        to=to,
+        out=out,
+        bare=bare,
+        weights=weights,
+        runtime=runtime,
+        progress=screen.progress,
+        say=screen.say,
+    )
     screen.show(record, lambda: _print_export(record))
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="File that `convlens export` wrote.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="What `convlens export` wrote.")],
     trust: Annotated[
         bool, typer.Option("--trust", help="Open a .pt2 file, which can run code: only for files you trust.")
     ] = False,
@@ -74,6 +95,8 @@ def verify(
 def _print_export(record: "ExportRecord") -> None:
     takes = "decoded pixels of any size" if record.whole else "preprocessed images"
     echo(f"{record.file}  {record.bytes / 1e6:.1f} MB, {record.format}, from {takes} to answers")
+    if record.format == "browser":
+        echo(f"  to look at it: python -m http.server --bind 127.0.0.1 --directory {shlex.quote(record.file)}")
     _print_parity("golden images", record.golden)
     if record.validation:
         _print_parity("validation images, in float32", record.validation.float32)

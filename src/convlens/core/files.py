@@ -48,7 +48,7 @@ def _written_beside(path: Path) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def path_beside(path: Path, suffix: str = "") -> Iterator[Path]:
-    """A path in the same folder, whose file takes the name `path` at the end, or is removed.
+    """A path in the same folder, whose file or folder takes the name `path` at the end, or is removed.
 
     For libraries that write files by themselves, and for files that have to be proved before they get their name. With
     a `suffix`, for what goes by the end of a name; without one, nobody who looks for files like `path` finds what a
@@ -61,8 +61,20 @@ def path_beside(path: Path, suffix: str = "") -> Iterator[Path]:
             yield temporary
             temporary.replace(path)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            _remove(temporary)
             raise
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def bytes_of(path: Path) -> int:
+    """Of a file, or of all files in a folder."""
+    return sum(one.stat().st_size for one in (path, *path.rglob("*")) if one.is_file())
 
 
 @contextlib.contextmanager

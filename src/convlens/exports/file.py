@@ -36,6 +36,8 @@ class Format(abc.ABC):
     """A kind of file that models leave as."""
 
     suffix: ClassVar[str]
+    """The end of the file's name; of a folder's name, "" for none."""
+    can_be_bare: ClassVar[bool] = True
     can_run_code: ClassVar[bool] = False
     """Whether a file of this format, made for it, runs any code where it is opened."""
 

@@ -5,24 +5,34 @@ from pathlib import Path
 from convlens.core.errors import UsageError, unknown_name
 from convlens.core.exported import ExportFormat
 from convlens.core.settings import setting
+from convlens.exports.browser_folder import Browser, is_browser_folder
 from convlens.exports.file import Format, Runner
 from convlens.exports.onnx_file import Onnx
 from convlens.exports.pt2_file import Pt2
 
-FORMATS: dict[ExportFormat, Format] = {"onnx": Onnx(), "pt2": Pt2()}
+FORMATS: dict[ExportFormat, Format] = {"onnx": Onnx(), "pt2": Pt2(), "browser": Browser()}
+
+_ENDS = {form.suffix: form for form in FORMATS.values() if form.suffix}
 
 
-def known_format(name: str) -> ExportFormat:
-    """The same name where there is such a format. Raises UsageError where there is not."""
-    for known in FORMATS:
+def format_named(name: str, runtime: Path | None = None) -> tuple[ExportFormat, Format]:
+    """The format of that name; `runtime` is the folder or archive with what a browser's folder needs to run.
+
+    Raises UsageError where there is no such format, or it needs no runtime.
+    """
+    for known, form in FORMATS.items():
         if name == known:
-            return known
+            if runtime is None:
+                return known, form
+            if known == "browser":
+                return known, Browser(runtime)
+            raise UsageError(f"{setting('runtime', runtime)} is for {setting('to', 'browser')}; leave it out.")
     raise unknown_name("format", name, FORMATS)
 
 
 def is_exported(path: Path) -> bool:
-    """Whether that is a file whose name ends as those of a format do."""
-    return path.is_file() and path.suffix in {form.suffix for form in FORMATS.values()}
+    """Whether that is a file whose name ends as those of a format do, or a folder for the browser."""
+    return is_browser_folder(path) or (path.is_file() and path.suffix in _ENDS)
 
 
 def opened(path: Path, *, trust: bool) -> Runner:
@@ -31,12 +41,13 @@ def opened(path: Path, *, trust: bool) -> Runner:
     Raises UsageError where there is no such file, its name has another end, or it can run code and is not trusted, and
     what `Format.open` raises.
     """
-    ends = {form.suffix: form for form in FORMATS.values()}
+    if is_browser_folder(path):
+        return FORMATS["browser"].open(path)
     if not path.is_file():
         raise UsageError(f"no such file: {path}. Give one that `convlens export` wrote.")
-    if path.suffix not in ends:
-        raise UsageError(f"{path} ends in {path.suffix or 'nothing'}. Give a file that ends in {' or '.join(ends)}.")
-    form = ends[path.suffix]
+    if path.suffix not in _ENDS:
+        raise UsageError(f"{path} ends in {path.suffix or 'nothing'}. Give a file that ends in {' or '.join(_ENDS)}.")
+    form = _ENDS[path.suffix]
     if form.can_run_code and not trust:
         raise UsageError(
             f"{path}: torch runs code that a {path.suffix} file holds. If you made it yourself or trust whoever did, "

@@ -19,7 +19,7 @@ import markupsafe
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _IMPORT = re.compile(r'^import (\{\s*\w+(?:,\s*\w+)*,?\s*\}) from "\./([\w.]+)";$', re.MULTILINE)
-_EXPORT = re.compile(r"^export ((?:function|const|class) (\w+))", re.MULTILINE)
+_EXPORT = re.compile(r"^export ((?:(?:async )?function|const|class) (\w+))", re.MULTILINE)
 _OTHER_FORM = re.compile(r"^\s*(?:import|export)\b.*|.*</script.*", re.MULTILINE | re.IGNORECASE)
 
 
@@ -69,6 +69,6 @@ def _enclosed(path: Path) -> str:
     if other := _OTHER_FORM.search(body):
         raise ValueError(
             f"{path.name}: cannot join {other[0].strip()!r}; modules may have 'import {{ name }} from \"./file.js\";' "
-            "and 'export' before function, const or class, each at the start of a line"
+            "and 'export' before (async) function, const or class, each at the start of a line"
         )
     return f'modules["{path.name}"] = (() => {{\n{body.rstrip()}\nreturn {{ {exported} }};\n}})();'

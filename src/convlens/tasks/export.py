@@ -5,12 +5,12 @@ from pathlib import Path
 from convlens.core.bundle import Bundle
 from convlens.core.errors import UsageError
 from convlens.core.exported import ExportRecord, ValidationParity
-from convlens.core.files import path_beside
+from convlens.core.files import bytes_of, path_beside
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.settings import setting
 from convlens.exports.card import card_of, reference_of
 from convlens.exports.file import Runner, traced
-from convlens.exports.formats import FORMATS, known_format
+from convlens.exports.formats import format_named
 from convlens.exports.model import BareModel, WholeModel
 from convlens.exports.proof import Reference, on_golden_images, on_validation_images, refuse_unlike
 from convlens.pipeline.trained import is_run, load_trained
@@ -27,16 +27,19 @@ def export(
     out: str | Path | None = None,
     bare: bool = False,
     weights: str | Path | None = None,
+    runtime: str | Path | None = None,
     progress: Progress = silent,
     say: Say = unsaid,
 ) -> ExportRecord:
     """Write a run folder, or a network by name, as one file that needs no convlens.
 
-    `to` is "onnx" (for onnxruntime and all that read ONNX) or "pt2" (for torch.export.load). The file takes decoded
+    `to` is "onnx" (for onnxruntime and all that read ONNX), "pt2" (for torch.export.load) or "browser": a folder with a
+    page that any static server shows, and that computes in the browser. The file takes decoded
     pixels of any size, (N, H, W, 3), uint8, RGB, and gives what `predict` gives: resizing exactly as Pillow does it,
     normalization, network and softmax, sigmoid or units are all in it. With `bare` it takes what `preprocessing` makes
     of an image, (N, 3, size, size), float32, and gives the same answers. `out` is the file, by default the run's name
-    in the working folder; `weights` are others than a network's usual ones.
+    in the working folder; `weights` are others than a network's usual ones. For a browser, `runtime` is a folder or
+    archive with the npm package onnxruntime-web, which npm fetches without it.
 
     Before the file gets its name it is opened in its runtime and compared with the run: on golden images, which travel
     in it (see `verify`), and on the run's validation images where they still are where they were.
@@ -44,9 +47,11 @@ def export(
     Raises UsageError for an unknown format, for an `out` that exists, and what `predict` does; MachineError where a
     library is missing; IntegrityError, with no file left, where an answer differs from the run's by more than 1e-4.
     """
-    form = FORMATS[kind := known_format(to)]
+    kind, form = format_named(to, None if runtime is None else Path(runtime).expanduser())
+    if bare and not form.can_be_bare:
+        raise UsageError(f"{setting('bare', True)} is not for {setting('to', kind)}, whose page brings whole images.")
     file = Path(out).expanduser() if out is not None else Path(f"{_name_of(run)}{form.suffix}")
-    if file.suffix != form.suffix:
+    if form.suffix and file.suffix != form.suffix:
         raise UsageError(f"{setting('out', file)}: give a name that ends in {form.suffix}, as {kind} files do.")
     if file.exists():
         raise UsageError(f"{file} already exists. Remove it, or choose another name with {setting('out')}.")
@@ -68,7 +73,7 @@ def export(
             file=str(file),
             format=kind,
             whole=card.whole,
-            bytes=unproved.stat().st_size,
+            bytes=bytes_of(unproved),
             golden=golden,
             validation=validation,
         )

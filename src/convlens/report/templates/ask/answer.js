@@ -1,6 +1,7 @@
 // One image and what the model says of it.
 
 const SHOWN = 5;
+const FOLDED = 45;
 
 /** An element of HTML; children that are null are left out. Text from outside becomes a text node, never parsed. */
 export function element(name, attributes, ...children) {
@@ -76,7 +77,7 @@ function verdict(answer) {
 /** A bar for each of the likeliest, the others folded. */
 function bars(probabilities) {
   const list = (entries) => element("ol", { class: "bars" }, ...entries.map(([name, p]) => bar(name, p)));
-  const rest = probabilities.slice(SHOWN);
+  const rest = probabilities.slice(SHOWN, SHOWN + FOLDED);
   const folded =
     rest.length > 0 ? [element("details", {}, element("summary", {}, `the next ${rest.length}`), list(rest))] : [];
   return [list(probabilities.slice(0, SHOWN)), ...folded];

@@ -119,10 +119,10 @@ def serving_fastapi() -> Iterator[int]:
 
 @contextlib.contextmanager
 def _process(*command: str) -> Iterator[int]:
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
-            assert process.stderr is not None
-            yield next(int(found[1]) for line in process.stderr if (found := re.search(r"127\.0\.0\.1:(\d+)", line)))
+            assert process.stdout is not None
+            yield next(int(found[1]) for line in process.stdout if (found := re.search(r"127\.0\.0\.1:(\d+)", line)))
         finally:
             process.terminate()
             process.wait(30)

@@ -16,7 +16,7 @@ import convlens
 from tests.browser.asking import DROP, PASTE, dropped, shown
 from tests.browser.conftest import Opened
 from tests.images import TINY, TINY_HOUSE, draw_images
-from tests.serve.running import image_file
+from tests.service.running import image_file
 
 pytestmark = pytest.mark.browser
 

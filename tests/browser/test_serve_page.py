@@ -9,7 +9,7 @@ import convlens
 from tests.browser.asking import DROP, PASTE, dropped, shown
 from tests.browser.conftest import Opened
 from tests.images import TINY, draw_images
-from tests.serve.running import Running, image_file, serving
+from tests.service.running import Running, image_file, serving
 
 pytestmark = pytest.mark.browser
 

@@ -26,13 +26,13 @@ IMPORTS: dict[str, set[str]] = {
     "runs": {"core", "data", "training", "zoo", "report"},
     "pipeline": {"core", "data", "training", "zoo", "graph", "transfer", "backbones", "runs"},
     "exports": {"core", "data", "training", "report", "runs"},
-    "serve": {
+    "service": {
         *("core", "data", "training", "report", "graph", "transfer", "explanation", "pipeline", "exports"),
     },
     "comparison": {"core", "data", "training", "transfer", "backbones", "pipeline"},
     "tasks": {
         *("core", "data", "training", "zoo", "report", "graph", "transfer", "explanation", "backbones", "runs"),
-        *("pipeline", "exports", "serve", "comparison"),
+        *("pipeline", "exports", "service", "comparison"),
     },
     "studies": {"core", "zoo", "report", "graph", "backbones"},
     "cli": {"core", "training", "comparison", "tasks", "studies"},

@@ -51,7 +51,7 @@ app = typer.Typer(
 app.command("check", cls=check.CheckCommand)(check.check)
 app.command("collect", cls=GroupedCommand)(collect.collect)
 app.command("demo", cls=GroupedCommand)(demo.demo)
-app.command("train", cls=RecipeCommand)(train.train)
+app.command("train", cls=RecipeCommand, epilog=train.EXAMPLES)(train.train)
 app.command("compare", cls=compare.CompareCommand)(compare.compare)
 app.command("predict", cls=GroupedCommand)(predict.predict)
 app.command("evaluate", cls=evaluate.EvaluateCommand)(evaluate.evaluate)

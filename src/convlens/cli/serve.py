@@ -1,10 +1,14 @@
 """`convlens serve RUN|NET|FILE`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.screen import PublishedWeightsOption, QuietOption, Screen
+from convlens.cli.screen import JsonOption, PublishedWeightsOption, QuietOption, Screen
+from convlens.cli.streams import echo
+
+if TYPE_CHECKING:
+    from convlens.core.served import Serving
 
 
 def serve(
@@ -34,6 +38,7 @@ def serve(
             "fast on a processor.",
         ),
     ] = "auto",
+    json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Serve a model over HTTP, with a page to drop images on.
@@ -43,7 +48,7 @@ def serve(
     """
     from convlens.tasks.serve import serve as task
 
-    screen = Screen(json=False, quiet=quiet)
+    screen = Screen(json=json, quiet=quiet)
     task(
         model,
         host=host,
@@ -53,5 +58,11 @@ def serve(
         weights=weights,
         trust=trust,
         runtime=runtime,
+        started=lambda serving: screen.show(serving, lambda: _print(serving)),
         say=screen.say,
     )
+
+
+def _print(serving: "Serving") -> None:
+    model = serving.model
+    echo(f"{model.network} is served on {serving.address} by {model.runtime}; Ctrl-C stops it")

@@ -17,6 +17,17 @@ from convlens.core.torchrun import is_first_process
 if TYPE_CHECKING:
     from convlens.core.run import RunRecord
 
+EXAMPLES = """\b
+Examples:
+  convlens train flowers
+  convlens train flowers --unfreeze 2 --epochs 15 --size 160
+      the last two blocks too, at a tenth of the learning rate
+  convlens train flowers --backbone vgg16 --freeze conv
+  convlens train flowers --freeze none --weights random --epochs 60
+      from scratch
+  convlens train flowers --budget 5m
+"""
+"""Shown below the options."""
 _WITH_RESUME = {"resume", "checkpoint_minutes", "json", "quiet"}
 
 

@@ -26,6 +26,15 @@ class ServedModel(Record):
     """Whether `POST /explain` is answered: an exported file holds no gradients."""
 
 
+class Serving(Record):
+    """What `convlens serve --json` prints when requests are answered."""
+
+    kind: Literal["convlens.serving"] = "convlens.serving"
+    version: Literal[1] = 1
+    address: str
+    model: ServedModel
+
+
 class ServedAnswer(Record):
     """What is said of one image."""
 

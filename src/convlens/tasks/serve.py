@@ -1,15 +1,17 @@
 """Serve: a model as an HTTP service."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
 from convlens.core.errors import UsageError, unknown_name
 from convlens.core.progress import Say, unsaid
+from convlens.core.served import Serving
 from convlens.core.settings import setting
-from convlens.serve.limits import Limits
-from convlens.serve.messages import Runtime, Setup
-from convlens.serve.server import serve_model
+from convlens.service.limits import Limits
+from convlens.service.messages import Runtime, Setup
+from convlens.service.server import serve_model
 
 _TOKEN = "CONVLENS_TOKEN"
 
@@ -24,6 +26,7 @@ def serve(
     weights: str | Path | None = None,
     trust: bool = False,
     runtime: str = "auto",
+    started: Callable[[Serving], None] = lambda serving: None,
     say: Say = unsaid,
 ) -> None:
     """Serve a run folder, a network by name or an exported file over HTTP, until a signal asks to stop.
@@ -33,7 +36,7 @@ def serve(
     ones, requests are answered with 503. Where the environment variable CONVLENS_TOKEN is set, requests must bring it.
     `weights` are others than a network's usual ones, `trust` opens a file that can run code. `runtime` is what computes
     a run or a network by name: "onnxruntime", several times as fast on a processor, "torch", or "auto": the first one
-    where it is installed.
+    where it is installed. `started` is called with the address when the first request may come.
 
     Raises UsageError for an address that cannot be used and numbers below 1, and what `predict` and `verify` raise.
     """
@@ -54,6 +57,7 @@ def serve(
         host=host,
         port=port,
         token=token,
+        started=started,
         say=say,
     )
 

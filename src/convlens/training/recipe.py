@@ -60,8 +60,9 @@ class Recipe(Record):
     )
     weights: str = setting(
         "imagenet",
-        "Weights to start from: a published set (imagenet), pretrained (for timm:NAME), package (shipped with the "
-        "house network), random, or a .safetensors or .pth file. Default: the network's pretrained weights.",
+        "Weights to start from: a published set (imagenet), pretrained (for timm:NAME), package (of house, the small "
+        "network that comes with convlens), random, or a file of PyTorch, Keras or Caffe. Default: the network's "
+        "pretrained weights.",
         NETWORK,
         "features",
         "examples",
@@ -71,8 +72,9 @@ class Recipe(Record):
     )
     freeze: str = setting(
         "backbone",
-        "Layers to freeze: backbone (all but a new last layer), conv (the convolutional layers), a module's name "
-        "(everything up to and including it), or none.",
+        "Layers to freeze: backbone (all but a new last layer), conv (the convolutional layers, while all fully "
+        "connected ones are trained), a module's name as `convlens inspect` shows it (everything up to and including "
+        "it), or none.",
         NETWORK,
         "features",
         "examples",
@@ -81,7 +83,8 @@ class Recipe(Record):
     )
     unfreeze: int = setting(
         0,
-        "With `freeze=backbone`: also train the last N blocks before the head.",
+        "With `freeze=backbone`: also train the last N blocks before the new last layer, such as residual blocks; in a "
+        "plain network a block is one layer.",
         NETWORK,
         "features",
         "examples",
@@ -91,15 +94,13 @@ class Recipe(Record):
     head: Literal["linear", "hidden", "own", "ridge", "logistic"] = setting(
         "linear",
         "Head to train: linear, hidden (with one hidden layer), own (the network's own fully connected layers), or "
-        "ridge or logistic (linear, fitted by a solver).",
+        "ridge or logistic (linear, fitted by a solver, which takes no epochs and no learning rate).",
         NETWORK,
         "features",
         "examples",
         metavar="HEAD",
     )
-    head_width: int = setting(
-        256, "With `head=hidden`: units of the hidden layer.", NETWORK, "examples", ge=1, le=65_536
-    )
+    head_width: int = setting(256, "With `head=hidden`: number of hidden units.", NETWORK, "examples", ge=1, le=65_536)
     batch_norm: bool = setting(False, "Use batch normalization in the head.", NETWORK, "examples")
     pooling: Literal["own", "token", "mean", "both"] = setting(
         "own",
@@ -124,8 +125,8 @@ class Recipe(Record):
     )
     fit: Fit = setting(
         "crop",
-        "How an image that is not square fits the input: crop (its center, as the weights were trained), letterbox "
-        "(all of it, with bars) or squash (all of it, distorted).",
+        "How to make images square: crop (their center, as the weights were trained), letterbox (all of it, with "
+        "bars) or squash (all of it, distorted).",
         NETWORK,
         "features",
         "examples",
@@ -144,18 +145,25 @@ class Recipe(Record):
     )
     batch_size: int = setting(32, "Images per step.", OPTIMIZATION, "examples", ge=1, le=65_536)
     learning_rate: float = setting(
-        0.01, "Peak learning rate.", OPTIMIZATION, "head", metavar="LR", common=True, gt=0, le=1000
+        0.01,
+        "Peak learning rate; lower it for adam and adamw, such as to 0.001.",
+        OPTIMIZATION,
+        "head",
+        metavar="LR",
+        common=True,
+        gt=0,
+        le=1000,
     )
     optimizer: Literal["sgd", "adam", "adamw"] = setting("sgd", "Optimization algorithm.", OPTIMIZATION, "head")
     schedule: Literal["cosine", "step", "constant"] = setting(
         "cosine",
-        "Learning-rate schedule: cosine (decay to 0), step (divide by ten, twice) or constant.",
+        "Learning-rate schedule: cosine (decay to 0), step (divide by ten after half and three quarters) or constant.",
         OPTIMIZATION,
         "head",
     )
     warm_up: float = setting(
         0.0,
-        "Epochs over which the learning rate rises linearly from 0.",
+        "Epochs over which the learning rate rises linearly from 0 (0: off).",
         OPTIMIZATION,
         "head",
         metavar="EPOCHS",
@@ -206,7 +214,7 @@ class Recipe(Record):
         1e-4, "Weight decay; biases and normalization parameters are exempt.", AUGMENTATION, "head", ge=0, le=1000
     )
     dropout: float = setting(
-        0.0, "Dropout probability before the last layer.", AUGMENTATION, "examples", metavar="P", ge=0, lt=1
+        0.0, "Dropout probability before the last layer (0: off).", AUGMENTATION, "examples", metavar="P", ge=0, lt=1
     )
     early_stopping: int = setting(
         0,
@@ -240,7 +248,7 @@ class Recipe(Record):
     )
     augmented_copies: int = setting(
         0,
-        "With frozen layers: number of augmented copies of each training image to train on as well.",
+        "With frozen layers: how many augmented copies of each training image to add to the training set.",
         AUGMENTATION,
         "examples",
         ge=0,
@@ -262,7 +270,7 @@ class Recipe(Record):
     )
     crop_area: float = setting(
         0.35,
-        "Minimum fraction of an image's area that a random crop keeps.",
+        "With augmentation: the least fraction of an image's area that a random crop keeps.",
         AUGMENTATION,
         "examples",
         metavar="FRACTION",
@@ -270,14 +278,25 @@ class Recipe(Record):
         le=1,
     )
     color: float = setting(
-        0.2, "Maximum relative change of brightness, contrast and saturation.", AUGMENTATION, "examples", ge=0, lt=1
+        0.2,
+        "With augmentation: the largest relative change of brightness, contrast and saturation.",
+        AUGMENTATION,
+        "examples",
+        ge=0,
+        lt=1,
     )
     erasing: float = setting(
-        0.0, "Probability of erasing a random rectangle of an image.", AUGMENTATION, "examples", metavar="P", ge=0, le=1
+        0.0,
+        "With augmentation: probability of erasing a random rectangle (0: off).",
+        AUGMENTATION,
+        "examples",
+        metavar="P",
+        ge=0,
+        le=1,
     )
     val_fraction: float = setting(
         0.2,
-        "Fraction of each class to hold out for validation when the folder has no val/.",
+        "Fraction to hold out for validation, of each class alike, where the data has no split of its own.",
         DATA,
         "split",
         metavar="FRACTION",
@@ -287,7 +306,7 @@ class Recipe(Record):
     )
     labels: str = setting(
         "",
-        "Table with the columns file and label, and optionally side (train, val or test); or with several columns of "
+        "Table with the columns file and label, and optionally split (train, val or test); or with several columns of "
         "labels or numbers. CSV, TSV or JSON lines; Excel or Parquet with convlens[tables]. Default: the folder names "
         "are the labels.",
         DATA,
@@ -330,15 +349,15 @@ class Recipe(Record):
     predefined_split: bool = setting(
         True,
         "Use the split that the data has: folders such as train and val, or a column of the table such as split or "
-        "is_valid.",
+        "is_valid. Otherwise all images are pooled and split anew.",
         DATA,
         "split",
         common=True,
     )
     group_by: str = setting(
         "",
-        "Keep images of one group, such as the frames of a video, on the same side of the split: a column of the "
-        "table, or a regular expression for file names.",
+        "Keep images of one group, such as the frames of a video, together in training or in validation: a column of "
+        "the table, or a regular expression whose first group, or whole match, in the file's path names the group.",
         DATA,
         "split",
         metavar="REGEX|COLUMN",
@@ -347,7 +366,7 @@ class Recipe(Record):
     split: str = setting("", "Take the split from a run's split.csv.", DATA, "split", metavar="FILE", common=True)
     fold: str = setting(
         "",
-        "Validate on fold K of N, such as 2/5, instead of `val_fraction`.",
+        "Validate on fold K of N, from 1 to N, such as 2/5, instead of `val_fraction`.",
         DATA,
         "split",
         metavar="K/N",
@@ -355,7 +374,7 @@ class Recipe(Record):
     )
     precision: Literal["auto", "fp32", "bf16"] = setting(
         "fp32",
-        "Number format of frozen layers and predictions; auto takes the faster one on this machine.",
+        "Numeric precision of frozen layers and predictions; auto takes the faster one on this machine.",
         MACHINE,
         "features",
         "examples",
@@ -363,14 +382,14 @@ class Recipe(Record):
         common=True,
     )
     training_precision: Literal["auto", "fp32", "bf16"] = setting(
-        "auto", "Number format of the trained layers; auto follows `precision`.", MACHINE, "examples"
+        "auto", "Numeric precision of the trained layers; auto follows `precision`.", MACHINE, "examples"
     )
     device: Literal["cpu", "cuda"] = setting(
         "cpu", "Device; auto uses a GPU if there is one.", MACHINE, "features", "examples", initial="auto"
     )
     seed: int = setting(
         0,
-        "Random seed.",
+        "Seed of the split, new weights, order and augmentation: on a processor the same seed gives the same run.",
         MACHINE,
         "features",  # of random weights
         "split",

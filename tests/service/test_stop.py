@@ -1,19 +1,21 @@
 """Ends, of the service and of the process that holds the model: no request that was taken is lost."""
 
 import itertools
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.serve.running import Answer, Running, image_file, serving
+from tests.service.running import Answer, Running, image_file, serving
 
 
 def test_sigterm_under_load_loses_nothing_that_was_taken(module_cache: Path) -> None:
@@ -63,13 +65,19 @@ def test_a_body_that_is_on_its_way_is_waited_for(module_cache: Path) -> None:
 
 
 def test_ctrl_c_reaches_both_processes_and_is_no_fault(module_cache: Path, cache: Path) -> None:
-    command = [sys.executable, "-m", "convlens", "serve", "house", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
-        service = Running(process)
-        assert service.predict(image_file(0)).status == 200
+    command = [sys.executable, "-m", "convlens", "serve", "house", "--port", "0", "--json"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, start_new_session=True, **pipes) as process:
+        assert process.stdout is not None
+        serving = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")
+        assert serving["kind"] == "convlens.serving"
+        assert serving["model"]["network"] == "house"
+        with urllib.request.urlopen(f"{serving['address']}/health") as answer:
+            assert answer.status == 200
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(20) == 0
-    assert not [line for line in service.lines if "Traceback" in line]
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, "")
+    assert err == "stopped; every request that was taken is answered\n"
 
 
 def test_a_killed_worker_loses_nothing(module_cache: Path) -> None:

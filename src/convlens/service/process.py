@@ -8,7 +8,7 @@ import sys
 from multiprocessing.connection import Connection
 
 from convlens.core.errors import ConvlensError, MachineError
-from convlens.serve.messages import Failed, Job, Outcome, Ready, Setup
+from convlens.service.messages import Failed, Job, Outcome, Ready, Setup
 
 _END_SECONDS = 5.0
 
@@ -41,7 +41,7 @@ class WorkerProcess:
         with theirs:
             descriptor = theirs.fileno()
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "convlens.serve.worker", str(descriptor)],
+                [sys.executable, "-P", "-m", "convlens.service.worker", str(descriptor)],
                 pass_fds=[descriptor],
                 stdin=subprocess.DEVNULL,
             )

@@ -27,7 +27,7 @@ from convlens.exports.proof import task_of_card
 from convlens.graph.capture import capture
 from convlens.graph.graph import Graph
 from convlens.pipeline.trained import load_trained
-from convlens.serve.messages import HeatMap, Outcome, Prediction, Refused, Runtime, Setup
+from convlens.service.messages import HeatMap, Outcome, Prediction, Refused, Runtime, Setup
 from convlens.training.task import Task
 from convlens.training.tasks import task_of
 from convlens.transfer.precision import computes_in_bfloat16, number_format

@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.requests import Request
 
-from convlens.serve.limits import Account, Limits, Refusal
+from convlens.service.limits import Account, Limits, Refusal
 
 
 class Reader:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.serve.running import Answer, Running, image_file, serving
+from tests.service.running import Answer, Running, image_file, serving
 
 MEGABYTE = 1_000_000
 

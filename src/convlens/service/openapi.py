@@ -4,7 +4,7 @@ from typing import Any
 
 from convlens.core.records import Record
 from convlens.core.served import ServedAnswer, ServedBatch, ServedExplanation, ServedModel, ServedRefusal
-from convlens.serve.limits import Limits
+from convlens.service.limits import Limits
 
 _RECORDS = (ServedModel, ServedAnswer, ServedBatch, ServedExplanation, ServedRefusal)
 _JSON = "application/json"

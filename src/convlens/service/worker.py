@@ -1,4 +1,4 @@
-"""The process that holds the model: `python -m convlens.serve.worker DESCRIPTOR`, started by `serve.process` alone.
+"""The process that holds the model: `python -m convlens.service.worker DESCRIPTOR`, started by `serve.process` alone.
 
 It reads jobs from a socket and writes their outcomes, one after the other, until the other side is gone. Signals that
 are meant for the service are left to the process that speaks HTTP, which lets this one finish.
@@ -11,8 +11,8 @@ from multiprocessing.connection import Connection
 import torch
 
 from convlens.core.errors import ConvlensError
-from convlens.serve.messages import Explain, Failed, Job, Outcome, Ready
-from convlens.serve.model import Model, loaded_model
+from convlens.service.messages import Explain, Failed, Job, Outcome, Ready
+from convlens.service.model import Model, loaded_model
 
 
 def work(connection: Connection) -> None:

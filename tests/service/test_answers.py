@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import convlens
-from tests.serve.running import Running, image_file, serving
+from tests.service.running import Running, image_file, serving
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from convlens.core.errors import MachineError
-from convlens.serve.batching import Batcher
-from convlens.serve.limits import Busy, Limits
-from convlens.serve.messages import Explain, HeatMap, Job, Outcome, Predict, Prediction, Refused
-from convlens.serve.metrics import Meters
-from convlens.serve.process import WorkerDied, WorkerProcess
+from convlens.service.batching import Batcher
+from convlens.service.limits import Busy, Limits
+from convlens.service.messages import Explain, HeatMap, Job, Outcome, Predict, Prediction, Refused
+from convlens.service.metrics import Meters
+from convlens.service.process import WorkerDied, WorkerProcess
 
 
 class ModelOfTests(WorkerProcess):
@@ -127,7 +127,7 @@ def test_what_has_waited_too_long_is_refused_and_not_computed() -> None:
 
 
 def test_a_model_that_cannot_be_started_again_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convlens.serve.batching._RESTART_SECONDS", 0.2)
+    monkeypatch.setattr("convlens.service.batching._RESTART_SECONDS", 0.2)
     model = ModelOfTests()
     model.go.set()
     model.broken = True

@@ -9,10 +9,10 @@ import torch
 import convlens
 from convlens.core.errors import IntegrityError, MachineError, UsageError
 from convlens.exports import compiled
-from convlens.serve.messages import HeatMap, Prediction, Refused, Runtime, Setup
-from convlens.serve.model import loaded_model
+from convlens.service.messages import HeatMap, Prediction, Refused, Runtime, Setup
+from convlens.service.model import loaded_model
 from tests.images import TINY, draw_images
-from tests.serve.running import image_file
+from tests.service.running import image_file
 
 IMAGES = [image_file(seed) for seed in range(5)]
 
@@ -80,7 +80,7 @@ def test_what_onnxruntime_cannot_is_said_and_computed_by_torch(
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr("convlens.serve.model.compiled", fail)
+    monkeypatch.setattr("convlens.service.model.compiled", fail)
     model = loaded_model(Setup(named="house"))
     assert model.description.runtime.startswith("torch")
     assert model.notes == (f"torch computes, more slowly than onnxruntime would: {error}",)

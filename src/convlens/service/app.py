@@ -19,13 +19,13 @@ from convlens.core.progress import Say
 from convlens.core.records import Record
 from convlens.core.served import ServedAnswer, ServedBatch, ServedExplanation, ServedModel, ServedRefusal
 from convlens.report.serve_page import serve_page, serve_page_policy
-from convlens.serve.batching import Batcher
-from convlens.serve.body import Reader
-from convlens.serve.limits import ByteBudget, Limits, Refusal
-from convlens.serve.messages import Prediction, Refused
-from convlens.serve.metrics import Meters
-from convlens.serve.openapi import description
-from convlens.serve.process import WorkerProcess
+from convlens.service.batching import Batcher
+from convlens.service.body import Reader
+from convlens.service.limits import ByteBudget, Limits, Refusal
+from convlens.service.messages import Prediction, Refused
+from convlens.service.metrics import Meters
+from convlens.service.openapi import description
+from convlens.service.process import WorkerProcess
 
 Handler = Callable[[Request], Awaitable[Response]]
 

@@ -14,10 +14,10 @@ from typing import Self
 
 from convlens.core.errors import ConvlensError
 from convlens.core.progress import Say
-from convlens.serve.limits import Busy, Limits, Refusal
-from convlens.serve.messages import Explain, HeatMap, Job, Outcome, Predict, Prediction, Refused
-from convlens.serve.metrics import Meters
-from convlens.serve.process import WorkerDied, WorkerProcess
+from convlens.service.limits import Busy, Limits, Refusal
+from convlens.service.messages import Explain, HeatMap, Job, Outcome, Predict, Prediction, Refused
+from convlens.service.metrics import Meters
+from convlens.service.process import WorkerDied, WorkerProcess
 
 _MOST_TRIES = 2
 """Of an image with which the model's process died."""

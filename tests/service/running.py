@@ -110,7 +110,7 @@ def serving(named: str, *, token: str | None = None, **limits: object) -> Iterat
     if token is not None:
         environment["CONVLENS_TOKEN"] = token
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.serve.launch", named, json.dumps(limits)],
+        [sys.executable, "-m", "tests.service.launch", named, json.dumps(limits)],
         stderr=subprocess.PIPE,
         text=True,
         env=environment,

@@ -1,12 +1,12 @@
-"""`python -m tests.serve.launch NAME LIMITS TOKEN`: a service with other limits than usual, given as JSON."""
+"""`python -m tests.service.launch NAME LIMITS TOKEN`: a service with other limits than usual, given as JSON."""
 
 import json
 import os
 import sys
 
-from convlens.serve.limits import Limits
-from convlens.serve.messages import Setup
-from convlens.serve.server import serve_model
+from convlens.service.limits import Limits
+from convlens.service.messages import Setup
+from convlens.service.server import serve_model
 
 
 def main() -> None:
@@ -18,6 +18,7 @@ def main() -> None:
         host="127.0.0.1",
         port=0,
         token=os.environ.get("CONVLENS_TOKEN"),
+        started=lambda serving: print(serving.address, file=sys.stderr, flush=True),
         say=lambda text: print(text, file=sys.stderr, flush=True),
     )
 

@@ -12,12 +12,13 @@ import uvicorn
 
 from convlens.core.errors import MachineError, UsageError
 from convlens.core.progress import Say
+from convlens.core.served import Serving
 from convlens.core.settings import setting
-from convlens.serve.app import Service
-from convlens.serve.connection import guarded
-from convlens.serve.limits import Limits
-from convlens.serve.messages import Setup
-from convlens.serve.process import WorkerProcess
+from convlens.service.app import Service
+from convlens.service.connection import guarded
+from convlens.service.limits import Limits
+from convlens.service.messages import Setup
+from convlens.service.process import WorkerProcess
 
 _LAST_PORT = 65535
 _BACKLOG = 2048
@@ -57,10 +58,20 @@ def is_loopback(listener: socket.socket) -> bool:
     return address.startswith("127.") or address == "::1"
 
 
-def serve_model(setup: Setup, limits: Limits, *, host: str, port: int, token: str | None, say: Say) -> None:
+def serve_model(
+    setup: Setup,
+    limits: Limits,
+    *,
+    host: str,
+    port: int,
+    token: str | None,
+    started: Callable[[Serving], None],
+    say: Say,
+) -> None:
     """Serve a model until a signal asks to stop; requests that were taken are answered then.
 
-    A second signal ends at once. Raises what `listening` raises, and what keeps the model from loading.
+    `started` is called when the first request may come. A second signal ends at once. Raises what `listening` raises,
+    and what keeps the model from loading.
     """
     with listening(host, port) as listener:
         worker = WorkerProcess(setup, seconds=limits.job_seconds)
@@ -73,8 +84,8 @@ def serve_model(setup: Setup, limits: Limits, *, host: str, port: int, token: st
             if beyond and token is None:
                 say(f"anyone who reaches {host} can use this service: set CONVLENS_TOKEN to ask for a token")
             service = Service(model, worker, limits, token=token, any_host=beyond, say=say)
-            told = f"{model.network} is served on {_address(listener)} by {model.runtime}; Ctrl-C stops it"
-            _run(service, listener, lambda: say(told))
+            serving = Serving(address=_address(listener), model=model)
+            _run(service, listener, lambda: started(serving))
             say("stopped; every request that was taken is answered")
         finally:
             worker.stop()

@@ -37,6 +37,7 @@ _STAGES = {
     "explain": ("Explaining", "images"),
     "export": ("Writing the model", "files"),
     "verify": ("Verifying", "images"),
+    "quantize": ("Measuring ranges", "images"),
     "fit": ("Training", "images"),
     "grow": ("Training", "images' worth"),
     "predict": ("Predicting", "images"),

@@ -13,10 +13,14 @@ ExportFormat = Literal["onnx", "pt2", "browser"]
 LARGEST_DIFFERENCE = 1e-4
 """Of an answer of an exported model from the run's in float32, as a probability, or in a number's standard deviations
 over the training images."""
+LARGEST_DIFFERENCE_INT8 = 0.02
+"""The same of a model in 8 bits from what it answered where it was made: processors multiply 8 bits in several ways."""
+NumberFormat = Literal["fp32", "int8"]
 
 
 class GoldenImage(Record):
-    """A made image that travels in the file, and what the run answers to it in float32."""
+    """A made image that travels in the file, and what is expected of it: the answers of the run in float32, or those
+    of the file itself when it was made, where it computes in 8 bits."""
 
     name: str
     png: str
@@ -46,6 +50,13 @@ class ExportCard(Record):
     scale: Scale | None
     """Of numbers: their mean and standard deviation over the training images."""
     golden: list[GoldenImage]
+    precision: NumberFormat = "fp32"
+    """The number format that it computes in."""
+
+    @property
+    def largest_difference(self) -> float:
+        """Of an answer to a golden image from the one in the card."""
+        return LARGEST_DIFFERENCE if self.precision == "fp32" else LARGEST_DIFFERENCE_INT8
 
 
 class Flip(Record):
@@ -62,12 +73,14 @@ class Parity(Record):
     images: int
     largest_difference: float
     """Of probabilities, or of numbers in their standard deviations; infinite where an answer is not a finite number."""
+    limit: float = LARGEST_DIFFERENCE
+    """The largest difference that is accepted."""
     flips: list[Flip] = Field(default_factory=list)
 
     @property
     def proved(self) -> bool:
         """Whether every answer is near enough; a prediction then flips only where two answers are as near."""
-        return self.largest_difference <= LARGEST_DIFFERENCE
+        return self.largest_difference <= self.limit
 
 
 class ValidationParity(Record):
@@ -79,6 +92,36 @@ class ValidationParity(Record):
     """Against the run's own predictions, which may have been computed in bfloat16."""
     whole_decode: Parity | None
     """On the full pixels of the large JPEGs that convlens decodes at a fraction of their size; None without any."""
+
+
+class QuantizationCost(Record):
+    """What 8 bits cost on the validation images: scores of the same images, paired."""
+
+    images: int
+    alike: int
+    """Images that are predicted as in float32; for numbers, those within a twentieth of a standard deviation."""
+    task: TaskName
+    """It says what the scores are: accuracy, exact match, or the squared error relative to the variance."""
+    float32_score: float
+    score: float
+    difference: float
+    interval: tuple[float, float]
+    """95%, of the difference."""
+    float32_milliseconds: float
+    """Of one image from decoded pixels to answers, in the file's runtime; the median."""
+    milliseconds: float
+
+
+class Quantization(Record):
+    """A model in 8 bits, beside the same in float32."""
+
+    calibration_images: int
+    """Training images whose values have set the ranges."""
+    float32_bytes: int
+    """Of the model's file."""
+    bytes: int
+    cost: QuantizationCost | None
+    """None where no validation image is where it was."""
 
 
 class ExportRecord(Record):
@@ -93,7 +136,8 @@ class ExportRecord(Record):
     bytes: int
     golden: Parity
     validation: ValidationParity | None
-    """None where there is no run, or none of its validation images is where it was."""
+    """None where there is no run, or none of its validation images is where it was; of the model in float32."""
+    quantization: Quantization | None = None
 
 
 class Verification(Record):

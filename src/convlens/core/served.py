@@ -20,7 +20,7 @@ class ServedModel(Record):
     weights_sha256: str
     runtime: str
     """What computes it, with its version."""
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["fp32", "bf16", "int8"]
     """The number format that it computes in."""
     explains: bool
     """Whether `POST /explain` is answered: an exported file holds no gradients."""

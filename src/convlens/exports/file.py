@@ -50,6 +50,18 @@ class Format(abc.ABC):
         """The model of a file. Raises DataError for one that convlens has not written, MachineError as `write`."""
 
 
+class QuantizableFormat(Format):
+    """A format whose model is an ONNX file, which can be turned into one in 8 bits."""
+
+    @abc.abstractmethod
+    def onnx_of(self, path: Path) -> Path:
+        """The model's file in what was written at `path`."""
+
+    @abc.abstractmethod
+    def write_card(self, card: ExportCard, path: Path) -> None:
+        """Put another card into what was written at `path`."""
+
+
 def traced(module: nn.Module, whole: bool, size: int) -> ExportedProgram:
     """The module as a program that takes batches of every size, and whole ones images of every size."""
     if whole:

@@ -12,7 +12,7 @@ from torch.export import ExportedProgram
 
 from convlens.core.errors import DataError, MachineError
 from convlens.core.exported import ExportCard
-from convlens.exports.file import CARD_KEY, Format, Runner, card_in, quiet_exporter
+from convlens.exports.file import CARD_KEY, QuantizableFormat, Runner, card_in, quiet_exporter
 
 _LEAST_OPSET = 20
 
@@ -21,7 +21,7 @@ class OnnxRunner(Runner):
     """onnxruntime on the processor."""
 
     def __init__(self, path: Path) -> None:
-        runtime = _library("onnxruntime")
+        runtime = library("onnxruntime")
         try:
             self._session = runtime.InferenceSession(path, _options(runtime), providers=["CPUExecutionProvider"])
         except Exception as error:  # it raises a dozen kinds of its own, all of them RuntimeErrors or not
@@ -36,14 +36,14 @@ class OnnxRunner(Runner):
         return torch.from_numpy(self._session.run(None, {self._input: inputs.numpy()})[0])
 
 
-class Onnx(Format):
+class Onnx(QuantizableFormat):
     """One file with weights, for onnxruntime and all that read ONNX."""
 
     suffix = ".onnx"
 
     def write(self, program: ExportedProgram, card: ExportCard, path: Path) -> None:
         """Write the file."""
-        _library("onnxscript")  # which torch's exporter imports
+        library("onnxscript")  # which torch's exporter imports
         exporter = logging.getLogger("torch.onnx")
         level = exporter.level
         exporter.setLevel(logging.ERROR)  # it warns that torchvision is missing, which no model here needs
@@ -64,6 +64,20 @@ class Onnx(Format):
         exported.model.metadata_props[CARD_KEY] = card.to_json()
         exported.save(path, external_data=False)
 
+    def onnx_of(self, path: Path) -> Path:
+        """The file itself."""
+        return path
+
+    def write_card(self, card: ExportCard, path: Path) -> None:
+        """Put another card into the file."""
+        onnx = library("onnx")
+        model = onnx.load(path)
+        kept = [one for one in model.metadata_props if one.key != CARD_KEY]
+        del model.metadata_props[:]
+        model.metadata_props.extend(kept)
+        model.metadata_props.add(key=CARD_KEY, value=card.to_json())
+        onnx.save(model, path)
+
     def open(self, path: Path) -> Runner:
         """The model in onnxruntime."""
         return OnnxRunner(path)
@@ -76,7 +90,8 @@ def _options(runtime: ModuleType) -> Any:
     return options
 
 
-def _library(name: str) -> ModuleType:
+def library(name: str) -> ModuleType:
+    """One of the extra `onnx`. Raises MachineError where it is missing."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -6,13 +6,22 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from convlens.core.exported import Flip, Parity
+from convlens.core.exported import LARGEST_DIFFERENCE, Flip, Parity
 from convlens.core.kinds.kind import text_of
 from convlens.training.task import Task
 
 
-def parity(names: Sequence[str], got: Tensor, expected: Tensor, *, units: Sequence[float], task: Task) -> Parity:
-    """Answers of shape (N, outputs) compared with the expected ones; `names` are those of the images.
+def parity(
+    names: Sequence[str],
+    got: Tensor,
+    expected: Tensor,
+    *,
+    units: Sequence[float],
+    task: Task,
+    limit: float = LARGEST_DIFFERENCE,
+) -> Parity:
+    """Answers of shape (N, outputs) compared with the expected ones; `names` are those of the images, `limit` is
+    the largest difference that is accepted.
 
     An answer that is not a finite number differs infinitely. Numbers have no flips.
     """
@@ -23,4 +32,4 @@ def parity(names: Sequence[str], got: Tensor, expected: Tensor, *, units: Sequen
         if task.probabilities(then) and task.labels(now) != task.labels(then)
     ]
     largest = float(difference.nan_to_num(math.inf, posinf=math.inf).max()) if len(names) else 0.0
-    return Parity(images=len(names), largest_difference=largest, flips=flips)
+    return Parity(images=len(names), largest_difference=largest, limit=limit, flips=flips)

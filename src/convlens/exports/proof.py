@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from convlens.core.errors import IntegrityError
-from convlens.core.exported import LARGEST_DIFFERENCE, ExportCard, Parity, ValidationParity
+from convlens.core.exported import ExportCard, Parity, ValidationParity
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Advance
 from convlens.data.batches import normalized
@@ -79,7 +79,7 @@ def refuse_unlike(found: Parity, images: str, runtime: str) -> None:
     if not found.proved:
         raise IntegrityError(
             f"{runtime} answers otherwise than the run: by up to {found.largest_difference:.2g} on {found.images} "
-            f"{images}, {len(found.flips)} of which it predicts otherwise (accepted: {LARGEST_DIFFERENCE:g}). "
+            f"{images}, {len(found.flips)} of which it predicts otherwise (accepted: {found.limit:g}). "
             "Do not use this file; export the run again."
         )
 
@@ -95,4 +95,11 @@ def _asked(runner: Runner, pixels: Pixels) -> Tensor:
 
 def _compared(card: ExportCard, names: Sequence[str], got: Sequence[Tensor], expected: Sequence[Tensor]) -> Parity:
     units = card.scale.spread if card.scale else [1.0] * len(card.classes)
-    return parity(names, torch.cat(list(got)), torch.cat(list(expected)), units=units, task=task_of_card(card))
+    return parity(
+        names,
+        torch.cat(list(got)),
+        torch.cat(list(expected)),
+        units=units,
+        task=task_of_card(card),
+        limit=card.largest_difference,
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from convlens.core.errors import DataError
+from convlens.core.kinds.kind import Kind, Labels
 from convlens.core.run import PREDICTIONS_FILE
 from convlens.data.split_file import SPLIT_FILE
 
@@ -22,9 +23,14 @@ class ValidationImage(NamedTuple):
 
 def validated_hashes(run_folder: Path) -> dict[str, str]:
     """The SHA-256 of each validation image's bytes, by file. Raises DataError where split.csv cannot be read."""
+    return hashes_of_side(run_folder, "val")
+
+
+def hashes_of_side(run_folder: Path, side: str) -> dict[str, str]:
+    """The same of the images of another side: train, val or test."""
     path = run_folder / SPLIT_FILE
     try:
-        return {row["file"]: row["sha256"] for row in _rows(path) if row["side"] == "val"}
+        return {row["file"]: row["sha256"] for row in _rows(path) if row["side"] == side}
     except KeyError as error:
         raise DataError(f"{path} has no column {error}. The run is damaged; train it again.") from error
 
@@ -41,6 +47,18 @@ def validation_answers(run_folder: Path, names: Sequence[str]) -> dict[str, list
         return {row["file"]: [float(row[column]) for column in columns] for row in rows}
     except (KeyError, ValueError) as error:
         raise DataError(f"{path} lacks answers ({error}). The run is damaged; train it again.") from error
+
+
+def validation_truths(run_folder: Path, kind: Kind, names: Sequence[str]) -> dict[str, Labels]:
+    """The true labels, or numbers, of each validation image, by file. Raises as `validation_answers`."""
+    path = run_folder / PREDICTIONS_FILE
+    try:
+        rows = [row for row in _rows(path) if row["side"] == "val"]
+        if rows and "true" in rows[0]:
+            return {row["file"]: kind.labels_in(row["true"]) for row in rows}
+        return {row["file"]: tuple(row[f"true {name}"] for name in names) for row in rows}
+    except KeyError as error:
+        raise DataError(f"{path} lacks true labels ({error}). The run is damaged; train it again.") from error
 
 
 def unchanged_images(

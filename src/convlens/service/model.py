@@ -191,7 +191,7 @@ class ExportedModel(Model):
             classes=card.classes,
             weights_sha256=card.weights_sha256,
             runtime=runner.runtime,
-            precision="fp32",
+            precision=card.precision,
             explains=False,
         )
 

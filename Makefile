@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types unit test-slow test-browser test-timm test-torchvision test-keras timm-families odd counts probes reference install clean
+.PHONY: demo test lint types unit test-slow test-browser test-timm test-torchvision test-keras test-openvino timm-families odd counts probes reference install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/convlens demo
@@ -71,6 +71,17 @@ test-keras: $(KERAS)/.installed
 $(KERAS)/.installed: $(VENV)/.installed-dev constraints.txt
 	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --no-deps --upgrade \
 		--target $(KERAS) keras absl-py ml_dtypes namex optree packaging
+	@touch $@
+
+# Models in OpenVINO, which is large and needed by nothing else.
+OPENVINO := $(VENV)/openvino
+
+test-openvino: $(OPENVINO)/.installed
+	PYTHONPATH=$(OPENVINO) $(BIN)/pytest -m openvino tests/openvino
+
+$(OPENVINO)/.installed: $(VENV)/.installed-dev constraints.txt
+	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --no-deps --upgrade \
+		--target $(OPENVINO) openvino openvino-telemetry
 	@touch $@
 
 # The zoo's table of parameters, multiply-adds and receptive fields, from the captured graphs; takes some minutes.

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -263,3 +264,10 @@ def test_a_card_is_read_again(exported):
     card = opened(Path(exported["pt2"].file), trust=True).card
     assert ExportCard.from_json(card.to_json(), "card") == card
     assert isinstance(card.preprocessing, Preprocessing)
+
+
+def test_openvino_where_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(MachineError, match=r"pip install 'convlens\[openvino\]'"):
+        export("house", to="openvino", out=tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []

@@ -21,16 +21,16 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            metavar="onnx|pt2|browser",
-            help="Format: onnx (for onnxruntime and others), pt2 (for torch.export.load), or browser (a folder with a "
-            "page that any static server shows).",
+            metavar="onnx|pt2|openvino|browser",
+            help="Format: onnx (for onnxruntime and others), pt2 (for torch.export.load), openvino (a folder), or "
+            "browser (a folder with a page that any static server shows).",
         ),
     ] = "onnx",
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE|DIR",
-            help="File to write, or folder for the browser. Default: the run's name, in the working folder.",
+            help="File to write, or folder for openvino and browser. Default: the run's name, in the working folder.",
         ),
     ] = None,
     bare: Annotated[

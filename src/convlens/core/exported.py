@@ -9,7 +9,7 @@ from convlens.core.preprocessing import Preprocessing
 from convlens.core.records import Record
 from convlens.core.task import TaskName
 
-ExportFormat = Literal["onnx", "pt2", "browser"]
+ExportFormat = Literal["onnx", "pt2", "browser", "openvino"]
 LARGEST_DIFFERENCE = 1e-4
 """Of an answer of an exported model from the run's in float32, as a probability, or in a number's standard deviations
 over the training images."""
@@ -130,7 +130,7 @@ class ExportRecord(Record):
     kind: Literal["convlens.exported"] = "convlens.exported"
     version: Literal[1] = 1
     file: str
-    """A folder for the browser."""
+    """A folder for browser and openvino."""
     format: ExportFormat
     whole: bool
     bytes: int

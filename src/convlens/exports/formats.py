@@ -8,9 +8,10 @@ from convlens.core.settings import setting
 from convlens.exports.browser_folder import Browser, is_browser_folder
 from convlens.exports.file import Format, Runner
 from convlens.exports.onnx_file import Onnx
+from convlens.exports.openvino_folder import OpenVino, is_openvino_folder
 from convlens.exports.pt2_file import Pt2
 
-FORMATS: dict[ExportFormat, Format] = {"onnx": Onnx(), "pt2": Pt2(), "browser": Browser()}
+FORMATS: dict[ExportFormat, Format] = {"onnx": Onnx(), "pt2": Pt2(), "browser": Browser(), "openvino": OpenVino()}
 
 _ENDS = {form.suffix: form for form in FORMATS.values() if form.suffix}
 
@@ -31,8 +32,8 @@ def format_named(name: str, runtime: Path | None = None) -> tuple[ExportFormat, 
 
 
 def is_exported(path: Path) -> bool:
-    """Whether that is a file whose name ends as those of a format do, or a folder for the browser."""
-    return is_browser_folder(path) or (path.is_file() and path.suffix in _ENDS)
+    """Whether that is a file whose name ends as those of a format do, or a folder of one."""
+    return is_browser_folder(path) or is_openvino_folder(path) or (path.is_file() and path.suffix in _ENDS)
 
 
 def opened(path: Path, *, trust: bool) -> Runner:
@@ -43,6 +44,8 @@ def opened(path: Path, *, trust: bool) -> Runner:
     """
     if is_browser_folder(path):
         return FORMATS["browser"].open(path)
+    if is_openvino_folder(path):
+        return FORMATS["openvino"].open(path)
     if not path.is_file():
         raise UsageError(f"no such file: {path}. Give one that `convlens export` wrote.")
     if path.suffix not in _ENDS:

@@ -27,6 +27,7 @@ _EXTRAS = {
     "heic": "HEIC images, as iPhones take them, are left out of folders and refused alone",
     "keras": "weight files of Keras (.h5, .keras) are refused",
     "onnx": "runs cannot be exported as ONNX, ONNX files not be verified, and models are served by torch, more slowly",
+    "openvino": "models cannot be exported for OpenVINO",
     "tables": "tables of labels in Excel and Parquet are refused; CSV, TSV and JSON lines are read",
     "timm": "networks of timm (timm:NAME) cannot be used; those of `convlens zoo` can",
     "weights": "efficientnet_lite1 and efficientnet_lite2 have no trained weights",

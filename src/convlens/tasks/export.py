@@ -46,8 +46,9 @@ def export(
 ) -> ExportRecord:
     """Write a run folder, or a network by name, as one file that needs no convlens.
 
-    `to` is "onnx" (for onnxruntime and all that read ONNX), "pt2" (for torch.export.load) or "browser": a folder with a
-    page that any static server shows, and that computes in the browser. The file takes decoded
+    `to` is "onnx" (for onnxruntime and all that read ONNX), "pt2" (for torch.export.load), "openvino" (a folder with
+    its intermediate representation) or "browser" (a folder with a page that any static server shows, and that computes
+    in the browser). The file takes decoded
     pixels of any size, (N, H, W, 3), uint8, RGB, and gives what `predict` gives: resizing exactly as Pillow does it,
     normalization, network and softmax, sigmoid or units are all in it. With `bare` it takes what `preprocessing` makes
     of an image, (N, 3, size, size), float32, and gives the same answers. `out` is the file, by default the run's name

@@ -1,5 +1,6 @@
 """The page of `convlens serve` in a browser: images in, the answers of `predict` out, and nothing asked of others."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 import convlens
 from tests.browser.asking import DROP, PASTE, dropped, shown
-from tests.browser.conftest import Opened
+from tests.browser.conftest import FLAGS, Opened
 from tests.images import TINY, draw_images
 from tests.service.running import Running, image_file, serving
 
@@ -129,3 +130,17 @@ def test_the_camera_is_used_or_its_lack_is_said(visited, service: Running) -> No
     one.page.get_by_role("button", name="Use the camera").click()
     one.page.wait_for_selector("#camera-said:has-text('camera')")
     assert one.page.locator("#viewfinder").is_hidden()
+
+
+def test_a_picture_of_the_camera_is_answered(browser, service: Running) -> None:
+    """Chromium's own test pattern stands for what a camera sees."""
+    fake = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+    with_camera = browser.browser_type.launch(executable_path=shutil.which("chromium"), args=[*FLAGS, *fake])
+    page = with_camera.new_page()
+    page.goto(f"http://127.0.0.1:{service.port}/")
+    page.get_by_role("button", name="Use the camera").click()
+    page.get_by_role("button", name="Take it").click()
+    assert shown(page)
+    assert page.locator(".answer figcaption > bdi").inner_text() == "camera.png"
+    assert page.locator("#viewfinder").is_hidden()
+    with_camera.close()

@@ -49,9 +49,11 @@ def compare(
         str | None,
         typer.Option(
             metavar="A,B,...",
-            help="Tricks to add to the base recipe: dropout, batch-norm, weight-decay, label-smoothing, mixup, "
-            "momentum, nesterov, adam, adamw, step, cosine, warm-up, tenth-rate, class-weights, early-stopping, ema, "
-            "wide-head, augment, unfreeze. Default: eight of these, or none with --backbones or --fractions.",
+            help="Tricks to add to the base recipe, each alone: dropout, batch-norm, weight-decay, label-smoothing, "
+            "mixup, momentum, nesterov, adam, adamw, step, cosine, warm-up, tenth-rate, class-weights, early-stopping, "
+            "ema, wide-head, augment, unfreeze. Default: momentum, adam, cosine, weight-decay, dropout, "
+            "label-smoothing, mixup and ema; none with --backbones or --fractions. unfreeze trains one more block, "
+            "tenth-rate does so at a tenth of the learning rate, augment adds three augmented copies.",
             rich_help_panel=_WHAT,
         ),
     ] = None,

@@ -57,10 +57,11 @@ def export(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Export a model as one file, from pixels to answers, and prove it.
+    """Export a model as a file, verified against its run.
 
-    The file is compared with the run before it gets its name: on golden images, which travel in it for `convlens
-    verify`, and on the run's validation images.
+    The file takes decoded pixels, 8-bit RGB of shape (N, height, width, 3), of any size, and gives probabilities or
+    numbers. It is kept only if it answers as the run does: on made images, which travel in it for `convlens verify`,
+    and on the run's validation images.
     """
     from convlens.tasks.export import export as task
 

@@ -87,6 +87,16 @@ def test_npm_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
         web_runtime.web_runtime(None)
 
 
+def test_npm_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(command: list[str], timeout: float, **_: object) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr("shutil.which", lambda name: "npm")
+    monkeypatch.setattr("subprocess.run", hang)
+    with pytest.raises(NetworkError, match=r"not fetched onnxruntime-web .* within 10 minutes"):
+        web_runtime.web_runtime(None)
+
+
 def test_npm_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def bring(command: list[str], cwd: str, **_: object) -> subprocess.CompletedProcess[str]:
         assert "onnxruntime-web@1.30.0" in command

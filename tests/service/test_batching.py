@@ -9,7 +9,7 @@ import pytest
 
 from convlens.core.errors import MachineError
 from convlens.service.batching import Batcher
-from convlens.service.limits import Busy, Limits
+from convlens.service.limits import Busy, Limits, Refusal
 from convlens.service.messages import Explain, HeatMap, Job, Outcome, Predict, Prediction, Refused
 from convlens.service.metrics import Meters
 from convlens.service.process import WorkerDied, WorkerProcess
@@ -91,6 +91,28 @@ def test_an_image_that_kills_is_found_and_the_others_are_answered() -> None:
     outcomes = run(model, lambda batcher: batcher.predict([b"a", b"deadly", b"b"]))
     assert names(outcomes) == ["a", "failed", "b"]
     assert model.starts == 2
+
+
+def test_a_bug_leaves_nobody_waiting() -> None:
+    class Broken(ModelOfTests):
+        def ask(self, job: Job) -> list[Outcome]:
+            self.go.wait(10)
+            raise ZeroDivisionError
+
+    model = Broken()
+
+    async def use(batcher: Batcher) -> None:
+        first = asyncio.create_task(batcher.predict([b"0"]))
+        await asyncio.sleep(0.05)
+        second = asyncio.create_task(batcher.predict([b"1"]))
+        await asyncio.sleep(0)
+        model.go.set()
+        for one in (first, second):
+            with pytest.raises(Refusal):
+                await asyncio.wait_for(one, 5)
+        assert not batcher.healthy
+
+    run(model, use)
 
 
 def test_more_than_may_wait_is_refused() -> None:

@@ -58,9 +58,15 @@ def _fetched() -> dict[str, bytes]:
             f"{PACKAGE}@{VERSION}` on another machine, bring the file here, and name it with {setting('runtime')}."
         )
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            _command(npm), cwd=folder, capture_output=True, text=True, timeout=_NPM_SECONDS, check=False
-        )
+        try:
+            done = subprocess.run(
+                _command(npm), cwd=folder, capture_output=True, text=True, timeout=_NPM_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise NetworkError(
+                f"npm has not fetched {PACKAGE} {VERSION} within {_NPM_SECONDS // 60} minutes. Try again, or name the "
+                f"package with {setting('runtime')}."
+            ) from None
         archives = list(Path(folder).glob("*.tgz"))
         if done.returncode or len(archives) != 1:
             reason = (done.stderr.strip().splitlines() or ["it said nothing"])[0]

@@ -1,5 +1,6 @@
 """The routes of a service, as an ASGI application."""
 
+import asyncio
 import base64
 import binascii
 import contextlib
@@ -164,7 +165,7 @@ class Service:
         most = _most_answers(request)
         with self.budget.account() as account:
             body = await self._reader.read(request, account, self.limits.request_bytes)
-            images = _images_of(body, self.limits)
+            images = await asyncio.to_thread(_images_of, body, self.limits)  # which takes long for 64 MB
             start = time.perf_counter()
             outcomes = await self._asked.predict(images)
         return _record(

@@ -86,11 +86,16 @@ class Batcher:
         return [one.answer for one in new]
 
     async def _run(self) -> None:
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while batch := self._next():
-                await self._compute(batch)
+        try:
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                while batch := self._next():
+                    await self._compute(batch)
+        except Exception as error:  # a bug: nobody may wait for answers that will never come
+            self.healthy = False
+            self._say(f"internal error in the batches, {type(error).__name__}: {error}; start the service again")
+            self._refuse_all()
 
     def _next(self) -> list[_Waiting]:
         """What is computed next: images up to an explanation, or an explanation, or one that was tried before."""
@@ -122,6 +127,9 @@ class Batcher:
         except WorkerDied as died:
             await self._try_again(batch, died)
             return
+        except Exception:
+            self._waiting.extendleft(reversed(batch))  # for `_run` to refuse with the others
+            raise
         self._meters.computed(batch=len(batch), seconds=time.monotonic() - start)
         for one, outcome in zip(batch, outcomes, strict=True):
             self._meters.waited(start - one.since)

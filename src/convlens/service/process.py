@@ -1,5 +1,6 @@
 """The process that holds the model, as seen from the one that speaks HTTP."""
 
+import contextlib
 import os
 import socket
 import struct
@@ -40,17 +41,24 @@ class WorkerProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             descriptor = theirs.fileno()
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "convlens.service.worker", str(descriptor)],
-                pass_fds=[descriptor],
-                stdin=subprocess.DEVNULL,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "convlens.service.worker", str(descriptor)],
+                    pass_fds=[descriptor],
+                    stdin=subprocess.DEVNULL,
+                )
+            except OSError as error:
+                ours.close()
+                raise MachineError(f"the process that holds the model cannot be started: {error}.") from error
         self._connection = Connection(ours.detach())
         self._connection.send(self._setup)
         try:
             answer = self._connection.recv()
         except (EOFError, OSError):
-            code = self._process.wait(_END_SECONDS)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_END_SECONDS)
+            code = self._process.returncode
+            self.stop()
             raise MachineError(
                 f"the process that loads {self._setup.named} ended with code {code}. Is there enough memory?"
             ) from None

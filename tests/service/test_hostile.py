@@ -347,3 +347,23 @@ def _comes_true(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def test_clients_that_do_not_read_are_given_up(service: Running) -> None:
+    """Their answers fill the buffers of both sides, and the connection then ends."""
+    with others_are_answered(service), contextlib.ExitStack() as stack:
+        for _ in range(3):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", service.port))
+            connection.setblocking(False)
+            with contextlib.suppress(OSError):
+                connection.send(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000)
+        assert _comes_true(lambda: service.metric("convlens_connections") < 3, seconds=60)
+
+
+def test_a_request_that_holds_much_else_is_read_quickly(service: Running) -> None:
+    body = b'{"images": ["AA=="], "x": [' + b"[]," * 600_000 + b"[]]}"
+    start = time.monotonic()
+    assert service.ask("POST", "/predict-batch", body).status in (200, 413)
+    assert time.monotonic() - start < 3

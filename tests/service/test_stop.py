@@ -1,5 +1,6 @@
 """Ends, of the service and of the process that holds the model: no request that was taken is lost."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -162,3 +163,20 @@ def _alive(service: Running) -> bool:
 
 def _answers(service: Running) -> bool:
     return service.predict(image_file(0)).status == 200
+
+
+def test_a_second_signal_ends_at_once(module_cache: Path) -> None:
+    with serving("house") as service:
+        (worker,) = service.workers
+        os.kill(worker, signal.SIGSTOP)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(service.predict, image_file(0))
+            time.sleep(0.5)
+            service.process.send_signal(signal.SIGINT)
+            time.sleep(1.0)
+            service.process.send_signal(signal.SIGINT)
+            start = time.monotonic()
+            service.process.wait(20)
+            assert time.monotonic() - start < 10
+            with contextlib.suppress(OSError):
+                assert asked.result().status >= 500

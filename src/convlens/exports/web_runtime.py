@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -89,6 +90,6 @@ def _unpacked(archive: Path) -> dict[str, bytes]:
             for name in _SHA256:
                 file = package.extractfile(f"package/dist/{name}")
                 files[name] = file.read() if file else b""
-    except (OSError, tarfile.TarError, EOFError, KeyError) as error:
+    except (OSError, tarfile.TarError, zlib.error, EOFError, KeyError) as error:
         raise DataError(f"{archive} is not an archive of {PACKAGE}: {error}. Make it with npm pack.") from error
     return files

@@ -5,11 +5,11 @@ import base64
 import binascii
 import contextlib
 import hmac
-import json
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
+from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -46,20 +46,38 @@ _HEADERS = {
 }
 
 
+class _ImagesAsTexts(BaseModel):
+    images: list[str]
+
+
 class Service:
     """One model as a service: its routes and what they share."""
 
     def __init__(
-        self, model: ServedModel, worker: WorkerProcess, limits: Limits, *, token: str | None, any_host: bool, say: Say
+        self,
+        model: ServedModel,
+        worker: WorkerProcess,
+        limits: Limits,
+        *,
+        token: str | None,
+        any_host: bool,
+        names: Collection[str],
+        say: Say,
     ) -> None:
-        """`token` is what requests must bring; `any_host` lets them name any host, as on addresses beyond loopback."""
+        """`token` is what requests must bring; `any_host` lets them name any host, as on addresses beyond loopback.
+
+        Otherwise they name this machine, or one of `names`.
+        """
         self.model, self.limits, self.meters = model, limits, Meters()
+        self._hosts = {*_LOOPBACK_HOSTS, *(name.lower() for name in names)}
         self._worker, self._token, self._any_host, self._say = worker, token, any_host, say
         self.budget = ByteBudget(limits.held_bytes)
         self._reader = Reader(limits)
         self._batcher: Batcher | None = None
         self.active = 0
         """Requests that are being answered."""
+        self.ended_at_once = False
+        """Whether requests that were taken may have no answer."""
         self.stopping = False
         """Whether no more requests are wanted: connections then end with their answers."""
 
@@ -115,7 +133,7 @@ class Service:
     def _refuse_foreign_host(self, request: Request) -> None:
         """Refuse what a web page sends here under a name that it had pointed at this machine."""
         host = _PORT.sub("", request.headers.get("host", ""))
-        if not self._any_host and host.lower() not in _LOOPBACK_HOSTS:
+        if not self._any_host and host.lower() not in self._hosts:
             raise Refusal(421, "host", f"This service answers as {' or '.join(_LOOPBACK_HOSTS)} only.")
 
     def _refuse_without_token(self, request: Request) -> None:
@@ -124,6 +142,11 @@ class Service:
         kind, _, given = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("latin-1"), self._token.encode()):
             raise Refusal(401, "token", "Send the service's token: Authorization: Bearer TOKEN.")
+
+    def end_at_once(self) -> None:
+        """End the model's process, so that nothing is waited for; what it works on is lost."""
+        self.ended_at_once = True
+        self._worker.kill()
 
     def waiting(self) -> int:
         """How many images wait for the model."""
@@ -218,12 +241,9 @@ def _images_of(body: bytes, limits: Limits) -> list[bytes]:
     """The files in a request for several."""
     form = 'Send {"images": ["...", ...]}, each the bytes of a file as base64.'
     try:
-        document = json.loads(body)
-        texts = document["images"]
-        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise TypeError("images is not a list of texts")
+        texts = _ImagesAsTexts.model_validate_json(body).images  # skips whatever else is there
         images = [base64.b64decode(text, validate=True) for text in texts]
-    except (ValueError, TypeError, KeyError, RecursionError, binascii.Error) as error:
+    except (ValueError, binascii.Error) as error:
         raise Refusal(400, "form", form) from error
     if not 1 <= len(images) <= limits.images_in_request:
         raise Refusal(413, "too-many", f"{len(images)} images; send from 1 to {limits.images_in_request} at a time.")

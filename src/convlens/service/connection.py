@@ -24,6 +24,7 @@ class GuardedConnection(H11Protocol):
     silent: dict["GuardedConnection", None]
     """Connections whose next request has not come, by how long they have been so."""
     _timer: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or refuse one too many."""
@@ -44,6 +45,17 @@ class GuardedConnection(H11Protocol):
         super().on_response_complete()
         self._expect_head()
 
+    def pause_writing(self) -> None:
+        """The client reads too slowly: it has as long as for a head."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(self.head_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        if self._stalled is not None:
+            self._stalled.cancel()
+        super().resume_writing()
+
     def _expect_head(self) -> None:
         self._forget()
         if not self.transport.is_closing() and not self._is_answering():
@@ -59,7 +71,7 @@ class GuardedConnection(H11Protocol):
         if self._is_answering():
             return False
         self.connections.discard(self)
-        self.transport.close()
+        self.transport.abort()  # whatever it has not read by now is not waited for
         return True
 
     def _made_room(self) -> bool:

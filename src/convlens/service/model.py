@@ -16,6 +16,7 @@ from convlens.core.errors import IntegrityError, MachineError, UsageError
 from convlens.core.kinds.kind import ranked, text_of
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.served import ServedModel
+from convlens.core.settings import setting
 from convlens.data.batches import normalized
 from convlens.data.decode import BadImage, Opened, Pixels, crop_of_image, opened_for
 from convlens.explanation.attribution import class_activation
@@ -33,6 +34,9 @@ from convlens.training.tasks import task_of
 from convlens.transfer.precision import computes_in_bfloat16, number_format
 from convlens.transfer.prefix import FastPrefix
 
+_LONGEST_SIDE = 10_000
+"""Pixels: whole exported models resize by matrices as long as the image."""
+
 
 def loaded_model(setup: Setup) -> "Model":
     """The model of a setup. Raises what `load_trained` and `opened` raise."""
@@ -40,6 +44,10 @@ def loaded_model(setup: Setup) -> "Model":
     if is_exported(file):
         if setup.weights is not None:
             raise UsageError(f"{file} is an exported file and has its own weights; leave others out.")
+        if setup.runtime != "auto":
+            raise UsageError(
+                f"{setting('runtime', setup.runtime)}: {file} is an exported file, which has its own; leave it out."
+            )
         return ExportedModel(opened(file, trust=setup.trust))
     return TrainedModel(setup)
 
@@ -198,6 +206,13 @@ class ExportedModel(Model):
     def explain(self, image: bytes, target: str | None) -> Outcome:
         """An exported file holds no gradients."""
         return Refused("unexplained", "an exported file holds no gradients; serve the run itself")
+
+    def _decoded(self, data: bytes) -> tuple[Pixels, str | None] | Refused:
+        decoded = super()._decoded(data)
+        if self._one_by_one and not isinstance(decoded, Refused) and max(decoded[0].shape[:2]) > _LONGEST_SIDE:
+            height, width = decoded[0].shape[:2]
+            return Refused("too-large", f"{width}x{height} pixels; a side may have {_LONGEST_SIDE} here")
+        return decoded
 
     def _shown(self, image: Opened) -> Pixels:
         return np.array(image.rgb) if self._one_by_one else crop_of_image(image.rgb, self._preprocessing)

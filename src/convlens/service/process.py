@@ -26,6 +26,7 @@ class WorkerProcess:
         self._setup, self._seconds = setup, seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
+        self._ended = False
 
     @property
     def pid(self) -> int | None:
@@ -38,6 +39,8 @@ class WorkerProcess:
         Raises what kept it from loading, and MachineError where the process ended.
         """
         self.stop()
+        if self._ended:
+            raise MachineError("the service ends")
         ours, theirs = socket.socketpair()
         with theirs:
             descriptor = theirs.fileno()
@@ -82,6 +85,12 @@ class WorkerProcess:
         except (EOFError, OSError) as error:
             raise WorkerDied("it ended") from error
         return outcomes
+
+    def kill(self) -> None:
+        """End the process for good, whoever waits for it; may be called from another thread."""
+        self._ended = True
+        if self._process is not None:
+            self._process.kill()
 
     def stop(self) -> None:
         """End the process at once; jobs that it works on are lost."""

@@ -83,10 +83,11 @@ def serve_model(
             beyond = not is_loopback(listener)
             if beyond and token is None:
                 say(f"anyone who reaches {host} can use this service: set CONVLENS_TOKEN to ask for a token")
-            service = Service(model, worker, limits, token=token, any_host=beyond, say=say)
+            names = () if beyond else (host, str(listener.getsockname()[0]))
+            service = Service(model, worker, limits, token=token, any_host=beyond, names=names, say=say)
             serving = Serving(address=_address(listener), model=model)
             _run(service, listener, lambda: started(serving))
-            say("stopped; every request that was taken is answered")
+            say("ended at once" if service.ended_at_once else "stopped; every request that was taken is answered")
         finally:
             worker.stop()
 
@@ -145,7 +146,9 @@ async def _served(server: _Server, service: Service, listener: socket.socket) ->
     asked = asyncio.Event()
 
     def stop() -> None:
-        server.force_exit = asked.is_set()
+        if asked.is_set():
+            server.force_exit = True
+            service.end_at_once()
         asked.set()
 
     for number in _SIGNALS:

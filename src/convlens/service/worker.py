@@ -1,4 +1,4 @@
-"""The process that holds the model: `python -m convlens.service.worker DESCRIPTOR`, started by `serve.process` alone.
+"""The process that holds the model: `python -m convlens.service.worker DESCRIPTOR`, started by `service.process` alone.
 
 It reads jobs from a socket and writes their outcomes, one after the other, until the other side is gone. Signals that
 are meant for the service are left to the process that speaks HTTP, which lets this one finish.

@@ -69,7 +69,7 @@ def export(
         _refuse_unfit_quantization(quantize, kind, form, run)
     if bare and not form.can_be_bare:
         raise UsageError(f"{setting('bare', True)} is not for {setting('to', kind)}, whose page brings whole images.")
-    file = Path(out).expanduser() if out is not None else Path(f"{_name_of(run)}{form.suffix}")
+    file = Path(out).expanduser() if out is not None else Path(f"{_name_of(run)}{form.suffix or f'-{kind}'}")
     if form.suffix and file.suffix != form.suffix:
         raise UsageError(f"{setting('out', file)}: give a name that ends in {form.suffix}, as {kind} files do.")
     if file.exists():

@@ -53,10 +53,10 @@ def serve(
             trust=trust,
             runtime=_known_runtime(runtime),
         ),
-        Limits(batch_size=batch_size, waiting_images=queue),
+        Limits(batch_size=batch_size, waiting_images=queue, images_in_request=min(64, queue)),
         host=host,
         port=port,
-        token=token,
+        token=token and token.strip(),
         started=started,
         say=say,
     )

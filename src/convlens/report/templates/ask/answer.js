@@ -76,11 +76,13 @@ function verdict(answer) {
 
 /** A bar for each of the likeliest, the others folded. */
 function bars(probabilities) {
+  // Objects of JavaScript put names that are whole numbers first, whatever their order was.
+  const ranked = [...probabilities].sort((one, other) => other[1] - one[1]);
   const list = (entries) => element("ol", { class: "bars" }, ...entries.map(([name, p]) => bar(name, p)));
-  const rest = probabilities.slice(SHOWN, SHOWN + FOLDED);
+  const rest = ranked.slice(SHOWN, SHOWN + FOLDED);
   const folded =
     rest.length > 0 ? [element("details", {}, element("summary", {}, `the next ${rest.length}`), list(rest))] : [];
-  return [list(probabilities.slice(0, SHOWN)), ...folded];
+  return [list(ranked.slice(0, SHOWN)), ...folded];
 }
 
 function bar(name, probability) {

@@ -145,7 +145,7 @@ def test_the_proof_travels(visited, lite0: Path) -> None:
     one = visited(lite0)
     one.page.get_by_role("button", name="Check the model").click(timeout=60_000)
     told = one.page.wait_for_selector("#proof:has-text('largest difference')", timeout=60_000).inner_text()
-    assert told.startswith("The model answers here as it was trained: 4 made images, largest difference ")
+    assert told.startswith("The model answers here as where it was made: 4 made images, largest difference ")
     assert float(told.rstrip(".").rsplit(" ", 1)[1]) < 1e-4
 
 

@@ -54,8 +54,8 @@ function listenToCamera(take) {
     said.textContent = "";
     try {
       video.srcObject = await openedCamera();
+      await video.play(); // before a picture can be taken: until then there is none
       view.hidden = false;
-      await video.play();
     } catch (error) {
       stop();
       said.textContent = whyNoCamera(error);

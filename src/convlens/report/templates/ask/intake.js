@@ -54,7 +54,8 @@ function listenToCamera(take) {
     said.textContent = "";
     try {
       video.srcObject = await openedCamera();
-      await video.play(); // before a picture can be taken: until then there is none
+      // Before a picture can be taken: until then there is none.
+      await video.play();
       view.hidden = false;
     } catch (error) {
       stop();

@@ -38,6 +38,10 @@ class Browser(QuantizableFormat):
         Onnx().write_card(card, path / MODEL_FILE)
         _write_page(card, path)
 
+    def is_at(self, path: Path) -> bool:
+        """Whether that is such a folder."""
+        return (path / MODEL_FILE).is_file() and (path / CARD_FILE).is_file()
+
     def open(self, path: Path) -> Runner:
         """Its model in onnxruntime."""
         return OnnxRunner(path / MODEL_FILE)
@@ -46,8 +50,3 @@ class Browser(QuantizableFormat):
 def _write_page(card: ExportCard, path: Path) -> None:
     (path / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
     (path / PAGE_FILE).write_text(browser_page(card), encoding="utf-8")
-
-
-def is_browser_folder(path: Path) -> bool:
-    """Whether that is such a folder."""
-    return (path / MODEL_FILE).is_file() and (path / CARD_FILE).is_file()

@@ -45,6 +45,10 @@ class Format(abc.ABC):
     def write(self, program: ExportedProgram, card: ExportCard, path: Path) -> None:
         """Write the file. Raises MachineError where a library is missing."""
 
+    def is_at(self, path: Path) -> bool:
+        """Whether what is there is of this format, by its name, or by what a folder holds."""
+        return path.is_file() and path.suffix == self.suffix
+
     @abc.abstractmethod
     def open(self, path: Path) -> Runner:
         """The model of a file. Raises DataError for one that convlens has not written, MachineError as `write`."""

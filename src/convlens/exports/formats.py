@@ -5,15 +5,13 @@ from pathlib import Path
 from convlens.core.errors import UsageError, unknown_name
 from convlens.core.exported import ExportFormat
 from convlens.core.settings import setting
-from convlens.exports.browser_folder import Browser, is_browser_folder
+from convlens.exports.browser_folder import Browser
 from convlens.exports.file import Format, Runner
 from convlens.exports.onnx_file import Onnx
-from convlens.exports.openvino_folder import OpenVino, is_openvino_folder
+from convlens.exports.openvino_folder import OpenVino
 from convlens.exports.pt2_file import Pt2
 
 FORMATS: dict[ExportFormat, Format] = {"onnx": Onnx(), "pt2": Pt2(), "browser": Browser(), "openvino": OpenVino()}
-
-_ENDS = {form.suffix: form for form in FORMATS.values() if form.suffix}
 
 
 def format_named(name: str, runtime: Path | None = None) -> tuple[ExportFormat, Format]:
@@ -33,7 +31,7 @@ def format_named(name: str, runtime: Path | None = None) -> tuple[ExportFormat, 
 
 def is_exported(path: Path) -> bool:
     """Whether that is a file whose name ends as those of a format do, or a folder of one."""
-    return is_browser_folder(path) or is_openvino_folder(path) or (path.is_file() and path.suffix in _ENDS)
+    return _format_at(path) is not None
 
 
 def opened(path: Path, *, trust: bool) -> Runner:
@@ -42,18 +40,19 @@ def opened(path: Path, *, trust: bool) -> Runner:
     Raises UsageError where there is no such file, its name has another end, or it can run code and is not trusted, and
     what `Format.open` raises.
     """
-    if is_browser_folder(path):
-        return FORMATS["browser"].open(path)
-    if is_openvino_folder(path):
-        return FORMATS["openvino"].open(path)
-    if not path.is_file():
+    form = _format_at(path)
+    if form is None and not path.is_file():
         raise UsageError(f"no such file: {path}. Give one that `convlens export` wrote.")
-    if path.suffix not in _ENDS:
-        raise UsageError(f"{path} ends in {path.suffix or 'nothing'}. Give a file that ends in {' or '.join(_ENDS)}.")
-    form = _ENDS[path.suffix]
+    if form is None:
+        ends = " or ".join(one.suffix for one in FORMATS.values() if one.suffix)
+        raise UsageError(f"{path} ends in {path.suffix or 'nothing'}. Give a file that ends in {ends}.")
     if form.can_run_code and not trust:
         raise UsageError(
             f"{path}: torch runs code that a {path.suffix} file holds. If you made it yourself or trust whoever did, "
             f"say so with {setting('trust', True)}."
         )
     return form.open(path)
+
+
+def _format_at(path: Path) -> Format | None:
+    return next((form for form in FORMATS.values() if form.is_at(path)), None)

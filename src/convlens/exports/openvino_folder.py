@@ -52,14 +52,13 @@ class OpenVino(Format):
             openvino.save_model(openvino.convert_model(file), path / _MODEL, compress_to_fp16=False)
         (path / _CARD).write_text(card.to_json(), encoding="utf-8")
 
+    def is_at(self, path: Path) -> bool:
+        """Whether that is such a folder."""
+        return (path / _MODEL).is_file() and (path / _CARD).is_file()
+
     def open(self, path: Path) -> Runner:
         """The model in OpenVINO."""
         return OpenVinoRunner(path)
-
-
-def is_openvino_folder(path: Path) -> bool:
-    """Whether that is such a folder."""
-    return (path / _MODEL).is_file() and (path / _CARD).is_file()
 
 
 def _library() -> Any:

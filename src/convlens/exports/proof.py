@@ -36,7 +36,7 @@ def on_golden_images(runner: Runner) -> Parity:
     return _compared(
         card,
         [image.name for image in card.golden],
-        [_asked(runner, pixels_of(image)) for image in card.golden],
+        [asked(runner, pixels_of(image)) for image in card.golden],
         [torch.tensor([image.answers]) for image in card.golden],
     )
 
@@ -54,12 +54,12 @@ def on_validation_images(
         opened = opened_for(image.data, runner.card.preprocessing.resize)
         pixels = np.array(opened.rgb)
         names.append(image.file)
-        got.append(_asked(runner, pixels))
+        got.append(asked(runner, pixels))
         expected.append(reference(pixels))
         answered.append(torch.tensor([image.answers]))
         if opened.reduced:
             reduced.append(place)
-            whole.append(_asked(runner, np.array(opened_whole(image.data).rgb)))
+            whole.append(asked(runner, np.array(opened_whole(image.data).rgb)))
         advance(1)
     if not names:
         return None
@@ -89,7 +89,8 @@ def task_of_card(card: ExportCard) -> Task:
     return TASKS[card.task].stored(card.classes, card.scale)
 
 
-def _asked(runner: Runner, pixels: Pixels) -> Tensor:
+def asked(runner: Runner, pixels: Pixels) -> Tensor:
+    """The answers to one image, of shape (1, outputs)."""
     return runner(fed(pixels, runner.card.preprocessing, whole=runner.card.whole))
 
 

@@ -24,9 +24,9 @@ from convlens.core.kinds.kind import Labels
 from convlens.core.progress import Advance
 from convlens.data.decode import Pixels, opened_for
 from convlens.exports.file import QuantizableFormat, Runner
-from convlens.exports.golden import golden_image, pixels_of
+from convlens.exports.golden import pixels_of
 from convlens.exports.onnx_file import library
-from convlens.exports.proof import fed, task_of_card
+from convlens.exports.proof import asked, fed, task_of_card
 from convlens.runs.validation_images import ValidationImage
 from convlens.training.significance import paired_difference
 from convlens.training.task import Task
@@ -38,11 +38,11 @@ _NEAR = 0.05
 """In standard deviations: numbers that count as alike."""
 
 
-def quantize(form: QuantizableFormat, path: Path, card: ExportCard, images: Iterable[bytes]) -> ExportCard:
-    """The card of the exported file once its model is in 8 bits, by static quantization in the form of QDQ.
+def quantize(form: QuantizableFormat, path: Path, card: ExportCard, images: Iterable[bytes]) -> None:
+    """Turn the model of an exported file into one in 8 bits, by static quantization in the form of QDQ.
 
     Weights are 8-bit integers per output channel, activations per tensor, between the least and the largest value that
-    the images give. The golden images get the answers of the new model, which its card then has.
+    the images give. The file's card then has the answers of the new model to the golden images.
 
     Raises MachineError where a library is missing.
     """
@@ -68,16 +68,12 @@ def quantize(form: QuantizableFormat, path: Path, card: ExportCard, images: Iter
             extra_options={"OpTypesToExcludeOutputQuantization": [last]},
         )
         file.write_bytes(result.read_bytes())
-    form.write_card(card.model_copy(update={"precision": "int8"}), path)
+    form.write_card(card, path)  # without one, nothing opens the file
     runner = form.open(path)
-    golden = []
-    for image in card.golden:
-        pixels = pixels_of(image)
-        row = runner(fed(pixels, card.preprocessing, whole=card.whole))[0].tolist()
-        golden.append(golden_image(image.name, pixels, row))
-    own = card.model_copy(update={"precision": "int8", "golden": golden})
-    form.write_card(own, path)
-    return own
+    golden = [
+        image.model_copy(update={"answers": asked(runner, pixels_of(image))[0].tolist()}) for image in card.golden
+    ]
+    form.write_card(card.model_copy(update={"precision": "int8", "golden": golden}), path)
 
 
 def cost_of(

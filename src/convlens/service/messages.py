@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Literal
 
+from convlens.core.errors import ConvlensError
 from convlens.core.served import ServedModel
 
 Runtime = Literal["auto", "onnxruntime", "torch"]
@@ -30,10 +31,9 @@ class Ready:
 
 @dataclasses.dataclass(frozen=True)
 class Failed:
-    """It cannot be loaded; a ConvlensError's text and exit code."""
+    """It cannot be loaded."""
 
-    message: str
-    exit_code: int
+    error: ConvlensError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from multiprocessing.connection import Connection
 
-from convlens.core.errors import ConvlensError, MachineError
+from convlens.core.errors import MachineError
 from convlens.service.messages import Failed, Job, Outcome, Ready, Setup
 
 _END_SECONDS = 5.0
@@ -66,7 +66,7 @@ class WorkerProcess:
                 f"the process that loads {self._setup.named} ended with code {code}. Is there enough memory?"
             ) from None
         if isinstance(answer, Failed):
-            raise _error(answer)
+            raise answer.error
         _limit_waiting(self._connection, self._seconds)
         ready: Ready = answer
         return ready
@@ -109,12 +109,3 @@ def _limit_waiting(connection: Connection, seconds: float) -> None:
     with socket.socket(fileno=os.dup(connection.fileno())) as shared:
         shared.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         shared.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-
-
-def _error(failed: Failed) -> ConvlensError:
-    """The error that the other process had, with its exit code."""
-    kinds = [ConvlensError]
-    for kind in kinds:
-        kinds += kind.__subclasses__()
-    kind = next((one for one in kinds if one.exit_code == failed.exit_code), ConvlensError)
-    return kind(failed.message)

@@ -20,7 +20,7 @@ def work(connection: Connection) -> None:
     try:
         model = loaded_model(connection.recv())
     except ConvlensError as error:
-        connection.send(Failed(error.marked, error.exit_code))
+        connection.send(Failed(error))
         return
     connection.send(Ready(model.description, model.notes))
     with torch.inference_mode():

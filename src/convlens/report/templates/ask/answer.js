@@ -2,6 +2,13 @@
 
 const SHOWN = 5;
 const FOLDED = 45;
+const NAMED = 8;
+
+/** The first names, and how many there are besides. */
+export function listed(names) {
+  const first = names.slice(0, NAMED).join(", ");
+  return names.length > NAMED ? `${first} and ${names.length - NAMED} more` : first;
+}
 
 /** An element of HTML; children that are null are left out. Text from outside becomes a text node, never parsed. */
 export function element(name, attributes, ...children) {

@@ -1,6 +1,6 @@
 // The page of `convlens export --to browser`: images in, answers out, all of it in this browser.
 
-import { Card } from "./answer.js";
+import { Card, listed } from "./answer.js";
 import { listenForImages } from "./intake.js";
 import { OnnxModel } from "./onnx_model.js";
 
@@ -30,9 +30,7 @@ async function begin() {
 }
 
 function whatItSays({ classes, task }) {
-  const names = classes.slice(0, 8).join(", ");
-  const all = classes.length > 8 ? `${names} and ${classes.length - 8} more` : names;
-  return { classification: "One of ", multilabel: "Any of ", regression: "" }[task] + all;
+  return { classification: "One of ", multilabel: "Any of ", regression: "" }[task] + listed(classes);
 }
 
 /** One image after the other: there is one processor. */

@@ -1,6 +1,6 @@
 // The page of `convlens serve`: images in, answers out, by the service that it came from.
 
-import { Card } from "./answer.js";
+import { Card, listed } from "./answer.js";
 import { listenForImages } from "./intake.js";
 import { explain, model, predict, useToken } from "./service.js";
 
@@ -36,10 +36,8 @@ async function begin() {
 }
 
 function whatItSays(told) {
-  const names = told.classes.slice(0, 8).join(", ");
-  const all = told.classes.length > 8 ? `${names} and ${told.classes.length - 8} more` : names;
   const kinds = { classification: "one of", multilabel: "any of", regression: "numbers" };
-  return `${kinds[told.task]} ${all}`;
+  return `${kinds[told.task]} ${listed(told.classes)}`;
 }
 
 function take(files) {

@@ -138,12 +138,12 @@ def _words(folder: Path, file: Path) -> list[str]:
     return words
 
 
-def _saved(name: str, content: Callable[[], Any], suffix: str = ".pth") -> None:
-    """Adds what torch saves."""
+def _saved(name: str, content: Callable[[], Any], suffix: str = ".pth", *more: str) -> None:
+    """Adds what torch saves, trained from with more options."""
 
     def build(folder: Path) -> list[str]:
         torch.save(content(), folder / f"weights{suffix}")
-        return _words(folder, folder / f"weights{suffix}")
+        return [*_words(folder, folder / f"weights{suffix}"), *more]
 
     ODD_WEIGHTS.append(OddInput(name.replace(" ", "_"), build))
 
@@ -186,6 +186,7 @@ _saved("two states", lambda: {"state_dict_ema": house_state(), "state_dict": hou
 _saved("student and teacher", lambda: before("student.", house_state()) | before("teacher.", house_state()))
 _saved("entries of other things", lambda: {**house_state(), **EXTRAS, "epoch": 3})
 _saved("first layer for gray images", _gray)
+_saved("first layer for gray images refused as asked", _gray, ".pth", "--stem", "refuse")
 _saved("first layer for four channels", lambda: house_state() | {"conv1.weight": torch.rand(32, 4, 3, 3)})
 _saved("nan in statistics", lambda: with_value(house_state(), "bn1.running_mean", float("nan")))
 _saved("infinity in weights", lambda: with_value(house_state(), "fc.bias", float("inf")))

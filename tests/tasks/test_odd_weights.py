@@ -11,6 +11,7 @@ from tests.conftest import Outcome
 
 REFUSED = {
     "first_layer_for_four_channels",
+    "first_layer_for_gray_images_refused_as_asked",
     "nan_in_statistics",
     "infinity_in_weights",
     "of_another_network",

@@ -144,9 +144,7 @@ def test_a_first_layer_for_gray_images_answers_the_same_on_gray_images(state, tm
     gray = zoo.network("house", classes=3).eval()
     gray.conv1 = nn.Conv2d(1, 32, kernel_size=3, stride=2, padding=1, bias=False)
     module, (told,) = loaded(gray.state_dict(), tmp_path / "w.pth")
-    assert (
-        told == "weights of w.pth: the first layer of the file, conv1.weight, takes one channel: it was spread over 3"
-    )
+    assert told == "weights of w.pth: the first layer of the file, conv1.weight, takes one channel and is spread over 3"
     x = torch.rand(2, 1, 64, 64)
     torch.testing.assert_close(module.eval()(x.expand(-1, 3, -1, -1)), gray(x))
 
@@ -159,7 +157,14 @@ def test_a_first_layer_for_color_images_answers_the_same_where_one_channel_is_re
     said = []
     module = zoo.network("lenet5", weights=tmp_path / "w.pth", say=said.append)
     torch.testing.assert_close(module.state_dict()[first], weight)
-    assert "takes 3 channels: they were added up to one" in said[0]
+    assert "takes 3 channels, which are added up to one" in said[0]
+
+
+def test_a_first_layer_for_gray_images_is_refused_as_asked(state, tmp_path):
+    gray = state | {"conv1.weight": state["conv1.weight"].sum(1, keepdim=True)}
+    with pytest.raises(DataError, match=r"w\.pth: the first layer .*is spread over 3, which stem=refuse forbids"):
+        loaded(gray, tmp_path / "w.pth", fold_stem=False)
+    assert same(loaded(state, tmp_path / "w.pth", fold_stem=False)[0], state)
 
 
 def test_a_first_layer_for_four_channels_is_refused(state, tmp_path):

@@ -67,20 +67,22 @@ def loaded(
     classes: int | None = None,
     weights: str | Path | None = None,
     new_head: bool = False,
+    fold_stem: bool = True,
     progress: Progress = silent,
     say: Say = unsaid,
 ) -> Loaded:
     """The network of that name with these weights, as in `network`, and the file of the weights.
 
-    With `new_head` the caller replaces the last layer, and a file need not have one that fits.
+    With `new_head` the caller replaces the last layer, and a file need not have one that fits. Without `fold_stem` a file
+    is refused whose first layer takes another number of channels.
     """
     make_known(name)
     file = weights_file(name, weights, progress)
     if is_of_timm(name):
         if file is None:
             return Loaded(network_of_timm(name, classes, pretrained=weights == PRETRAINED), None)
-        return Loaded(network_of_timm_with(name, classes, file, new_head=new_head, say=say), file)
-    module = network_of_zoo(name, classes=classes, weights=file, new_head=new_head, say=say)
+        return Loaded(network_of_timm_with(name, classes, file, new_head=new_head, fold_stem=fold_stem, say=say), file)
+    module = network_of_zoo(name, classes=classes, weights=file, new_head=new_head, fold_stem=fold_stem, say=say)
     if (expected := known_answer(name, str(weights))) is not None:
         refuse_another_answer(module, card(name), expected, str(file))
     return Loaded(module, file)

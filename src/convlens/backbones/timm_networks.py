@@ -161,19 +161,19 @@ def network_of_timm(name: str, classes: int | None, *, pretrained: bool) -> nn.M
 
 
 def network_of_timm_with(
-    name: str, classes: int | None, file: Path, *, new_head: bool = False, say: Say = unsaid
+    name: str, classes: int | None, file: Path, *, new_head: bool = False, fold_stem: bool = True, say: Say = unsaid
 ) -> nn.Module:
     """timm's network "timm:NAME" with the weights in a file, its publisher's or one of ours.
 
-    A publisher's file has no part of ours, and position embeddings of its own size, which timm resamples. `new_head`
-    and `say` are as in `read_state`. Raises DataError where the weights do not fit, and what `read_state` does.
+    A publisher's file has no part of ours, and position embeddings of its own size, which timm resamples. `new_head`,
+    `fold_stem` and `say` are as in `read_state`. Raises DataError where the weights do not fit, and what `read_state` does.
     """
     refuse_wrong_number(classes)
     known, form = card(name), Form.of(name)
     own = entry(name).build(known.classes).state_dict()
     published = {key.removeprefix(_BODY): tensor for key, tensor in own.items()}
     pooled = published.keys() != own.keys()
-    state = read_state(file, known, own | published, new_head=new_head and not pooled, say=say)
+    state = read_state(file, known, own | published, new_head=new_head and not pooled, fold_stem=fold_stem, say=say)
     refuse_not_finite(state, file)
     if state.keys() == own.keys() and form.size is None:
         module = unloaded(name, classes or classes_in(state, known.head) or known.classes)

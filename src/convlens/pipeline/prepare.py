@@ -81,7 +81,14 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent, say: Say 
     _refuse_growing_images(card(name), recipe)
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(recipe.seed, "weights"))
-        module, file = loaded(name, weights=recipe.weights, new_head=True, progress=progress, say=say)
+        module, file = loaded(
+            name,
+            weights=recipe.weights,
+            new_head=True,
+            fold_stem=recipe.stem == "fold",
+            progress=progress,
+            say=say,
+        )
     return _headed(name, module, _weights_used(recipe, file), recipe, classes)
 
 

@@ -34,7 +34,7 @@ FORMER_NAMES = {
     "learn": "task",
 }
 """Fields as recipes of convlens 0.1.0 call them, and as they are called now."""
-_LATER_FIELDS = frozenset({"pooling", "file_column", "predefined_split", "fit"})
+_LATER_FIELDS = frozenset({"pooling", "file_column", "predefined_split", "fit", "stem"})
 """Fields that recipes of convlens 0.1.0 do not have: their defaults are what was done then."""
 
 
@@ -69,6 +69,14 @@ class Recipe(Record):
         metavar="SET|FILE",
         initial=None,
         common=True,
+    )
+    stem: Literal["fold", "refuse"] = setting(
+        "fold",
+        "If the first layer of a weights file takes one channel where the network takes three, or the reverse: fold "
+        "(its filters are spread or added up, which changes no answer to gray images) or refuse the file.",
+        NETWORK,
+        "examples",
+        metavar="HOW",
     )
     freeze: str = setting(
         "backbone",

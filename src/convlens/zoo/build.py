@@ -35,6 +35,7 @@ def network(
     classes: int | None = None,
     weights: str | Path | None = None,
     new_head: bool = False,
+    fold_stem: bool = True,
     say: Say = unsaid,
 ) -> nn.Module:
     """The network `name`, in training mode.
@@ -42,7 +43,8 @@ def network(
     `classes` None means as many as the weights have, or as the card says. `weights` None means the paper's
     random initialization, drawn from torch's global generator; "package" means the weights that travel in the
     package; all else is the path of a file, in any form that `read_state` takes. With `new_head` the caller replaces
-    the last layer: where the file has none, or another one, it is zero. `say` receives what was made fit.
+    the last layer: where the file has none, or another one, it is zero. `fold_stem` is as in `read_state`. `say`
+    receives what was made fit.
 
     Raises UsageError for an unknown name, a number of classes below 1 or a missing file, DataError when the
     weights do not fit, IntegrityError when their file is unsafe to open.
@@ -52,7 +54,7 @@ def network(
     if weights is None:
         return build(card.classes if classes is None else classes)
     path = package_weights(card) if weights == PACKAGE else Path(weights)
-    state = read_state(path, card, blueprint(name).state_dict(), new_head=new_head, say=say)
+    state = read_state(path, card, blueprint(name).state_dict(), new_head=new_head, fold_stem=fold_stem, say=say)
     module = unloaded(name, classes or classes_in(state, card.head) or card.classes)
     load_weights(module, state, path, card.head, name=name, dropped=card.dropped_weights)
     return module

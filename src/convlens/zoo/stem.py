@@ -1,7 +1,11 @@
 """Stems: first layers for another number of channels than the network's, made to fit where that is exact."""
 
+from pathlib import Path
+
 from torch import Tensor
 
+from convlens.core.errors import DataError
+from convlens.core.settings import setting
 from convlens.zoo.match import State
 
 
@@ -21,8 +25,17 @@ def with_stem_for(expected: State, state: State) -> tuple[dict[str, Tensor], str
         return dict(state), ""
     if have[1] == 1:
         folded = (state[name].double() / want[1]).expand(want).to(state[name].dtype).contiguous()
-        words = f"the first layer of the file, {name}, takes one channel: it was spread over {want[1]}"
+        words = f"the first layer of the file, {name}, takes one channel and is spread over {want[1]}"
     else:
         folded = state[name].double().sum(1, keepdim=True).to(state[name].dtype)
-        words = f"the first layer of the file, {name}, takes {have[1]} channels: they were added up to one"
+        words = f"the first layer of the file, {name}, takes {have[1]} channels, which are added up to one"
     return {**state, name: folded}, words
+
+
+def refuse_folded(words: str, source: str | Path) -> None:
+    """Raises DataError where `with_stem_for` had something to do, in those words, and a person wants none of it."""
+    if words:
+        raise DataError(
+            f"{source}: {words}, which {setting('stem', 'refuse')} forbids. Give weights whose first layer fits, or "
+            f"set {setting('stem', 'fold')}."
+        )

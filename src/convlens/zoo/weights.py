@@ -19,7 +19,7 @@ from convlens.zoo.foreign import translated
 from convlens.zoo.match import COUNTER, State, differences, without
 from convlens.zoo.misfit import misfit
 from convlens.zoo.remarks import remarks
-from convlens.zoo.stem import with_stem_for
+from convlens.zoo.stem import refuse_folded, with_stem_for
 
 _PARALLEL_PREFIX = "module."
 _PACKAGE_FOLDER = Path(__file__).parent / "weights"
@@ -55,14 +55,21 @@ def read_weights(path: str | Path, head: str | None = None) -> dict[str, Tensor]
 
 
 def read_state(
-    path: str | Path, card: NetworkCard, expected: State, *, new_head: bool = False, say: Say = unsaid
+    path: str | Path,
+    card: NetworkCard,
+    expected: State,
+    *,
+    new_head: bool = False,
+    fold_stem: bool = True,
+    say: Say = unsaid,
 ) -> dict[str, Tensor]:
     """The state in a file, as in `read_checkpoint`, under the names of a network, those of `expected`.
 
     What training programs put before, into and beside a network's names is taken off (see `aligned`), and a first
-    layer for one channel is made fit (see `with_stem_for`). With `new_head` the last layer is zero where the file has
-    none, or another one. Weights of Keras and Caffe are converted (see `foreign`). `say` receives all of this in one
-    line. What does not fit stays, for `load_weights` to refuse. Raises as `read_checkpoint` does.
+    layer for one channel is made fit (see `with_stem_for`), or refused where `fold_stem` is False. With `new_head` the
+    last layer is zero where the file has none, or another one. Weights of Keras and Caffe are converted (see
+    `foreign`). `say` receives all of this in one line. What does not fit stays, for `load_weights` to refuse. Raises as
+    `read_checkpoint` does, and DataError for a first layer that may not be made fit.
     """
     path = Path(path).expanduser()
     kept = format_of(path)
@@ -74,6 +81,8 @@ def read_state(
     state = without(with_present_names(checkpoint.state), card.dropped_weights)
     alignment = aligned(state, expected.keys())
     found, stem = with_stem_for(expected, alignment.state)
+    if not fold_stem:
+        refuse_folded(stem, path)
     head = ""
     if new_head and not _has_head(found, expected, card.head):
         body = {name: tensor for name, tensor in found.items() if not name.startswith(f"{card.head}.")}

@@ -73,8 +73,8 @@ def loaded(
 ) -> Loaded:
     """The network of that name with these weights, as in `network`, and the file of the weights.
 
-    With `new_head` the caller replaces the last layer, and a file need not have one that fits. Without `fold_stem` a file
-    is refused whose first layer takes another number of channels.
+    With `new_head` the caller replaces the last layer, and a file need not have one that fits. Without `fold_stem` a
+    file is refused whose first layer takes another number of channels.
     """
     make_known(name)
     file = weights_file(name, weights, progress)

@@ -166,7 +166,8 @@ def network_of_timm_with(
     """timm's network "timm:NAME" with the weights in a file, its publisher's or one of ours.
 
     A publisher's file has no part of ours, and position embeddings of its own size, which timm resamples. `new_head`,
-    `fold_stem` and `say` are as in `read_state`. Raises DataError where the weights do not fit, and what `read_state` does.
+    `fold_stem` and `say` are as in `read_state`. Raises DataError where the weights do not fit, and what `read_state`
+    does.
     """
     refuse_wrong_number(classes)
     known, form = card(name), Form.of(name)

@@ -17,6 +17,7 @@ class RecipeChanges(TypedDict, total=False):
 
     backbone: str | nn.Module
     weights: str | Path | None
+    stem: Literal["fold", "refuse"]
     freeze: str
     unfreeze: int
     head: Literal["linear", "hidden", "own", "ridge", "logistic"]

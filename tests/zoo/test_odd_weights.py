@@ -162,7 +162,7 @@ def test_a_first_layer_for_color_images_answers_the_same_where_one_channel_is_re
 
 def test_a_first_layer_for_gray_images_is_refused_as_asked(state, tmp_path):
     gray = state | {"conv1.weight": state["conv1.weight"].sum(1, keepdim=True)}
-    with pytest.raises(DataError, match=r"w\.pth: the first layer .*is spread over 3, which stem=refuse forbids"):
+    with pytest.raises(DataError, match=r"w\.pth: the first layer .*is spread over 3, which stem='refuse' forbids"):
         loaded(gray, tmp_path / "w.pth", fold_stem=False)
     assert same(loaded(state, tmp_path / "w.pth", fold_stem=False)[0], state)
 

@@ -194,6 +194,33 @@ def image_at(path: Path, file: str, labels: Labels = (), side: Side | None = Non
     return ImageFile(path=path, file=file, labels=labels, side=side, sha256=digest, bytes=info.st_size)
 
 
+def unlabeled_images(paths: Sequence[str | Path]) -> tuple[list[ImageFile], list[Problem]]:
+    """The files, and those below the folders, as images without labels; and why some cannot be any.
+
+    Runs of convlens in the folders are left out. Raises UsageError for a path that does not exist.
+    """
+    images: list[ImageFile] = []
+    problems: list[Problem] = []
+    for path in _expanded(paths):
+        one = image_at(path, shown(path))
+        if isinstance(one, ImageFile):
+            images.append(one)
+        else:
+            problems.append(one)
+    return images, problems
+
+
+def _expanded(paths: Sequence[str | Path]) -> Iterator[Path]:
+    for given in paths:
+        path = Path(given).expanduser()
+        if path.is_dir() and not of_convlens(path):
+            yield from files_below(path)
+        elif path.exists():
+            yield path
+        else:
+            raise UsageError(f"no such image: {path}. Give image files, or folders of images.")
+
+
 def _sha256(path: Path, size: int) -> str:
     """The SHA-256 of a file; a small one is read at once, which is twice as fast."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if size <= _READ_AT_ONCE else sha256_of(path)

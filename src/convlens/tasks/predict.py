@@ -1,20 +1,16 @@
 """Predict: class, labels or numbers of images, by a trained run or by a network of the zoo."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from convlens.core.errors import UsageError
 from convlens.core.kinds.kind import text_of
 from convlens.core.prediction import Prediction, PredictionRecord
 from convlens.core.progress import Progress, Say, silent, unsaid
-from convlens.core.run import Problem
 from convlens.data.batches import decoded_batches, normalized
-from convlens.data.foreign import of_convlens
 from convlens.data.manifest import ImageFile
-from convlens.data.scan import image_at
-from convlens.data.walk import files_below, shown
+from convlens.data.scan import unlabeled_images
 from convlens.pipeline.trained import load_trained, refuse_swapped
 from convlens.training.task import Task
 from convlens.training.tasks import task_of
@@ -44,7 +40,7 @@ def predict(
     refuse_swapped(run, *images)
     bundle, module = load_trained(run, weights, progress, say)
     task = task_of(bundle)
-    files, problems = _found(images)
+    files, problems = unlabeled_images(images)
     dtype = number_format(bundle.precision)
     module = module.eval().to(dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     predictions: list[Prediction] = []
@@ -68,26 +64,3 @@ def _prediction(image: ImageFile, answer: Sequence[float], task: Task) -> Predic
         probabilities=task.probabilities(answer),
         numbers=task.numbers(answer),
     )
-
-
-def _found(images: tuple[str | Path, ...]) -> tuple[list[ImageFile], list[Problem]]:
-    files: list[ImageFile] = []
-    problems: list[Problem] = []
-    for path in _expanded(images):
-        one = image_at(path, shown(path))
-        if isinstance(one, ImageFile):
-            files.append(one)
-        else:
-            problems.append(one)
-    return files, problems
-
-
-def _expanded(images: tuple[str | Path, ...]) -> Iterator[Path]:
-    for image in images:
-        path = Path(image).expanduser()
-        if path.is_dir() and not of_convlens(path):
-            yield from files_below(path)
-        elif path.exists():
-            yield path
-        else:
-            raise UsageError(f"no such image: {path}. Give image files, or folders of images.")

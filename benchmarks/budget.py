@@ -19,10 +19,10 @@ from unittest import mock
 
 from convlens.backbones.at_hand import at_hand
 from convlens.comparison import search
+from convlens.core.intervals import wilson_interval
 from convlens.core.run import RunRecord
 from convlens.tasks.demo import write_digits
 from convlens.tasks.train import train
-from convlens.training.metrics import wilson_interval
 
 SEEDS = range(5)
 UNTAINTED = {"unequal classes": ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]}

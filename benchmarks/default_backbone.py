@@ -19,9 +19,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from convlens.core.intervals import wilson_interval
 from convlens.data.scan import scan
 from convlens.tasks.train import train
-from convlens.training.metrics import wilson_interval
 
 SEEDS = range(5)
 CONTESTANTS: Mapping[str, dict[str, Any]] = {

@@ -23,13 +23,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from convlens.core.intervals import wilson_interval
 from convlens.core.preprocessing import Preprocessing
 from convlens.data.batches import decoded_batches
 from convlens.data.manifest import Manifest, Side
 from convlens.data.scan import scan
 from convlens.tasks.train import train
 from convlens.training.classification import Classification
-from convlens.training.metrics import wilson_interval
 from convlens.transfer.logistic import logistic
 
 SIZES, SEEDS = (64, 96, 128), range(5)

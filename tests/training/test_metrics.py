@@ -3,7 +3,8 @@ import pytest
 import torch
 from sklearn import metrics as reference
 
-from convlens.training.metrics import confusion_matrix, evaluate, wilson_interval
+from convlens.core.intervals import wilson_interval
+from convlens.training.metrics import confusion_matrix, evaluate
 
 
 def random_case(classes: int, images: int = 200) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from convlens.comparison.outcome import Outcome
 from convlens.core.comparison import BackboneCost, ComparedRecipe, ComparedRun, Verdict
+from convlens.core.intervals import wilson_interval
 from convlens.core.kinds.measure import Measure
-from convlens.training.metrics import wilson_interval
 from convlens.training.recipe import Recipe
 from convlens.training.significance import Difference, Scores, holm, mean_interval, paired_difference
 

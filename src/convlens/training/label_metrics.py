@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from convlens.core.intervals import wilson_interval
 from convlens.core.kinds.multilabel import LabelScore, MultilabelEvaluation
-from convlens.training.metrics import wilson_interval
 
 
 def evaluate_labels(logits: Tensor, targets: Tensor, names: Sequence[str]) -> MultilabelEvaluation:

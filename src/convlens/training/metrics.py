@@ -3,13 +3,11 @@
 Tested against scikit-learn's; importing that takes longer than a second run on stored features.
 """
 
-import math
-from statistics import NormalDist
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from convlens.core.intervals import wilson_interval
 from convlens.core.kinds.classification import ClassificationEvaluation, ClassScore, Roc
 
 _FIRST = 5
@@ -52,16 +50,6 @@ def _class_scores(confusion: Tensor, classes: tuple[str, ...]) -> list[ClassScor
     )
     rows = zip(classes, *(column.tolist() for column in columns), support.tolist(), strict=True)
     return [ClassScore(name=name, precision=p, recall=r, f1=f, support=n) for name, p, r, f, n in rows]
-
-
-def wilson_interval(correct: float, total: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval for a proportion (Wilson 1927): it stays within 0..1 and is right for few images."""
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    p = correct / total
-    center = p + z * z / (2 * total)
-    half = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    return max(0.0, (center - half) / scale), min(1.0, (center + half) / scale)
 
 
 def _roc(logits: Tensor, labels: Tensor, classes: tuple[str, ...]) -> Roc | None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli import process
 from tests.images import draw_images
-from tests.runs.whole import RUN_FILES, check_runs
+from tests.runs.whole import check_files, check_runs
 
 OPTIONS = (
     "--backbone",
@@ -124,7 +124,7 @@ def test_stopped_by_a_signal_and_resumed_by_name(images, whole, tmp_path, convle
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["run"] == str(run)
     same(run, whole)
-    assert {path.name for path in run.iterdir()} == RUN_FILES
+    check_files(run)
     finished = convlens("train", "--resume", run)
     assert finished.code == 2
     assert "is already finished" in finished.err

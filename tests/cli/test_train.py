@@ -75,7 +75,7 @@ def test_json_is_one_record_and_nothing_else(made):
         "bytes_per_image": 0,
     }
     seconds = record["seconds"]
-    parts = sum(seconds[name] for name in ("scan", "capture", "prefix", "fit", "evaluate", "rest"))
+    parts = sum(seconds[name] for name in ("scan", "capture", "prefix", "fit", "calibrate", "evaluate", "rest"))
     assert parts == pytest.approx(seconds["total"])
     assert record["run"] == str(folder / "runs" / "one")
     assert record["freeze"]["frozen_unchanged"] is True

@@ -30,6 +30,15 @@ def check_cache(cache: Path) -> int:
     return len(shards)
 
 
+def check_files(run: Path) -> None:
+    """A run holds all its files and no others; one that was calibrated has a reference, which its bundle names."""
+    reference = json.loads((run / "model.json").read_bytes())["reference"]
+    expected = RUN_FILES | ({"reference.safetensors"} if reference else set())
+    assert {path.name for path in run.iterdir()} == expected
+    if reference:
+        assert hashlib.sha256((run / "reference.safetensors").read_bytes()).hexdigest() == reference["sha256"]
+
+
 def check_runs(runs: Path) -> list[Path]:
     """The finished runs in the folder, once each was found to hold all its files."""
     finished = (
@@ -38,7 +47,7 @@ def check_runs(runs: Path) -> list[Path]:
         else []
     )
     for run in finished:
-        assert {path.name for path in run.iterdir()} == RUN_FILES
+        check_files(run)
         bundle = json.loads((run / "model.json").read_bytes())
         assert hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest() == bundle["sha256"]
         assert json.loads((run / "run.json").read_bytes())["kind"] == "convlens.run"

@@ -114,7 +114,7 @@ def test_a_comparison_settles_each_recipe_and_writes_the_formats_of_the_best(ima
     convlens.compare(images, tricks=["unfreeze"], weights="random", size=32, epochs=2, seeds=1, out=tmp_path / "c")
     best = next((tmp_path / "c").glob("*.toml")).read_text()
     assert 'precision = "bf16"' in best
-    assert '"auto"' not in best.replace('task = "auto"', "")
+    assert '"auto"' not in best.replace('task = "auto"', "").replace('calibrate = "auto"', "")
     assert len(trials) == 3, "the frozen parts of two plans, and what the unfrozen one trains"
 
 

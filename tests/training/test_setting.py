@@ -52,7 +52,7 @@ def test_what_only_the_head_depends_on():
     """Whoever adds one here says that heads which differ in it may train side by side."""
     assert set(affecting_only("head")) == {
         *("learning_rate", "optimizer", "schedule", "warm_up", "momentum", "nesterov", "weight_decay", "clip"),
-        *("ema", "early_stopping", "class_weights", "label_smoothing"),
+        *("ema", "early_stopping", "class_weights", "label_smoothing", "calibrate"),
     }
     assert set(affecting("features")) == {
         *(

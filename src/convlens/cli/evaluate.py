@@ -1,17 +1,20 @@
 """`convlens evaluate NET|RUN DIR`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from convlens.cli.outcome import outcome_lines, say_problems
+from convlens.cli.rate import rate_of
 from convlens.cli.recipe_options import RecipeCommand, given_settings
 from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
 from convlens.cli.streams import echo
 
 if TYPE_CHECKING:
     from convlens.core.evaluation import EvaluationRecord
+    from convlens.core.trust import Unknown
     from convlens.tasks.evaluate import SideAsked
 
 
@@ -53,6 +56,16 @@ def evaluate(
     side: Annotated[
         str | None, typer.Option(metavar="SIDE", help="train, val, test or all. Default: val if there is one.")
     ] = None,
+    unknown: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder of images of none of the classes: measure how well a run tells them apart."
+        ),
+    ] = None,
+    reject: Annotated[
+        str | None,
+        typer.Option(metavar="RATE", help="With --unknown: reject this part of images of the classes. Default: 5%."),
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -66,6 +79,8 @@ def evaluate(
         weights=weights,
         size=size,
         side=_side(side),
+        unknown=unknown,
+        reject=None if reject is None else rate_of("--reject", reject),
         progress=screen.progress,
         say=screen.say,
         **given_settings(context),
@@ -95,9 +110,40 @@ def _print(record: "EvaluationRecord") -> None:
         echo(line)
     for line in evaluation.detail_lines():
         echo(printable(line))
+    if found := record.calibration:
+        low, high = found.interval
+        error = f"{found.expected_calibration_error:.1%} (95% interval {low:.1%} to {high:.1%})"
+        echo(f"Calibration error {error}; Brier score {found.brier:.3f}, log loss {found.log_loss:.3f}")
+    if record.unknown:
+        for line in _unknown_lines(record.unknown):
+            echo(printable(line))
     if record.published_accuracy is not None:
         echo(f"Published for these weights: {record.published_accuracy:.2%}")
     used = record.preprocessing
     rate = f"{record.images_per_second:.0f} images/s"
     sides = "both sides" if used.squash else "the longer side" if used.letterbox else "the shorter side"
     echo(f"Input    {used.size} pixels, {sides} resized to {used.resize}; {rate}")
+
+
+_SCORES = {
+    "neighbors": "distance to the nearest training images",
+    "means": "distance to the means of the classes",
+    "energy": "energy of the logits",
+    "max_softmax": "highest probability",
+}
+
+
+def _unknown_lines(found: "Unknown") -> "Iterator[str]":
+    alarms, (low, high) = found.false_alarms, found.interval
+    yield (
+        f"Foreign  {found.detected:.1%} of {found.images} images of {found.folder} are rejected (95% interval "
+        f"{low:.1%} to {high:.1%})"
+    )
+    low, high = alarms.interval
+    asked = f"{100 * alarms.asked:.3g}%"
+    yield (
+        f"         {alarms.reached:.1%} of {found.known} images of the classes are, too, where {asked} may be "
+        f"({low:.1%} to {high:.1%})"
+    )
+    for one in found.separation:
+        yield f"         AUROC {one.auroc:.3f} by {_SCORES[one.score]}"

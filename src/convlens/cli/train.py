@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convlens.cli.outcome import outcome_lines
+from convlens.cli.outcome import outcome_lines, trust_line
 from convlens.cli.recipe_options import given_settings, is_given
 from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.cli.search import print_search
@@ -125,9 +125,12 @@ def print_run(record: "RunRecord") -> None:
     if record.test is not None:
         for line in outcome_lines(record.test, f"{record.images.test} test images"):
             echo(line)
+    if record.trust is not None:
+        echo(trust_line(record.trust))
     echo(
         f"Time {seconds.total:.1f} s: scan {seconds.scan:.1f}, capture {seconds.capture:.1f}, frozen layers "
         f"{seconds.prefix:.1f} ({seconds.decode:.1f} of it waiting for images), training {seconds.fit:.1f}, "
+        f"calibration {seconds.calibrate:.1f}, "
         f"evaluation {seconds.evaluate:.1f}, rest {seconds.rest:.1f}"
     )
     echo(f"Features: {features.computed} computed, {features.reused} reused from earlier runs")

@@ -5,6 +5,7 @@ from typing import Literal
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.records import Record, former_names
 from convlens.core.task import TaskName
+from convlens.core.trust import Calibration, Reference
 
 MODEL_FILE = "model.safetensors"
 BUNDLE_FILE = "model.json"
@@ -50,6 +51,10 @@ class Bundle(Record):
     """What the outputs stand for: the names of classes, of labels, or of numbers."""
     scale: Scale | None = None
     """Of numbers."""
+    calibration: Calibration | None = None
+    """Of probabilities of classes; None where they are the softmax of the outputs alone."""
+    reference: Reference | None = None
+    """The file by which answers are judged; None where there is none."""
     preprocessing: Preprocessing
     precision: Literal["fp32", "bf16"]
     sha256: str

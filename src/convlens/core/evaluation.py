@@ -6,6 +6,7 @@ from convlens.core.kinds.evaluation import AnyEvaluation
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.records import Record
 from convlens.core.run import Problem
+from convlens.core.trust import CalibrationScores, Unknown
 
 
 class EvaluationRecord(Record):
@@ -27,6 +28,10 @@ class EvaluationRecord(Record):
     published_accuracy: float | None
     """What the weights' publisher states for the data's validation images."""
     evaluation: AnyEvaluation
+    calibration: CalibrationScores | None = None
+    """How far probabilities of classes agree with what happens; None of labels and numbers."""
+    unknown: Unknown | None = None
+    """None where no folder of foreign images was given."""
     """Of a network of the zoo, the scores of those of its classes that have images, and no confusion matrix."""
     images_per_second: float
     bad_files: list[Problem]

@@ -7,6 +7,7 @@ from convlens.core.kinds.evaluation import AnyEvaluation
 from convlens.core.records import Record, former_names
 from convlens.core.search import Search
 from convlens.core.task import TaskName
+from convlens.core.trust import Trust
 
 RUN_FILE = "run.json"
 BEGUN_FILE = "begun.json"
@@ -113,6 +114,8 @@ class Seconds(Record):
     prefix: float
     decode: float
     fit: float
+    calibrate: float = 0.0
+    """0 in records of before."""
     evaluate: float
     rest: float
     total: float
@@ -193,5 +196,9 @@ class RunRecord(Record):
     test: AnyEvaluation | None
     mistakes: list[Mistake]
     warnings: list[str]
+    trust: Trust | None = None
+    """What is known of how far its answers can be trusted; None where they were not calibrated."""
+    not_calibrated: str = ""
+    """Why, in that case; "" in records of before."""
     chosen_by: Search | None = None
     """The search that the recipe is from, if it is from one."""

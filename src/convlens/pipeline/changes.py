@@ -39,6 +39,7 @@ class RecipeChanges(TypedDict, total=False):
     head_epochs: int
     clip: float
     ema: float
+    calibrate: Literal["auto", "on", "off"]
     weight_decay: float
     dropout: float
     early_stopping: int

@@ -28,7 +28,7 @@ from convlens.pipeline.resolve import resolved_recipe
 from convlens.pipeline.trained import is_run, load_run, refuse_swapped
 from convlens.transfer.blocks import inside
 from convlens.transfer.examples import FeatureExamples
-from convlens.transfer.head_stage import HeadExamples
+from convlens.transfer.head_stage import HeadExamples, pooled
 from convlens.transfer.networks import Capture, CutNetwork, cut_network
 from convlens.transfer.prefix import extract_features
 from convlens.zoo import card
@@ -87,7 +87,7 @@ class Embedder:
         examples = FeatureExamples(rows, torch.zeros(len(usable), dtype=torch.int64), [one.file for one in usable])
         return Embedded(
             images=usable,
-            vectors=HeadExamples(self.cut, examples).inputs if self.cut else _means(examples),
+            vectors=HeadExamples(self.cut, examples).vectors if self.cut else _means(examples),
             facts=features.facts,
             problems=features.problems,
             computed=features.computed,
@@ -179,7 +179,7 @@ def _means(examples: FeatureExamples) -> Tensor:
     parts = []
     for indices in torch.split(torch.arange(len(examples.labels)), _BATCH_SIZE):
         (one,) = examples.batch(indices)
-        parts.append(one.mean((2, 3)) if one.ndim == 4 else one.mean(1) if one.ndim == 3 else one)  # maps, tokens
+        parts.append(pooled(one))
     return torch.cat(parts)
 
 

@@ -18,6 +18,7 @@ from convlens.core.progress import Progress, Say
 from convlens.core.run import METRICS_FILE, EpochMetrics
 from convlens.core.settings import setting
 from convlens.core.task import first_task_name
+from convlens.core.trust import Calibration
 from convlens.data.augment import Augmentation
 from convlens.data.batches import centered
 from convlens.data.manifest import ImageFile, Manifest, Side
@@ -256,15 +257,16 @@ def _solution(fitting: Fitting, train: HeadExamples) -> LinearHead:
     return ridge_classifier(train.inputs, train.labels, classes)
 
 
-def predictions_for(fitting: Fitting, model: Model, side: Side) -> Predictions:
-    """How well the trained model does on one side."""
+def predictions_for(fitting: Fitting, model: Model, side: Side, calibration: Calibration | None) -> Predictions:
+    """How well the trained model does on one side, with that calibration."""
     examples = fitting.examples(side, augment=False)
     logits = predict_logits(model, examples, fitting.processes)
+    task = fitting.task.calibrated(calibration)
     return Predictions(
         side=side,
         images=fitting.manifest.side(side),
-        answers=fitting.task.answers(logits),
-        evaluation=fitting.task.evaluate(logits, examples.labels),
+        answers=task.answers(logits),
+        evaluation=task.evaluate(logits, examples.labels),
     )
 
 

@@ -11,9 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from convlens.core.intervals import wilson_interval
 from convlens.core.kinds.classification import Roc
 from convlens.core.kinds.measure import Measure
 from convlens.core.run import EpochMetrics
+from convlens.core.trust import CalibrationScores
 from convlens.report.formatting import number, percent, quantity, score
 from convlens.report.svg import FIRST, GRID, SECOND, in_report_style, inline_svg
 
@@ -73,6 +75,36 @@ def roc_curve(roc: Roc, name: str) -> str:
         f"area {score(roc.area)}; random guessing, drawn as the dashed diagonal, has 0.500."
     )
     return inline_svg(figure, name=name, description=description)
+
+
+@in_report_style
+def reliability(before: CalibrationScores, after: CalibrationScores) -> str:
+    """Accuracy over confidence, before and after calibration, with the diagonal of perfect ones (Guo et al. 2017)."""
+    figure, axes = _figure(height=3.6)
+    axes.plot([0, 1], [0, 1], color=GRID, linewidth=1.0, linestyle="--")
+    for scores, color, name in ((before, SECOND, "before"), (after, FIRST, "after")):
+        confidences, accuracies = [one.confidence for one in scores.bins], [one.accuracy for one in scores.bins]
+        intervals = [wilson_interval(one.accuracy * one.images, one.images) for one in scores.bins]
+        axes.errorbar(confidences, accuracies, reach(accuracies, intervals), color=color, linestyle="none", alpha=0.5)
+        axes.scatter(confidences, accuracies, _areas(scores), color=color, clip_on=False, label=name, zorder=3)
+    least = min(one.confidence for one in (*before.bins, *after.bins))
+    axes.set(xlim=(math.floor(10 * least) / 10, 1), ylim=(0, 1))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g}%"))
+    axes.set_xlabel("probability of the predicted class")
+    axes.set_ylabel("accuracy")
+    axes.legend(loc="lower right", markerscale=0.5)
+    description = (
+        f"Reliability diagram: expected calibration error {percent(before.expected_calibration_error)} before "
+        f"calibration and {percent(after.expected_calibration_error)} after. The larger a point, the more images."
+    )
+    return inline_svg(figure, name="reliability", description=description)
+
+
+def _areas(scores: CalibrationScores) -> list[float]:
+    """Of points, in square points: in proportion to their images, but large enough to be seen."""
+    total = sum(one.images for one in scores.bins)
+    return [max(6.0, 150.0 * one.images / total) for one in scores.bins]
 
 
 @in_report_style

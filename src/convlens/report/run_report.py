@@ -84,6 +84,7 @@ def _page(run_folder: Path, record: RunRecord, epochs: list[EpochMetrics], galle
         epochs=epochs,
         curves=_curves(record, epochs) if epochs else [],
         views=[task_view(run_folder, record, side, evaluation) for side, evaluation in sides if evaluation],
+        reliability=charts.reliability(record.trust.before, record.trust.after) if record.trust else None,
         gallery=gallery,
         bad_files=record.bad_files[:MAX_BAD_FILES],
         reasons=_reasons(record.bad_files),
@@ -112,6 +113,7 @@ def time_parts(seconds: Seconds) -> list[TimePart]:
         "frozen part: waiting for decoded images": seconds.decode,
         "frozen part: forward pass": max(0.0, seconds.prefix - seconds.decode),
         "fit the trained part": seconds.fit,
+        "calibrate": seconds.calibrate,
         "evaluate": seconds.evaluate,
         "rest": seconds.rest,
     }

@@ -38,6 +38,7 @@ from convlens.data.manifest import Manifest, Side
 from convlens.data.split_file import SPLIT_FILE, split_table
 from convlens.report.run_report import write_run_report
 from convlens.runs.predictions import Predictions, predictions_table, worst_mistakes
+from convlens.runs.reference import Trusted, write_reference
 from convlens.runs.run_directory import RunDirectory
 from convlens.runs.stopwatch import Stopwatch
 from convlens.training.recipe import Recipe
@@ -65,6 +66,9 @@ class RunResult:
     predictions: list[Predictions]
     facts: ImageMetadataStore
     warnings: list[str]
+    trust: Trusted | None
+    not_calibrated: str
+    """Why there is no trust; "" where there is some."""
     chosen_by: Search | None
     stopwatch: Stopwatch
 
@@ -101,6 +105,8 @@ def _write_bundle(folder: Path, result: RunResult) -> None:
         scale=result.task.kept_scale,
         preprocessing=result.preprocessing,
         precision=result.recipe.precision,
+        calibration=result.trust.record.calibration if result.trust else None,
+        reference=write_reference(folder, result.trust.judge) if result.trust else None,
         sha256=sha256_of(folder / MODEL_FILE),
     )
     write_atomically(folder / BUNDLE_FILE, bundle.to_json())
@@ -138,6 +144,8 @@ def _record(target: Path, result: RunResult, mistakes: list[Mistake]) -> RunReco
         test=rest[0] if rest else None,
         mistakes=mistakes,
         warnings=result.warnings,
+        trust=result.trust.record if result.trust else None,
+        not_calibrated=result.not_calibrated,
         chosen_by=result.chosen_by,
     )
 
@@ -160,8 +168,11 @@ def _counts_per_class(manifest: Manifest) -> dict[str, ImageCounts]:
     return {name: _counts(counter) for name, counter in sides.items()}
 
 
+_STAGES = ("scan", "capture", "prefix", "fit", "calibrate", "evaluate")
+
+
 def _seconds(stopwatch: Stopwatch) -> Seconds:
-    stages = {name: stopwatch.seconds.get(name, 0.0) for name in ("scan", "capture", "prefix", "fit", "evaluate")}
+    stages = {name: stopwatch.seconds.get(name, 0.0) for name in _STAGES}
     total = stopwatch.total
     return Seconds(
         **stages,

@@ -4,7 +4,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Container, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,24 +19,29 @@ from convlens.core.preprocessing import Preprocessing
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import Problem
 from convlens.core.settings import Notice, setting
-from convlens.data.batches import decoded_batches, normalized
+from convlens.core.trust import Unknown
 from convlens.data.layout import Layout
 from convlens.data.manifest import ImageFile, Manifest
-from convlens.data.scan import labeled_images
+from convlens.data.scan import labeled_images, unlabeled_images
 from convlens.data.split_file import SPLIT_FILE, read_split
+from convlens.pipeline.asking import Asking
+from convlens.pipeline.judgment import judge_of
 from convlens.pipeline.layout import asked_layout
 from convlens.pipeline.notices import say_layout
 from convlens.pipeline.trained import is_run, load_run, refuse_swapped
+from convlens.pipeline.unknown import unknown_outcome
+from convlens.runs.bundle import read_bundle
 from convlens.training.classification import Classification
 from convlens.training.recipe import LEAST_SIZE, MOST_SIZE
 from convlens.training.task import Task
 from convlens.training.tasks import task_of
 from convlens.transfer.precision import number_format
+from convlens.trust.calibration import calibration_scores
+from convlens.trust.judge import Judge
 from convlens.zoo import card, class_names, weight_cards
 
 SideAsked = Literal["train", "val", "test", "all"]
 
-_BATCH_SIZE = 64
 _NAMED = 3
 
 
@@ -53,8 +58,21 @@ class _Subject:
     dtype: torch.dtype
     published: float | None
     is_run: bool
+    head: str
+    """Path of its last layer."""
     fixed_size: bool = False
     """Whether the network takes images of one size alone."""
+
+
+class _Outputs(NamedTuple):
+    """What a subject makes of images."""
+
+    outputs: Tensor
+    vectors: Tensor
+    """What its last layer read."""
+    seen: list[ImageFile]
+    """Those that could be read."""
+    problems: list[Problem]
 
 
 def evaluate(
@@ -69,6 +87,8 @@ def evaluate(
     nested: bool = False,
     predefined_split: bool = True,
     side: SideAsked | None = None,
+    unknown: str | Path | None = None,
+    reject: float | None = None,
     progress: Progress = silent,
     say: Say = unsaid,
 ) -> EvaluationRecord:
@@ -83,9 +103,13 @@ def evaluate(
     side in pixels, by default what the weights were made for. `say` receives what folders and tables were taken for,
     what was done to make a file of weights fit, and how many of the images the run was trained on.
 
+    `unknown` is a folder of images of none of the classes: it is measured how well the run tells them from the others,
+    and how many it rejects where it rejects the part `reject` of images of the classes (0.05 by default).
+
     Raises UsageError for unknown names, DataError for folders that are no class of the network.
     """
     refuse_swapped(run, folder)
+    judge = _judge(Path(run).expanduser(), unknown)
     subject = _run(Path(run), weights) if is_run(run) else _network(str(run), weights, progress, say)
     if size is not None:
         if not LEAST_SIZE <= size <= MOST_SIZE:
@@ -112,24 +136,49 @@ def evaluate(
     _say_trained_on(shown, images, manifest, trained_on, str(run), say)
     encoded = _encoding(manifest, subject)
     start = time.perf_counter()
-    outputs, seen, problems = _outputs(subject, images, progress)
+    found = _outputs(subject, images, folder, progress)
     seconds = time.perf_counter() - start
-    if not seen:
-        raise DataError(f"{folder}: none of {len(images)} files is a readable image; the first: {problems[0].detail}.")
-    evaluation = _evaluation(subject, outputs, encoded([image.labels for image in seen]))
+    targets = encoded([image.labels for image in found.seen])
+    evaluation = _evaluation(subject, found.outputs, targets)
+    exclusive = subject.task.kind.exclusive
     return EvaluationRecord(
         network=subject.name,
         weights=subject.weights,
         folder=str(folder),
         side=shown,
         preprocessing=subject.preprocessing,
-        images=len(seen),
-        trained_on=sum(image.sha256 in trained_on for image in seen),
+        images=len(found.seen),
+        trained_on=sum(image.sha256 in trained_on for image in found.seen),
         accuracy=evaluation.accuracy,
         published_accuracy=subject.published,
         evaluation=evaluation,
-        images_per_second=len(seen) / seconds,
-        bad_files=[*manifest.problems, *problems],
+        calibration=calibration_scores(subject.task.answers(found.outputs), targets) if exclusive else None,
+        unknown=_unknown(subject, judge, found, unknown, reject, progress) if judge and unknown else None,
+        images_per_second=len(found.seen) / seconds,
+        bad_files=[*manifest.problems, *found.problems],
+    )
+
+
+def _judge(run: Path, unknown: str | Path | None) -> Judge | None:
+    """What tells foreign images. Raises UsageError where it is needed and the run has none."""
+    if unknown is None:
+        return None
+    judge = judge_of(run, read_bundle(run)[0]) if is_run(run) else None
+    if judge is None:
+        raise UsageError(
+            f"{setting('unknown', str(unknown))}: {run} has nothing to judge its answers by. That takes a run that was "
+            f"trained with {setting('calibrate', 'on')}."
+        )
+    return judge
+
+
+def _unknown(
+    subject: _Subject, judge: Judge, known: _Outputs, folder: str | Path, reject: float | None, progress: Progress
+) -> Unknown:
+    images, _ = unlabeled_images([folder])
+    foreign = _outputs(subject, images, folder, progress)
+    return unknown_outcome(
+        judge, Path(folder), (known.outputs, known.vectors), (foreign.outputs, foreign.vectors), reject
     )
 
 
@@ -200,6 +249,7 @@ def _run(folder: Path, weights: str | Path | None) -> _Subject:
         dtype=number_format(bundle.precision),
         published=None,
         is_run=True,
+        head=card(bundle.backbone).head,
         fixed_size=card(bundle.backbone).fixed_size,
     )
 
@@ -236,6 +286,7 @@ def _network(name: str, weights: str | Path | None, progress: Progress, say: Say
         dtype=torch.float32,
         published=published.top1 / 100 if published else None,
         is_run=False,
+        head=known.head,
     )
 
 
@@ -287,19 +338,14 @@ def _say_trained_on(
         say(f"{run} was trained on {counted} of these {len(images)} images: the result says little of new images")
 
 
-def _outputs(
-    subject: _Subject, images: Sequence[ImageFile], progress: Progress
-) -> tuple[Tensor, list[ImageFile], list[Problem]]:
-    module = subject.module.eval().to(subject.dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    outputs: list[Tensor] = []
-    seen: list[ImageFile] = []
-    problems: list[Problem] = []
-    with torch.inference_mode(), progress("predict", len(images)) as advance:
-        for batch in decoded_batches(images, subject.preprocessing, _BATCH_SIZE):
-            if batch.images:
-                inputs = normalized(batch.pixels, subject.preprocessing).to(subject.dtype)
-                outputs.append(module(inputs).float())
-            seen += batch.images
-            problems += batch.problems
-            advance(len(batch.images) + len(batch.problems))
-    return torch.cat(outputs) if outputs else torch.empty(0, len(subject.task.names)), seen, problems
+def _outputs(subject: _Subject, images: Sequence[ImageFile], folder: str | Path, progress: Progress) -> _Outputs:
+    """Raises DataError where no image can be read."""
+    asking = Asking(subject.module, subject.head, subject.preprocessing, subject.dtype)
+    batches = list(asking.batches(images, progress))
+    seen = [image for batch in batches for image in batch.images]
+    problems = [problem for batch in batches for problem in batch.problems]
+    if not seen:
+        reason = f"; the first: {problems[0].detail}" if problems else ""
+        raise DataError(f"{folder}: none of {len(images)} files is a readable image{reason}.")
+    read = [batch for batch in batches if batch.images]
+    return _Outputs(torch.cat([one.outputs for one in read]), torch.cat([one.vectors for one in read]), seen, problems)

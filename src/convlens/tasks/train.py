@@ -16,7 +16,7 @@ from convlens.core.run import UNFINISHED, FeatureCounts, RunRecord
 from convlens.core.search import Search
 from convlens.core.settings import setting
 from convlens.core.stopping import resumable
-from convlens.data.manifest import Manifest
+from convlens.data.manifest import Manifest, Side
 from convlens.data.scan import scan
 from convlens.pipeline.augmented_copies import with_views
 from convlens.pipeline.changes import RecipeChanges
@@ -42,6 +42,7 @@ from convlens.pipeline.split import (
     usable_images,
     with_whole_paths,
 )
+from convlens.pipeline.trust import trusted, why_not
 from convlens.pipeline.validate import (
     refuse_contradictions,
     refuse_single_values,
@@ -236,17 +237,23 @@ class _Training:
 
     def _fit_and_evaluate(self, fitting: Fitting, chosen_by: Search | None) -> RunResult:
         prepared, manifest, stopwatch = fitting.prepared, fitting.manifest, self.stopwatch
+        not_calibrated = why_not(fitting)
+        untrained = None if not_calibrated else prepared.copied()
         with stopwatch("fit"):
             model, history = fitted(fitting, self.directory, self.checkpoint_seconds, self.progress, self.say)
         stopwatch.add_earlier("fit", max(0.0, sum(metrics.seconds for metrics in history) - stopwatch.seconds["fit"]))
+        with stopwatch("calibrate"):
+            trust = trusted(fitting, untrained, model, self.progress) if untrained else None
+        calibration = trust.record.calibration if trust else None
         with stopwatch("evaluate"):
-            outcomes = [predictions_for(fitting, model, side) for side in ("val", "test") if manifest.side(side)]
+            sides: list[Side] = [side for side in ("val", "test") if manifest.side(side)]
+            outcomes = [predictions_for(fitting, model, side, calibration) for side in sides]
         return RunResult(
             recipe=fitting.recipe,
             changed=changed_settings(fitting.recipe),
             network=prepared.network,
             manifest=manifest,
-            task=fitting.task,
+            task=fitting.task.calibrated(calibration),
             module=prepared.module,
             preprocessing=prepared.preprocessing,
             weights=prepared.weights,
@@ -256,6 +263,8 @@ class _Training:
             predictions=outcomes,
             facts=fitting.features.facts,
             warnings=self.warnings.kept,
+            trust=trust,
+            not_calibrated=not_calibrated,
             chosen_by=chosen_by,
             stopwatch=stopwatch,
         )

@@ -1,6 +1,8 @@
 """Classification: one class of several, learned by categorical cross-entropy."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -9,16 +11,25 @@ from convlens.core.kinds.classification import ClassificationEvaluation
 from convlens.core.kinds.kind import Labels
 from convlens.core.kinds.registry import KINDS
 from convlens.core.run import Mistake
+from convlens.core.trust import Calibration
 from convlens.training.metrics import evaluate
 from convlens.training.objective import CategoricalCrossEntropy
 from convlens.training.task import Task
+from convlens.trust.calibration import calibrated
 
 
+@dataclasses.dataclass(frozen=True)
 class Classification(Task):
     """One class of several; its number is encoded, int64, of shape (N,)."""
 
     kind = KINDS["classification"]
     needs_linear_outputs = False
+    calibration: Calibration | None = None
+    """What outputs are corrected by before they become probabilities; of a network in training nothing."""
+
+    def calibrated(self, calibration: Calibration | None) -> Self:
+        """With that calibration."""
+        return dataclasses.replace(self, calibration=calibration)
 
     def encoded(self, labels: Iterable[Labels]) -> Tensor:
         """The number of each class."""
@@ -33,8 +44,8 @@ class Classification(Task):
         return CategoricalCrossEntropy(len(weighted) / (len(self.names) * images))
 
     def answers(self, outputs: Tensor) -> Tensor:
-        """Probabilities: the softmax."""
-        return outputs.softmax(1)
+        """Probabilities: the softmax, calibrated."""
+        return calibrated(outputs, self.calibration).softmax(1)
 
     def labels(self, answer: Sequence[float]) -> Labels:
         """The likeliest class."""
@@ -42,11 +53,15 @@ class Classification(Task):
 
     def evaluate(self, outputs: Tensor, targets: Tensor) -> ClassificationEvaluation:
         """Accuracy, confusion, and scores of each class."""
-        return evaluate(outputs, targets, self.names)
+        return evaluate(calibrated(outputs, self.calibration), targets, self.names)
 
     def scores(self, outputs: Tensor, targets: Tensor, validated: Sequence[Labels]) -> Tensor:
         """1 where the likeliest class is the true one."""
-        return (outputs.argmax(1) == targets).double()
+        return (calibrated(outputs, self.calibration).argmax(1) == targets).double()
+
+    def chosen(self, outputs: Tensor) -> int:
+        """The likeliest class."""
+        return super().chosen(calibrated(outputs, self.calibration))
 
     def wrongness(self, answers: Tensor, targets: Tensor) -> Tensor:
         """−log p of the true class where another one is likelier."""

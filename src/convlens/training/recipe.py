@@ -34,7 +34,7 @@ FORMER_NAMES = {
     "learn": "task",
 }
 """Fields as recipes of convlens 0.1.0 call them, and as they are called now."""
-_LATER_FIELDS = frozenset({"pooling", "file_column", "predefined_split", "fit", "stem"})
+_LATER_FIELDS = frozenset({"pooling", "file_column", "predefined_split", "fit", "stem", "calibrate"})
 """Fields that recipes of convlens 0.1.0 do not have: their defaults are what was done then."""
 
 
@@ -217,6 +217,15 @@ class Recipe(Record):
         metavar="DECAY",
         ge=0,
         lt=1,
+    )
+    calibrate: Literal["auto", "on", "off"] = setting(
+        "auto",
+        "After training, calibrate probabilities and learn to tell foreign images: on predictions of training images "
+        "by networks that were trained without them, up to five (on, off, or auto: where only the head is trained and "
+        "there are 50 training images).",
+        OPTIMIZATION,
+        "head",
+        metavar="WHEN",
     )
     weight_decay: float = setting(
         1e-4, "Weight decay; biases and normalization parameters are exempt.", AUGMENTATION, "head", ge=0, le=1000

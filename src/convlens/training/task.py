@@ -11,6 +11,7 @@ from convlens.core.bundle import Scale
 from convlens.core.kinds.evaluation import AnyEvaluation
 from convlens.core.kinds.kind import Kind, Labels, text_of
 from convlens.core.run import Mistake
+from convlens.core.trust import Calibration
 from convlens.training.objective import Objective
 from convlens.training.recipe import Recipe
 
@@ -37,6 +38,10 @@ class Task(abc.ABC):
     def stored(cls, names: Sequence[str], scale: Scale | None) -> Self:
         """The task of a bundle. Raises DataError where it lacks a scale that is needed."""
         return cls(tuple(names))
+
+    def calibrated(self, calibration: Calibration | None) -> Self:
+        """The task whose answers are corrected so, where they are probabilities of classes."""
+        return self
 
     @property
     def kept_scale(self) -> Scale | None:

@@ -12,4 +12,4 @@ TASKS: dict[TaskName, type[Task]] = {task.kind.name: task for task in (Classific
 
 def task_of(bundle: Bundle) -> Task:
     """What a run has learned. Raises DataError where its bundle lacks a scale that is needed."""
-    return TASKS[bundle.task].stored(bundle.classes, bundle.scale)
+    return TASKS[bundle.task].stored(bundle.classes, bundle.scale).calibrated(bundle.calibration)

@@ -37,9 +37,19 @@ class HeadExamples:
         self.inputs = torch.cat(parts).clone()
         """Of shape (N, features), float32."""
 
+    @property
+    def vectors(self) -> Tensor:
+        """The inputs as one vector for each image, of shape (N, D)."""
+        return pooled(self.inputs)
+
     def batch(self, indices: Tensor) -> tuple[Tensor, ...]:
         """One tensor of shape (len(indices), features)."""
         return (self.inputs[indices],)
+
+
+def pooled(x: Tensor) -> Tensor:
+    """Vectors (N, D): the mean over all places of maps (N, D, H, W), or over the tokens of (N, tokens, D)."""
+    return x.mean((2, 3)) if x.ndim == 4 else x.mean(1) if x.ndim == 3 else x
 
 
 def head_model(cut: CutNetwork, objective: Objective) -> Model:

@@ -187,6 +187,12 @@ def cut_network(
     )
 
 
+def with_head_inputs(graph: Graph, head: str) -> Graph:
+    """The graph with one more output: what the last layers, `head`, read."""
+    first = next(node for node in graph.operators if inside(node.module, head))
+    return dataclasses.replace(graph, outputs=(*graph.outputs, first.inputs[0]))
+
+
 def bound_to(module: nn.Module, graph: Graph) -> Graph:
     """The graph of a module of the same structure, reading the tensors of this one."""
     owned = module_state(module)

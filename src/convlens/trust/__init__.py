@@ -1,0 +1,1 @@
+"""Whether answers can be trusted: calibrated probabilities, conformal prediction sets, images like none trained on."""

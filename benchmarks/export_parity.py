@@ -68,7 +68,7 @@ def line(run: RunRecord, file: Path, kind: ExportFormat) -> str:
     alone, batched, flips = 0.0, 0.0, 0
     for group in groups.values():
         for name, pixels in group:
-            answer = runner(pixels.unsqueeze(0))[0]
+            answer = runner(pixels.unsqueeze(0)).answers[0]
             alone = max(alone, float((answer - expected[name]).abs().max()))
             flips += int(answer.argmax() != expected[name].argmax())
         for difference in in_batches(runner, group, expected):
@@ -81,7 +81,7 @@ def in_batches(runner: Runner, group: Sequence[tuple[str, Tensor]], expected: di
     """The largest difference of each batch."""
     for start in range(0, len(group), BATCH):
         names, pixels = zip(*group[start : start + BATCH], strict=True)
-        answers = runner(torch.stack(pixels))
+        answers = runner(torch.stack(pixels)).answers
         yield float((answers - torch.stack([expected[name] for name in names])).abs().max())
 
 

@@ -2,17 +2,20 @@
 
 import numpy as np
 import pytest
+import torch
 
 from convlens.core.preprocessing import Preprocessing
 from convlens.data.decode import crop_of
+from convlens.exports.file import Answered
 from convlens.exports.golden import golden_image, golden_pixels, pixels_of
 
 
 def test_they_travel_unchanged():
     for name, pixels in golden_pixels():
-        image = golden_image(name, pixels, [0.5])
+        image = golden_image(name, pixels, Answered(torch.tensor([[0.5]]), torch.tensor([0.25])), judged=True)
         assert np.array_equal(pixels_of(image), pixels)
         assert len(image.png) < 400_000
+        assert (image.answers, image.p_value) == ([0.5], 0.25)
 
 
 def test_they_are_the_same_every_time():

@@ -97,8 +97,8 @@ def test_a_worse_model_costs_and_the_interval_says_so(exported: ExportRecord) ->
         def __init__(self) -> None:
             self.card, self.runtime = before.card, before.runtime
 
-        def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
-            return before(inputs).flip(1)
+        def outputs(self, inputs: torch.Tensor) -> list[torch.Tensor]:
+            return [before(inputs).answers.flip(1)]
 
     folder = Path(exported.file).parent / "images"
     files = sorted(folder.rglob("*.png"))

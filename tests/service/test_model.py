@@ -9,10 +9,11 @@ import torch
 import convlens
 from convlens.core.errors import IntegrityError, MachineError, UsageError
 from convlens.exports import compiled
-from convlens.service.messages import HeatMap, Prediction, Refused, Runtime, Setup
+from convlens.service.messages import HeatMap, Prediction, Refused, Runtime, Setup, Similar
 from convlens.service.model import loaded_model
 from tests.images import TINY, draw_images
 from tests.service.running import image_file
+from tests.stripes import HOUSE, striped_images
 
 IMAGES = [image_file(seed) for seed in range(5)]
 
@@ -86,6 +87,69 @@ def test_what_onnxruntime_cannot_is_said_and_computed_by_torch(
     assert model.notes == (f"torch computes, more slowly than onnxruntime would: {error}",)
     with pytest.raises(type(error)):
         loaded_model(Setup(named="house", runtime="onnxruntime"))
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory: pytest.TempPathFactory, module_cache: Path) -> Path:
+    root = striped_images(tmp_path_factory.mktemp("calibrated") / "images")
+    convlens.train(root, out=root.parent / "run", **HOUSE)
+    return root.parent / "run"
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "torch"])
+def test_answers_are_judged_as_predict_judges_them(calibrated: Path, runtime: Runtime) -> None:
+    folder = calibrated.parent
+    files = [*sorted((folder / "foreign").iterdir())[:4], *sorted((folder / "images/val/columns").iterdir())[:4]]
+    model = loaded_model(Setup(named=str(calibrated), runtime=runtime, shows_training_images=True, reject=0.1))
+    with torch.inference_mode():
+        found = model.predict([file.read_bytes() for file in files])
+    expected = convlens.predict(calibrated, *files, reject=0.1).predictions
+    for one, other in zip(found, expected, strict=True):
+        assert isinstance(one, Prediction)
+        assert one.judged is not None
+        assert other.judgment is not None
+        assert one.judged.p_value == pytest.approx(other.judgment.p_value, abs=0.05)
+        assert one.judged.rejected == other.judgment.rejected
+        assert list(one.judged.possible) == other.judgment.possible
+        assert [image.file for image in one.judged.nearest] == [image.file for image in other.judgment.nearest]
+    assert [one.judged.rejected for one in found[:4]] == [True] * 4  # type: ignore[union-attr]
+
+
+def test_thumbnails_come_from_the_store_where_it_has_them(
+    calibrated: Path, module_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = (calibrated.parent / "foreign" / "blobs1.png").read_bytes()
+
+    def nearest(shown: bool) -> tuple[Similar, ...]:
+        (one,) = loaded_model(Setup(named=str(calibrated), runtime="torch", shows_training_images=shown)).predict(
+            [image]
+        )
+        assert isinstance(one, Prediction)
+        assert one.judged is not None
+        return one.judged.nearest
+
+    assert [one.thumbnail for one in nearest(True)] == [None] * 3
+    monkeypatch.setenv("CONVLENS_CACHE", str(module_cache))
+    assert all(str(one.thumbnail).startswith("data:image/jpeg;base64,") for one in nearest(True))
+    assert nearest(False) == ()
+
+
+def test_an_exported_file_judges_by_its_p_values(calibrated: Path, tmp_path: Path) -> None:
+    convlens.export(calibrated, out=tmp_path / "model.onnx")
+    image = (calibrated.parent / "foreign" / "blobs1.png").read_bytes()
+    for reject, expected in ((None, True), (0.001, False)):
+        (one,) = loaded_model(Setup(named=str(tmp_path / "model.onnx"), reject=reject)).predict([image])
+        assert isinstance(one, Prediction)
+        assert one.judged is not None
+        assert (one.judged.rejected, one.judged.nearest) == (expected, ())
+
+
+def test_a_rate_for_a_model_that_judges_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"reject='5\.000%': this model has nothing to judge its answers by"):
+        loaded_model(Setup(named="house", reject=0.05))
+    convlens.export("house", out=tmp_path / "house.onnx")
+    with pytest.raises(UsageError, match=r"reject='5\.000%': this file has nothing to judge its answers by"):
+        loaded_model(Setup(named=str(tmp_path / "house.onnx"), reject=0.05))
 
 
 def test_several_labels(tmp_path: Path) -> None:

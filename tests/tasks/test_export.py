@@ -66,13 +66,13 @@ class TestExport:
         expected = answers(run)
         for file, probabilities in expected.items():
             pixels = np.array(Image.open(Path(run.folder) / file).convert("RGB"))
-            assert runner(torch.from_numpy(pixels[None]))[0].tolist() == pytest.approx(probabilities, abs=1e-5)
+            assert runner(torch.from_numpy(pixels[None])).answers[0].tolist() == pytest.approx(probabilities, abs=1e-5)
 
     def test_a_batch_gets_the_answers_of_its_images(self, run, exported, kind):
         runner = opened(Path(exported[kind].file), trust=True)
         pixels = torch.randint(0, 256, (32, 90, 51, 3), dtype=torch.uint8)
-        alone = torch.cat([runner(one[None]) for one in pixels])
-        assert torch.allclose(runner(pixels), alone, atol=1e-5)
+        alone = torch.cat([runner(one[None]).answers for one in pixels])
+        assert torch.allclose(runner(pixels).answers, alone, atol=1e-5)
         assert alone.std(0).max() > 1e-4  # images that all get one answer would prove nothing
 
     def test_the_card_says_how_to_use_it(self, run, exported, kind):
@@ -94,7 +94,7 @@ class TestExport:
         assert record.validation.float32.proved
         runner = opened(tmp_path / f"bare{end}", trust=True)
         size = runner.card.preprocessing.size
-        assert runner(torch.zeros(3, 3, size, size)).shape == (3, len(run.classes))
+        assert runner(torch.zeros(3, 3, size, size)).answers.shape == (3, len(run.classes))
         assert verify(tmp_path / f"bare{end}", trust=True).golden.proved
 
     def test_what_is_no_exported_file(self, tmp_path, exported, kind):
@@ -113,19 +113,19 @@ class SwappedChannels(export_model.WholeModel):
 
 
 class OtherMean(export_model.WholeModel):
-    def __init__(self, network, preprocessing, task):
-        super().__init__(network, preprocessing.model_copy(update={"mean": (0.5, 0.5, 0.5)}), task)
+    def __init__(self, bare, preprocessing):
+        super().__init__(bare, preprocessing.model_copy(update={"mean": (0.5, 0.5, 0.5)}))
 
 
 class OtherInterpolation(export_model.WholeModel):
-    def __init__(self, network, preprocessing, task):
+    def __init__(self, bare, preprocessing):
         other = {"bilinear": "bicubic", "bicubic": "bilinear"}[preprocessing.interpolation]
-        super().__init__(network, preprocessing.model_copy(update={"interpolation": other}), task)
+        super().__init__(bare, preprocessing.model_copy(update={"interpolation": other}))
 
 
 class OtherCrop(export_model.WholeModel):
-    def __init__(self, network, preprocessing, task):
-        super().__init__(network, preprocessing.model_copy(update={"resize": preprocessing.resize + 4}), task)
+    def __init__(self, bare, preprocessing):
+        super().__init__(bare, preprocessing.model_copy(update={"resize": preprocessing.resize + 4}))
 
 
 def test_a_fault_is_refused_and_leaves_no_file(run, tmp_path, monkeypatch):
@@ -171,7 +171,7 @@ def test_labels_and_numbers_are_those_of_predict(tables, tmp_path, name, kind):
     photo = Path(run.folder) / "07.png"
     (expected,) = predict(run.run, photo).predictions
     runner = opened(tmp_path / f"model.{kind}", trust=True)
-    got = runner(torch.from_numpy(np.array(Image.open(photo).convert("RGB"))[None]))[0].tolist()
+    got = runner(torch.from_numpy(np.array(Image.open(photo).convert("RGB"))[None])).answers[0].tolist()
     assert dict(zip(runner.card.classes, got, strict=True)) == pytest.approx(expected.answers, rel=1e-4, abs=1e-5)
 
 

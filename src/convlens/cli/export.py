@@ -138,7 +138,8 @@ def _print_verification(record: "Verification") -> None:
 
 def _print_parity(images: str, found: "Parity") -> None:
     flips = f"{len(found.flips)} predicted otherwise" if found.flips else "all predicted alike"
-    echo(f"  {found.images} {images}: largest difference {found.largest_difference:.2g}, {flips}")
+    unlike = f", of p-values {found.largest_p_difference:.2g}" if found.largest_p_difference else ""
+    echo(f"  {found.images} {images}: largest difference {found.largest_difference:.2g}{unlike}, {flips}")
     for flip in found.flips[:_MOST_FLIPS]:
         echo(f"    {flip.file}: {flip.got} instead of {flip.expected}")
     if len(found.flips) > _MOST_FLIPS:

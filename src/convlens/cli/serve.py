@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from convlens.cli.rate import rate_of
 from convlens.cli.screen import JsonOption, PublishedWeightsOption, QuietOption, Screen
 from convlens.cli.streams import echo
 
@@ -38,6 +39,20 @@ def serve(
             "fast on a processor.",
         ),
     ] = "auto",
+    reject: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RATE",
+            help="Say 'none of these' of images that are as unlike the training images as this part of them is. "
+            "Default: 5%.",
+        ),
+    ] = None,
+    training_images: Annotated[
+        bool | None,
+        typer.Option(
+            help="Name the most similar training images in answers. Default: only on addresses of this machine."
+        ),
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -58,6 +73,8 @@ def serve(
         weights=weights,
         trust=trust,
         runtime=runtime,
+        reject=None if reject is None else rate_of("--reject", reject),
+        training_images=training_images,
         started=lambda serving: screen.show(serving, lambda: _print(serving)),
         say=screen.say,
     )

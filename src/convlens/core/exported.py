@@ -8,6 +8,7 @@ from convlens.core.bundle import Scale
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.records import Record
 from convlens.core.task import TaskName
+from convlens.core.trust import Calibration
 
 ExportFormat = Literal["onnx", "pt2", "browser", "openvino"]
 LARGEST_DIFFERENCE = 1e-4
@@ -15,7 +16,10 @@ LARGEST_DIFFERENCE = 1e-4
 over the training images."""
 LARGEST_DIFFERENCE_INT8 = 0.02
 """The same of a model in 8 bits from what it answered where it was made: processors multiply 8 bits in several ways."""
+LARGEST_P_DIFFERENCE = 0.05
+"""Of a p-value of an exported model from the run's: it counts training images, and rounding may change the count."""
 NumberFormat = Literal["fp32", "int8"]
+OutputName = Literal["answers", "p_values", "vectors"]
 
 
 class GoldenImage(Record):
@@ -26,6 +30,8 @@ class GoldenImage(Record):
     png: str
     """The file, as base64."""
     answers: list[float]
+    p_value: float | None = None
+    """None where the file gives none."""
 
 
 class ExportCard(Record):
@@ -41,7 +47,14 @@ class ExportCard(Record):
     them, (N, 3, size, size), float32."""
     task: TaskName
     classes: list[str]
-    """The names of the outputs, in their order."""
+    """What the answers are of, in their order."""
+    outputs: list[OutputName] = Field(default_factory=lambda: list[OutputName](["answers"]))
+    """What the file gives: answers of shape (N, classes), and the p-value of each image, of shape (N,): the part of the
+    training images that are as unlike the others as the image is."""
+    reject: float | None = None
+    """The p-value up to which an image counts as none of the classes, where nobody says another."""
+    calibration: Calibration | None = None
+    """What the probabilities have been corrected by."""
     preprocessing: Preprocessing
     weights_sha256: str
     """Of the run's model.safetensors, or of the published file."""
@@ -76,11 +89,13 @@ class Parity(Record):
     limit: float = LARGEST_DIFFERENCE
     """The largest difference that is accepted."""
     flips: list[Flip] = Field(default_factory=list)
+    largest_p_difference: float = 0.0
+    """Of p-values."""
 
     @property
     def proved(self) -> bool:
         """Whether every answer is near enough; a prediction then flips only where two answers are as near."""
-        return self.largest_difference <= self.limit
+        return self.largest_difference <= self.limit and self.largest_p_difference <= LARGEST_P_DIFFERENCE
 
 
 class ValidationParity(Record):

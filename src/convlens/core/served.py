@@ -35,6 +35,17 @@ class Serving(Record):
     model: ServedModel
 
 
+class ServedSimilar(Record):
+    """A training image that the network sees much like the image that was sent."""
+
+    file: str
+    label: str
+    similarity: float
+    """Cosine between what the last layer reads of both: 1 for the same."""
+    thumbnail: str | None
+    """As a data URI; None where it is not stored on this machine."""
+
+
 class ServedAnswer(Record):
     """What is said of one image."""
 
@@ -45,6 +56,14 @@ class ServedAnswer(Record):
     probabilities: dict[str, float]
     """By class or label, the highest first; none for numbers."""
     numbers: dict[str, float] = Field(default_factory=dict)
+    p_value: float | None = None
+    """The part of the training images that are as unlike the others as this image is; None where that is not known."""
+    rejected: bool | None = None
+    """Whether the image is none of the classes, by its p-value."""
+    possible: list[str] = Field(default_factory=list)
+    """The classes that cannot be excluded, likeliest first: of 95% of the images, the true one is among them."""
+    nearest: list[ServedSimilar] = Field(default_factory=list)
+    """The most similar training images; none where the service keeps them to itself."""
     remark: str | None = None
     """What was remarkable about the file, such as that it is an animation, whose first frame is used."""
     milliseconds: float

@@ -9,10 +9,10 @@ from torch.onnx import OnnxExporterError
 
 from convlens.core.bundle import Bundle
 from convlens.core.errors import MachineError
-from convlens.exports.card import card_of, reference_of
+from convlens.exports.card import card_of
 from convlens.exports.file import Runner, traced
 from convlens.exports.formats import FORMATS
-from convlens.exports.model import BareModel
+from convlens.exports.model import BareModel, Vectors
 from convlens.exports.proof import on_golden_images, refuse_unlike
 from convlens.training.tasks import task_of
 
@@ -24,14 +24,16 @@ def can_compile() -> bool:
     return all(importlib.util.find_spec(name) for name in _LIBRARIES)
 
 
-def compiled(bundle: Bundle, network: nn.Module) -> Runner:
+def compiled(bundle: Bundle, network: nn.Module, head: str) -> Runner:
     """The network in evaluation mode and float32, from what `preprocessing` makes of images to answers.
+
+    Its second output is what the layer `head` reads.
 
     It has answered the golden images as the module does. Raises MachineError where a library is missing, or ONNX cannot
     express the network, and IntegrityError where an answer is another one.
     """
-    model = BareModel(network.eval().float(), task_of(bundle))
-    card = card_of(bundle, reference_of(model, bundle), whole=False, weights_license=None)
+    model = BareModel(network.eval().float(), task_of(bundle), head, Vectors())
+    card = card_of(model, bundle, whole=False, weights_license=None)
     onnx = FORMATS["onnx"]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"network{onnx.suffix}"

@@ -2,10 +2,10 @@
 
 import abc
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,14 @@ _EXAMPLE = (2, 40, 36, 3)
 """Shape of the pixels that the whole model is traced with; no axis of it is kept, so none may be 1."""
 
 
+class Answered(NamedTuple):
+    """What a model gives for a batch."""
+
+    answers: Tensor
+    second: Tensor | None
+    """P-values or vectors, see `ExportCard.outputs`."""
+
+
 class Runner(abc.ABC):
     """An exported model in its runtime."""
 
@@ -28,8 +36,13 @@ class Runner(abc.ABC):
     card: ExportCard
 
     @abc.abstractmethod
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """The answers, float32 of shape (N, outputs), to inputs as the card describes them."""
+    def outputs(self, inputs: Tensor) -> Sequence[Tensor]:
+        """The outputs that the card names, float32, for inputs as it describes them."""
+
+    def __call__(self, inputs: Tensor) -> Answered:
+        """The answers, of shape (N, outputs), and the second output where there is one."""
+        answers, *others = self.outputs(inputs)
+        return Answered(answers, others[0] if others else None)
 
 
 class Format(abc.ABC):

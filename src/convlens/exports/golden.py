@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from convlens.core.exported import GoldenImage
+from convlens.exports.file import Answered
 
 _SIZES = {"landscape": (260, 390), "portrait": (420, 130), "small": (21, 34), "square": (300, 300)}
 """Height and width by name; the portrait is so tall that Pillow resizes its height first."""
@@ -26,11 +27,19 @@ def golden_pixels() -> Iterator[tuple[str, Pixels]]:
         yield name, _made(height, width, seed)
 
 
-def golden_image(name: str, pixels: Pixels, answers: list[float]) -> GoldenImage:
-    """The image and the answers that are expected for it."""
+def golden_image(name: str, pixels: Pixels, expected: Answered, *, judged: bool) -> GoldenImage:
+    """The image and what is expected for it, with its p-value where it is `judged`."""
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "PNG", optimize=True)
-    return GoldenImage(name=name, png=base64.b64encode(content.getvalue()).decode(), answers=answers)
+    return with_answers(
+        GoldenImage(name=name, png=base64.b64encode(content.getvalue()).decode(), answers=[]), expected, judged=judged
+    )
+
+
+def with_answers(image: GoldenImage, expected: Answered, *, judged: bool) -> GoldenImage:
+    """The image with what is expected for it now."""
+    p_value = float(expected.second[0]) if judged and expected.second is not None else None
+    return image.model_copy(update={"answers": expected.answers[0].tolist(), "p_value": p_value})
 
 
 def pixels_of(image: GoldenImage) -> Pixels:

@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,9 +32,9 @@ class OnnxRunner(Runner):
         self.card = card_in(self._session.get_modelmeta().custom_metadata_map.get(CARD_KEY), path)
         self._input = self._session.get_inputs()[0].name
 
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """The answers."""
-        return torch.from_numpy(self._session.run(None, {self._input: inputs.numpy()})[0])
+    def outputs(self, inputs: Tensor) -> Sequence[Tensor]:
+        """The answers, and a second output."""
+        return [torch.from_numpy(one) for one in self._session.run(None, {self._input: inputs.numpy()})]
 
 
 class Onnx(QuantizableFormat):
@@ -56,7 +57,7 @@ class Onnx(QuantizableFormat):
                     external_data=False,
                     opset_version=_LEAST_OPSET,
                     input_names=["pixels" if card.whole else "input"],
-                    output_names=["answers"],
+                    output_names=list(card.outputs),
                 )
         finally:
             exporter.setLevel(level)

@@ -2,6 +2,7 @@
 
 import importlib
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,10 @@ class OpenVinoRunner(Runner):
             reason = str(error).strip().splitlines()[-1]
             raise DataError(f"{path} is not a model that OpenVINO can open: {reason}") from error
 
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """The answers."""
-        return torch.from_numpy(self._model(inputs.numpy())[0].copy())
+    def outputs(self, inputs: Tensor) -> Sequence[Tensor]:
+        """The answers, and a second output."""
+        given = self._model(inputs.numpy())
+        return [torch.from_numpy(given[place].copy()) for place in range(len(self.card.outputs))]
 
 
 class OpenVino(Format):

@@ -19,9 +19,10 @@ def parity(
     units: Sequence[float],
     task: Task,
     limit: float = LARGEST_DIFFERENCE,
+    p_values: tuple[Tensor, Tensor] | None = None,
 ) -> Parity:
     """Answers of shape (N, outputs) compared with the expected ones; `names` are those of the images, `limit` is
-    the largest difference that is accepted.
+    the largest difference that is accepted; `p_values` are got and expected ones, of shape (N,).
 
     An answer that is not a finite number differs infinitely. Numbers have no flips.
     """
@@ -31,5 +32,16 @@ def parity(
         for name, now, then in zip(names, got.tolist(), expected.tolist(), strict=True)
         if task.probabilities(then) and task.labels(now) != task.labels(then)
     ]
-    largest = float(difference.nan_to_num(math.inf, posinf=math.inf).max()) if len(names) else 0.0
-    return Parity(images=len(names), largest_difference=largest, limit=limit, flips=flips)
+    largest = _largest(difference) if len(names) else 0.0
+    return Parity(
+        images=len(names),
+        largest_difference=largest,
+        limit=limit,
+        flips=flips,
+        largest_p_difference=_largest(p_values[0] - p_values[1]) if p_values and len(names) else 0.0,
+    )
+
+
+def _largest(difference: Tensor) -> float:
+    """Infinite where a difference is not a finite number."""
+    return float(difference.double().abs().nan_to_num(math.inf, posinf=math.inf).max())

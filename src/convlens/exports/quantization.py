@@ -10,7 +10,7 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from convlens.core.kinds.kind import Labels
 from convlens.core.progress import Advance
 from convlens.data.decode import Pixels, opened_for
 from convlens.exports.file import QuantizableFormat, Runner
-from convlens.exports.golden import pixels_of
+from convlens.exports.golden import pixels_of, with_answers
 from convlens.exports.onnx_file import library
 from convlens.exports.proof import asked, fed, task_of_card
 from convlens.runs.validation_images import ValidationImage
@@ -65,14 +65,13 @@ def quantize(form: QuantizableFormat, path: Path, card: ExportCard, images: Iter
             per_channel=True,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
-            extra_options={"OpTypesToExcludeOutputQuantization": [last]},
+            extra_options={"OpTypesToExcludeOutputQuantization": last},
         )
         file.write_bytes(result.read_bytes())
     form.write_card(card, path)  # without one, nothing opens the file
     runner = form.open(path)
-    golden = [
-        image.model_copy(update={"answers": asked(runner, pixels_of(image))[0].tolist()}) for image in card.golden
-    ]
+    judged = "p_values" in card.outputs
+    golden = [with_answers(image, asked(runner, pixels_of(image)), judged=judged) for image in card.golden]
     form.write_card(card.model_copy(update={"precision": "int8", "golden": golden}), path)
 
 
@@ -93,7 +92,7 @@ def cost_of(
         answers = []
         for runner, times in zip((before, after), seconds, strict=True):
             start = time.perf_counter()
-            answers.append(runner(inputs)[0])
+            answers.append(runner(inputs).answers[0])
             times.append(time.perf_counter() - start)
         rows[image.file] = (answers[0], answers[1])
         advance(1)
@@ -146,23 +145,29 @@ class _Reader:
         return None if following is None else {self._name: following.numpy()}
 
 
-def _outside_network(file: Path) -> tuple[list[str], str]:
-    """Names of the nodes before the first layer with weights and after the last one, and that one's operator.
+def _outside_network(file: Path) -> tuple[list[str], list[str]]:
+    """Names of the nodes before the first layer with weights and after the last ones, and the operators of those.
 
-    What the last one gives is left in float32, so that scores are not rounded to 256 levels.
+    What the last ones give is left in float32, so that scores are not rounded to 256 levels.
     """
-    nodes = list(library("onnx").load(file, load_external_data=False).graph.node)
-    maker = {output: node for node in nodes for output in node.output}
-    first = next(node for node in nodes if node.op_type in _FIRST)
-    before: dict[str, None] = {}
-    open_inputs = [first.input[0]]
-    while open_inputs:
-        node = maker.get(open_inputs.pop())
-        if node is not None and node.name not in before:
-            before[node.name] = None
-            open_inputs += list(node.input)
-    last = max(place for place, node in enumerate(nodes) if node.op_type in _WITH_WEIGHTS)
-    return [*before, *(node.name for node in nodes[last + 1 :])], nodes[last].op_type
+    graph = library("onnx").load(file, load_external_data=False).graph
+    maker = {output: node for node in graph.node for output in node.output}
+    first = next(node for node in graph.node if node.op_type in _FIRST)
+    before = _upward(maker, [first.input[0]])
+    reached = _upward(maker, [output.name for output in graph.output], until=_WITH_WEIGHTS)
+    after = [node.name for node in reached.values() if node.op_type not in _WITH_WEIGHTS]
+    return [*before, *after], sorted({node.op_type for node in reached.values()} & {*_WITH_WEIGHTS})
+
+
+def _upward(maker: Mapping[str, Any], values: list[str], until: Collection[str] = ()) -> dict[str, Any]:
+    """By name, the nodes from which values come, as far up as one of the operators `until`, that one with them."""
+    found: dict[str, Any] = {}
+    while values:
+        node = maker.get(values.pop())
+        if node is not None and node.name not in found:
+            found[node.name] = node
+            values += [] if node.op_type in until else list(node.input)
+    return found
 
 
 @contextmanager

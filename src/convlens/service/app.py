@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 import contextlib
+import dataclasses
 import hmac
 import re
 import time
@@ -18,7 +19,7 @@ from starlette.routing import Route
 
 from convlens.core.progress import Say
 from convlens.core.records import Record
-from convlens.core.served import ServedAnswer, ServedBatch, ServedExplanation, ServedModel, ServedRefusal
+from convlens.core.served import ServedAnswer, ServedBatch, ServedExplanation, ServedModel, ServedRefusal, ServedSimilar
 from convlens.report.serve_page import serve_page, serve_page_policy
 from convlens.service.batching import Batcher
 from convlens.service.body import Reader
@@ -253,10 +254,15 @@ def _images_of(body: bytes, limits: Limits) -> list[bytes]:
 
 
 def _answer(outcome: Prediction, start: float, most: int | None) -> ServedAnswer:
+    judged = outcome.judged
     return ServedAnswer(
         predicted=outcome.predicted,
         probabilities=dict(list(outcome.probabilities.items())[:most]),
         numbers=outcome.numbers,
+        p_value=judged.p_value if judged else None,
+        rejected=judged.rejected if judged else None,
+        possible=list(judged.possible) if judged else [],
+        nearest=[ServedSimilar(**dataclasses.asdict(one)) for one in judged.nearest] if judged else [],
         remark=outcome.remark,
         milliseconds=_milliseconds_since(start),
     )

@@ -19,6 +19,10 @@ class Setup:
     trust: bool = False
     """Whether an exported file may run code."""
     runtime: Runtime = "auto"
+    reject: float | None = None
+    """The rate of false alarms; None for the usual one."""
+    shows_training_images: bool | None = None
+    """Whether answers name the most similar training images; None where the address decides it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +41,26 @@ class Failed:
 
 
 @dataclasses.dataclass(frozen=True)
+class Similar:
+    """A training image that is much like an image; the thumbnail is a data URI."""
+
+    file: str
+    label: str
+    similarity: float
+    thumbnail: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """How far an answer can be trusted."""
+
+    p_value: float
+    rejected: bool
+    possible: tuple[str, ...] = ()
+    nearest: tuple[Similar, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class Prediction:
     """What the model says of one image."""
 
@@ -44,6 +68,7 @@ class Prediction:
     probabilities: dict[str, float]
     numbers: dict[str, float]
     remark: str | None
+    judged: Judged | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,38 +1,48 @@
 """Models that are asked with the bytes of image files."""
 
 import abc
+import base64
 import functools
+import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from convlens.core.cache_layout import STORE
 from convlens.core.errors import IntegrityError, MachineError, UsageError
+from convlens.core.files import cache_folder
 from convlens.core.kinds.kind import ranked, text_of
+from convlens.core.prediction import SimilarImage
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.served import ServedModel
 from convlens.core.settings import setting
+from convlens.core.trust import REJECT
 from convlens.data.batches import normalized
 from convlens.data.decode import BadImage, Opened, Pixels, crop_of_image, opened_for
+from convlens.data.image_metadata import ImageMetadataStore
 from convlens.explanation.attribution import class_activation
 from convlens.explanation.images import shown_image
 from convlens.exports.compiled import can_compile, compiled
-from convlens.exports.file import Runner
+from convlens.exports.file import Answered, Runner
 from convlens.exports.formats import is_exported, opened
 from convlens.exports.proof import task_of_card
 from convlens.graph.capture import capture
 from convlens.graph.graph import Graph
+from convlens.pipeline.judgment import COVERAGE, judge_of, judgments
 from convlens.pipeline.trained import load_trained
-from convlens.service.messages import HeatMap, Outcome, Prediction, Refused, Runtime, Setup
+from convlens.service.messages import HeatMap, Judged, Outcome, Prediction, Refused, Runtime, Setup, Similar
 from convlens.training.task import Task
 from convlens.training.tasks import task_of
+from convlens.transfer.head_stage import pooled
+from convlens.transfer.networks import with_head_inputs
 from convlens.transfer.precision import computes_in_bfloat16, number_format
 from convlens.transfer.prefix import FastPrefix
+from convlens.zoo import card
 
 _LONGEST_SIDE = 10_000
 """Pixels: whole exported models resize by matrices as long as the image."""
@@ -48,7 +58,7 @@ def loaded_model(setup: Setup) -> "Model":
             raise UsageError(
                 f"{setting('runtime', setup.runtime)}: {file} is an exported file, which has its own; leave it out."
             )
-        return ExportedModel(opened(file, trust=setup.trust))
+        return ExportedModel(opened(file, trust=setup.trust), setup.reject)
     return TrainedModel(setup)
 
 
@@ -75,16 +85,23 @@ class Model(abc.ABC):
     def _predicted(self, images: Sequence[bytes]) -> list[Outcome]:
         decoded = list(self._decoders.map(self._decoded, images))
         good = [one for one in decoded if not isinstance(one, Refused)]
-        rows = iter(self._answers([pixels for pixels, _ in good]).tolist() if good else ())
-        return [one if isinstance(one, Refused) else self._prediction(next(rows), one[1]) for one in decoded]
+        rows = self._rows(self._answered([pixels for pixels, _ in good])) if good else iter(())
+        return [one if isinstance(one, Refused) else self._prediction(*next(rows), one[1]) for one in decoded]
+
+    def _rows(self, answered: Answered) -> Iterator[tuple[list[float], Judged | None]]:
+        return zip(answered.answers.tolist(), self._judged(answered), strict=True)
 
     @abc.abstractmethod
     def explain(self, image: bytes, target: str | None) -> Outcome:
         """Why it says what it says of the image."""
 
     @abc.abstractmethod
-    def _answers(self, images: Sequence[Pixels]) -> Tensor:
-        """The answers of shape (N, outputs) to what `_shown` gave."""
+    def _answered(self, images: Sequence[Pixels]) -> Answered:
+        """The answers to what `_shown` gave, and what they are judged by."""
+
+    @abc.abstractmethod
+    def _judged(self, answered: Answered) -> Iterable[Judged | None]:
+        """How far each answer can be trusted; None where that is not known."""
 
     @abc.abstractmethod
     def _shown(self, image: Opened) -> Pixels:
@@ -98,12 +115,13 @@ class Model(abc.ABC):
         remark = next((detail for _, detail in image.remarks), None)
         return self._shown(image), remark
 
-    def _prediction(self, row: Sequence[float], remark: str | None) -> Prediction:
+    def _prediction(self, row: Sequence[float], judged: Judged | None, remark: str | None) -> Prediction:
         return Prediction(
             predicted=text_of(self._task.labels(row)),
             probabilities=dict(ranked(self._task.probabilities(row))),
             numbers=self._task.numbers(row),
             remark=remark,
+            judged=judged,
         )
 
 
@@ -118,6 +136,9 @@ class TrainedModel(Model):
         self._bundle, self._network = load_trained(setup.named, setup.weights)
         self._network.eval()
         self._task, self._preprocessing = task_of(self._bundle), self._bundle.preprocessing
+        self._judge = judge_of(setup.named, self._bundle)
+        self._reject = self._accepted(setup.reject)
+        self._shows_training_images = setup.shows_training_images
         self._compiled = self._compiled_as(setup.runtime)
         self._torch = None if self._compiled else self._fast_torch()
         self.description = ServedModel(
@@ -135,7 +156,7 @@ class TrainedModel(Model):
         if runtime == "torch" or (runtime == "auto" and not can_compile()):
             return None
         try:
-            return compiled(self._bundle, self._network)
+            return compiled(self._bundle, self._network, card(self._bundle.backbone).head)
         except (MachineError, IntegrityError) as error:
             if runtime == "onnxruntime":
                 raise
@@ -149,7 +170,7 @@ class TrainedModel(Model):
     def _fast_torch(self) -> FastPrefix:
         side = self._preprocessing.size
         graph = capture(self._network, torch.zeros(2, 3, side, side), compare=False)
-        return FastPrefix(graph, number_format(self._precision))
+        return FastPrefix(with_head_inputs(graph, card(self._bundle.backbone).head), number_format(self._precision))
 
     @functools.cached_property
     def _graph_of_one(self) -> Graph:
@@ -176,21 +197,66 @@ class TrainedModel(Model):
     def _shown(self, image: Opened) -> Pixels:
         return crop_of_image(image.rgb, self._preprocessing)
 
-    def _answers(self, images: Sequence[Pixels]) -> Tensor:
+    def _answered(self, images: Sequence[Pixels]) -> Answered:
         inputs = normalized(torch.from_numpy(np.stack(images)), self._preprocessing)
         if self._compiled:
             return self._compiled(inputs.contiguous())
         assert self._torch is not None
-        (outputs,) = self._torch(inputs)
-        return self._task.answers(outputs.float())
+        outputs, read = self._torch(inputs)
+        return Answered(self._task.answers(outputs.float()), pooled(read.float()))
+
+    def _accepted(self, reject: float | None) -> float:
+        if self._judge:
+            return self._judge.accepted(reject, REJECT)
+        if reject is not None:
+            raise UsageError(
+                f"{setting('reject', f'{reject:.3%}')}: this model has nothing to judge its answers by. That takes a "
+                f"run that was trained with {setting('calibrate', 'on')}."
+            )
+        return REJECT
+
+    def _judged(self, answered: Answered) -> Iterable[Judged | None]:
+        if self._judge is None or answered.second is None:
+            return itertools.repeat(None, len(answered.answers))
+        names = self._task.names
+        found = judgments(self._judge, names, answered.answers, answered.second, reject=self._reject, coverage=COVERAGE)
+        return [
+            Judged(
+                p_value=one.p_value,
+                rejected=one.rejected,
+                possible=tuple(one.possible),
+                nearest=tuple(self._similar(image) for image in one.nearest) if self._shows_training_images else (),
+            )
+            for one in found
+        ]
+
+    def _similar(self, image: SimilarImage) -> Similar:
+        return Similar(image.file, image.label, round(image.similarity, 4), self._thumbnail(image.sha256))
+
+    @functools.cached_property
+    def _images(self) -> ImageMetadataStore:
+        """What this machine has stored of images; it is read when it is first needed."""
+        return ImageMetadataStore(cache_folder() / STORE)
+
+    @functools.lru_cache(maxsize=4096)  # noqa: B019 - the model lives as long as its process
+    def _thumbnail(self, sha256: str) -> str | None:
+        if sha256 not in self._images:
+            return None
+        return f"data:image/jpeg;base64,{base64.b64encode(self._images.thumbnail(sha256)).decode()}"
 
 
 class ExportedModel(Model):
     """An exported file in its runtime."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, reject: float | None) -> None:
         super().__init__()
         card = runner.card
+        if reject is not None and card.reject is None:
+            raise UsageError(
+                f"{setting('reject', f'{reject:.3%}')}: this file has nothing to judge its answers by. Export a run "
+                f"that was trained with {setting('calibrate', 'on')}."
+            )
+        self._reject = reject or card.reject
         self._runner, self._one_by_one = runner, card.whole
         self._task, self._preprocessing = task_of_card(card), card.preprocessing
         self.description = ServedModel(
@@ -217,6 +283,12 @@ class ExportedModel(Model):
     def _shown(self, image: Opened) -> Pixels:
         return np.array(image.rgb) if self._one_by_one else crop_of_image(image.rgb, self._preprocessing)
 
-    def _answers(self, images: Sequence[Pixels]) -> Tensor:
+    def _answered(self, images: Sequence[Pixels]) -> Answered:
         pixels = torch.from_numpy(np.stack(images))
         return self._runner(pixels if self._one_by_one else normalized(pixels, self._preprocessing).contiguous())
+
+    def _judged(self, answered: Answered) -> Iterable[Judged | None]:
+        """By p-values; neither training images nor prediction sets are in a file."""
+        if answered.second is None or self._reject is None:
+            return itertools.repeat(None, len(answered.answers))
+        return [Judged(p_value=p_value, rejected=p_value <= self._reject) for p_value in answered.second.tolist()]

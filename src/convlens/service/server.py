@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import errno
 import resource
 import signal
@@ -74,6 +75,8 @@ def serve_model(
     and what keeps the model from loading.
     """
     with listening(host, port) as listener:
+        if setup.shows_training_images is None:
+            setup = dataclasses.replace(setup, shows_training_images=is_loopback(listener))
         worker = WorkerProcess(setup, seconds=limits.job_seconds)
         try:
             ready = worker.start()

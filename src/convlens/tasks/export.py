@@ -12,10 +12,11 @@ from convlens.core.settings import setting
 from convlens.exports.card import card_of, reference_of
 from convlens.exports.file import Format, QuantizableFormat, Runner, traced
 from convlens.exports.formats import format_named
-from convlens.exports.model import BareModel, WholeModel
+from convlens.exports.model import BareModel, PValues, WholeModel
 from convlens.exports.proof import Reference, on_golden_images, on_validation_images, refuse_unlike
 from convlens.exports.quantization import cost_of
 from convlens.exports.quantization import quantize as quantize_file
+from convlens.pipeline.judgment import judge_of
 from convlens.pipeline.trained import is_run, load_trained
 from convlens.report.run_folder import read_run
 from convlens.runs.validation_images import (
@@ -27,6 +28,7 @@ from convlens.runs.validation_images import (
     validation_truths,
 )
 from convlens.training.tasks import TASKS, task_of
+from convlens.zoo import card as card_of_network
 from convlens.zoo import card_of_file, weight_cards
 
 _CALIBRATION_IMAGES = 128
@@ -48,12 +50,13 @@ def export(
 
     `to` is "onnx" (for onnxruntime and all that read ONNX), "pt2" (for torch.export.load), "openvino" (a folder with
     its intermediate representation) or "browser" (a folder with a page that any static server shows, and that computes
-    in the browser). The file takes decoded
-    pixels of any size, (N, H, W, 3), uint8, RGB, and gives what `predict` gives: resizing exactly as Pillow does it,
-    normalization, network and softmax, sigmoid or units are all in it. With `bare` it takes what `preprocessing` makes
-    of an image, (N, 3, size, size), float32, and gives the same answers. `out` is the file, by default the run's name
-    in the working folder; `weights` are others than a network's usual ones. For a browser, `runtime` is a folder or
-    archive with the npm package onnxruntime-web, which npm fetches without it.
+    in the browser). The file takes decoded pixels of any size, (N, H, W, 3), uint8, RGB, and gives what `predict`
+    gives: resizing exactly as Pillow does it, normalization, network, calibration and softmax, sigmoid or units are all
+    in it. Where the run can judge its answers, a second output holds the p-value of each image, by which foreign ones
+    are rejected. With `bare` it takes what `preprocessing` makes of an image, (N, 3, size, size), float32, and gives
+    the same answers. `out` is the file, by default the run's name in the working folder; `weights` are others than a
+    network's usual ones. For a browser, `runtime` is a folder or archive with the npm package onnxruntime-web, which
+    npm fetches without it.
 
     With `quantize` "int8" the model computes in 8 bits, with ranges that up to 128 of the run's training images set: a
     quarter of the size, and the loss of accuracy on the validation images is in the record.
@@ -75,11 +78,11 @@ def export(
     if file.exists():
         raise UsageError(f"{file} already exists. Remove it, or choose another name with {setting('out')}.")
     bundle, network = load_trained(run, weights, progress)
-    task = task_of(bundle)
-    bare_model = BareModel(network.eval().float(), task)
-    reference = reference_of(bare_model, bundle)
-    card = card_of(bundle, reference, whole=not bare, weights_license=_license(run, bundle, weights))
-    module = bare_model if bare else WholeModel(network, bundle.preprocessing, task)
+    judge = judge_of(run, bundle)
+    head = card_of_network(bundle.backbone).head
+    model = BareModel(network.eval().float(), task_of(bundle), head, PValues(judge) if judge else None)
+    card = card_of(model, bundle, whole=not bare, weights_license=_license(run, bundle, weights))
+    module = model if bare else WholeModel(model, bundle.preprocessing)
     with path_beside(file, form.suffix) as unproved:
         with progress("export", 1) as advance:
             form.write(traced(module, whole=card.whole, size=bundle.preprocessing.size), card, unproved)
@@ -87,6 +90,7 @@ def export(
         runner = form.open(unproved)
         golden = on_golden_images(runner)
         refuse_unlike(golden, "golden images", runner.runtime)
+        reference = reference_of(model, bundle)
         validation = _validation(runner, reference, Path(run).expanduser(), progress, say) if is_run(run) else None
         quantization = None
         if quantize is not None:

@@ -26,6 +26,8 @@ def serve(
     weights: str | Path | None = None,
     trust: bool = False,
     runtime: str = "auto",
+    reject: float | None = None,
+    training_images: bool | None = None,
     started: Callable[[Serving], None] = lambda serving: None,
     say: Say = unsaid,
 ) -> None:
@@ -36,7 +38,9 @@ def serve(
     ones, requests are answered with 503. Where the environment variable CONVLENS_TOKEN is set, requests must bring it.
     `weights` are others than a network's usual ones, `trust` opens a file that can run code. `runtime` is what computes
     a run or a network by name: "onnxruntime", several times as fast on a processor, "torch", or "auto": the first one
-    where it is installed. `started` is called with the address when the first request may come.
+    where it is installed. Images are rejected, as none of the classes, at the rate `reject` of false alarms (see
+    `predict`). Answers name the most similar training images, with thumbnails, where `training_images` is true: by
+    default on addresses of this machine alone. `started` is called with the address when the first request may come.
 
     Raises UsageError for an address that cannot be used and numbers below 1, and what `predict` and `verify` raise.
     """
@@ -52,6 +56,8 @@ def serve(
             weights=None if weights is None else str(weights),
             trust=trust,
             runtime=_known_runtime(runtime),
+            reject=reject,
+            shows_training_images=training_images,
         ),
         Limits(batch_size=batch_size, waiting_images=queue, images_in_request=min(64, queue)),
         host=host,

@@ -40,7 +40,8 @@ export class Card {
       numbers.length > 0 ? [numberTable(numbers)] : [verdict(answer), ...bars(Object.entries(answer.probabilities))];
     const remark = answer.remark ? element("p", { class: "soft small" }, answer.remark) : null;
     const time = element("p", { class: "soft small" }, `${answer.milliseconds.toFixed(0)} ms`);
-    this.said.replaceChildren(...parts, this.reason ? this.whyButton() : "", remark ?? "", time);
+    const nearest = answer.nearest?.length > 0 ? nearestImages(answer.nearest) : "";
+    this.said.replaceChildren(...parts, this.reason ? this.whyButton() : "", nearest, remark ?? "", time);
   }
 
   refused(text) {
@@ -78,7 +79,43 @@ export class Card {
 }
 
 function verdict(answer) {
+  if (answer.rejected) return rejection(answer);
   return element("p", { class: "verdict" }, element("bdi", {}, answer.predicted || "none of the labels"));
+}
+
+/** Why an image is none of the classes. */
+function rejection({ predicted, p_value: unlike }) {
+  const percent = `${(100 * unlike).toPrecision(2)}%`;
+  return element(
+    "div",
+    {},
+    element("p", { class: "verdict" }, "none of these"),
+    element(
+      "p",
+      { class: "small" },
+      `Only ${percent} of the training images are as unlike the others. The likeliest class would be `,
+      element("bdi", {}, predicted),
+      ".",
+    ),
+  );
+}
+
+/** The most similar training images; those without a thumbnail by their names alone. */
+function nearestImages(images) {
+  const shown = images.map(({ file, label, similarity, thumbnail }) =>
+    element(
+      "li",
+      { title: file },
+      thumbnail ? element("img", { src: thumbnail, alt: file }) : element("bdi", { class: "small" }, file),
+      element("span", { class: "small" }, element("bdi", {}, label), ` ${similarity.toFixed(2)}`),
+    ),
+  );
+  return element(
+    "details",
+    { class: "nearest" },
+    element("summary", {}, "The most similar training images"),
+    element("ol", {}, ...shown),
+  );
 }
 
 /** A bar for each of the likeliest, the others folded. */

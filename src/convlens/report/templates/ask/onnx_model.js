@@ -20,16 +20,17 @@ export class OnnxModel {
   async predict(file) {
     const image = await pixelsOf(file, this.card.preprocessing.resize);
     const start = performance.now();
-    const row = await this.answers(image);
+    const { row, unlike } = await this.answers(image);
     const remark = image.factor > 1 ? `read at 1/${image.factor} of its size` : null;
-    return { ...this.named(row), remark, milliseconds: performance.now() - start };
+    const rejected = unlike !== null && unlike <= this.card.reject;
+    return { ...this.named(row), p_value: unlike, rejected, remark, milliseconds: performance.now() - start };
   }
 
-  /** One number for each output. */
+  /** One number for each class, label or number, and the p-value where the model gives one. */
   async answers({ rgb, width, height }) {
     const pixels = new this.runtime.Tensor("uint8", rgb, [1, height, width, 3]);
-    const { answers } = await this.session.run({ pixels });
-    return [...answers.data];
+    const outputs = await this.session.run({ pixels });
+    return { row: [...outputs.answers.data], unlike: outputs.p_values?.data[0] ?? null };
   }
 
   /** The largest difference from what the run answered to the images in the card. */
@@ -46,7 +47,7 @@ export class OnnxModel {
   async difference({ png, answers }) {
     const bytes = Uint8Array.from(atob(png), (character) => character.codePointAt(0));
     const pixels = await pixelsOf(new Blob([bytes], { type: "image/png" }), Infinity);
-    const row = await this.answers(pixels);
+    const { row } = await this.answers(pixels);
     const units = this.card.scale?.spread ?? row.map(() => 1);
     return Math.max(...row.map((value, place) => Math.abs(value - answers[place]) / units[place]));
   }

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from convlens.core.collection import CollectionRecord as CollectionRecord
     from convlens.core.comparison import Comparison as Comparison
     from convlens.core.doctor import Diagnosis as Diagnosis
+    from convlens.core.embedding import EmbeddingRecord as EmbeddingRecord
+    from convlens.core.embedding import SimilarRecord as SimilarRecord
     from convlens.core.errors import ConvlensError as ConvlensError
     from convlens.core.errors import DataError as DataError
     from convlens.core.errors import DivergedError as DivergedError
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from convlens.tasks.collect import collect as collect
     from convlens.tasks.compare import compare as compare
     from convlens.tasks.doctor import doctor as doctor
+    from convlens.tasks.embed import embed as embed
     from convlens.tasks.evaluate import evaluate as evaluate
     from convlens.tasks.explain import ExplanationPage as ExplanationPage
     from convlens.tasks.explain import explain as explain
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
     from convlens.tasks.runs import diff_runs as diff_runs
     from convlens.tasks.runs import list_runs as list_runs
     from convlens.tasks.serve import serve as serve
+    from convlens.tasks.similar import similar as similar
     from convlens.tasks.train import resume as resume
     from convlens.tasks.train import train as train
     from convlens.tasks.verify import verify as verify
@@ -81,6 +85,7 @@ _PUBLIC = {
     "DataError": "convlens.core.errors",
     "Diagnosis": "convlens.core.doctor",
     "DivergedError": "convlens.core.errors",
+    "EmbeddingRecord": "convlens.core.embedding",
     "EvaluationRecord": "convlens.core.evaluation",
     "Explanation": "convlens.core.explanation",
     "ExplanationPage": "convlens.tasks.explain",
@@ -99,6 +104,7 @@ _PUBLIC = {
     "RunDifference": "convlens.core.run_list",
     "RunList": "convlens.core.run_list",
     "RunRecord": "convlens.core.run",
+    "SimilarRecord": "convlens.core.embedding",
     "Split": "convlens.graph.split",
     "UsageError": "convlens.core.errors",
     "Verification": "convlens.core.exported",
@@ -113,6 +119,7 @@ _PUBLIC = {
     "cost": "convlens.graph.cost",
     "diff_runs": "convlens.tasks.runs",
     "doctor": "convlens.tasks.doctor",
+    "embed": "convlens.tasks.embed",
     "evaluate": "convlens.tasks.evaluate",
     "explain": "convlens.tasks.explain",
     "export": "convlens.tasks.export",
@@ -126,6 +133,7 @@ _PUBLIC = {
     "receptive_field": "convlens.graph.receptive_field",
     "resume": "convlens.tasks.train",
     "serve": "convlens.tasks.serve",
+    "similar": "convlens.tasks.similar",
     "split": "convlens.graph.split",
     "train": "convlens.tasks.train",
     "verify": "convlens.tasks.verify",

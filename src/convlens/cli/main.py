@@ -16,6 +16,7 @@ from convlens.cli import (
     compare,
     demo,
     doctor,
+    embed,
     evaluate,
     explain,
     export,
@@ -23,6 +24,7 @@ from convlens.cli import (
     predict,
     runs,
     serve,
+    similar,
     study,
     train,
     zoo,
@@ -56,6 +58,8 @@ app.command("compare", cls=compare.CompareCommand)(compare.compare)
 app.command("predict", cls=GroupedCommand)(predict.predict)
 app.command("evaluate", cls=evaluate.EvaluateCommand)(evaluate.evaluate)
 app.command("explain", cls=GroupedCommand)(explain.explain)
+app.command("embed", cls=GroupedCommand)(embed.embed)
+app.command("similar", cls=GroupedCommand)(similar.similar)
 app.command("runs", cls=GroupedCommand)(runs.runs)
 app.command("export", cls=GroupedCommand)(export.export)
 app.command("verify", cls=GroupedCommand)(export.verify)

@@ -173,5 +173,5 @@ def _worth(curves: _Curves, name: str, images: int, growth: float) -> Worth:
 
 def _rounded_down(count: float) -> int:
     """To two significant digits, and at least 1: 197 -> 190."""
-    power = 10 ** max(0, len(str(int(count))) - 2)
+    power: int = 10 ** max(0, len(str(int(count))) - 2)
     return max(1, int(count) // power * power)

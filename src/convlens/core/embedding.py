@@ -31,6 +31,7 @@ class LikeImage(Record):
     """An image of the folder, and how like the other one it is."""
 
     file: str
+    """Relative to the folder."""
     similarity: float
     """The cosine of their vectors: 1 for the same."""
     same_bytes: bool

@@ -137,7 +137,8 @@ def _class_lines(labels: "LabelAudit") -> Iterator[str]:
 def _contradiction_lines(labels: "LabelAudit") -> Iterator[str]:
     for one in labels.contradictions[:_SHOWN]:
         files = " and ".join(f"{file} ({label})" for file, label in zip(one.files, one.labels, strict=True))
-        yield f"Certain  the same image has two labels: {files}; {one.suggested} is likelier"
+        likelier = "" if one.suggested is None else f"; {one.suggested} is likelier"
+        yield f"Certain  the same image has two labels: {files}{likelier}"
     if len(labels.contradictions) > _SHOWN:
         yield f"         and {len(labels.contradictions) - _SHOWN} more such images"
 

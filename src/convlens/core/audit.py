@@ -40,9 +40,12 @@ class Contradiction(Record):
     files: list[str]
     labels: list[str]
     """The label of each file."""
-    suggested: str
-    """The most probable of these labels, by a network that was not trained on it."""
-    suggested_probability: float
+    suggested: str | None
+    """The most probable of these labels, by a network that was not trained on it; None where one of the files is of the
+    sealed side."""
+    suggested_probability: float | None
+    nearest: dict[str, list[Neighbor]]
+    """For each of these labels the images most like it that are labeled so."""
 
 
 class ClassNoise(Record):
@@ -63,6 +66,7 @@ class Blind(Record):
     """An image of the sealed side with two classes, one of which is its label; which one is not said."""
 
     file: str
+    copies: list[str]
     classes: tuple[str, str]
     """In random order."""
     first: list[Neighbor]
@@ -164,6 +168,10 @@ class AuditRecord(Record):
     weights: str
     files: int
     classes: list[str]
+    """Of which labels were judged."""
+    ambiguous_classes: bool
+    """Whether a table of these classes is read as classes only where that is asked for: they look like numbers, like
+    several labels, or like nothing."""
     labels: LabelAudit
     written: Written | None
     page: str | None

@@ -229,7 +229,7 @@ def _suspects(found: Judged, suspect: Tensor) -> list[Suspect]:
     return [
         Suspect(
             file=found.images[place].file,
-            copies=[one.file for one in found.copies[found.images[place].sha256] if one is not found.images[place]],
+            copies=_copies(found, place),
             given=found.name(int(found.labels[place])),
             given_probability=float(found.probabilities[place, found.labels[place]]),
             suggested=found.name(int(found.suggested[place])),
@@ -239,6 +239,11 @@ def _suspects(found: Judged, suspect: Tensor) -> list[Suspect]:
         )
         for place, same, others in zip(places.tolist(), agreeing, disagreeing, strict=True)
     ]
+
+
+def _copies(found: Judged, place: int) -> list[str]:
+    image = found.images[place]
+    return [one.file for one in found.copies[image.sha256] if one.file != image.file]
 
 
 def _nearest(found: Judged, places: Tensor, classes: Tensor) -> list[list[Neighbor]]:
@@ -265,14 +270,17 @@ def _contradictions(found: Judged) -> Iterator[Contradiction]:
     for place in (~found.labeled).nonzero().flatten().tolist():
         files = found.copies[found.images[place].sha256]
         names = [text_of(one.labels) for one in files]
-        probabilities = {
-            name: float(found.probabilities[place, found.classes.index(name)])
-            for name in names
-            if name in found.classes
-        }
-        best = max(probabilities, key=lambda name: probabilities[name])
+        numbers = [found.classes.index(name) for name in sorted({*names}) if name in found.classes]
+        nearest = _nearest(found, torch.tensor([place] * len(numbers), dtype=torch.int64), torch.tensor(numbers))
+        best = max(numbers, key=lambda number: float(found.probabilities[place, number]), default=None)
+        if any(one.side == found.side for one in files if one.side):
+            best = None
         yield Contradiction(
-            files=[one.file for one in files], labels=names, suggested=best, suggested_probability=probabilities[best]
+            files=[one.file for one in files],
+            labels=names,
+            suggested=None if best is None else found.name(best),
+            suggested_probability=None if best is None else float(found.probabilities[place, best]),
+            nearest={found.name(number): near for number, near in zip(numbers, nearest, strict=True)},
         )
 
 
@@ -334,6 +342,7 @@ def _sealed(found: Judged, blind: _BlindImages) -> Sealed | None:
         blind=[
             Blind(
                 file=found.images[place].file,
+                copies=_copies(found, place),
                 classes=(found.name(pair[0]), found.name(pair[1])),
                 first=first,
                 second=second,

@@ -1,27 +1,34 @@
 """Audit: which labels of a folder are likely wrong, and a page on which to review them. Only reads the folder."""
 
+import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from convlens.core.audit import AUDIT_FILE, AuditRecord, LabelAudit, Written
+from convlens.core.audit import AUDIT_FILE, AUDIT_PAGE, AuditRecord, LabelAudit, Written
 from convlens.core.errors import UsageError
 from convlens.core.files import refuse_unwritable, write_atomically
 from convlens.core.kinds.kind import text_of
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.records import now
 from convlens.core.settings import setting
-from convlens.data.corrected_table import corrected_table
+from convlens.data.archive import is_archive, unpacked
+from convlens.data.corrected_table import LabelRows, are_ambiguous
+from convlens.data.decode import BadImage, opened, thumbnail_of
 from convlens.data.layout import Layout
-from convlens.data.manifest import Manifest
+from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.scan import labeled_images
 from convlens.pipeline.audit import judged, label_audit, one_of_each
-from convlens.pipeline.embedding import embedder_of
+from convlens.pipeline.embedding import Embedded, embedder_of
 from convlens.pipeline.notices import say_layout
 from convlens.pipeline.resolve import resolved_recipe
 from convlens.pipeline.split import layout_of
+from convlens.report.audit_page import Reviewed, items_of, neighbors_of, write_audit_page
 from convlens.runs.run_directory import unused_run_name
 
 AUDITS_FOLDER = Path("audits")
+_SHOWN_SIDE, _NEIGHBOR_SIDE = 256, 96
+"""Pixels of the longer side of images to be reviewed, and of those beside them."""
 CONFIDENCE = 0.9
 """So sure, on 20 classes of Tiny ImageNet with 5 and 10% wrong labels, suggestions are right more often than labels."""
 
@@ -92,15 +99,18 @@ def audit(
         weights=recipe.weights,
         files=len(manifest.images),
         classes=list(found.classes),
+        ambiguous_classes=are_ambiguous(sorted({text_of(one.labels) for one in manifest.images})),
         labels=label_audit(found, _labels_of(corrected, folder, progress), str(corrected or "")),
         written=None,
-        page=None,
+        page=str(target / AUDIT_PAGE),
         bad_files=[*manifest.problems, *embedded.problems],
         seconds=time.perf_counter() - start,
     )
+    rows = LabelRows.of(manifest.images, _group_column(layout, folder))
     if write is not None:
-        written = _write(Path(write).expanduser(), record.labels, manifest, confidence or CONFIDENCE)
+        written = _write(Path(write).expanduser(), record.labels, rows, confidence or CONFIDENCE)
         record = record.model_copy(update={"written": written})
+    write_audit_page(record, _reviewed(record, rows, manifest, embedded), target / AUDIT_PAGE)
     write_atomically(target / AUDIT_FILE, record.to_json())
     return record
 
@@ -149,8 +159,43 @@ def _labels_of(corrected: str | Path | None, folder: str | Path, progress: Progr
     return {one.file: text_of(one.labels) for one in labeled_images(folder, progress, layout).images}
 
 
-def _write(path: Path, labels: LabelAudit, manifest: Manifest, confidence: float) -> Written:
+def _group_column(layout: Layout, folder: str | Path) -> str:
+    """The column of the table of labels that says the groups; "" where none does."""
+    given = Path(folder).expanduser()
+    table = layout.table(unpacked(given) if is_archive(given) else given) if layout.group_by else None
+    return layout.group_by if table and layout.group_by in next(iter(table.rows.values())) else ""
+
+
+def _write(path: Path, labels: LabelAudit, rows: LabelRows, confidence: float) -> Written:
     taken = [one for one in labels.suspects if one.suggested_probability >= confidence]
     changes = {file: one.suggested for one in taken for file in (one.file, *one.copies)}
-    write_atomically(path, corrected_table(manifest.images, changes))
+    write_atomically(path, rows.with_labels(changes).to_csv())
     return Written(table=str(path), confidence=confidence, taken=len(taken), suspects=len(labels.suspects))
+
+
+def _reviewed(record: AuditRecord, rows: LabelRows, manifest: Manifest, embedded: Embedded) -> Reviewed:
+    items = items_of(record)
+    first, beside = {item.files[0] for item in items}, neighbors_of(items)
+    images = [one for one in manifest.images if one.file in first]
+    neighbors = [one for one in embedded.images if one.file in beside]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        shown = dict(zip((one.file for one in images), pool.map(_shown, images), strict=True))
+        small = pool.map(lambda one: _small(embedded.facts.thumbnail(one.sha256)), neighbors)
+        return Reviewed(
+            items=items,
+            columns=rows.columns,
+            rows=rows.rows,
+            images={file: jpeg for file, jpeg in shown.items() if jpeg},
+            neighbors=dict(zip((one.file for one in neighbors), small, strict=True)),
+        )
+
+
+def _shown(image: ImageFile) -> bytes:
+    try:
+        return thumbnail_of(opened(image.path.read_bytes(), at_least=_SHOWN_SIDE).rgb, _SHOWN_SIDE)
+    except (BadImage, OSError):  # it could be read a moment ago
+        return b""
+
+
+def _small(thumbnail: bytes) -> bytes:
+    return thumbnail_of(opened(thumbnail, at_least=_NEIGHBOR_SIDE).rgb, _NEIGHBOR_SIDE)

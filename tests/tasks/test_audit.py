@@ -128,9 +128,10 @@ def test_a_corrected_table_is_worth_what_it_gains_on_unchanged_labels(tmp_path: 
     gain = audit(folder, **HOUSE, corrected=table, out=tmp_path / "two").labels.gain
     assert gain is not None
     assert (gain.changed, gain.dropped, gain.evaluated_on, gain.images) == (len(labels.suspects), 0, "test", 40)
-    assert gain.suspects is not None
-    assert gain.controls is not None
-    assert (gain.suspects.images, gain.suspects.changed, gain.controls.changed) == (sealed.suspects, 1, 0)
+    assert gain.blind is not None
+    assert (gain.blind.suspects.images, gain.blind.suspects.changed) == (sealed.suspects, 1)
+    assert (gain.blind.controls.images, gain.blind.controls.changed) == (sealed.controls, 0)
+    assert gain.blind.interval[0] < gain.blind.difference < gain.blind.interval[1]
     assert gain.interval[0] <= gain.difference <= gain.interval[1]
     assert gain.after - gain.before == pytest.approx(gain.difference)
 

@@ -151,22 +151,22 @@ def _sealed_line(sealed: "Sealed") -> str:
 
 
 def _gain_lines(gain: "Gain") -> Iterator[str]:
-    low, high = gain.interval
-    side = "held-out" if gain.evaluated_on == "held-out" else gain.evaluated_on
     yield (
-        f"Worth    {gain.table} changes {gain.changed} labels and leaves out {gain.dropped} images: accuracy "
-        f"{gain.before:.1%} before, {gain.after:.1%} after"
+        f"Worth    {gain.table} changes {gain.changed} labels to learn from and leaves out {gain.dropped} images: "
+        f"accuracy {gain.before:.1%} before, {gain.after:.1%} after,"
     )
-    yield (
-        f"         by {100 * gain.difference:+.1f} points (95% interval {100 * low:+.1f} to {100 * high:+.1f}) on "
-        f"{gain.images} {side} images with unchanged labels"
-    )
-    if gain.suspects and gain.controls:
-        yield f"Blind    changed: {_rate_told(gain.suspects)} of suspects, {_rate_told(gain.controls)} of controls"
+    yield f"         {_points(gain.difference, gain.interval)} on {gain.images} {gain.evaluated_on} images as labeled"
+    if (blind := gain.blind) is not None:
+        yield (
+            f"Blind    changed are {_rate_told(blind.suspects)} suspects and {_rate_told(blind.controls)} controls: "
+            f"{_points(blind.difference, blind.interval)}"
+        )
+
+
+def _points(difference: float, interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"{100 * difference:+.1f} points (95% interval {100 * low:+.1f} to {100 * high:+.1f})"
 
 
 def _rate_told(rate: "Rate") -> str:
-    if rate.interval is None:
-        return "none"
-    low, high = rate.interval
-    return f"{rate.changed} of {rate.images} ({low:.0%} to {high:.0%})"
+    return f"{rate.changed} of {rate.images}"

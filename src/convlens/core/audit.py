@@ -80,8 +80,20 @@ class Rate(Record):
     images: int
     changed: int
     """Given another class, or left out."""
-    interval: tuple[float, float] | None
-    """95% Wilson score interval of the part that was changed; None without images."""
+    interval: tuple[float, float]
+    """95% Wilson score interval of the part that was changed."""
+
+
+class BlindReview(Record):
+    """What a review of the sealed side came to. Where as many controls are changed as suspects, it is the reviewer who
+    changes labels, and suspicion tells nothing."""
+
+    suspects: Rate
+    controls: Rate
+    difference: float
+    """The part of suspects that was changed, less that of controls."""
+    interval: tuple[float, float]
+    """95%, Newcombe's."""
 
 
 class Sealed(Record):
@@ -115,9 +127,8 @@ class Gain(Record):
     interval: tuple[float, float]
     """95%, paired by image."""
     p_value: float
-    suspects: Rate | None
-    """Of the sealed side: suspects whose labels the table changes; None where nothing is sealed."""
-    controls: Rate | None
+    blind: BlindReview | None
+    """Of the sealed side, by the labels that the table changes there; None where nothing was to be reviewed."""
 
 
 class LabelAudit(Record):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from convlens.core.audit import (
     Blind,
+    BlindReview,
     ClassNoise,
     Contradiction,
     Gain,
@@ -23,7 +24,7 @@ from convlens.core.audit import (
     Suspect,
 )
 from convlens.core.errors import DataError
-from convlens.core.intervals import wilson_interval
+from convlens.core.intervals import newcombe_interval, wilson_interval
 from convlens.core.kinds.kind import text_of
 from convlens.core.progress import Say
 from convlens.data.image_metadata import ImageMetadataStore
@@ -39,7 +40,7 @@ _FOLDS = 5
 _LEAST_UNITS = 3
 """Different images (or groups) of a class, to hold some of them out and still know the class."""
 _NEIGHBORS = 2
-_AT_ONCE = 1024
+_AT_ONCE = 256
 """Images whose similarities to all others are in memory at once."""
 _UNLABELED = -1
 _RANK = {"test": 0, "val": 1, "train": 2, None: 2}
@@ -377,8 +378,7 @@ def _gain(found: Judged, blind: _BlindImages, corrected: Mapping[str, str], tabl
         difference=difference.value,
         interval=difference.interval,
         p_value=difference.p_value,
-        suspects=_rate(found, blind.suspects, labels) if found.side else None,
-        controls=_rate(found, blind.controls, labels) if found.side else None,
+        blind=_review(found, blind, labels),
     )
 
 
@@ -400,6 +400,18 @@ def _mean(right: Mapping[str, float]) -> float:
     return sum(right.values()) / len(right)
 
 
+def _review(found: Judged, blind: _BlindImages, labels: Tensor) -> BlindReview | None:
+    if not blind.controls:
+        return None
+    suspects, controls = _rate(found, blind.suspects, labels), _rate(found, blind.controls, labels)
+    return BlindReview(
+        suspects=suspects,
+        controls=controls,
+        difference=suspects.changed / suspects.images - controls.changed / controls.images,
+        interval=newcombe_interval((suspects.changed, suspects.images), (controls.changed, controls.images)),
+    )
+
+
 def _rate(found: Judged, places: Sequence[int], labels: Tensor) -> Rate:
     changed = sum(int(labels[place] != found.labels[place]) for place in places)
-    return Rate(images=len(places), changed=changed, interval=wilson_interval(changed, len(places)) if places else None)
+    return Rate(images=len(places), changed=changed, interval=wilson_interval(changed, len(places)))

@@ -78,11 +78,11 @@ class _Fit:
         self.targets = targets
         self._y_mean = targets.mean(0)
         self._projected = self._u.T @ (targets - self._y_mean)
-        squares = self._s.square()
+        squares, leverages = self._s.square(), self._u.square()
         candidates = []
         for penalty in squares[0].clamp(min=1e-12) * torch.logspace(-8, 1, _PENALTIES, dtype=torch.float64):
             shrunk = squares / (squares + penalty)
-            leverage = (self._u.square() @ shrunk)[:, None] + 1 / len(targets)
+            leverage = (leverages @ shrunk)[:, None] + 1 / len(targets)
             residual = (targets - self._fitted(shrunk)) / (1 - leverage).clamp(min=1e-9)
             candidates.append((residual.square().mean().item(), penalty, targets - residual))
         _, self._penalty, self.left_out = min(candidates, key=lambda one: one[0])
@@ -101,13 +101,23 @@ class _Fit:
 
     def held_out(self, within: Tensor) -> Tensor:
         """What it would say of these examples (truth values), had it seen none of them."""
-        u, targets = self._u[within], self.targets[within]
-        kept = torch.eye(len(u), dtype=u.dtype) - (u * self._shrunk) @ u.T - 1 / len(self.targets)
-        missed: Tensor = torch.linalg.solve(kept, targets - self._fitted(self._shrunk)[within])
-        return targets - missed
+        count = len(self.targets)
+        # H = A Aᵀ, with a column for the intercept.
+        a = torch.cat([self._u * self._shrunk.sqrt(), torch.full_like(self._u[:, :1], count**-0.5)], 1)[within]
+        residual = (self.targets - self._fitted(self._shrunk))[within]
+        return self.targets[within] - _solved(a, residual)
 
     def _fitted(self, shrunk: Tensor) -> Tensor:
         return self._y_mean + self._u @ (shrunk[:, None] * self._projected)
+
+
+def _solved(a: Tensor, b: Tensor) -> Tensor:
+    """(I − A Aᵀ)⁻¹ B, by the smaller one of A Aᵀ and Aᵀ A (Woodbury's identity)."""
+    if len(a) <= a.shape[1]:
+        solution: Tensor = torch.linalg.solve(torch.eye(len(a), dtype=a.dtype) - a @ a.T, b)
+    else:
+        solution = b + a @ torch.linalg.solve(torch.eye(a.shape[1], dtype=a.dtype) - a.T @ a, a.T @ b)
+    return solution
 
 
 def _decomposed(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -151,6 +151,18 @@ def test_nothing_is_overwritten_and_the_request_is_checked(tmp_path: Path) -> No
     assert there.read_text() == "mine"
 
 
+def test_groups_of_a_table_stay_together_and_in_the_table(tmp_path: Path) -> None:
+    folder = with_wrong_labels(tmp_path / "images", 12)
+    files = sorted(path.relative_to(folder) for path in folder.rglob("*.png"))
+    table = tmp_path / "labels.csv"
+    lines = [f"{file.as_posix()},{file.parent.name},{file.parent.name}{n % 4}" for n, file in enumerate(files)]
+    table.write_text("\n".join(["file,label,video", *lines]))
+    written = tmp_path / "corrected.csv"
+    record = audit(folder, **HOUSE, labels=table, group_by="video", write=written, out=tmp_path / "out")
+    assert record.labels.folds == 4
+    assert {row["file"]: row["video"] for row in rows(written)} == {row["file"]: row["video"] for row in rows(table)}
+
+
 def test_numbers_are_no_classes(tmp_path: Path) -> None:
     draw_images(tmp_path, 4)
     table = tmp_path / "ages.csv"

@@ -1,5 +1,6 @@
 """`convlens audit DIR`."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -99,13 +100,8 @@ def _print(record: "AuditRecord") -> None:
     if labels.gain:
         for line in _gain_lines(labels.gain):
             echo(printable(line))
-    if (written := record.written) is not None:
-        echo(
-            printable(
-                f"Written  {written.table}, with {written.taken} of {written.suspects} suggestions: those of a "
-                f"probability of at least {written.confidence:.0%}"
-            )
-        )
+    for line in _written_lines(record):
+        echo(printable(line))
     if record.page:
         echo(printable(f"Page     {record.page}"))
 
@@ -145,8 +141,8 @@ def _contradiction_lines(labels: "LabelAudit") -> Iterator[str]:
 
 def _sealed_line(sealed: "Sealed") -> str:
     return (
-        f"Sealed   {sealed.images} {sealed.side} images: {sealed.suspects} suspects, to be reviewed blind among "
-        f"{sealed.controls} others; none is named here"
+        f"Sealed   {sealed.images} {sealed.side} images: {sealed.suspects} suspects, {sealed.reviewed} of them to be "
+        f"reviewed blind among {sealed.controls} others; none is named here"
     )
 
 
@@ -161,6 +157,16 @@ def _gain_lines(gain: "Gain") -> Iterator[str]:
             f"Blind    changed are {_rate_told(blind.suspects)} suspects and {_rate_told(blind.controls)} controls: "
             f"{_points(blind.difference, blind.interval)}"
         )
+
+
+def _written_lines(record: "AuditRecord") -> Iterator[str]:
+    if (written := record.written) is not None:
+        yield (
+            f"Written  {written.table}, with {written.taken} of {written.suspects} suggestions: those of a probability "
+            f"of at least {written.confidence:.0%}"
+        )
+        task = " --task classification" if record.ambiguous_classes else ""
+        yield f"         convlens train {shlex.quote(record.folder)} --labels {shlex.quote(written.table)}{task}"
 
 
 def _points(difference: float, interval: tuple[float, float]) -> str:

@@ -103,9 +103,12 @@ class Sealed(Record):
     side: Literal["val", "test"]
     images: int
     suspects: int
+    reviewed: int
+    """Suspects that are reviewed; of many a sample."""
     controls: int
+    """Other images that are."""
     blind: list[Blind]
-    """Suspects and controls, in random order."""
+    """All that are reviewed, in random order."""
 
 
 class Gain(Record):

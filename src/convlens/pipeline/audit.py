@@ -42,6 +42,8 @@ _LEAST_UNITS = 3
 _NEIGHBORS = 2
 _AT_ONCE = 256
 """Images whose similarities to all others are in memory at once."""
+_MOST_BLIND = 200
+"""Suspects of the sealed side that are reviewed; with as many controls, they tell the rates to a few points."""
 _UNLABELED = -1
 _RANK = {"test": 0, "val": 1, "train": 2, None: 2}
 SealedSide = Literal["val", "test"]
@@ -314,13 +316,16 @@ class _BlindImages:
 
 
 def _blind(found: Judged, suspect: Tensor) -> _BlindImages:
-    """As many images that are not suspect as are, as far as there are, chosen by the seed."""
+    """Suspects, and as many images that are not suspect, as far as there are; the seed says which."""
     sealed = found.sealed & found.labeled
-    suspects = (sealed & suspect).nonzero().flatten().tolist()
-    others = sorted((sealed & ~suspect).nonzero().flatten().tolist(), key=lambda place: found.images[place].sha256)
-    return _BlindImages(
-        suspects=suspects, controls=random.Random(found.seed).sample(others, min(len(suspects), len(others)))
-    )
+    draw = random.Random(found.seed)
+
+    def drawn(wanted: Tensor, most: int) -> list[int]:
+        places = sorted(wanted.nonzero().flatten().tolist(), key=lambda place: found.images[place].sha256)
+        return draw.sample(places, min(most, len(places)))
+
+    suspects = drawn(sealed & suspect, _MOST_BLIND)
+    return _BlindImages(suspects=suspects, controls=drawn(sealed & ~suspect, len(suspects)))
 
 
 def _sealed(found: Judged, blind: _BlindImages) -> Sealed | None:
@@ -338,7 +343,8 @@ def _sealed(found: Judged, blind: _BlindImages) -> Sealed | None:
     return Sealed(
         side=found.side,
         images=int((found.sealed & found.labeled).sum()),
-        suspects=len(blind.suspects),
+        suspects=int((found.sealed & found.suspect).sum()),
+        reviewed=len(blind.suspects),
         controls=len(blind.controls),
         blind=[
             Blind(

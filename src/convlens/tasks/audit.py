@@ -27,7 +27,7 @@ from convlens.report.audit_page import Reviewed, items_of, neighbors_of, write_a
 from convlens.runs.run_directory import unused_run_name
 
 AUDITS_FOLDER = Path("audits")
-_SHOWN_SIDE, _NEIGHBOR_SIDE = 256, 96
+_SHOWN_SIDE, _NEIGHBOR_SIDE = 224, 80
 """Pixels of the longer side of images to be reviewed, and of those beside them."""
 CONFIDENCE = 0.9
 """So sure, on 20 classes of Tiny ImageNet with 5 and 10% wrong labels, suggestions are right more often than labels."""

@@ -26,8 +26,9 @@ from convlens.core.audit import Gain
 from convlens.core.progress import unsaid
 from convlens.data.layout import Layout
 from convlens.data.scan import labeled_images
-from convlens.pipeline.audit import Judged, judged, label_audit, one_of_each
 from convlens.pipeline.embedding import Embedded, embedder_of
+from convlens.pipeline.judged_labels import Judged, judged, one_of_each
+from convlens.pipeline.label_audit import label_audit
 from convlens.tasks.audit import CONFIDENCE, audit
 
 SIZE = 128

@@ -18,8 +18,9 @@ from convlens.data.decode import BadImage, opened, thumbnail_of
 from convlens.data.layout import Layout
 from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.scan import labeled_images
-from convlens.pipeline.audit import judged, label_audit, one_of_each
 from convlens.pipeline.embedding import Embedded, embedder_of
+from convlens.pipeline.judged_labels import judged, one_of_each
+from convlens.pipeline.label_audit import label_audit
 from convlens.pipeline.notices import say_layout
 from convlens.pipeline.resolve import resolved_recipe
 from convlens.pipeline.split import layout_of

@@ -13,8 +13,9 @@ from convlens.core.progress import unsaid
 from convlens.data.image_metadata import ImageMetadata, ImageMetadataStore
 from convlens.data.manifest import ImageFile, Manifest, Side
 from convlens.data.perceptual_hash import SIGNATURE_BYTES
-from convlens.pipeline.audit import Judged, judged, label_audit, one_of_each
 from convlens.pipeline.embedding import Embedded
+from convlens.pipeline.judged_labels import Judged, judged, one_of_each
+from convlens.pipeline.label_audit import label_audit
 
 CLASSES = ("ants", "bees", "wasps")
 

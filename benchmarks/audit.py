@@ -2,6 +2,7 @@
 
     python benchmarks/audit.py TINY_IMAGENET --learn train
     python benchmarks/audit.py TINY_IMAGENET --learn val
+    python benchmarks/audit.py TINY_IMAGENET --learn val --step 10
 
 TINY_IMAGENET holds train/ and val/ with a folder of images for each class. A part of the labels is flipped, at random
 or to the class whose mean is nearest. With `--learn train` those of the training images are judged, 500 of each class,
@@ -45,9 +46,10 @@ def main() -> None:
     parser.add_argument("tiny", type=Path)
     parser.add_argument("--learn", choices=["train", "val"], default="train")
     parser.add_argument("--classes", type=int, default=20)
+    parser.add_argument("--step", type=int, default=1, help="Take each N-th class; neighbors are much alike.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        folder = linked(given.tiny, Path(place) / "images", given.learn, given.classes)
+        folder = linked(given.tiny, Path(place) / "images", given.learn, given.classes, given.step)
         true = {path.relative_to(folder).as_posix(): path.parent.name for path in sorted(folder.rglob("*.webp"))}
         embedded = embedder_of(BACKBONE, size=SIZE).of(one_of_each(labeled_images(folder).images))
         near = nearest_classes(embedded, true)
@@ -69,9 +71,9 @@ def main() -> None:
         )
 
 
-def linked(tiny: Path, folder: Path, learn: str, classes: int) -> Path:
+def linked(tiny: Path, folder: Path, learn: str, classes: int, step: int) -> Path:
     """The folder with links to images in train/ and test/."""
-    for name in sorted(one.name for one in (tiny / "val").iterdir())[:classes]:
+    for name in sorted(one.name for one in (tiny / "val").iterdir())[::step][:classes]:
         val = sorted((tiny / "val" / name).iterdir())
         train = sorted((tiny / "train" / name).iterdir()) if learn == "train" else val[:LEARNED]
         for side, files in (("train", train), ("test", val if learn == "train" else val[LEARNED:])):

@@ -125,6 +125,18 @@ def test_the_review_goes_on_where_it_was_left(opened, hostile):
     assert one.page.locator("#said").text_content() == ""
 
 
+def test_a_page_without_anything_to_review(opened, tmp_path):
+    for kind in ("red", "blue"):
+        draw_tinted(tmp_path / "images" / kind, kind, 8, 3)
+    record = audit(tmp_path / "images", **HOUSE, out=tmp_path / "out")
+    assert not record.labels.suspects
+    page = opened(page_of(record)).page
+    assert page.locator("#review").is_hidden()
+    with page.expect_download() as waiting:
+        page.locator("#download").click()
+    assert len(waiting.value.path().read_text().splitlines()) == 17
+
+
 @pytest.mark.parametrize("width", [1300, 390])
 def test_it_fits(opened, hostile, width):
     page = opened(page_of(hostile[1]), width=width).page

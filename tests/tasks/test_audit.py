@@ -183,7 +183,7 @@ def test_classes_with_too_few_images(tmp_path: Path) -> None:
 
 
 def test_the_command(audited: tuple[Path, AuditRecord, Path], tmp_path: Path, convlens) -> None:  # type: ignore[no-untyped-def]
-    folder, record, _ = audited
+    folder, record, table = audited
     words = ("audit", folder, "--backbone", "house", "--size", 64, "--quiet")
     done = convlens(*words, "--out", tmp_path / "one")
     assert done.code == 0
@@ -191,6 +191,11 @@ def test_the_command(audited: tuple[Path, AuditRecord, Path], tmp_path: Path, co
     assert "the same image has two labels: blue/copy.png (blue) and red/red5.png (red)" in done.out
     told = json.loads(convlens(*words, "--out", tmp_path / "two", "--json").out)
     assert told["labels"] == json.loads(record.to_json())["labels"]
+    new = tmp_path / "new table.csv"
+    done = convlens(*words, "--out", tmp_path / "three", "--corrected", table, "--write", new, "--confidence", "50%")
+    assert f"{table} changes {len(record.labels.suspects)} labels to learn from and leaves out 0 images" in done.out
+    assert "on 59 held-out images as labeled" in done.out
+    assert f"convlens train {folder} --labels '{new}'\n" in done.out
     refused = convlens(*words, "--out", tmp_path / "two")
     assert refused.code == 2
     assert "--out" in refused.err

@@ -92,7 +92,9 @@ def audit(
     _refuse_other_than_classes(manifest)
     embedder = embedder_of(backbone, weights=weights, size=size, progress=progress, say=say)
     embedded = embedder.of(one_of_each(manifest.images), progress)
-    found = judged(manifest, embedded, seed, say)
+    with progress("judge", len(embedded.images)) as advance:
+        found = judged(manifest, embedded, seed, say)
+        advance(len(embedded.images))
     record = AuditRecord(
         folder=manifest.folder,
         created=now(),

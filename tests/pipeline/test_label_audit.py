@@ -126,6 +126,17 @@ def test_the_same_bytes_under_two_labels_teach_nothing() -> None:
     assert {name: len(near) for name, near in told.nearest.items()} == {"ants": 2, "wasps": 2}
 
 
+def test_a_contradiction_is_told_though_its_class_has_no_other_image() -> None:
+    listed = [*(one for one in images(90) if one.labels != ("wasps",)), image(501, "wasps", sha256="0")]
+    audit = label_audit(judge(listed))
+    assert audit.not_judged == ["wasps"]
+    (told,) = audit.contradictions
+    assert (told.labels, told.suggested) == (["ants", "wasps"], "ants")
+    swapped = [image(501, "wasps", sha256="0"), *listed[:-1]]
+    (told,) = label_audit(judge(swapped)).contradictions
+    assert (told.labels, told.suggested, told.nearest) == (["wasps", "ants"], None, {})
+
+
 def test_a_contradiction_on_the_sealed_side_comes_without_a_suggestion() -> None:
     listed = [*images(180, ("train", "test")), image(500, "wasps", "test", sha256="0")]
     (told,) = label_audit(judge(listed)).contradictions

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from convlens.core.errors import DataError
@@ -80,6 +81,11 @@ class Judged:
         """The most probable class of each image, (N,)."""
         return self.probabilities.argmax(1)
 
+    @functools.cached_property
+    def units(self) -> Tensor:
+        """The vectors at length 1, whose products are cosines."""
+        return F.normalize(self.vectors, dim=1)
+
     def name(self, number: int) -> str:
         """Of a class."""
         return self.classes[number]
@@ -102,7 +108,7 @@ def judged(manifest: Manifest, embedded: Embedded, seed: int, say: Say) -> Judge
     images = tuple(embedded.images[place] for place in kept)
     numbers = {name: number for number, name in enumerate(classes)}
     labels = torch.tensor(
-        [UNLABELED if _contradicts(copies[one.sha256]) else numbers[text_of(one.labels)] for one in images]
+        [UNLABELED if contradicts(copies[one.sha256]) else numbers[text_of(one.labels)] for one in images]
     )
     vectors = embedded.vectors[kept]
     return Judged(
@@ -135,7 +141,8 @@ def _sealed_side(manifest: Manifest) -> SealedSide | None:
     return "test" if "test" in sides else "val" if "val" in sides else None
 
 
-def _contradicts(copies: Sequence[ImageFile]) -> bool:
+def contradicts(copies: Sequence[ImageFile]) -> bool:
+    """Whether images of the same bytes have different labels."""
     return len({image.labels for image in copies}) > 1
 
 
@@ -143,7 +150,7 @@ def _without_sides(
     manifest: Manifest, images: Sequence[ImageFile], copies: Mapping[str, Sequence[ImageFile]], side: SealedSide | None
 ) -> Manifest:
     """The images, on the side for testing where nothing is to be trained on them."""
-    apart = {one.sha256 for one in images if (side and one.side == side) or _contradicts(copies[one.sha256])}
+    apart = {one.sha256 for one in images if (side and one.side == side) or contradicts(copies[one.sha256])}
     sided = (dataclasses.replace(one, side="test" if one.sha256 in apart else None) for one in images)
     return dataclasses.replace(manifest, images=tuple(sided))
 

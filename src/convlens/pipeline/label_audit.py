@@ -5,12 +5,11 @@ import random
 from collections.abc import Iterator, Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from convlens.core.audit import Blind, ClassNoise, Contradiction, LabelAudit, Neighbor, Sealed, Suspect
 from convlens.core.kinds.kind import text_of
-from convlens.pipeline.judged_labels import Judged
+from convlens.pipeline.judged_labels import Judged, contradicts
 from convlens.pipeline.label_gain import gain
 from convlens.trust.label_errors import confident_joint, estimated_joint, quality
 
@@ -70,12 +69,10 @@ def _copies(found: Judged, place: int) -> list[str]:
 
 def _nearest(found: Judged, places: Tensor, classes: Tensor) -> list[list[Neighbor]]:
     """For each image the most similar ones of a class that are not sealed and not itself."""
-    units = F.normalize(found.vectors, dim=1)
-    apart = found.sealed
     nearest: list[list[Neighbor]] = []
     for some, wanted in zip(torch.split(places, _AT_ONCE), torch.split(classes, _AT_ONCE), strict=True):
-        similar = units[some] @ units.T
-        similar[(found.labels != wanted[:, None]) | apart] = -torch.inf
+        similar = found.units[some] @ found.units.T
+        similar[(found.labels != wanted[:, None]) | found.sealed] = -torch.inf
         similar[torch.arange(len(some)), some] = -torch.inf
         for values, indices in zip(*(part.tolist() for part in similar.topk(_NEIGHBORS)), strict=True):
             nearest.append(
@@ -89,20 +86,27 @@ def _nearest(found: Judged, places: Tensor, classes: Tensor) -> list[list[Neighb
 
 
 def _contradictions(found: Judged) -> Iterator[Contradiction]:
-    for place in (~found.labeled).nonzero().flatten().tolist():
-        files = found.copies[found.images[place].sha256]
+    """All of them, with a suggestion where the image was judged and is not of the sealed side."""
+    places = {image.sha256: place for place, image in enumerate(found.images)}
+    for sha256, files in found.copies.items():
+        if not contradicts(files):
+            continue
         names = [text_of(one.labels) for one in files]
-        numbers = [found.classes.index(name) for name in sorted({*names}) if name in found.classes]
-        nearest = _nearest(found, torch.tensor([place] * len(numbers), dtype=torch.int64), torch.tensor(numbers))
-        best = max(numbers, key=lambda number: float(found.probabilities[place, number]), default=None)
-        if any(one.side == found.side for one in files if one.side):
-            best = None
+        place = places.get(sha256)
+        known = [] if place is None else sorted({*names} & {*found.classes})
+        numbers = [found.classes.index(name) for name in known]
+        nearest = _nearest(found, torch.tensor([place] * len(known), dtype=torch.int64), torch.tensor(numbers))
+        probabilities = {
+            name: float(found.probabilities[place, number]) for name, number in zip(known, numbers, strict=True)
+        }
+        sealed = any(one.side is not None and one.side == found.side for one in files)
+        best = None if sealed else max(known, key=lambda name: probabilities[name], default=None)
         yield Contradiction(
             files=[one.file for one in files],
             labels=names,
-            suggested=None if best is None else found.name(best),
-            suggested_probability=None if best is None else float(found.probabilities[place, best]),
-            nearest={found.name(number): near for number, near in zip(numbers, nearest, strict=True)},
+            suggested=best,
+            suggested_probability=None if best is None else probabilities[best],
+            nearest=dict(zip(known, nearest, strict=True)),
         )
 
 

@@ -144,6 +144,7 @@ def test_nothing_is_overwritten_and_the_request_is_checked(tmp_path: Path) -> No
         ({"write": there}, "already exists"),
         ({"out": tmp_path}, "already exists"),
         ({"confidence": 0.5}, "needs a table"),
+        ({"corrected": tmp_path / "none.csv"}, r"corrected='.*none.csv': there is no such file"),
         ({"write": tmp_path / "new.csv", "confidence": 1.5}, "rate from 0%"),
     ):
         with pytest.raises(UsageError, match=told):
@@ -193,7 +194,7 @@ def test_the_command(audited: tuple[Path, AuditRecord, Path], tmp_path: Path, co
     assert told["labels"] == json.loads(record.to_json())["labels"]
     new = tmp_path / "new table.csv"
     done = convlens(*words, "--out", tmp_path / "three", "--corrected", table, "--write", new, "--confidence", "50%")
-    assert f"{table} changes {len(record.labels.suspects)} labels to learn from and leaves out 0 images" in done.out
+    assert f"{table} changes 1 label to learn from and leaves out 0 images" in done.out
     assert "on 59 held-out images as labeled" in done.out
     assert f"convlens train {folder} --labels '{new}'\n" in done.out
     refused = convlens(*words, "--out", tmp_path / "two")

@@ -15,7 +15,7 @@ from convlens.cli.streams import echo
 from convlens.cli.table import print_table
 
 if TYPE_CHECKING:
-    from convlens.core.audit import AuditRecord, Gain, LabelAudit, Rate, Sealed
+    from convlens.core.audit import AuditRecord, Gain, LabelAudit, Sealed
 
 _SHOWN = 10
 _CLASSES_SHOWN = 5
@@ -89,7 +89,7 @@ def _print(record: "AuditRecord") -> None:
     if labels.not_judged:
         echo(printable(f"Classes with too few images to judge: {', '.join(labels.not_judged)}"))
     echo(
-        f"Wrong    {len(labels.suspects)} labels likely, at most {labels.noise:.1%} of all, as estimated; "
+        f"Wrong    {_counted(len(labels.suspects), 'label')} likely, at most {labels.noise:.1%} of all, as estimated; "
         f"{len(labels.doubts)} others are in doubt"
     )
     _print_suspects(labels)
@@ -140,21 +140,29 @@ def _contradiction_lines(labels: "LabelAudit") -> Iterator[str]:
 
 
 def _sealed_line(sealed: "Sealed") -> str:
+    some = "" if sealed.reviewed == sealed.suspects else f"{sealed.reviewed} of them "
     return (
-        f"Sealed   {sealed.images} {sealed.side} images: {sealed.suspects} suspects, {sealed.reviewed} of them to be "
-        f"reviewed blind among {sealed.controls} others; none is named here"
+        f"Sealed   {_counted(sealed.images, f'{sealed.side} image')}: {_counted(sealed.suspects, 'suspect')}, {some}to "
+        f"be reviewed blind among {_counted(sealed.controls, 'other')}; none is named here"
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun if count == 1 else f'{noun}s'}"
 
 
 def _gain_lines(gain: "Gain") -> Iterator[str]:
+    changed, dropped = _counted(gain.changed, "label"), _counted(gain.dropped, "image")
     yield (
-        f"Worth    {gain.table} changes {gain.changed} labels to learn from and leaves out {gain.dropped} images: "
-        f"accuracy {gain.before:.1%} before, {gain.after:.1%} after,"
+        f"Worth    {gain.table} changes {changed} to learn from and leaves out {dropped}: accuracy {gain.before:.1%} "
+        f"before, {gain.after:.1%} after,"
     )
-    yield f"         {_points(gain.difference, gain.interval)} on {gain.images} {gain.evaluated_on} images as labeled"
+    evaluated = _counted(gain.images, f"{gain.evaluated_on} image")
+    yield f"         {_points(gain.difference, gain.interval)} on {evaluated} as labeled"
     if (blind := gain.blind) is not None:
         yield (
-            f"Blind    changed are {_rate_told(blind.suspects)} suspects and {_rate_told(blind.controls)} controls: "
+            f"Blind    changed are {blind.suspects.changed} of {_counted(blind.suspects.images, 'suspect')} and "
+            f"{blind.controls.changed} of {_counted(blind.controls.images, 'control')}: "
             f"{_points(blind.difference, blind.interval)}"
         )
 
@@ -172,7 +180,3 @@ def _written_lines(record: "AuditRecord") -> Iterator[str]:
 def _points(difference: float, interval: tuple[float, float]) -> str:
     low, high = interval
     return f"{100 * difference:+.1f} points (95% interval {100 * low:+.1f} to {100 * high:+.1f})"
-
-
-def _rate_told(rate: "Rate") -> str:
-    return f"{rate.changed} of {rate.images}"

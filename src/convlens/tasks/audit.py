@@ -72,7 +72,7 @@ def audit(
     """
     start = time.perf_counter()
     target = _target(out, folder)
-    _refuse_wrong(write, confidence)
+    _refuse_wrong(write, confidence, corrected)
     recipe = resolved_recipe(
         None,
         backbone=backbone,
@@ -90,6 +90,7 @@ def audit(
     manifest = labeled_images(folder, progress, layout)
     say_layout(manifest, say)
     _refuse_other_than_classes(manifest)
+    corrections = _labels_of(corrected, folder, progress)
     embedder = embedder_of(backbone, weights=weights, size=size, progress=progress, say=say)
     embedded = embedder.of(one_of_each(manifest.images), progress)
     with progress("judge", len(embedded.images)) as advance:
@@ -103,7 +104,7 @@ def audit(
         files=len(manifest.images),
         classes=list(found.classes),
         ambiguous_classes=are_ambiguous(sorted({text_of(one.labels) for one in manifest.images})),
-        labels=label_audit(found, _labels_of(corrected, folder, progress), str(corrected or "")),
+        labels=label_audit(found, corrections, str(corrected or "")),
         written=None,
         page=str(target / AUDIT_PAGE),
         bad_files=[*manifest.problems, *embedded.problems],
@@ -130,7 +131,12 @@ def _target(out: str | Path | None, folder: str | Path) -> Path:
     return target
 
 
-def _refuse_wrong(write: str | Path | None, confidence: float | None) -> None:
+def _refuse_wrong(write: str | Path | None, confidence: float | None, corrected: str | Path | None) -> None:
+    if corrected is not None and not Path(corrected).expanduser().is_file():
+        raise UsageError(
+            f"{setting('corrected', corrected)}: there is no such file. Give the table that the page of an audit, or "
+            f"{setting('write')}, made."
+        )
     if confidence is not None and not 0 <= confidence < 1:
         raise UsageError(f"{setting('confidence', f'{confidence:.3%}')}: give a rate from 0% to below 100%.")
     if confidence is not None and write is None:

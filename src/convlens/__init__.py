@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from convlens.backbones.external import adopt as adopt
     from convlens.backbones.resolve import network as network
+    from convlens.core.audit import AuditRecord as AuditRecord
     from convlens.core.cache import CacheRecord as CacheRecord
     from convlens.core.cache import PruneRecord as PruneRecord
     from convlens.core.check import CheckRecord as CheckRecord
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from convlens.graph.receptive_field import receptive_field as receptive_field
     from convlens.graph.split import Split as Split
     from convlens.graph.split import split as split
+    from convlens.tasks.audit import audit as audit
     from convlens.tasks.cache import list_cache as list_cache
     from convlens.tasks.cache import prune_cache as prune_cache
     from convlens.tasks.check import check_images as check_images
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "AuditRecord": "convlens.core.audit",
     "Backpropagation": "convlens.gradient.backpropagate",
     "CacheRecord": "convlens.core.cache",
     "CheckRecord": "convlens.core.check",
@@ -109,6 +112,7 @@ _PUBLIC = {
     "UsageError": "convlens.core.errors",
     "Verification": "convlens.core.exported",
     "adopt": "convlens.backbones.external",
+    "audit": "convlens.tasks.audit",
     "backpropagate": "convlens.gradient.backpropagate",
     "capture": "convlens.graph.capture",
     "chain": "convlens.gradient.tensor",

@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 
 from convlens import __version__
 from convlens.cli import (
+    audit,
     cache,
     check,
     collect,
@@ -51,6 +52,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("check", cls=check.CheckCommand)(check.check)
+app.command("audit", cls=audit.AuditCommand)(audit.audit)
 app.command("collect", cls=GroupedCommand)(collect.collect)
 app.command("demo", cls=GroupedCommand)(demo.demo)
 app.command("train", cls=RecipeCommand, epilog=train.EXAMPLES)(train.train)

@@ -39,6 +39,7 @@ _STAGES = {
     "verify": ("Verifying", "images"),
     "quantize": ("Measuring ranges", "images"),
     "fit": ("Training", "images"),
+    "judge": ("Judging the labels", "images"),
     "calibrate": ("Calibrating", "images"),
     "grow": ("Training", "images' worth"),
     "predict": ("Predicting", "images"),

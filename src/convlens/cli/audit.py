@@ -26,8 +26,8 @@ class AuditCommand(RecipeCommand):
     """The command, with the settings that say what an image's label is and whose features it is judged by."""
 
     names = (
-        *("backbone", "weights", "size", "labels", "file_column", "label_columns", "nested", "predefined_split"),
-        *("group_by", "seed"),
+        *("backbone", "weights", "size", "labels", "file_column", "task", "label_columns", "nested"),
+        *("predefined_split", "group_by", "seed"),
     )
 
 

@@ -29,7 +29,7 @@ class Suspect(Record):
     """The most probable class."""
     suggested_probability: float
     agreeing: list[Neighbor]
-    """The images most like it that are labeled as it is, most similar first."""
+    """The images most like it that are labeled as it is, most similar first; none after the first thousand suspects."""
     disagreeing: list[Neighbor]
     """Those that are labeled as is suggested."""
 

@@ -42,6 +42,7 @@ def audit(
     size: int | None = None,
     labels: str | Path | None = None,
     file_column: str = "",
+    task: str = "auto",
     label_columns: str = "",
     nested: bool = False,
     predefined_split: bool = True,
@@ -80,6 +81,7 @@ def audit(
         size=size,
         labels=str(labels or ""),
         file_column=file_column,
+        task=task,
         label_columns=label_columns,
         nested=nested,
         predefined_split=predefined_split,
@@ -156,7 +158,8 @@ def _refuse_other_than_classes(manifest: Manifest) -> None:
     if not manifest.kind.exclusive:
         raise UsageError(
             f"{manifest.table} holds {manifest.kind.holds}; wrong labels are found where each image has one class. "
-            f"Choose a column of classes with {setting('label_columns')}."
+            f"Choose a column of classes with {setting('label_columns')}; or, if this one holds classes, set "
+            f"{setting('task', 'classification')}."
         )
 
 

@@ -28,8 +28,9 @@ from convlens.report.audit_page import Reviewed, items_of, neighbors_of, write_a
 from convlens.runs.run_directory import unused_run_name
 
 AUDITS_FOLDER = Path("audits")
-_SHOWN_SIDE, _NEIGHBOR_SIDE = 224, 80
-"""Pixels of the longer side of images to be reviewed, and of those beside them."""
+_SHOWN_SIDE, _SHOWN_SIDE_OF_MANY, _NEIGHBOR_SIDE = 256, 160, 80
+"""Pixels of the longer side of images to be reviewed, of few and of many, and of those beside them."""
+_MANY = 300
 CONFIDENCE = 0.9
 """So sure, on 20 classes of Tiny ImageNet with 5 and 10% wrong labels, suggestions are right more often than labels."""
 
@@ -187,11 +188,12 @@ def _write(path: Path, labels: LabelAudit, rows: LabelRows, confidence: float) -
 
 def _reviewed(record: AuditRecord, rows: LabelRows, manifest: Manifest, embedded: Embedded) -> Reviewed:
     items = items_of(record)
+    side = _SHOWN_SIDE if len(items) <= _MANY else _SHOWN_SIDE_OF_MANY
     first, beside = {item.files[0] for item in items}, neighbors_of(items)
     images = [one for one in manifest.images if one.file in first]
     neighbors = [one for one in embedded.images if one.file in beside]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        shown = dict(zip((one.file for one in images), pool.map(_shown, images), strict=True))
+        shown = dict(zip((one.file for one in images), pool.map(lambda one: _shown(one, side), images), strict=True))
         small = pool.map(lambda one: _small(embedded.facts.thumbnail(one.sha256)), neighbors)
         return Reviewed(
             items=items,
@@ -202,9 +204,9 @@ def _reviewed(record: AuditRecord, rows: LabelRows, manifest: Manifest, embedded
         )
 
 
-def _shown(image: ImageFile) -> bytes:
+def _shown(image: ImageFile, side: int) -> bytes:
     try:
-        return thumbnail_of(opened(image.path.read_bytes(), at_least=_SHOWN_SIDE).rgb, _SHOWN_SIDE)
+        return thumbnail_of(opened(image.path.read_bytes(), at_least=side).rgb, side)
     except (BadImage, OSError):  # it could be read a moment ago
         return b""
 

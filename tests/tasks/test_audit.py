@@ -172,6 +172,19 @@ def test_numbers_are_no_classes(tmp_path: Path) -> None:
         audit(tmp_path, labels=table, **HOUSE)
 
 
+def test_classes_that_look_like_numbers(tmp_path: Path, convlens) -> None:  # type: ignore[no-untyped-def]
+    folder = with_wrong_labels(tmp_path / "images", 12)
+    for name, number in (("red", "0.5"), ("blue", "1.0")):
+        (folder / name).rename(folder / number)
+    table = tmp_path / "corrected.csv"
+    words = ("audit", folder, "--backbone", "house", "--size", 64, "--quiet")
+    told = convlens(*words, "--write", table, "--out", tmp_path / "one").out
+    assert f"--labels {table} --task classification\n" in told
+    refused = convlens(*words, "--labels", table, "--out", tmp_path / "two")
+    assert (refused.code, "set --task classification" in refused.err) == (2, True)
+    assert convlens(*words, "--labels", table, "--task", "classification", "--out", tmp_path / "two").code == 0
+
+
 def test_classes_with_too_few_images(tmp_path: Path) -> None:
     folder = draw_images(tmp_path / "images", 2)
     (folder / "blue").rename(folder / "yellow")

@@ -26,8 +26,8 @@ class AuditCommand(RecipeCommand):
     """The command, with the settings that say what an image's label is and whose features it is judged by."""
 
     names = (
-        *("backbone", "weights", "size", "labels", "file_column", "label_columns", "nested", "predefined_split"),
-        *("group_by", "seed"),
+        *("backbone", "weights", "size", "labels", "file_column", "task", "label_columns", "nested"),
+        *("predefined_split", "group_by", "seed"),
     )
 
 
@@ -89,7 +89,7 @@ def _print(record: "AuditRecord") -> None:
     if labels.not_judged:
         echo(printable(f"Classes with too few images to judge: {', '.join(labels.not_judged)}"))
     echo(
-        f"Wrong    {_counted(len(labels.suspects), 'label')} likely, at most {labels.noise:.1%} of all, as estimated; "
+        f"Wrong    {_counted(len(labels.suspects), 'label')} likely, and an estimated {labels.noise:.1%} of all; "
         f"{len(labels.doubts)} others are in doubt"
     )
     _print_suspects(labels)
@@ -127,7 +127,7 @@ def _class_lines(labels: "LabelAudit") -> Iterator[str]:
     worst = [one for one in labels.classes if one.wrong >= 0.005][:_CLASSES_SHOWN]
     if worst:
         named = (f"{one.name} {one.wrong:.1%} (most are {one.confused_with})" for one in worst)
-        yield f"Classes  at most wrong: {', '.join(named)}"
+        yield f"Classes  wrong as estimated: {', '.join(named)}"
 
 
 def _contradiction_lines(labels: "LabelAudit") -> Iterator[str]:

@@ -29,7 +29,7 @@ class Suspect(Record):
     """The most probable class."""
     suggested_probability: float
     agreeing: list[Neighbor]
-    """The images most like it that are labeled as it is, most similar first."""
+    """The images most like it that are labeled as it is, most similar first; none after the first thousand suspects."""
     disagreeing: list[Neighbor]
     """Those that are labeled as is suggested."""
 
@@ -143,8 +143,8 @@ class LabelAudit(Record):
     agreement: float
     """The part of their labels that these networks predict."""
     noise: float
-    """The estimated part of labels that are wrong: an upper bound, since images of classes that the network cannot tell
-    apart count as such."""
+    """The estimated part of labels that are wrong. Classes that the network cannot tell apart raise it, few images make
+    it rough."""
     suspects: list[Suspect]
     """Labels that are likely wrong, outside the sealed side; the most suspect first."""
     doubts: list[Suspect]

@@ -16,6 +16,8 @@ from convlens.trust.label_errors import confident_joint, estimated_joint, qualit
 _NEIGHBORS = 2
 _AT_ONCE = 256
 """Images whose similarities to all others are in memory at once."""
+_MOST_WITH_NEIGHBORS = 1000
+"""Suspects that come with similar images, and as many doubts: nobody looks at more."""
 _MOST_BLIND = 200
 """Suspects of the sealed side that are reviewed; with as many controls, they tell the rates to a few points."""
 
@@ -45,8 +47,10 @@ def _suspects(found: Judged, suspect: Tensor) -> list[Suspect]:
     places = suspect.nonzero().flatten()
     order = quality(found.probabilities[places], found.labels[places]).argsort(stable=True)
     places = places[order]
-    agreeing = _nearest(found, places, found.labels[places])
-    disagreeing = _nearest(found, places, found.suggested[places])
+    first = places[:_MOST_WITH_NEIGHBORS]
+    further: list[list[Neighbor]] = [[] for _ in places[_MOST_WITH_NEIGHBORS:]]
+    agreeing = [*_nearest(found, first, found.labels[first]), *further]
+    disagreeing = [*_nearest(found, first, found.suggested[first]), *further]
     return [
         Suspect(
             file=found.images[place].file,

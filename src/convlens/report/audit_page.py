@@ -13,8 +13,8 @@ from convlens.core.audit import AuditRecord, Blind, Contradiction, Neighbor, Sus
 from convlens.core.files import write_atomically
 from convlens.report.pages import PAGES, within_a_page
 
-_MOST = {"certain": 100, "suspect": 400, "blind": 400, "doubt": 100}
-"""Images of each part on one page, of some 20 kB each."""
+_MOST = {"certain": 100, "suspect": 1000, "blind": 400, "doubt": 100}
+"""Images of each part on one page, of some 15 kB each with those beside them."""
 Part = Literal["certain", "suspect", "blind", "doubt"]
 
 

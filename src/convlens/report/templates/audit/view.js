@@ -35,6 +35,7 @@ export function draw(onCard) {
   byId("cards").replaceChildren(...item.cards.map((card, place) => cardOf(card, place, choice, onCard)));
   byId("said").textContent = toldOf(item, choice);
   for (const role of ["given", "suggested"]) byId(role).hidden = !item.cards.some((card) => card.role === role);
+  byId("class").value = String(item.cards[0].class);
   byId("undo").disabled = review.history.length === 0;
   drawProgress(item);
 }

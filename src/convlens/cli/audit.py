@@ -16,7 +16,9 @@ from convlens.cli.table import print_table
 
 if TYPE_CHECKING:
     from convlens.core.audit import AuditRecord, Gain, LabelAudit, Sealed
+    from convlens.core.leaks import Leaks, Shortcuts
 
+_LEAKS_SHOWN = 5
 _SHOWN = 10
 _CLASSES_SHOWN = 5
 _LEAST_WIDTH = 60
@@ -59,7 +61,7 @@ def audit(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Find labels that are likely wrong, for review on a page.
+    """Find wrong labels, leaks between sides, and shortcuts, for review on a page.
 
     The folder is only read. The side of a split that is evaluated on is reviewed blind.
     """
@@ -100,6 +102,8 @@ def _print(record: "AuditRecord") -> None:
     if labels.gain:
         for line in _gain_lines(labels.gain):
             echo(printable(line))
+    for line in (*_leak_lines(record.leaks), *_shortcut_lines(record.shortcuts)):
+        echo(printable(line))
     for line in _written_lines(record):
         echo(printable(line))
     if record.page:
@@ -164,6 +168,40 @@ def _gain_lines(gain: "Gain") -> Iterator[str]:
             f"Blind    changed are {blind.suspects.changed} of {_counted(blind.suspects.images, 'suspect')} and "
             f"{blind.controls.changed} of {_counted(blind.controls.images, 'control')}: "
             f"{_points(blind.difference, blind.interval)}"
+        )
+
+
+def _leak_lines(leaks: "Leaks | None") -> Iterator[str]:
+    from convlens.core.leaks import TOLD
+
+    if leaks is None:
+        return
+    if not leaks.leaks:
+        yield f"Leaks    none: no {leaks.side} image is told about by one to train on"
+        return
+    kinds = ", ".join(f"{times} {TOLD[kind]}" for kind, times in leaks.counts.items())
+    yield f"Leaks    images to train on tell about {len(leaks.leaks)} of {leaks.images} {leaks.side} images: {kinds}"
+    if (whole := leaks.with_leaks) and (rest := leaks.without_leaks):
+        hang = 100 * (whole.accuracy - rest.accuracy)
+        yield (
+            f"         accuracy {whole.accuracy:.1%} with them, {rest.accuracy:.1%} on the {rest.images} others: "
+            f"{hang:+.1f} points hang on them"
+        )
+    for one in leaks.leaks[:_LEAKS_SHOWN]:
+        yield f"         {one.file} and {one.like}: {TOLD[one.kind]}"
+    if len(leaks.leaks) > _LEAKS_SHOWN:
+        yield f"         and {len(leaks.leaks) - _LEAKS_SHOWN} more, on the page"
+
+
+def _shortcut_lines(shortcuts: "Shortcuts") -> Iterator[str]:
+    if not shortcuts.found:
+        yield f"Shortcut none: {', '.join(shortcuts.looked_at)} tell the classes no better than chance, or hardly"
+    for one in shortcuts.found:
+        low, high = one.interval
+        doubt = "; it may be what the images show" if one.content else ""
+        yield (
+            f"Shortcut {one.fact} alone tells the classes to {one.accuracy:.0%} ({low:.0%} to {high:.0%}; by chance "
+            f"{shortcuts.chance:.0%}): {one.name} {one.here}, others {one.elsewhere}{doubt}"
         )
 
 

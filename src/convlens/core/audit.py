@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from convlens.core.leaks import Leaks, Shortcuts
 from convlens.core.records import Record
 from convlens.core.run import Problem
 
@@ -187,6 +188,9 @@ class AuditRecord(Record):
     """Whether a table of these classes is read as classes only where that is asked for: they look like numbers, like
     several labels, or like nothing."""
     labels: LabelAudit
+    leaks: Leaks | None = None
+    """None where the folder has no sides."""
+    shortcuts: Shortcuts
     written: Written | None
     page: str | None
     bad_files: list[Problem]

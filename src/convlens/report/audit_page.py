@@ -11,8 +11,10 @@ from typing import Literal
 
 from convlens.core.audit import AuditRecord, Blind, Contradiction, Neighbor, Suspect
 from convlens.core.files import write_atomically
+from convlens.core.leaks import TOLD
 from convlens.report.pages import PAGES, within_a_page
 
+_MOST_LEAKS = 200
 _MOST = {"certain": 100, "suspect": 1000, "blind": 400, "doubt": 100}
 """Images of each part on one page, of some 15 kB each with those beside them."""
 Part = Literal["certain", "suspect", "blind", "doubt"]
@@ -101,6 +103,10 @@ def write_audit_page(record: AuditRecord, reviewed: Reviewed, path: Path) -> Non
     page = PAGES.get_template("audit.html.jinja").render(
         record=record,
         labels=record.labels,
+        leaks=record.leaks,
+        most_leaks=_MOST_LEAKS,
+        told=TOLD,
+        shortcuts=record.shortcuts,
         folder=shlex.quote(record.folder),
         left_out=_left_out(record),
         data=within_a_page(data),

@@ -1,4 +1,4 @@
-"""Audit: which labels of a folder are likely wrong, and a page on which to review them. Only reads the folder."""
+"""Audit: wrong labels, leaks and shortcuts of a folder, and a page on which to review them. Only reads the folder."""
 
 import os
 import time
@@ -15,14 +15,17 @@ from convlens.core.settings import setting
 from convlens.data.archive import is_archive, unpacked
 from convlens.data.corrected_table import LabelRows, are_ambiguous
 from convlens.data.decode import BadImage, opened, thumbnail_of
+from convlens.data.file_facts import FileFacts, file_facts
 from convlens.data.layout import Layout
 from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.scan import labeled_images
 from convlens.pipeline.embedding import Embedded, embedder_of
 from convlens.pipeline.judged_labels import judged, one_of_each
 from convlens.pipeline.label_audit import label_audit
+from convlens.pipeline.leaks import leaks_of
 from convlens.pipeline.notices import say_layout
 from convlens.pipeline.resolve import resolved_recipe
+from convlens.pipeline.shortcuts import shortcuts
 from convlens.pipeline.split import layout_of
 from convlens.report.audit_page import Reviewed, items_of, neighbors_of, write_audit_page
 from convlens.runs.run_directory import unused_run_name
@@ -69,6 +72,9 @@ def audit(
     probability `confidence` (0.9 by default). `corrected` is such a table, written or from the page: the record then
     says what it is worth, on labels that it does not change.
 
+    Where the folder has sides, what leaks from the training side to the evaluated one is listed (see core.leaks), with
+    the accuracy that hangs on it; and facts about files that tell the classes without their content.
+
     The folder `out` gets the page and the record, by default one under audits/. Raises UsageError for wrong arguments
     and labels that are not classes, DataError where there are too few images.
     """
@@ -99,6 +105,8 @@ def audit(
     with progress("judge", len(embedded.images)) as advance:
         found = judged(manifest, embedded, seed, say)
         advance(len(embedded.images))
+    facts = _facts(manifest, embedded)
+    thumbnails = {one.sha256: embedded.facts.thumbnail(one.sha256) for one in found.images}
     record = AuditRecord(
         folder=manifest.folder,
         created=now(),
@@ -108,6 +116,8 @@ def audit(
         classes=list(found.classes),
         ambiguous_classes=are_ambiguous(sorted({text_of(one.labels) for one in manifest.images})),
         labels=label_audit(found, corrections, str(corrected or "")),
+        leaks=leaks_of(manifest, embedded, facts),
+        shortcuts=shortcuts(found, thumbnails, facts),
         written=None,
         page=str(target / AUDIT_PAGE),
         bad_files=[*manifest.problems, *embedded.problems],
@@ -162,6 +172,15 @@ def _refuse_other_than_classes(manifest: Manifest) -> None:
             f"Choose a column of classes with {setting('label_columns')}; or, if this one holds classes, set "
             f"{setting('task', 'classification')}."
         )
+
+
+def _facts(manifest: Manifest, embedded: Embedded) -> dict[str, FileFacts]:
+    """Of all files that gave an image."""
+    usable = {image.sha256 for image in embedded.images}
+    images = [image for image in manifest.images if image.sha256 in usable]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        facts = pool.map(lambda image: file_facts(image.path), images)
+        return {image.file: one for image, one in zip(images, facts, strict=True)}
 
 
 def _labels_of(corrected: str | Path | None, folder: str | Path, progress: Progress) -> dict[str, str] | None:

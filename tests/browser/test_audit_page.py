@@ -125,6 +125,19 @@ def test_the_review_goes_on_where_it_was_left(opened, hostile):
     assert one.page.locator("#said").text_content() == ""
 
 
+def test_what_was_kept_is_not_asked_again_by_a_later_audit(opened, hostile, tmp_path):
+    folder, record = hostile
+    later = audit(folder, **HOUSE, seed=1, labels=folder / "labels.csv", out=tmp_path / "later")
+    again = [one.file for one in later.labels.suspects if one.file in {one.file for one in record.labels.suspects}]
+    assert again
+    first = opened(page_of(record))
+    for _ in record.labels.suspects:
+        first.page.keyboard.press("k")
+    answers(first, len(record.labels.suspects))
+    first.page.goto(page_of(later).as_uri())
+    answers(first, len(again))
+
+
 def test_a_page_without_anything_to_review(opened, tmp_path):
     for kind in ("red", "blue"):
         draw_tinted(tmp_path / "images" / kind, kind, 8, 3)

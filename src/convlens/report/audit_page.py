@@ -91,6 +91,8 @@ class Reviewed:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     """Of the table that the page writes: a row for each image of the folder, with its file and its label first."""
+    hashes: Mapping[str, str]
+    """Of the content of each image of the folder, by file."""
     images: Mapping[str, bytes]
     """JPEGs of the images to be reviewed, by file."""
     neighbors: Mapping[str, bytes]
@@ -127,6 +129,7 @@ def _data(record: AuditRecord, reviewed: Reviewed) -> dict[str, object]:
     pictures = _Images()
     items = [
         {
+            "id": reviewed.hashes[item.files[0]],
             "part": item.part,
             "rows": [row[file] for file in item.files],
             "image": pictures.number(item.files[0], reviewed.images),
@@ -147,8 +150,11 @@ def _data(record: AuditRecord, reviewed: Reviewed) -> dict[str, object]:
     ]
     rows = [[cells[0], number[cells[1]], *cells[2:]] for cells in reviewed.rows]
     told = {"classes": classes, "columns": list(reviewed.columns), "rows": rows, "items": items}
-    key = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
-    return {"key": key, **told, "images": list(pictures)}
+    return {"key": _digest(told), "names": _digest(classes), **told, "images": list(pictures)}
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:32]
 
 
 class _Images:

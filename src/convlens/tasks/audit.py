@@ -218,6 +218,7 @@ def _reviewed(record: AuditRecord, rows: LabelRows, manifest: Manifest, embedded
             items=items,
             columns=rows.columns,
             rows=rows.rows,
+            hashes={one.file: one.sha256 for one in manifest.images},
             images={file: jpeg for file, jpeg in shown.items() if jpeg},
             neighbors=dict(zip((one.file for one in neighbors), small, strict=True)),
         )

@@ -79,15 +79,17 @@ class _Fit:
         self._y_mean = targets.mean(0)
         self._projected = self._u.T @ (targets - self._y_mean)
         squares, leverages = self._s.square(), self._u.square()
-        candidates = []
-        for penalty in squares[0].clamp(min=1e-12) * torch.logspace(-8, 1, _PENALTIES, dtype=torch.float64):
+
+        def left_out_residual(penalty: Tensor) -> Tensor:
             shrunk = squares / (squares + penalty)
             leverage = (leverages @ shrunk)[:, None] + 1 / len(targets)
-            residual = (targets - self._fitted(shrunk)) / (1 - leverage).clamp(min=1e-9)
-            candidates.append((residual.square().mean().item(), penalty, targets - residual))
-        _, self._penalty, self.left_out = min(candidates, key=lambda one: one[0])
-        """What it would say of each example, had it not seen that one."""
+            return (targets - self._fitted(shrunk)) / (1 - leverage).clamp(min=1e-9)
+
+        penalties = squares[0].clamp(min=1e-12) * torch.logspace(-8, 1, _PENALTIES, dtype=torch.float64)
+        self._penalty = min(penalties, key=lambda penalty: left_out_residual(penalty).square().mean().item())
         self._shrunk = squares / (squares + self._penalty)
+        self.left_out = targets - left_out_residual(self._penalty)
+        """What it would say of each example, had it not seen that one."""
 
     @classmethod
     def of(cls, inputs: Tensor, targets: Tensor) -> Self:

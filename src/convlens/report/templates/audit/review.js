@@ -2,18 +2,20 @@
 
 import { data } from "./data.js";
 
-const KEY = `convlens.audit.${data.key}`;
+const OF_PAGE = `convlens.audit.${data.key}`;
+// Choices are kept by image for all audits with these classes: what was kept once is not asked again.
+const OF_IMAGES = `convlens.audit.choices.${data.names}`;
 
 export const review = { at: 0, choices: new Map(), history: [], kept: true };
 
 /** Goes on from where it was left. */
 export function restore() {
   try {
-    const stored = JSON.parse(localStorage.getItem(KEY));
-    if (stored === null) return;
-    review.choices = new Map(stored.choices);
-    review.history = stored.history;
-    review.at = Math.min(stored.at, data.items.length - 1);
+    const chosen = storedChoices();
+    for (const [at, { id }] of data.items.entries()) if (chosen.has(id)) review.choices.set(at, chosen.get(id));
+    const { at, history } = JSON.parse(localStorage.getItem(OF_PAGE)) ?? { at: firstOpen(), history: [] };
+    review.history = history;
+    review.at = Math.min(at, data.items.length - 1);
   } catch {
     review.kept = false;
   }
@@ -55,11 +57,27 @@ function goOn() {
   }
 }
 
+function firstOpen() {
+  return Math.max(
+    0,
+    data.items.findIndex((_, at) => !review.choices.has(at)),
+  );
+}
+
 function store() {
   try {
-    const { at, choices, history } = review;
-    localStorage.setItem(KEY, JSON.stringify({ at, choices: [...choices], history }));
+    const chosen = storedChoices();
+    for (const [at, { id }] of data.items.entries()) {
+      if (review.choices.has(at)) chosen.set(id, review.choices.get(at));
+      else chosen.delete(id);
+    }
+    localStorage.setItem(OF_IMAGES, JSON.stringify([...chosen]));
+    localStorage.setItem(OF_PAGE, JSON.stringify({ at: review.at, history: review.history }));
   } catch {
     review.kept = false;
   }
+}
+
+function storedChoices() {
+  return new Map(JSON.parse(localStorage.getItem(OF_IMAGES)));
 }

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from convlens.core.audit import AuditRecord
+from convlens.core.errors import UsageError
 from convlens.tasks.audit import audit
 
 HOUSE = {"backbone": "house", "size": 64}
@@ -175,3 +176,32 @@ def test_a_planted_shortcut_is_named(tmp_path: Path, change: Callable[[Image.Ima
     assert found[fact].accuracy > 0.9
     assert found[fact].here != found[fact].elsewhere
     assert found[fact].p_value < 0.01
+
+
+def test_predictions_of_other_tools_are_judged_without_leaks(tmp_path: Path) -> None:
+    folder = divided(tmp_path / "images", 8)
+    for number in range(4):
+        copied(folder / f"train/rows/rows0{number}.png", folder / f"val/rows/copy{number}.png")
+    files = sorted((folder / "val").glob("*/*.png"))
+    wrong = {"rows10", "columns10", "columns11", "columns12"}
+    told = [
+        f"val/{one.parent.name}/{one.name},{_other(one) if one.stem in wrong else one.parent.name}" for one in files
+    ]
+    (tmp_path / "others.csv").write_text("\n".join(["image_path,Prediction", *told]))
+    record = audit(folder, **HOUSE, predictions=tmp_path / "others.csv", out=tmp_path / "out")
+    assert record.leaks is not None
+    assert record.leaks.predictions == str(tmp_path / "others.csv")
+    assert record.leaks.with_leaks is not None
+    assert record.leaks.without_leaks is not None
+    assert (record.leaks.with_leaks.images, record.leaks.with_leaks.accuracy) == (20, 16 / 20)
+    assert (record.leaks.without_leaks.images, record.leaks.without_leaks.accuracy) == (16, 12 / 16)
+
+
+def _other(file: Path) -> str:
+    return "columns" if file.parent.name == "rows" else "rows"
+
+
+def test_a_table_without_predictions_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "others.csv").write_text("file,label\na.png,rows\n")
+    with pytest.raises(UsageError, match="none of them is called predicted"):
+        audit(divided(tmp_path / "images", 3), predictions=tmp_path / "others.csv", out=tmp_path / "out")

@@ -54,6 +54,13 @@ def audit(
         Path | None,
         typer.Option(metavar="CSV", help="A corrected table, from the page or --write: say what it is worth."),
     ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            help="Predictions of the evaluated images, by convlens or others: what hangs on leaks of their accuracy.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder for the page and the record. Default: a new one under audits/."),
@@ -73,6 +80,7 @@ def audit(
         write=write,
         confidence=None if confidence is None else rate_of("--confidence", confidence),
         corrected=corrected,
+        predictions=predictions,
         out=out,
         progress=screen.progress,
         say=screen.say,
@@ -183,9 +191,10 @@ def _leak_lines(leaks: "Leaks | None") -> Iterator[str]:
     yield f"Leaks    images to train on tell about {len(leaks.leaks)} of {leaks.images} {leaks.side} images: {kinds}"
     if (whole := leaks.with_leaks) and (rest := leaks.without_leaks):
         hang = 100 * (whole.accuracy - rest.accuracy)
+        whose = f"of {leaks.predictions} " if leaks.predictions else ""
         yield (
-            f"         accuracy {whole.accuracy:.1%} with them, {rest.accuracy:.1%} on the {rest.images} others: "
-            f"{hang:+.1f} points hang on them"
+            f"         accuracy {whose}{whole.accuracy:.1%} with them, {rest.accuracy:.1%} on the {rest.images} "
+            f"others: {hang:+.1f} points hang on them"
         )
     for one in leaks.leaks[:_LEAKS_SHOWN]:
         yield f"         {one.file} and {one.like}: {TOLD[one.kind]}"

@@ -45,11 +45,13 @@ class Leaks(Record):
     trained_on: int
     leaks: list[Leak]
     """Images that leak, each with the first kind that holds, in the order of `LeakKind`."""
+    predictions: str
+    """The table of predictions whose accuracies follow; "" for those of a classifier on the features that was trained
+    on all of the training side."""
     with_leaks: Accuracy | None
-    """Of all images of the side, by a classifier on the features that was trained on all of the training side; None
-    without a leak."""
+    """Of all images of the side that were predicted; None without a leak."""
     without_leaks: Accuracy | None
-    """Of those of the side that do not leak, by the same; None where none is left."""
+    """Of those that do not leak; None where none is left."""
 
     @property
     def counts(self) -> dict[LeakKind, int]:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from convlens.core.intervals import wilson_interval
+from convlens.core.kinds.kind import text_of
 from convlens.core.leaks import Accuracy, Leak, LeakKind, Leaks
 from convlens.data.crops import LEAST_CORRELATION, best_crop
 from convlens.data.file_facts import FileFacts
@@ -24,10 +25,17 @@ _LEAST_SIMILARITY = 0.45
 """Cosine to look for a crop at; of 120 crops and their originals all but 4 had it."""
 
 
-def leaks_of(manifest: Manifest, embedded: Embedded, facts: Mapping[str, FileFacts]) -> Leaks | None:
+def leaks_of(
+    manifest: Manifest,
+    embedded: Embedded,
+    facts: Mapping[str, FileFacts],
+    predicted: Mapping[str, str] | None = None,
+    predictions: str = "",
+) -> Leaks | None:
     """The leaks of a split that the folder or table has; None where it has none.
 
-    The side for testing is looked at, or else the one for validation. `facts` are by file.
+    The side for testing is looked at, or else the one for validation. `facts` are by file, and so are the classes that
+    a table of the name `predictions` says were predicted; without it a classifier on the features predicts.
     """
     sides = {image.side for image in manifest.images}
     side = next((one for one in ("test", "val") if one in sides), None)
@@ -39,12 +47,17 @@ def leaks_of(manifest: Manifest, embedded: Embedded, facts: Mapping[str, FileFac
     for leak in _all(evaluated, trained, embedded, facts):
         found.setdefault(leak.file, leak)
     leaks = [found[image.file] for image in evaluated if image.file in found]
-    right = _right(evaluated, trained, embedded) if leaks else {}
+    right: dict[str, bool] = {}
+    if leaks and predicted is not None:
+        right = {one.file: predicted[one.file] == text_of(one.labels) for one in evaluated if one.file in predicted}
+    elif leaks:
+        right = _right(evaluated, trained, embedded)
     return Leaks(
         side="test" if side == "test" else "val",
         images=len(evaluated),
         trained_on=len(trained),
         leaks=leaks,
+        predictions=predictions,
         with_leaks=_accuracy([*right.values()]),
         without_leaks=_accuracy([is_right for file, is_right in right.items() if file not in found]),
     )

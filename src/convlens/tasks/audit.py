@@ -19,6 +19,7 @@ from convlens.data.file_facts import FileFacts, file_facts
 from convlens.data.layout import Layout
 from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.scan import labeled_images
+from convlens.data.table_file import read_table
 from convlens.pipeline.embedding import Embedded, embedder_of
 from convlens.pipeline.judged_labels import judged, one_of_each
 from convlens.pipeline.label_audit import label_audit
@@ -34,6 +35,7 @@ AUDITS_FOLDER = Path("audits")
 _SHOWN_SIDE, _SHOWN_SIDE_OF_MANY, _NEIGHBOR_SIDE = 256, 160, 80
 """Pixels of the longer side of images to be reviewed, of few and of many, and of those beside them."""
 _MANY = 300
+_PREDICTED = ("predicted", "prediction", "pred", "predicted_label", "predicted_class", "pred_label", "y_pred")
 CONFIDENCE = 0.9
 """So sure, on 20 classes of Tiny ImageNet with 5 and 10% wrong labels, suggestions are right more often than labels."""
 
@@ -53,6 +55,7 @@ def audit(
     group_by: str = "",
     seed: int = 0,
     corrected: str | Path | None = None,
+    predictions: str | Path | None = None,
     write: str | Path | None = None,
     confidence: float | None = None,
     out: str | Path | None = None,
@@ -73,7 +76,9 @@ def audit(
     says what it is worth, on labels that it does not change.
 
     Where the folder has sides, what leaks from the training side to the evaluated one is listed (see core.leaks), with
-    the accuracy that hangs on it; and facts about files that tell the classes without their content.
+    the accuracy that hangs on it: that of a table of `predictions`, by convlens or others, with a column of files and
+    one called predicted (or prediction, pred, predicted_label, ...), else of a classifier on the features. Facts about
+    files are listed that tell the classes without their content.
 
     The folder `out` gets the page and the record, by default one under audits/. Raises UsageError for wrong arguments
     and labels that are not classes, DataError where there are too few images.
@@ -81,6 +86,7 @@ def audit(
     start = time.perf_counter()
     target = _target(out, folder)
     _refuse_wrong(write, confidence, corrected)
+    column = _prediction_column(predictions) if predictions is not None else ""
     recipe = resolved_recipe(
         None,
         backbone=backbone,
@@ -100,6 +106,7 @@ def audit(
     say_layout(manifest, say)
     _refuse_other_than_classes(manifest)
     corrections = _labels_of(corrected, folder, progress)
+    predicted = _labels_of(predictions, folder, progress, column)
     embedder = embedder_of(backbone, weights=weights, size=size, progress=progress, say=say)
     embedded = embedder.of(one_of_each(manifest.images), progress)
     with progress("judge", len(embedded.images)) as advance:
@@ -116,7 +123,7 @@ def audit(
         classes=list(found.classes),
         ambiguous_classes=are_ambiguous(sorted({text_of(one.labels) for one in manifest.images})),
         labels=label_audit(found, corrections, str(corrected or "")),
-        leaks=leaks_of(manifest, embedded, facts),
+        leaks=leaks_of(manifest, embedded, facts, predicted, str(predictions or "")),
         shortcuts=shortcuts(found, thumbnails, facts),
         written=None,
         page=str(target / AUDIT_PAGE),
@@ -183,11 +190,27 @@ def _facts(manifest: Manifest, embedded: Embedded) -> dict[str, FileFacts]:
         return {image.file: one for image, one in zip(images, facts, strict=True)}
 
 
-def _labels_of(corrected: str | Path | None, folder: str | Path, progress: Progress) -> dict[str, str] | None:
-    """The classes in a corrected table, by file."""
-    if corrected is None:
+def _prediction_column(predictions: str | Path) -> str:
+    """The column of a table that says the predicted class."""
+    columns = read_table(Path(predictions).expanduser()).columns
+    found = next((one for one in columns if one.lower().replace(" ", "_") in _PREDICTED), None)
+    if found is None:
+        raise UsageError(
+            f"{setting('predictions', predictions)} has the columns {', '.join(columns)}; none of them is called "
+            f"{', '.join(_PREDICTED)}. Rename the one with the predicted classes."
+        )
+    return found
+
+
+def _labels_of(
+    table: str | Path | None, folder: str | Path, progress: Progress, column: str = ""
+) -> dict[str, str] | None:
+    """The classes in a column of a table, by file; by default in the one that has labels."""
+    if table is None:
         return None
-    layout = Layout(labels=corrected, task="classification", predefined_split=False)
+    layout = Layout(
+        labels=table, label_columns=(column,) if column else (), task="classification", predefined_split=False
+    )
     return {one.file: text_of(one.labels) for one in labeled_images(folder, progress, layout).images}
 
 

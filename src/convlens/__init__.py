@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from convlens.tasks.explain import ExplanationPage as ExplanationPage
     from convlens.tasks.explain import explain as explain
     from convlens.tasks.export import export as export
+    from convlens.tasks.extend import extend as extend
     from convlens.tasks.inspect import inspect as inspect
     from convlens.tasks.predict import predict as predict
     from convlens.tasks.runs import diff_runs as diff_runs
@@ -116,6 +117,7 @@ _PUBLIC = {
     "evaluate": "convlens.tasks.evaluate",
     "explain": "convlens.tasks.explain",
     "export": "convlens.tasks.export",
+    "extend": "convlens.tasks.extend",
     "gradient_tensor": "convlens.gradient.tensor",
     "inspect": "convlens.tasks.inspect",
     "list_cache": "convlens.tasks.cache",

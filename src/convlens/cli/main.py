@@ -19,6 +19,7 @@ from convlens.cli import (
     evaluate,
     explain,
     export,
+    extend,
     inspect,
     predict,
     runs,
@@ -55,6 +56,7 @@ app.command("train", cls=RecipeCommand, epilog=train.EXAMPLES)(train.train)
 app.command("compare", cls=compare.CompareCommand)(compare.compare)
 app.command("predict", cls=GroupedCommand)(predict.predict)
 app.command("evaluate", cls=evaluate.EvaluateCommand)(evaluate.evaluate)
+app.command("extend", cls=extend.ExtendCommand)(extend.extend)
 app.command("explain", cls=GroupedCommand)(explain.explain)
 app.command("runs", cls=GroupedCommand)(runs.runs)
 app.command("export", cls=GroupedCommand)(export.export)

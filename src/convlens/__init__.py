@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from convlens.core.run import RunRecord as RunRecord
     from convlens.core.run_list import RunDifference as RunDifference
     from convlens.core.run_list import RunList as RunList
+    from convlens.core.suggestion import SuggestionRecord as SuggestionRecord
     from convlens.gradient.backpropagate import Backpropagation as Backpropagation
     from convlens.gradient.backpropagate import backpropagate as backpropagate
     from convlens.gradient.check import GradientCheck as GradientCheck
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from convlens.tasks.runs import diff_runs as diff_runs
     from convlens.tasks.runs import list_runs as list_runs
     from convlens.tasks.serve import serve as serve
+    from convlens.tasks.suggest import suggest as suggest
     from convlens.tasks.train import resume as resume
     from convlens.tasks.train import train as train
     from convlens.tasks.verify import verify as verify
@@ -101,6 +103,7 @@ _PUBLIC = {
     "RunList": "convlens.core.run_list",
     "RunRecord": "convlens.core.run",
     "Split": "convlens.graph.split",
+    "SuggestionRecord": "convlens.core.suggestion",
     "UsageError": "convlens.core.errors",
     "Verification": "convlens.core.exported",
     "adopt": "convlens.backbones.external",
@@ -129,6 +132,7 @@ _PUBLIC = {
     "resume": "convlens.tasks.train",
     "serve": "convlens.tasks.serve",
     "split": "convlens.graph.split",
+    "suggest": "convlens.tasks.suggest",
     "train": "convlens.tasks.train",
     "verify": "convlens.tasks.verify",
 }

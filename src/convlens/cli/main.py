@@ -25,6 +25,7 @@ from convlens.cli import (
     runs,
     serve,
     study,
+    suggest,
     train,
     zoo,
 )
@@ -56,6 +57,7 @@ app.command("train", cls=RecipeCommand, epilog=train.EXAMPLES)(train.train)
 app.command("compare", cls=compare.CompareCommand)(compare.compare)
 app.command("predict", cls=GroupedCommand)(predict.predict)
 app.command("evaluate", cls=evaluate.EvaluateCommand)(evaluate.evaluate)
+app.command("suggest", cls=GroupedCommand)(suggest.suggest)
 app.command("extend", cls=extend.ExtendCommand)(extend.extend)
 app.command("explain", cls=GroupedCommand)(explain.explain)
 app.command("runs", cls=GroupedCommand)(runs.runs)

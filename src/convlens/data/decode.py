@@ -291,18 +291,18 @@ def _resized_center(
     return resized.crop((margin, margin, margin + size, margin + size))
 
 
-def thumbnail_of(image: Image.Image) -> bytes:
-    """A small JPEG of an RGB image."""
+def thumbnail_of(image: Image.Image, side: int = THUMBNAIL_SIDE) -> bytes:
+    """A small JPEG of an RGB image, its longer side being `side` pixels at most."""
     small = (
         image
-        if max(image.size) <= THUMBNAIL_SIDE
-        else image.resize(_fitting(image), Image.Resampling.BILINEAR, reducing_gap=1.0)
+        if max(image.size) <= side
+        else image.resize(_fitting(image, side), Image.Resampling.BILINEAR, reducing_gap=1.0)
     )
     encoded = io.BytesIO()
     small.save(encoded, "JPEG", quality=80)
     return encoded.getvalue()
 
 
-def _fitting(image: Image.Image) -> tuple[int, int]:
-    scale = THUMBNAIL_SIDE / max(image.size)
+def _fitting(image: Image.Image, side: int) -> tuple[int, int]:
+    scale = side / max(image.size)
     return max(1, round(image.width * scale)), max(1, round(image.height * scale))

@@ -40,10 +40,24 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(folder):
+def run(folder, module_cache):
     out = folder.parent / "run"
     train(folder, out=out, **HOUSE)
     return out
+
+
+@pytest.fixture(autouse=True)
+def _shared_store(cache, module_cache, monkeypatch):
+    """Features are computed once for all of these tests."""
+    monkeypatch.setenv("CONVLENS_CACHE", str(module_cache))
+
+
+def run_on(run, images, place):
+    """The same run, as if it had been trained on images in another folder."""
+    shutil.copytree(run, place)
+    record = read_run(run).model_copy(update={"folder": str(images)})
+    (place / "run.json").write_text(record.to_json())
+    return place
 
 
 @pytest.fixture
@@ -75,10 +89,10 @@ def test_a_class_is_added_and_the_run_stays_as_it_is(run, tiles, tmp_path):
     assert said.count("tiles") >= 7
 
 
-def test_only_what_is_new_goes_through_the_network(run, folder, tiles, tmp_path):
-    train(folder, out=tmp_path / "run", **HOUSE)  # this test has a store of its own
-    record = extend(tmp_path / "run", tiles, out=tmp_path / "run2")
-    assert (record.features.computed, record.features.reused) == (10, 4 * PER_CLASS)
+def test_only_what_is_new_goes_through_the_network(run, tmp_path):
+    draw_tiles(tmp_path / "new" / "tiles", 7, seed=11)
+    record = extend(run, tmp_path / "new", out=tmp_path / "run2")
+    assert (record.features.computed, record.features.reused) == (7, 4 * PER_CLASS)
 
 
 def test_the_new_head_is_the_ridge_regression_on_all_training_images(run, folder, tiles, tmp_path):
@@ -112,22 +126,20 @@ def test_a_hidden_layer_gives_way_to_a_linear_head(folder, tiles, tmp_path):
     assert len(predict(tmp_path / "run2", tiles).predictions) == 10
 
 
-def test_the_images_may_be_gone_where_their_features_are_stored(folder, tiles, tmp_path, monkeypatch):
-    shutil.copytree(folder, tmp_path / "copy")
-    train(tmp_path / "copy", out=tmp_path / "run", **HOUSE)
-    shutil.rmtree(tmp_path / "copy")
+def test_the_images_may_be_gone_where_their_features_are_stored(run, tiles, tmp_path, cache, monkeypatch):
+    run_on(run, tmp_path / "gone", tmp_path / "run")
     record = extend(tmp_path / "run", tiles, out=tmp_path / "run2")
     assert (record.extension.lost, record.extension.compared) == (0, 2 * PER_CLASS)
-    monkeypatch.setenv("CONVLENS_CACHE", str(tmp_path / "other"))
-    with pytest.raises(DataError, match=r"'columns', 'rows' no training image can be had .*neither from .*copy nor"):
+    monkeypatch.setenv("CONVLENS_CACHE", str(cache))  # which has no features
+    with pytest.raises(DataError, match=r"'columns', 'rows' no training image can be had .*neither from .*gone nor"):
         extend(tmp_path / "run", tiles, out=tmp_path / "run3")
     assert not (tmp_path / "run3").exists()
 
 
-def test_lost_and_changed_images_are_counted_and_said(folder, tiles, tmp_path, monkeypatch):
+def test_lost_and_changed_images_are_counted_and_said(run, folder, tiles, tmp_path, cache, monkeypatch):
     shutil.copytree(folder, tmp_path / "copy")
-    train(tmp_path / "copy", out=tmp_path / "run", **HOUSE)
-    monkeypatch.setenv("CONVLENS_CACHE", str(tmp_path / "other"))
+    run_on(run, tmp_path / "copy", tmp_path / "run")
+    monkeypatch.setenv("CONVLENS_CACHE", str(cache))  # which has no features
     (tmp_path / "copy" / "train" / "rows" / "rows0.png").unlink()
     draw_tiles(tmp_path / "copy" / "val" / "rows", 1)
     (tmp_path / "copy" / "val" / "rows" / "0-0.png").rename(tmp_path / "copy" / "val" / "rows" / "rows1.png")
@@ -150,9 +162,9 @@ def test_more_images_of_known_classes_from_a_table(run, tmp_path):
     assert record.command == f"convlens extend {run} {tmp_path / 'more'} --labels {table}"
 
 
-def test_a_new_folder_beside_the_old_ones_is_found_and_the_rest_known(folder, tmp_path):
+def test_a_new_folder_beside_the_old_ones_is_found_and_the_rest_known(run, folder, tmp_path):
     shutil.copytree(folder, tmp_path / "images")
-    train(tmp_path / "images", out=tmp_path / "run", **HOUSE)
+    run_on(run, tmp_path / "images", tmp_path / "run")
     with pytest.raises(DataError, match=r"was trained on all its 48 images already"):
         extend(tmp_path / "run", tmp_path / "images", out=tmp_path / "run2")
     for seed, side in enumerate(("train", "val")):
@@ -193,6 +205,6 @@ def test_what_cannot_be_extended(run, tiles, tmp_path):
     draw_tiles(images, 12)
     table = tmp_path / "numbers.csv"
     table.write_text("file,weight\n" + "".join(f"0-{n}.png,{n}.5\n" for n in range(12)))
-    train(images, labels=table, out=tmp_path / "regression", **HOUSE)
+    train(images, labels=table, out=tmp_path / "regression", **HOUSE | {"epochs": 1})
     with pytest.raises(UsageError, match="only a run on classes can be extended"):
         extend(tmp_path / "regression", tiles)

@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(folder):
+def run(folder, module_cache):
     train(folder, out=folder.parent / "run", **HOUSE)
     return folder.parent / "run"
 

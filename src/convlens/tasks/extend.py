@@ -56,8 +56,9 @@ def extend(
     regression to what the network's last layer reads of all images, old and new; the layers below stay as they are.
     Features that are stored are not computed again, so the old images need not be there any more where the store has
     them. Images that the run validated on are still validated on, and the record's `extension` says what it gained or
-    lost on them; of the new ones the same part is held out, unless the folder has a split. `out` is the run folder to
-    create, by default one under runs/; `run` is not changed.
+    lost on them; of the new ones the same part is held out, unless the folder has a split. An image that both have,
+    under two labels, is used of neither. `out` is the run folder to create, by default one under runs/; `run` is not
+    changed.
 
     Raises UsageError for what is no run on classes, or whose network does not end in linear layers; DataError where
     there is nothing new, or images of a class are lost.

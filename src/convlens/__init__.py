@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from convlens.backbones.external import adopt as adopt
     from convlens.backbones.resolve import network as network
+    from convlens.core.audit import AuditRecord as AuditRecord
     from convlens.core.cache import CacheRecord as CacheRecord
     from convlens.core.cache import PruneRecord as PruneRecord
     from convlens.core.check import CheckRecord as CheckRecord
     from convlens.core.collection import CollectionRecord as CollectionRecord
     from convlens.core.comparison import Comparison as Comparison
     from convlens.core.doctor import Diagnosis as Diagnosis
+    from convlens.core.embedding import EmbeddingRecord as EmbeddingRecord
+    from convlens.core.embedding import SimilarRecord as SimilarRecord
     from convlens.core.errors import ConvlensError as ConvlensError
     from convlens.core.errors import DataError as DataError
     from convlens.core.errors import DivergedError as DivergedError
@@ -49,12 +52,14 @@ if TYPE_CHECKING:
     from convlens.graph.receptive_field import receptive_field as receptive_field
     from convlens.graph.split import Split as Split
     from convlens.graph.split import split as split
+    from convlens.tasks.audit import audit as audit
     from convlens.tasks.cache import list_cache as list_cache
     from convlens.tasks.cache import prune_cache as prune_cache
     from convlens.tasks.check import check_images as check_images
     from convlens.tasks.collect import collect as collect
     from convlens.tasks.compare import compare as compare
     from convlens.tasks.doctor import doctor as doctor
+    from convlens.tasks.embed import embed as embed
     from convlens.tasks.evaluate import evaluate as evaluate
     from convlens.tasks.explain import ExplanationPage as ExplanationPage
     from convlens.tasks.explain import explain as explain
@@ -65,6 +70,7 @@ if TYPE_CHECKING:
     from convlens.tasks.runs import diff_runs as diff_runs
     from convlens.tasks.runs import list_runs as list_runs
     from convlens.tasks.serve import serve as serve
+    from convlens.tasks.similar import similar as similar
     from convlens.tasks.suggest import suggest as suggest
     from convlens.tasks.train import resume as resume
     from convlens.tasks.train import train as train
@@ -74,6 +80,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "AuditRecord": "convlens.core.audit",
     "Backpropagation": "convlens.gradient.backpropagate",
     "CacheRecord": "convlens.core.cache",
     "CheckRecord": "convlens.core.check",
@@ -84,6 +91,7 @@ _PUBLIC = {
     "DataError": "convlens.core.errors",
     "Diagnosis": "convlens.core.doctor",
     "DivergedError": "convlens.core.errors",
+    "EmbeddingRecord": "convlens.core.embedding",
     "EvaluationRecord": "convlens.core.evaluation",
     "Explanation": "convlens.core.explanation",
     "ExplanationPage": "convlens.tasks.explain",
@@ -102,11 +110,13 @@ _PUBLIC = {
     "RunDifference": "convlens.core.run_list",
     "RunList": "convlens.core.run_list",
     "RunRecord": "convlens.core.run",
+    "SimilarRecord": "convlens.core.embedding",
     "Split": "convlens.graph.split",
     "SuggestionRecord": "convlens.core.suggestion",
     "UsageError": "convlens.core.errors",
     "Verification": "convlens.core.exported",
     "adopt": "convlens.backbones.external",
+    "audit": "convlens.tasks.audit",
     "backpropagate": "convlens.gradient.backpropagate",
     "capture": "convlens.graph.capture",
     "chain": "convlens.gradient.tensor",
@@ -117,6 +127,7 @@ _PUBLIC = {
     "cost": "convlens.graph.cost",
     "diff_runs": "convlens.tasks.runs",
     "doctor": "convlens.tasks.doctor",
+    "embed": "convlens.tasks.embed",
     "evaluate": "convlens.tasks.evaluate",
     "explain": "convlens.tasks.explain",
     "export": "convlens.tasks.export",
@@ -131,6 +142,7 @@ _PUBLIC = {
     "receptive_field": "convlens.graph.receptive_field",
     "resume": "convlens.tasks.train",
     "serve": "convlens.tasks.serve",
+    "similar": "convlens.tasks.similar",
     "split": "convlens.graph.split",
     "suggest": "convlens.tasks.suggest",
     "train": "convlens.tasks.train",

@@ -15,7 +15,8 @@ IMPORTS: dict[str, set[str]] = {
     "layers": set(),
     "ops": {"core"},
     "data": {"core"},
-    "trust": {"core"},
+    "embeddings": {"core"},
+    "trust": {"core", "embeddings"},
     "training": {"core", "trust"},
     "zoo": {"core", "layers"},
     "report": {"core"},
@@ -33,7 +34,7 @@ IMPORTS: dict[str, set[str]] = {
     "comparison": {"core", "data", "training", "transfer", "backbones", "pipeline"},
     "tasks": {
         *("core", "data", "trust", "training", "zoo", "report", "graph", "transfer", "explanation", "backbones"),
-        *("runs", "pipeline", "exports", "service", "comparison"),
+        *("runs", "pipeline", "exports", "service", "comparison", "embeddings"),
     },
     "studies": {"core", "zoo", "report", "graph", "backbones"},
     "cli": {"core", "training", "comparison", "tasks", "studies"},

@@ -46,8 +46,8 @@ def test_a_former_name_works_and_warns(former: str, name: str) -> None:
 
 
 TASKS = (
-    *("check_images", "collect", "compare", "evaluate", "explain", "extend", "inspect", "predict", "resume", "suggest"),
-    "train",
+    *("audit", "check_images", "collect", "compare", "evaluate", "explain", "extend", "inspect", "predict", "resume"),
+    *("suggest", "train"),
 )
 OF_GRAPHS = ("backpropagate", "check_gradients", "cost", "receptive_field", "split")
 

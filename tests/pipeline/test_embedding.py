@@ -62,5 +62,5 @@ def test_no_readable_image(tmp_path):
     (tmp_path / "a.png").write_bytes(b"not an image")
     images, problems = unlabeled_images([tmp_path])
     assert not problems
-    with pytest.raises(DataError, match=r"none of 1 files is a readable image; the first: .*a\.png"):
+    with pytest.raises(DataError, match=r"no readable image among 1 file; the first: .*a\.png"):
         embedder_of("house", size=64).of(images)

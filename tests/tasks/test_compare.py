@@ -202,6 +202,18 @@ def test_fractions_alone_compare_nothing_else(images, tmp_path):
     assert (record.best, record.best_because) == ("base", "No other recipe was compared.")
     [first] = [line for line in told if line.startswith("transfer and training from scratch on 0.5 of the images")]
     assert re.search(r"took [\d.]+ s; the larger fractions, about [\d.]+ s", first)
+    assert record.forecast is None
+
+
+def test_three_fractions_tell_what_more_images_would_be_worth(images, tmp_path):
+    record = compare(images, seeds=1, fractions=[0.25, 0.5, 1], scratch=False, out=tmp_path / "curve", **SMALL)
+    assert [point.scratch for point in record.fractions] == [None, None, None]
+    assert "--no-scratch" in record.command
+    assert record.forecast is not None
+    assert [(one.images, one.more) for one in record.forecast.all] == [(16, 4), (16, 8), (16, 16)]
+    page = (tmp_path / "curve" / "comparison.html").read_text()
+    assert "What more images would be worth" in page
+    assert "from scratch" not in page
 
 
 def test_backbones_alone_compare_nothing_else(images, tmp_path):

@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn import metrics as reference
 
-from convlens.core.intervals import wilson_interval
+from convlens.core.intervals import newcombe_interval, wilson_interval
 from convlens.training.metrics import confusion_matrix, evaluate
 
 
@@ -60,6 +60,11 @@ def test_no_roc_where_only_one_class_was_judged() -> None:
 def test_wilson_interval(correct: int, total: int, low: float, high: float) -> None:
     """The first two rows are those of Newcombe 1998, table I, method 3."""
     assert wilson_interval(correct, total) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+
+
+def test_newcombe_interval_is_that_of_his_paper() -> None:
+    assert newcombe_interval((56, 70), (48, 80)) == (pytest.approx(0.0524, abs=5e-5), pytest.approx(0.3339, abs=5e-5))
+    assert newcombe_interval((0, 10), (0, 20)) == (pytest.approx(-0.1611, abs=5e-5), pytest.approx(0.2775, abs=5e-5))
 
 
 def test_confusion_rows_are_the_true_classes() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from convlens.transfer.logistic import logistic
-from convlens.transfer.ridge import LinearHead, ridge, ridge_classifier
+from convlens.transfer.ridge import LinearHead, held_out_logits, ridge, ridge_classifier
 
 
 def problem(classes: int, seed: int = 0, count: int = 60) -> tuple[Tensor, Tensor]:
@@ -67,3 +67,28 @@ def test_ridge_leaves_out_as_a_fit_without_the_example_does() -> None:
     x = torch.cat([inputs, torch.ones(30, 1)], 1).double()
     without = torch.linalg.lstsq(x[others], targets[others].double()).solution
     torch.testing.assert_close(left_out[7], x[7] @ without, atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize("features", [5, 90])
+def test_held_out_logits_are_those_of_fits_without_the_fold(features: int) -> None:
+    """Of one of the penalties, on one scale."""
+    generator = torch.Generator().manual_seed(3)
+    inputs, labels = torch.randn(60, features, generator=generator).double(), torch.arange(60) % 3
+    inputs[:, :3] += torch.nn.functional.one_hot(labels, 3)
+    folds = torch.randint(1, 4, (60,), generator=generator)
+    found = held_out_logits(inputs, labels, 3, folds)
+    targets = torch.nn.functional.one_hot(labels, 3).double()
+    largest = torch.linalg.matrix_norm(inputs - inputs.mean(0), 2).square()
+    gaps = []
+    for penalty in largest * torch.logspace(-8, 1, 29, dtype=torch.float64):
+        scores = torch.empty_like(targets)
+        for fold in (1, 2, 3):
+            x, y = inputs[folds != fold], targets[folds != fold]
+            x_mean, y_mean = x.mean(0), y.mean(0)
+            # The penalty holds the weights only, so the intercept is fitted on centered inputs.
+            square = (x - x_mean).T @ (x - x_mean) + penalty * torch.eye(features, dtype=torch.float64)
+            weight = torch.linalg.solve(square, (x - x_mean).T @ (y - y_mean))
+            scores[folds == fold] = y_mean + (inputs[folds == fold] - x_mean) @ weight
+        scale = (found * scores).sum() / scores.square().sum()
+        gaps.append((found - scale * scores).abs().max().item())
+    assert min(gaps) < 1e-8

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from convlens.core.kinds.measure import Measure
 
 _WHAT, _BASE, _HOW = "What to compare", "The base recipe", "How to compare"
+_CLASSES_SHOWN = 5
+"""Of those that more images would help most."""
 _HEADING = ("95% interval", "vs. base", "95% interval", "time/run", "train loss", "val loss")
 
 
@@ -71,10 +73,19 @@ def compare(
         str,
         typer.Option(
             metavar="0.1,0.5,1",
-            help="Fractions of the training images on which to compare transfer learning with training from scratch.",
+            help="Fractions of the training images on which to compare transfer learning with training from scratch; "
+            "three or more also tell what more images would be worth.",
             rich_help_panel=_WHAT,
         ),
     ] = "",
+    scratch: Annotated[
+        bool,
+        typer.Option(
+            "--scratch/--no-scratch",
+            help="With --fractions: train from scratch, too, which takes most of the time.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = True,
     recipe: Annotated[
         Path | None,
         typer.Option(
@@ -131,6 +142,7 @@ def compare(
         folds=folds,
         budget=None if budget is None else seconds_of("--budget", budget),
         fractions=[_number("--fractions", word) for word in _words(fractions)],
+        scratch=scratch,
         backbones=_words(backbones),
         lr_find=lr_find,
         out=out,
@@ -162,14 +174,29 @@ def print_comparison(record: "Comparison") -> None:
     for one in record.left_out:
         echo(f"Left out: {one}.")
     for point in record.fractions:
-        transfer, scratch = measure.text(point.transfer), measure.text(point.scratch)
-        echo(f"{point.images} training images: transfer {transfer}, from scratch {scratch}")
+        scratch = "" if point.scratch is None else f", from scratch {measure.text(point.scratch)}"
+        echo(f"{point.images} training images: transfer {measure.text(point.transfer)}{scratch}")
+    for line in _forecast(record, measure):
+        echo(line)
     features = record.features
     echo(f"Time     {record.seconds:.1f} s; features: {features.computed} computed, {features.reused} reused")
     echo(f"Page     {record.folder}/{COMPARISON_PAGE}")
     best = f"{record.folder}/{BEST_RECIPE_FILE}"
     echo(f"Best     {record.best}. {record.best_because}")
     echo(f"Use it   {shlex.join(['convlens', 'train', record.images_folder, '--recipe', best])}")
+
+
+def _forecast(record: "Comparison", measure: "Measure") -> Iterator[str]:
+    found = record.forecast
+    if found is None:
+        if record.fractions:
+            yield "What more images would be worth is told from three fractions on."
+        return
+    yield "Forecast, if the curve goes on as it began:"
+    for one in (*found.all, *found.classes[:_CLASSES_SHOWN]):
+        yield f"  {one.statement(measure)}"
+    if len(found.classes) > _CLASSES_SHOWN:
+        yield f"  {len(found.classes) - _CLASSES_SHOWN} more classes gain less; all are on the page"
 
 
 def table_of(rows: "Sequence[ComparedRecipe]", measure: "Measure") -> Iterator[str]:

@@ -54,6 +54,14 @@ def export(
             "of the size; prints what it costs.",
         ),
     ] = None,
+    compiled: Annotated[
+        bool,
+        typer.Option(
+            "--compiled",
+            help="For pt2: compile it to machine code, for processors with this one's instructions; takes a C++ "
+            "compiler and a minute.",
+        ),
+    ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -74,6 +82,7 @@ def export(
         weights=weights,
         runtime=runtime,
         quantize=quantize,
+        compiled=compiled,
         progress=screen.progress,
         say=screen.say,
     )
@@ -105,6 +114,7 @@ def verify(
 def _print_export(record: "ExportRecord") -> None:
     takes = "decoded pixels of any size" if record.whole else "preprocessed images"
     echo(f"{record.file}  {record.bytes / 1e6:.1f} MB, {record.format}, from {takes} to answers")
+    echo(f"  proved by {record.runtime}")
     if record.format == "browser":
         echo(f"  to look at it: python -m http.server --bind 127.0.0.1 --directory {shlex.quote(record.file)}")
     _print_parity("golden images", record.golden)

@@ -10,12 +10,14 @@ from typer.exceptions import TyperException
 
 from convlens import __version__
 from convlens.cli import (
+    audit,
     cache,
     check,
     collect,
     compare,
     demo,
     doctor,
+    embed,
     evaluate,
     explain,
     export,
@@ -24,6 +26,7 @@ from convlens.cli import (
     predict,
     runs,
     serve,
+    similar,
     study,
     suggest,
     train,
@@ -51,6 +54,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("check", cls=check.CheckCommand)(check.check)
+app.command("audit", cls=audit.AuditCommand)(audit.audit)
 app.command("collect", cls=GroupedCommand)(collect.collect)
 app.command("demo", cls=GroupedCommand)(demo.demo)
 app.command("train", cls=RecipeCommand, epilog=train.EXAMPLES)(train.train)
@@ -60,6 +64,8 @@ app.command("evaluate", cls=evaluate.EvaluateCommand)(evaluate.evaluate)
 app.command("suggest", cls=GroupedCommand)(suggest.suggest)
 app.command("extend", cls=extend.ExtendCommand)(extend.extend)
 app.command("explain", cls=GroupedCommand)(explain.explain)
+app.command("embed", cls=GroupedCommand)(embed.embed)
+app.command("similar", cls=GroupedCommand)(similar.similar)
 app.command("runs", cls=GroupedCommand)(runs.runs)
 app.command("export", cls=GroupedCommand)(export.export)
 app.command("verify", cls=GroupedCommand)(export.verify)

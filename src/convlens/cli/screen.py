@@ -39,6 +39,7 @@ _STAGES = {
     "verify": ("Verifying", "images"),
     "quantize": ("Measuring ranges", "images"),
     "fit": ("Training", "images"),
+    "judge": ("Judging the labels", "images"),
     "calibrate": ("Calibrating", "images"),
     "grow": ("Training", "images' worth"),
     "predict": ("Predicting", "images"),
@@ -132,7 +133,8 @@ def _progress_line(stage: str, total: int) -> Iterator[Advance]:
 
     yield advance
     outcome = f", {last}" if stage in _COUNTED_IN_NOTES and last else ""
-    _to_standard_error(f"{name}: {done} {unit} in {time.perf_counter() - start:.1f} s{outcome}")
+    counted = f"{done} {unit.removesuffix('s') if done == 1 else unit}"
+    _to_standard_error(f"{name}: {counted} in {time.perf_counter() - start:.1f} s{outcome}")
 
 
 @contextlib.contextmanager

@@ -1,16 +1,18 @@
-"""Fractions: transfer against training from scratch on ever more of the images."""
+"""Fractions: transfer, and training from scratch, on ever more of the images, and what still more would be worth."""
 
 import dataclasses
 import hashlib
 import time
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from convlens.backbones.resolve import refuse_to_draw
+from convlens.comparison.learning_curve import Measured, forecast
 from convlens.comparison.results import mean_score
 from convlens.comparison.shared_training import SharedTraining
 from convlens.comparison.trials import Trial
-from convlens.core.comparison import FractionPoint
+from convlens.core.comparison import Forecast, FractionPoint
 from convlens.core.durations import duration
 from convlens.core.errors import DivergedError, UsageError
 from convlens.core.progress import Advance, Progress, Say
@@ -20,9 +22,18 @@ from convlens.pipeline.resolve import changed_recipe
 from convlens.training.recipe import Recipe
 
 
-def refuse_wrong_fractions(fractions: Sequence[float], base: Recipe) -> None:
+class DataEfficiency(NamedTuple):
+    """How well training does on parts of the images."""
+
+    points: list[FractionPoint]
+    forecast: Forecast | None
+    left_out: list[str]
+    """Fractions without a point, each with the reason."""
+
+
+def refuse_wrong_fractions(fractions: Sequence[float], base: Recipe, *, scratch: bool) -> None:
     """Raises UsageError for fractions out of range, and for a network that cannot be drawn at random."""
-    if fractions:
+    if fractions and scratch:
         refuse_to_draw(base.backbone)
     if wrong := [fraction for fraction in fractions if not 0 < fraction <= 1]:
         raise UsageError(
@@ -30,48 +41,61 @@ def refuse_wrong_fractions(fractions: Sequence[float], base: Recipe) -> None:
         )
 
 
-def fraction_points(
+def data_efficiency(
     shared: SharedTraining,
     base: Recipe,
     trials: Sequence[Trial],
     fractions: Sequence[float],
     *,
+    scratch: bool,
     end: float | None,
     progress: Progress,
     say: Say,
-) -> tuple[list[FractionPoint], list[str]]:
-    """Transfer by the base recipe, and the same network from random weights, on ever more images.
+) -> DataEfficiency:
+    """Transfer by the base recipe, and with `scratch` the same network from random weights, on ever more images.
 
-    A fraction on which one of them diverges, or that begins after `end`, is left out, and said in the second list. The
-    smallest fraction comes first, and shows how long the others will take.
+    A fraction on which one of them diverges, or that begins after `end`, is left out. The smallest fraction comes
+    first, and shows how long the others will take.
     """
     points: list[FractionPoint] = []
+    parts: list[Measured] = []
     left_out: list[str] = []
     if not fractions:
-        return [], []
-    with progress("compare", 2 * len(fractions) * len(trials)) as advance:
+        return DataEfficiency([], None, [])
+    recipes = {"transfer": base, **({"scratch": _from_scratch(base)} if scratch else {})}
+    with progress("compare", len(recipes) * len(fractions) * len(trials)) as advance:
         for number, fraction in enumerate(sorted(fractions)):
             begun = time.perf_counter()
             if end is not None and begun > end:
                 left_out.append(f"{fraction:g} of the images: the budget was used up")
                 continue
             try:
-                points.append(_fraction_point(shared, base, trials, fraction, advance))
+                point, part = _fraction_point(shared, recipes, trials, fraction, advance)
+                points.append(point)
+                parts.append(part)
             except DivergedError as error:
                 left_out.append(f"{fraction:g} of the images: {error}")
             if not number and len(fractions) > 1:
                 took, rest = time.perf_counter() - begun, sum(fractions) / fraction - 1
+                what = "transfer and training from scratch" if scratch else "transfer"
                 say(
-                    f"transfer and training from scratch on {fraction:g} of the images took {duration(took)}; the "
-                    f"larger fractions, about {duration(took * rest)}"
+                    f"{what} on {fraction:g} of the images took {duration(took)}; the larger fractions, about "
+                    f"{duration(took * rest)}"
                 )
-    return points, left_out
+    return DataEfficiency(points, _forecast(shared, base, trials, parts), left_out)
 
 
-def _fraction_point(
-    shared: SharedTraining, base: Recipe, trials: Sequence[Trial], fraction: float, advance: Advance
-) -> FractionPoint:
-    scratch = changed_recipe(
+def _forecast(
+    shared: SharedTraining, base: Recipe, trials: Sequence[Trial], parts: Sequence[Measured]
+) -> Forecast | None:
+    splits = [shared.divided(trial.seeded(base)) for trial in trials]
+    now = Measured(classes=_counts(splits[0]), scores=[])
+    labels = {image.sha256: image.labels[0] for split in splits for image in split.side("val") if split.kind.exclusive}
+    return forecast(parts, now, labels, proportion=shared.measure.proportion)
+
+
+def _from_scratch(base: Recipe) -> Recipe:
+    return changed_recipe(
         base,
         freeze="none",
         weights="random",
@@ -81,25 +105,39 @@ def _fraction_point(
         momentum=0.9,
         schedule="cosine",
     )
-    scores: dict[str, list[dict[str, float]]] = {"transfer": [], "scratch": []}
-    measure, images = shared.measure, 0
+
+
+def _fraction_point(
+    shared: SharedTraining, recipes: Mapping[str, Recipe], trials: Sequence[Trial], fraction: float, advance: Advance
+) -> tuple[FractionPoint, Measured]:
+    scores: dict[str, list[dict[str, float]]] = {name: [] for name in recipes}
+    counts: dict[str, int] = {}
     for trial in trials:
-        for name, recipe in (("transfer", base), ("scratch", scratch)):
+        for name, recipe in recipes.items():
             seeded = trial.seeded(recipe)
             part = _part(shared.divided(seeded), fraction, trial.seed)
             scores[name].append(shared.run(seeded, part).scores)
-            images = len(part.side("train"))
+            counts = _counts(part)
             advance(1, f"{fraction:g} of the images, {name}")
-    transfer, transfer_interval = mean_score(scores["transfer"], measure)
-    from_scratch, scratch_interval = mean_score(scores["scratch"], measure)
-    return FractionPoint(
+    measured = Measured(classes=counts, scores=scores["transfer"])
+    transfer, transfer_interval = mean_score(scores["transfer"], shared.measure)
+    scratch = mean_score(scores["scratch"], shared.measure) if "scratch" in scores else None
+    point = FractionPoint(
         fraction=fraction,
-        images=images,
+        images=measured.images,
         transfer=transfer,
         transfer_interval=transfer_interval,
-        scratch=from_scratch,
-        scratch_interval=scratch_interval,
+        scratch=scratch[0] if scratch else None,
+        scratch_interval=scratch[1] if scratch else None,
     )
+    return point, measured
+
+
+def _counts(manifest: Manifest) -> dict[str, int]:
+    """Training images of each class, and under "" of all."""
+    images = manifest.side("train")
+    classes = Counter(image.labels[0] for image in images) if manifest.kind.exclusive else {}
+    return {**classes, "": len(images)}
 
 
 def _part(manifest: Manifest, fraction: float, seed: int) -> Manifest:

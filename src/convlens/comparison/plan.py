@@ -34,6 +34,8 @@ class Plan:
     backbones: tuple[str, ...] = ()
     """Names, or NAME=FILE."""
     fractions: tuple[float, ...] = ()
+    scratch: bool = True
+    """Whether fractions are also trained on from random weights."""
     seeds: int
     folds: int = 0
     budget: float | None = None
@@ -44,7 +46,7 @@ class Plan:
         for one in self.contestants:
             refuse_contradictions(one.recipe)
         _ = self.trials
-        refuse_wrong_fractions(self.fractions, self.base)
+        refuse_wrong_fractions(self.fractions, self.base, scratch=self.scratch)
         if self.budget is not None and not 0 <= self.budget < math.inf:
             raise UsageError(f"{setting('budget', self.budget)}: give a number of seconds, 0 or more.")
 
@@ -113,6 +115,7 @@ class Plan:
         words += ["--folds", str(self.folds)] if self.folds else []
         words += ["--budget", f"{self.budget:g}s"] if self.budget is not None else []
         words += ["--fractions", ",".join(f"{fraction:g}" for fraction in self.fractions)] if self.fractions else []
+        words += ["--no-scratch"] if self.fractions and not self.scratch else []
         words += ["--backbones", ",".join(self.backbones)] if self.backbones else []
         return shlex.join([*words, *_options(self.base)])
 

@@ -149,6 +149,8 @@ class ExportRecord(Record):
     format: ExportFormat
     whole: bool
     bytes: int
+    runtime: str
+    """Name and version of what computed the proof, and the processors that a compiled file is for."""
     golden: Parity
     validation: ValidationParity | None
     """None where there is no run, or none of its validation images is where it was; of the model in float32."""

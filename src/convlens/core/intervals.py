@@ -12,3 +12,13 @@ def wilson_interval(correct: float, total: int, confidence: float = 0.95) -> tup
     half = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
     scale = 1 + z * z / total
     return max(0.0, (center - half) / scale), min(1.0, (center + half) / scale)
+
+
+def newcombe_interval(one: tuple[int, int], other: tuple[int, int], confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of the difference of two proportions, each given by how many of how many.
+
+    Newcombe's hybrid score interval (Interval estimation for the difference between independent proportions, 1998,
+    method 10).
+    """
+    (p, low, high), (q, least, most) = ((k / n, *wilson_interval(k, n, confidence)) for k, n in (one, other))
+    return p - q - math.hypot(p - low, most - q), p - q + math.hypot(high - p, q - least)

@@ -292,7 +292,7 @@ def _resized_center(
 
 
 def thumbnail_of(image: Image.Image, side: int = THUMBNAIL_SIDE) -> bytes:
-    """A small JPEG of an RGB image, its longer side being `side` pixels at most."""
+    """A small JPEG of an RGB image, whose longer side has at most so many pixels."""
     small = (
         image
         if max(image.size) <= side

@@ -7,6 +7,7 @@ would learn them as a class.
 import os
 from pathlib import Path
 
+from convlens.core.audit import AUDIT_FILE
 from convlens.core.bundle import BUNDLE_FILE
 from convlens.core.cache_layout import GRAPHS, STORE
 from convlens.core.comparison import COMPARISON_FILE
@@ -30,6 +31,7 @@ _RECORDS = {
     BUNDLE_FILE: "a run of convlens",
     BEGUN_FILE: "an unfinished run of convlens",
     COMPARISON_FILE: "a comparison of convlens",
+    AUDIT_FILE: "an audit of convlens",
     COMPLEXITY_FILE: "a study of convlens",
     COMPLEXITY_UNFINISHED_FILE: "an unfinished study of convlens",
 }

@@ -22,6 +22,7 @@ _MOST_COLOUR_DIFFERENCE = 8.0
 _LEAST_SLOPE = 2.0
 """Root mean square, in 8-bit levels: what is flatter than this has nothing to be known by."""
 _AT_ONCE = 4096
+_MATCHED_AT_ONCE = 512
 
 Signature = NDArray[np.uint8]
 
@@ -46,6 +47,34 @@ def alike(signatures: Sequence[bytes]) -> Iterator[tuple[int, int]]:
         groups.join(ones[same], others[same])
         pairs = np.sort(np.stack([there[known[ones[same]]], there[known[others[same]]]], axis=1), axis=1)
         yield from map(tuple, pairs.tolist())
+
+
+def matches(signatures: Sequence[bytes], known: Sequence[bytes], *, mirrored: bool = False) -> list[int | None]:
+    """For each signature the place of a known one that looks like it, or like its mirror image; None for no such one.
+
+    Of several it is the one whose slopes are most alike. Empty signatures are like none.
+    """
+    found: list[int | None] = [None] * len(signatures)
+    there = np.array([place for place, one in enumerate(known) if one], dtype=np.int64)
+    others = _grids(known)
+    kept = _steep(others)
+    there, others = there[kept], others[kept]
+    slopes = _slopes(others)
+    asked = [place for place, one in enumerate(signatures) if one]
+    for start in range(0, len(asked), _MATCHED_AT_ONCE):
+        places = asked[start : start + _MATCHED_AT_ONCE]
+        grids = _grids([signatures[place] for place in places])
+        if mirrored:
+            grids = grids[:, :, ::-1]
+        cosines = _slopes(grids) @ slopes.T
+        cosines[~_steep(grids)] = 0
+        for row, column in zip(*np.nonzero(cosines >= LEAST_COSINE), strict=True):
+            before = found[places[row]]
+            if _same_colors(grids[row : row + 1], others[column : column + 1])[0] and (
+                before is None or cosines[row, column] > cosines[row, np.searchsorted(there, before)]
+            ):
+                found[places[row]] = int(there[column])
+    return found
 
 
 def is_like_one_of(signed: bytes, signatures: Sequence[bytes]) -> bool:

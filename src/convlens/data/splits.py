@@ -79,10 +79,19 @@ def fold(manifest: Manifest, number: int, count: int, seed: int, alike: Pairs = 
 
 def most_folds(manifest: Manifest, alike: Pairs = ()) -> int:
     """The largest number of folds that `fold` can make of these images: the units of the class that has fewest."""
-    units = [one for one in _units(manifest, 0, alike) if all(manifest.images[n].side != "test" for n in one.places)]
     if not manifest.kind.exclusive:
-        return len(units)
-    return min(Counter(_main_class(unit) for unit in units).values(), default=0)
+        return len(_units_to_fold(manifest, alike))
+    return min(units_by_class(manifest, alike).values(), default=0)
+
+
+def units_by_class(manifest: Manifest, alike: Pairs = ()) -> Counter[str]:
+    """Into how many units `fold` can divide each class; a unit counts for the class of most of its images."""
+    return Counter(_main_class(unit) for unit in _units_to_fold(manifest, alike))
+
+
+def _units_to_fold(manifest: Manifest, alike: Pairs) -> list[_Unit]:
+    units = _units(manifest, 0, alike)
+    return [one for one in units if all(manifest.images[place].side != "test" for place in one.places)]
 
 
 def _main_class(unit: _Unit) -> str:

@@ -100,7 +100,8 @@ def card_in(text: str | None, path: Path) -> ExportCard:
 
 @contextmanager
 def quiet_exporter() -> Iterator[None]:
-    """Without torch's own warnings of what will change in later versions of its exporter."""
+    """Without torch's own warnings of what will change in later versions of its exporters."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r".*treespec.*", category=FutureWarning)
+        warnings.filterwarnings("ignore", message=r".*torch\.jit\.script_method.*", category=DeprecationWarning)
         yield

@@ -14,19 +14,22 @@ from convlens.exports.pt2_file import Pt2
 FORMATS: dict[ExportFormat, Format] = {"onnx": Onnx(), "pt2": Pt2(), "browser": Browser(), "openvino": OpenVino()}
 
 
-def format_named(name: str, runtime: Path | None = None) -> tuple[ExportFormat, Format]:
-    """The format of that name; `runtime` is the folder or archive with what a browser's folder needs to run.
+def format_named(name: str, *, runtime: Path | None = None, compiled: bool = False) -> tuple[ExportFormat, Format]:
+    """The format of that name.
 
-    Raises UsageError where there is no such format, or it needs no runtime.
+    `runtime` is the folder or archive with what a browser's folder needs to run; `compiled` asks for a PT2 archive of
+    machine code. Raises UsageError where there is no such format, or it is not the one that those are for.
     """
-    for known, form in FORMATS.items():
-        if name == known:
-            if runtime is None:
-                return known, form
-            if known == "browser":
-                return known, Browser(runtime)
-            raise UsageError(f"{setting('runtime', runtime)} is for {setting('to', 'browser')}; leave it out.")
-    raise unknown_name("format", name, FORMATS)
+    kind = next((known for known in FORMATS if known == name), None)
+    if kind is None:
+        raise unknown_name("format", name, FORMATS)
+    if runtime is not None and kind != "browser":
+        raise UsageError(f"{setting('runtime', runtime)} is for {setting('to', 'browser')}; leave it out.")
+    if compiled and kind != "pt2":
+        raise UsageError(f"{setting('compiled', True)} is for {setting('to', 'pt2')}; leave it out.")
+    if runtime is not None:
+        return kind, Browser(runtime)
+    return kind, Pt2(compiled=True) if compiled else FORMATS[kind]
 
 
 def is_exported(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""PT2: torch.export's own archive, answered by torch without convlens.
+"""PT2: torch.export's own archive, answered by torch without convlens; its program, or machine code made of it.
 
 torch.export.load unpickles some parts of an archive without limits and compiles the text of others, so that opening
 one means to trust whoever made it.
@@ -13,6 +13,7 @@ from torch.export import ExportedProgram
 
 from convlens.core.errors import DataError
 from convlens.core.exported import ExportCard
+from convlens.exports.compiled_pt2 import CompiledPt2Runner, compile_program, is_compiled
 from convlens.exports.file import CARD_KEY, Format, Runner, card_in, quiet_exporter
 
 
@@ -39,16 +40,22 @@ class Pt2Runner(Runner):
 
 
 class Pt2(Format):
-    """One archive with weights, for torch.export.load in Python and for AOTInductor."""
+    """One archive with weights, for torch.export.load in Python; or compiled, for torch and C++ on such a processor."""
 
     suffix = ".pt2"
     can_run_code = True
 
+    def __init__(self, *, compiled: bool = False) -> None:
+        self._compiled = compiled
+
     def write(self, program: ExportedProgram, card: ExportCard, path: Path) -> None:
         """Write the archive."""
+        if self._compiled:
+            compile_program(program, card, path)
+            return
         with quiet_exporter():
             torch.export.save(program, path, extra_files={CARD_KEY: card.to_json()})
 
     def open(self, path: Path) -> Runner:
-        """The program in torch."""
-        return Pt2Runner(path)
+        """The program in torch, or its machine code."""
+        return CompiledPt2Runner(path) if is_compiled(path) else Pt2Runner(path)

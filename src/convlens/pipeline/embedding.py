@@ -85,7 +85,7 @@ class Embedder:
         if not usable:
             first = next(iter(features.problems), None)
             told = f"; the first: {first.file}: {first.detail}" if first else ""
-            raise DataError(f"none of {len(images)} files is a readable image{told}.")
+            raise DataError(f"no readable image among {len(images)} file{'s' if len(images) != 1 else ''}{told}.")
         rows = features.table.rows(image.sha256 for image in usable)
         examples = FeatureExamples(rows, torch.zeros(len(usable), dtype=torch.int64), [one.file for one in usable])
         return Embedded(

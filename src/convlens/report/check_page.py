@@ -1,6 +1,5 @@
 """The page of a check: counts, what is wrong, and a gallery class by class, in one file without scripts."""
 
-import base64
 import dataclasses
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +8,7 @@ from pathlib import Path
 from convlens.core.check import ADVICE, CheckRecord, balance_told
 from convlens.core.files import write_atomically
 from convlens.core.run import Problem
-from convlens.report.formatting import count, counted, duration, percent
+from convlens.report.formatting import count, counted, duration, jpeg_uri, percent
 from convlens.report.pages import PAGES
 
 PAGE_THUMBNAILS = 480
@@ -49,7 +48,7 @@ def write_check_page(
     record: CheckRecord, classes: Mapping[str, Sequence[str]], thumbnails: Mapping[str, bytes], path: Path
 ) -> None:
     """Write the page; `classes` are the files to be shown of each class, `thumbnails` JPEGs by file."""
-    images = {file: f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" for file, jpeg in thumbnails.items()}
+    images = {file: jpeg_uri(jpeg) for file, jpeg in thumbnails.items()}
     page = PAGES.get_template("check.html.jinja").render(
         record=record,
         summary=" ".join(_summary(record)),

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
@@ -15,7 +16,7 @@ from convlens.core.comparison import (
     COMPARISON_PAGE,
     ComparedRecipe,
     Comparison,
-    FractionPoint,
+    Forecast,
     RangeTest,
 )
 from convlens.core.files import write_atomically
@@ -58,7 +59,7 @@ def write_comparison(folder: Path, record: Comparison, best: str) -> Path:
         curves=_curves(record.rows, kind),
         cost=_cost_chart(record.rows, kind.measure),
         backbones=backbone_view(record.rows, kind.measure),
-        fractions=_fraction_chart(record.fractions, kind.measure) if record.fractions else None,
+        fractions=_fraction_chart(record, kind.measure) if record.fractions else None,
         range_chart=_range_chart(record.range_test, kind.loss_unit) if record.range_test else None,
         best_file=BEST_RECIPE_FILE,
     )
@@ -139,36 +140,61 @@ def _cost_chart(rows: Sequence[ComparedRecipe], measure: Measure) -> str:
 
 
 @in_report_style
-def _fraction_chart(points: Sequence[FractionPoint], measure: Measure) -> str:
+def _fraction_chart(record: Comparison, measure: Measure) -> str:
     figure, axes = _figure(width=9.2, height=4.2)
+    points = record.fractions
     images = [point.images for point in points]
-    lines = (
-        ("transfer", [p.transfer for p in points], [p.transfer_interval for p in points], FIRST, "-", "o"),
-        ("from scratch", [p.scratch for p in points], [p.scratch_interval for p in points], SECOND, "--", "s"),
-    )
-    for name, values, intervals, color, dashes, marker in lines:
+    lines = [("transfer", [(p.transfer, p.transfer_interval) for p in points], FIRST, "-", "o")]
+    scratch = [(p.scratch, p.scratch_interval) for p in points if p.scratch is not None and p.scratch_interval]
+    if scratch:
+        lines.append(("from scratch", scratch, SECOND, "--", "s"))
+    for name, measured, color, dashes, marker in lines:
+        values = [value for value, _ in measured]
         axes.errorbar(
             images,
             values,
-            yerr=reach(values, intervals),
+            yerr=reach(values, [interval for _, interval in measured]),
             color=color,
             linestyle=dashes,
             marker=marker,
             label=name,
             elinewidth=0.8,
         )
+    if record.forecast:
+        _draw_forecast(axes, record.forecast, images[0], measure)
+    ticks = sorted({*images, *_counts_ahead(record)})
     axes.set_xscale("log")
     axes.set_xlabel("training images")
-    axes.set_xticks(images, [str(count) for count in images])
+    axes.set_xticks(ticks, [str(count) for count in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     measure_axis(axes, measure)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     last = points[-1]
+    other = "" if last.scratch is None else f", training from scratch {measure.text(last.scratch)}"
     description = (
         f"{measure.name.capitalize()} over the number of training images. With {last.images} of them transfer "
-        f"reaches {measure.text(last.transfer)}, training from scratch {measure.text(last.scratch)}."
+        f"reaches {measure.text(last.transfer)}{other}."
     )
     return inline_svg(figure, name="fractions", description=description)
+
+
+def _draw_forecast(axes: Axes, found: Forecast, first: int, measure: Measure) -> None:
+    """The fitted curve, and the intervals of where it leads."""
+    now = found.all[0].images
+    counts = np.geomspace(first, now + found.all[-1].more, 100)
+    drawn = [_quality(found.error(count), measure) for count in counts]
+    axes.plot(counts, drawn, color=FIRST, linestyle=":", linewidth=1.4, label="forecast")
+    for one in found.all:
+        bounds = sorted(_quality(found.error(now) - bound, measure) for bound in one.interval)
+        axes.plot([now + one.more] * 2, bounds, color=FIRST, linewidth=3, alpha=0.35, solid_capstyle="butt")
+
+
+def _quality(error: float, measure: Measure) -> float:
+    return 1 - error if measure.proportion else error
+
+
+def _counts_ahead(record: Comparison) -> list[int]:
+    return [one.images + one.more for one in record.forecast.all] if record.forecast else []
 
 
 @in_report_style

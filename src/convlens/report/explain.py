@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import markupsafe
-
 from convlens.core.explanation import Explanation
 from convlens.core.files import write_atomically
-from convlens.report.pages import PAGES
+from convlens.report.pages import PAGES, within_a_page
 
 
 def explanation_page(explanation: Explanation) -> str:
@@ -15,7 +13,7 @@ def explanation_page(explanation: Explanation) -> str:
     A Content-Security-Policy allows no request and no script but this one, by its hash.
     """
     return PAGES.get_template("explain.html.jinja").render(
-        explanation=explanation, data=_within_a_page(explanation.model_dump_json())
+        explanation=explanation, data=within_a_page(explanation.model_dump_json())
     )
 
 
@@ -23,8 +21,3 @@ def write_explanation_page(explanation: Explanation, path: Path) -> Path:
     """The path of the page, written there."""
     write_atomically(path, explanation_page(explanation))
     return path
-
-
-def _within_a_page(json: str) -> markupsafe.Markup:
-    """JSON that no text in it can end early: every < stands as its escape."""
-    return markupsafe.Markup(json.replace("<", "\\u003c"))

@@ -1,5 +1,6 @@
 """Numbers as a person reads them. Spaces inside a number and its unit are no-break spaces."""
 
+import base64
 import math
 from collections.abc import Callable, Sequence
 
@@ -8,6 +9,11 @@ from convlens.core.amounts import size_of
 
 NO_BREAK_SPACE = "\u00a0"
 _QUANTITIES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def jpeg_uri(jpeg: bytes) -> str:
+    """A JPEG as a data URI."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
 def count(value: int) -> str:

@@ -1,6 +1,5 @@
 """What a run folder holds, read and checked, so that drawing the page cannot fail on it."""
 
-import base64
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from convlens.core.run import (
     EpochMetrics,
     RunRecord,
 )
+from convlens.report.formatting import jpeg_uri
 
 MAX_THUMBNAIL_BYTES = 256 * 1024
 _JPEG_START = b"\xff\xd8\xff"
@@ -74,7 +74,7 @@ def read_thumbnail(run_folder: Path, name: str) -> str | None:
         return None
     if not data.startswith(_JPEG_START):
         return None
-    return f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
+    return jpeg_uri(data)
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -1,7 +1,6 @@
 """Models that are asked with the bytes of image files."""
 
 import abc
-import base64
 import functools
 import itertools
 import os
@@ -35,6 +34,7 @@ from convlens.graph.capture import capture
 from convlens.graph.graph import Graph
 from convlens.pipeline.judgment import COVERAGE, judge_of, judgments
 from convlens.pipeline.trained import load_trained
+from convlens.report.formatting import jpeg_uri
 from convlens.service.messages import HeatMap, Judged, Outcome, Prediction, Refused, Runtime, Setup, Similar
 from convlens.training.task import Task
 from convlens.training.tasks import task_of
@@ -242,7 +242,7 @@ class TrainedModel(Model):
     def _thumbnail(self, sha256: str) -> str | None:
         if sha256 not in self._images:
             return None
-        return f"data:image/jpeg;base64,{base64.b64encode(self._images.thumbnail(sha256)).decode()}"
+        return jpeg_uri(self._images.thumbnail(sha256))
 
 
 class ExportedModel(Model):

@@ -13,14 +13,14 @@ import torch
 
 from convlens.backbones.at_hand import at_hand
 from convlens.backbones.resolve import whole_name
-from convlens.comparison.data_efficiency import fraction_points
+from convlens.comparison.data_efficiency import DataEfficiency, data_efficiency
 from convlens.comparison.lr_finder import range_test
 from convlens.comparison.plan import AT_HAND, Plan
 from convlens.comparison.race import race
 from convlens.comparison.results import Contestant, Recommendation, recommended, standings
 from convlens.comparison.shared_training import SharedTraining
 from convlens.comparison.tricks import PLAIN, TRICKS
-from convlens.core.comparison import ComparedRecipe, Comparison, FractionPoint, RangeTest
+from convlens.core.comparison import ComparedRecipe, Comparison, RangeTest
 from convlens.core.errors import UsageError
 from convlens.core.files import disk_errors_named
 from convlens.core.progress import Progress, Say, silent, unsaid
@@ -53,6 +53,7 @@ def compare(
     folds: int = 0,
     budget: float | None = None,
     fractions: Sequence[float] = (),
+    scratch: bool = True,
     backbones: Sequence[str] = (),
     lr_find: bool = False,
     out: str | Path | None = None,
@@ -69,7 +70,8 @@ def compare(
     are names, each with its usual weights or "NAME=FILE", or "at-hand" for all whose trained weights are on this
     machine; with them the rows tell what each network costs. `budget` is in seconds: tricks, further seeds and
     fractions that do not fit are left out, and said; how long all of it will take is said after the first training.
-    `fractions` of the training images are tried with the base and from scratch. `lr_find` takes the base's learning
+    `fractions` of the training images are tried with the base and, with `scratch`, from random weights; from three of
+    them on, the record forecasts what more images would be worth. `lr_find` takes the base's learning
     rate from a range test. What is called best was shown to be better than the base; ties go to the cheaper recipe.
     Recipes are compared image by image: by whether the class, or all labels, are right, or by the squared error of the
     numbers in variances of the validation images; tricks that make no sense for what is learned are left out, and said.
@@ -85,6 +87,7 @@ def compare(
         folds=folds,
         budget=budget,
         fractions=fractions,
+        scratch=scratch,
         backbones=backbones,
     )
     target = _target(out, folder)
@@ -111,7 +114,7 @@ class _Results:
     contestants: Sequence[Contestant]
     rows: list[ComparedRecipe]
     best: Recommendation
-    fractions: list[FractionPoint]
+    efficiency: DataEfficiency
     left_out: list[str]
 
 
@@ -123,6 +126,7 @@ def _plan(
     folds: int,
     budget: float | None,
     fractions: Sequence[float],
+    scratch: bool,
     backbones: Sequence[str],
 ) -> Plan:
     """What is asked for. Raises UsageError for what cannot be."""
@@ -133,6 +137,7 @@ def _plan(
         tricks=tuple(tricks),
         backbones=tuple(_named_backbones(backbones, base)),
         fractions=tuple(fractions),
+        scratch=scratch,
         seeds=seeds,
         folds=folds,
         budget=budget,
@@ -189,15 +194,17 @@ def _results(
     end = None if plan.budget is None else start + plan.budget
     trials, measure = plan.trials, shared.measure
     contestants, left_out = race(shared, plan.contestants, trials, end=end, progress=progress, say=say)
-    points, without = fraction_points(shared, plan.base, trials, plan.fractions, end=end, progress=progress, say=say)
+    efficiency = data_efficiency(
+        shared, plan.base, trials, plan.fractions, scratch=plan.scratch, end=end, progress=progress, say=say
+    )
     contestants = [_with_cost(one, shared, say) if one.name in plan.with_cost else one for one in contestants]
     rows = standings(contestants, [(one.seed, one.fold) for one in trials], measure)
     return _Results(
         contestants=contestants,
         rows=rows,
         best=recommended(contestants, rows, measure),
-        fractions=points,
-        left_out=left_out + without,
+        efficiency=efficiency,
+        left_out=left_out + efficiency.left_out,
     )
 
 
@@ -239,7 +246,8 @@ def _record(
         best_because=results.best.reason,
         features=shared.counts,
         frozen_unchanged=shared.frozen_unchanged,
-        fractions=results.fractions,
+        fractions=results.efficiency.points,
+        forecast=results.efficiency.forecast,
         range_test=found,
         left_out=unfit + results.left_out,
         seconds=seconds,

@@ -43,6 +43,7 @@ def export(
     weights: str | Path | None = None,
     runtime: str | Path | None = None,
     quantize: str | None = None,
+    compiled: bool = False,
     progress: Progress = silent,
     say: Say = unsaid,
 ) -> ExportRecord:
@@ -58,6 +59,9 @@ def export(
     network's usual ones. For a browser, `runtime` is a folder or archive with the npm package onnxruntime-web, which
     npm fetches without it.
 
+    With `compiled`, a "pt2" file holds machine code, which AOTInductor makes in a minute by the C++ compiler of this
+    machine, for torch and for C++ programs on a processor with its instructions; `verify` refuses another one.
+
     With `quantize` "int8" the model computes in 8 bits, with ranges that up to 128 of the run's training images set: a
     quarter of the size, and the loss of accuracy on the validation images is in the record.
 
@@ -65,9 +69,11 @@ def export(
     in it (see `verify`), and on the run's validation images where they still are where they were.
 
     Raises UsageError for an unknown format, for an `out` that exists, and what `predict` does; MachineError where a
-    library is missing; IntegrityError, with no file left, where an answer differs from the run's by more than 1e-4.
+    library or the compiler is missing; IntegrityError, with no file left, where an answer differs from the run's by
+    more than 1e-4.
     """
-    kind, form = format_named(to, None if runtime is None else Path(runtime).expanduser())
+    place = None if runtime is None else Path(runtime).expanduser()
+    kind, form = format_named(to, runtime=place, compiled=compiled)
     if quantize is not None:
         _refuse_unfit_quantization(quantize, kind, form, run)
     if bare and not form.can_be_bare:
@@ -101,6 +107,7 @@ def export(
             format=kind,
             whole=card.whole,
             bytes=bytes_of(unproved),
+            runtime=runner.runtime,
             golden=golden,
             validation=validation,
             quantization=quantization,

@@ -6,24 +6,16 @@ more than lengths (docs/decisions.md has the numbers).
 
 import abc
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from convlens.core.trust import DetectorName
+from convlens.embeddings.nearest import Nearest, nearest
 
 NEIGHBORS = 5
-_MOST_AT_ONCE = 4096
-"""Images whose similarities to the training images are in memory at once."""
-
-
-class Nearest(NamedTuple):
-    """The training images most similar to each image, of shape (N, count), and how similar: the cosine."""
-
-    places: Tensor
-    similarities: Tensor
 
 
 class Detector(abc.ABC):
@@ -69,11 +61,7 @@ class Neighbors(Detector):
 
     def nearest(self, vectors: Tensor, count: int) -> Nearest:
         """The most similar training images of each image, the nearest first; as many as there are."""
-        parts = [
-            (some @ self._vectors.T).topk(min(count, len(self._vectors)))
-            for some in torch.split(F.normalize(vectors, dim=1), _MOST_AT_ONCE)
-        ]
-        return Nearest(torch.cat([one.indices for one in parts]), torch.cat([one.values for one in parts]))
+        return nearest(vectors, self._vectors, count)
 
     def tensors(self) -> dict[str, Tensor]:
         """The training images' vectors."""

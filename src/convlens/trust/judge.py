@@ -11,8 +11,9 @@ from torch import Tensor
 from convlens.core.errors import DataError, UsageError
 from convlens.core.settings import setting
 from convlens.core.trust import DetectorName
+from convlens.embeddings.nearest import Nearest
 from convlens.trust.conformal import prediction_sets, thresholds
-from convlens.trust.detectors import DETECTORS, Detector, Nearest, Neighbors
+from convlens.trust.detectors import DETECTORS, Detector, Neighbors
 
 _STORED = torch.float16
 """Of vectors of length 1: a cosine is then right to 0.001."""

@@ -1,0 +1,1 @@
+"""Embeddings: vectors of images, which are near where images are alike."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from convlens.core.run import RunRecord as RunRecord
     from convlens.core.run_list import RunDifference as RunDifference
     from convlens.core.run_list import RunList as RunList
+    from convlens.core.suggestion import SuggestionRecord as SuggestionRecord
     from convlens.gradient.backpropagate import Backpropagation as Backpropagation
     from convlens.gradient.backpropagate import backpropagate as backpropagate
     from convlens.gradient.check import GradientCheck as GradientCheck
@@ -63,12 +64,14 @@ if TYPE_CHECKING:
     from convlens.tasks.explain import ExplanationPage as ExplanationPage
     from convlens.tasks.explain import explain as explain
     from convlens.tasks.export import export as export
+    from convlens.tasks.extend import extend as extend
     from convlens.tasks.inspect import inspect as inspect
     from convlens.tasks.predict import predict as predict
     from convlens.tasks.runs import diff_runs as diff_runs
     from convlens.tasks.runs import list_runs as list_runs
     from convlens.tasks.serve import serve as serve
     from convlens.tasks.similar import similar as similar
+    from convlens.tasks.suggest import suggest as suggest
     from convlens.tasks.train import resume as resume
     from convlens.tasks.train import train as train
     from convlens.tasks.verify import verify as verify
@@ -109,6 +112,7 @@ _PUBLIC = {
     "RunRecord": "convlens.core.run",
     "SimilarRecord": "convlens.core.embedding",
     "Split": "convlens.graph.split",
+    "SuggestionRecord": "convlens.core.suggestion",
     "UsageError": "convlens.core.errors",
     "Verification": "convlens.core.exported",
     "adopt": "convlens.backbones.external",
@@ -127,6 +131,7 @@ _PUBLIC = {
     "evaluate": "convlens.tasks.evaluate",
     "explain": "convlens.tasks.explain",
     "export": "convlens.tasks.export",
+    "extend": "convlens.tasks.extend",
     "gradient_tensor": "convlens.gradient.tensor",
     "inspect": "convlens.tasks.inspect",
     "list_cache": "convlens.tasks.cache",
@@ -139,6 +144,7 @@ _PUBLIC = {
     "serve": "convlens.tasks.serve",
     "similar": "convlens.tasks.similar",
     "split": "convlens.graph.split",
+    "suggest": "convlens.tasks.suggest",
     "train": "convlens.tasks.train",
     "verify": "convlens.tasks.verify",
 }

@@ -45,7 +45,10 @@ def test_a_former_name_works_and_warns(former: str, name: str) -> None:
     assert former not in convlens.__all__
 
 
-TASKS = ("audit", "check_images", "collect", "compare", "evaluate", "explain", "inspect", "predict", "resume", "train")
+TASKS = (
+    *("audit", "check_images", "collect", "compare", "evaluate", "explain", "extend", "inspect", "predict", "resume"),
+    *("suggest", "train"),
+)
 OF_GRAPHS = ("backpropagate", "check_gradients", "cost", "receptive_field", "split")
 
 

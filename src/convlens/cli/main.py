@@ -21,12 +21,14 @@ from convlens.cli import (
     evaluate,
     explain,
     export,
+    extend,
     inspect,
     predict,
     runs,
     serve,
     similar,
     study,
+    suggest,
     train,
     zoo,
 )
@@ -59,6 +61,8 @@ app.command("train", cls=RecipeCommand, epilog=train.EXAMPLES)(train.train)
 app.command("compare", cls=compare.CompareCommand)(compare.compare)
 app.command("predict", cls=GroupedCommand)(predict.predict)
 app.command("evaluate", cls=evaluate.EvaluateCommand)(evaluate.evaluate)
+app.command("suggest", cls=GroupedCommand)(suggest.suggest)
+app.command("extend", cls=extend.ExtendCommand)(extend.extend)
 app.command("explain", cls=GroupedCommand)(explain.explain)
 app.command("embed", cls=GroupedCommand)(embed.embed)
 app.command("similar", cls=GroupedCommand)(similar.similar)

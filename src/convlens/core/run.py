@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from convlens.core.extension import Extension
 from convlens.core.kinds.evaluation import AnyEvaluation
 from convlens.core.records import Record, former_names
 from convlens.core.search import Search
@@ -202,3 +203,5 @@ class RunRecord(Record):
     """Why, in that case; "" in records of before."""
     chosen_by: Search | None = None
     """The search that the recipe is from, if it is from one."""
+    extension: Extension | None = None
+    """What was added to which run, where it extends one."""

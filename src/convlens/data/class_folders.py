@@ -36,12 +36,12 @@ class ClassFolders(NamedTuple):
     notices: tuple[str, ...] = ()
 
 
-def class_folders(root: Path, *, nested: bool, predefined_split: bool) -> ClassFolders:
+def class_folders(root: Path, *, nested: bool, predefined_split: bool, least: int = 2) -> ClassFolders:
     """The class folders below `root`: its folders, or those in its `train/` and `val/`, or `cats/train` and so on.
 
     A folder that alone lies in another is gone into. Where `nested`, every folder that holds images is a class. With
-    `predefined_split` False no folder is taken for a side. Raises DataError for fewer than two classes, for a split
-    without class folders, and for images beside their masks.
+    `predefined_split` False no folder is taken for a side. Raises DataError for fewer than `least` classes, for a
+    split without class folders, and for images beside their masks.
     """
     tree = FolderTree(root)
     start = _innermost(tree, root)
@@ -55,7 +55,7 @@ def class_folders(root: Path, *, nested: bool, predefined_split: bool) -> ClassF
         start = root if nested else start
         found = ClassFolders([(path, (label,), None) for path, label in _classes_of(tree, start, nested)], asked)
     places, renamed = matched_to_training(found.places)
-    _refuse_one_class(root, names_of(places))
+    _refuse_few_classes(root, names_of(places), least)
     notices = [*found.notices, *renamed]
     if start != root:
         notices.insert(0, f"the class folders lie in {_below(start, root)}")
@@ -209,11 +209,12 @@ def _classes_of(tree: FolderTree, folder: Path, nested: bool) -> list[tuple[Path
     return [(path, shown(path.relative_to(folder))) for path in inside]
 
 
-def _refuse_one_class(root: Path, classes: Sequence[str]) -> None:
-    if len(classes) < 2:
+def _refuse_few_classes(root: Path, classes: Sequence[str], least: int) -> None:
+    if len(classes) < least:
         what = f"one class folder only, {classes[0]!r}" if classes else "no class folders"
+        needed = "two are" if least > 1 else "one is"
         raise DataError(
-            f"{root} holds {what}. At least two are needed: {root.name}/cats/*.jpg, {root.name}/dogs/*.jpg, or "
+            f"{root} holds {what}. At least {needed} needed: {root.name}/cats/*.jpg, {root.name}/dogs/*.jpg, or "
             f"{root.name}/train/cats/*.jpg and so on, with {root.name}/val/ beside train/." + _left_out(root)
         )
 

@@ -33,6 +33,8 @@ class Layout:
     """The columns of `labels` that are learned; none to find out."""
     usual_columns: tuple[str, ...] = ()
     """Those that are learned where `label_columns` names none and all of these are there."""
+    least_classes: int = 2
+    """How many class folders there have to be."""
 
     def table(self, folder: Path) -> LabelTable | None:
         """The table of labels of the images below the folder, if there is one. Raises what `read_labels` raises."""

@@ -79,7 +79,9 @@ class _Listing(NamedTuple):
 def _listed(root: Path, layout: Layout, table: LabelTable | None) -> tuple[_Listing, list[Problem]]:
     if table is not None:
         return _labeled_files(root, table)
-    places, notices = class_folders(root, nested=layout.nested, predefined_split=layout.predefined_split)
+    places, notices = class_folders(
+        root, nested=layout.nested, predefined_split=layout.predefined_split, least=layout.least_classes
+    )
     outside = list((_outside_nested if layout.nested else _outside)(root, places))
     below = files_in if layout.nested else files_below
     files = [(file, labels, side) for path, labels, side in places for file in below(path)]

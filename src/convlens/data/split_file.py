@@ -3,12 +3,13 @@
 import csv
 import dataclasses
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 from convlens.core.errors import DataError, UsageError
-from convlens.core.kinds.kind import text_of
+from convlens.core.kinds.kind import Kind, text_of
 from convlens.core.settings import setting
-from convlens.data.manifest import SIDES, Manifest, Side
+from convlens.data.manifest import SIDES, ImageFile, Manifest, Side
 
 SPLIT_FILE = "split.csv"
 _COLUMNS = ("sha256", "side", "label", "file", "group")
@@ -40,6 +41,29 @@ def split_given_back(manifest: Manifest, path: Path) -> Manifest:
 
 def read_split(path: Path) -> dict[str, Side]:
     """The side of each image by its hash. Raises UsageError where there is no such file, DataError for no split."""
+    return {sha256: side for sha256, side, _ in _rows(path)}
+
+
+def images_in_split(path: Path, folder: Path, kind: Kind) -> tuple[ImageFile, ...]:
+    """The images of the split of a run on `folder`, as they were then; whether they are still there is not tried.
+
+    Raises as `read_split`.
+    """
+    return tuple(
+        ImageFile(
+            path=folder / row["file"],
+            file=row["file"],
+            labels=kind.labels_in(row["label"]),
+            side=side,
+            sha256=sha256,
+            bytes=0,
+            group=row.get("group") or "",
+        )
+        for sha256, side, row in _rows(path)
+    )
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Side, dict[str, str]]]:
     try:
         table = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
     except OSError as error:
@@ -49,7 +73,6 @@ def read_split(path: Path) -> dict[str, Side]:
     except UnicodeDecodeError:
         raise DataError(f"{path} is not text in UTF-8. Give the {SPLIT_FILE} of a run.") from None
     known: dict[str, Side] = {side: side for side in SIDES}
-    sides: dict[str, Side] = {}
     for row in table:
         sha256, side = row.get("sha256"), known.get(row.get("side") or "")
         if not sha256 or side is None:
@@ -57,5 +80,4 @@ def read_split(path: Path) -> dict[str, Side]:
                 f"{path}, line {table.line_num}: needs the columns sha256 and side, of train, val or test. "
                 f"Give the {SPLIT_FILE} of a run."
             )
-        sides[sha256] = side
-    return sides
+        yield sha256, side, row

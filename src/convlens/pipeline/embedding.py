@@ -21,6 +21,7 @@ from convlens.data.image_metadata import ImageMetadataStore
 from convlens.data.manifest import ImageFile, Manifest
 from convlens.graph.capture import capture
 from convlens.graph.graph import Graph
+from convlens.graph.run import run
 from convlens.graph.split import until
 from convlens.pipeline.precision import settled
 from convlens.pipeline.prepare import feature_note, prepare
@@ -46,6 +47,8 @@ class Embedded:
     images: tuple[ImageFile, ...]
     vectors: Tensor
     """Of shape (N, D), float32, in the order of the images."""
+    outputs: Tensor | None
+    """What the network of a run answers, of shape (N, outputs), float32; None of others, and of layers inside."""
     facts: ImageMetadataStore
     problems: tuple[Problem, ...]
     """Files that gave no image, and remarks on some that did."""
@@ -88,6 +91,7 @@ class Embedder:
         return Embedded(
             images=usable,
             vectors=HeadExamples(self.cut, examples).vectors if self.cut else _means(examples),
+            outputs=_outputs(self.cut, examples) if self.cut and self.bundle else None,
             facts=features.facts,
             problems=features.problems,
             computed=features.computed,
@@ -172,6 +176,15 @@ def _up_to(layer: str, subject: _Subject) -> Graph:
     if not within:
         raise unknown_name("layer", layer, sorted({node.module for node in graph.operators if node.module}))
     return until(graph, (within[-1].name,))
+
+
+def _outputs(cut: CutNetwork, examples: FeatureExamples) -> Tensor:
+    with torch.inference_mode():
+        parts = [
+            cut.logits(run(cut.evaluation.suffix, *examples.batch(indices)), training=False)[0]
+            for indices in torch.split(torch.arange(len(examples.labels)), _BATCH_SIZE)
+        ]
+        return torch.cat(parts).float()
 
 
 def _means(examples: FeatureExamples) -> Tensor:

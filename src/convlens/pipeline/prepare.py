@@ -11,7 +11,7 @@ from convlens.backbones.external import GIVEN, PRETRAINED
 from convlens.backbones.graph_cache import cached_capture
 from convlens.backbones.resolve import loaded, preprocessing_for
 from convlens.backbones.timm_networks import built_name
-from convlens.core.bundle import HeadForm
+from convlens.core.bundle import Bundle, HeadForm
 from convlens.core.cache import FeatureNote
 from convlens.core.errors import UsageError
 from convlens.core.files import sha256_of
@@ -90,6 +90,12 @@ def prepare(recipe: Recipe, classes: int, progress: Progress = silent, say: Say 
             say=say,
         )
     return _headed(name, module, _weights_used(recipe, file), recipe, classes)
+
+
+def prepared_again(bundle: Bundle, module: nn.Module, weights: WeightsUsed, recipe: Recipe, classes: int) -> Prepared:
+    """The network of a run, with a new head for that many classes; it is fed as the run feeds it."""
+    prepared = _headed(bundle.backbone, module, weights, recipe, classes)
+    return dataclasses.replace(prepared, preprocessing=bundle.preprocessing)
 
 
 def _headed(name: str, module: nn.Module, weights: WeightsUsed, recipe: Recipe, classes: int) -> Prepared:

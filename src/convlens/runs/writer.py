@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from convlens.core.bundle import BUNDLE_FILE, MODEL_FILE, Bundle
+from convlens.core.extension import Extension
 from convlens.core.files import disk_errors_named, sha256_of, write_atomically
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.records import now
@@ -71,6 +72,9 @@ class RunResult:
     """Why there is no trust; "" where there is some."""
     chosen_by: Search | None
     stopwatch: Stopwatch
+    extension: Extension | None = None
+    command: str | None = None
+    """What was typed; None for the command that trains by the recipe."""
 
 
 def write_run_folder(directory: RunDirectory, result: RunResult) -> RunRecord:
@@ -117,7 +121,7 @@ def _record(target: Path, result: RunResult, mistakes: list[Mistake]) -> RunReco
     manifest = result.manifest
     return RunRecord(
         run=str(target),
-        command=_command(manifest.folder, result.recipe),
+        command=result.command or _command(manifest.folder, result.recipe),
         created=now(),
         versions=Versions(
             convlens=version("convlens"),
@@ -147,6 +151,7 @@ def _record(target: Path, result: RunResult, mistakes: list[Mistake]) -> RunReco
         trust=result.trust.record if result.trust else None,
         not_calibrated=result.not_calibrated,
         chosen_by=result.chosen_by,
+        extension=result.extension,
     )
 
 

@@ -144,7 +144,7 @@ def _run(
             progress, say = silent, unsaid
         stack.enter_context(resumable(lambda: directory.resume_command(processes.count)))
         begun = processes.broadcast(lambda: read_begun(directory.target))  # with number formats of an earlier part
-        training = _Training(
+        training = Training(
             directory=directory,
             checkpoint_seconds=checkpoint_minutes * 60,
             stopwatch=stopwatch,
@@ -158,7 +158,7 @@ def _run(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Training:
+class Training:
     """The way from a recipe to a result, with what accompanies all of its steps."""
 
     directory: RunDirectory
@@ -179,12 +179,13 @@ class _Training:
         with self.stopwatch("capture"):
             recipe = self.processes.broadcast(lambda: self._settle(recipe, prepared, manifest))
         with self.processes.main_process_first():
-            features, manifest = self._extract_and_split(recipe, prepared, manifest)
+            features = self.extract(recipe, prepared, manifest)
+            manifest = self.split(recipe, manifest, features)
             prepared = prepared.for_classes(len(manifest.classes), recipe)  # undecodable images may empty a class
             with self.stopwatch("prefix"):
                 features = with_views(features, prepared, manifest, recipe, self.progress)
         recipe = suited_to(recipe, manifest.task)
-        return self._fit_and_evaluate(
+        return self.fit_and_evaluate(
             Fitting(prepared=prepared, features=features, manifest=manifest, recipe=recipe, processes=self.processes),
             begun.chosen_by,
         )
@@ -210,10 +211,8 @@ class _Training:
         self.directory.note(recipe)
         return recipe
 
-    def _extract_and_split(
-        self, recipe: Recipe, prepared: Prepared, manifest: Manifest
-    ) -> tuple[ExtractedFeatures, Manifest]:
-        """The features of the images, and those of them that can be used, with a side for each."""
+    def extract(self, recipe: Recipe, prepared: Prepared, manifest: Manifest) -> ExtractedFeatures:
+        """The features of the images, from the store as far as it has them."""
         store = cache_folder() / STORE
         with self.stopwatch("prefix"):
             features = extract_features(
@@ -226,6 +225,10 @@ class _Training:
                 note=feature_note(prepared),
             )
         self.stopwatch.add("decode", features.decode_seconds)
+        return features
+
+    def split(self, recipe: Recipe, manifest: Manifest, features: ExtractedFeatures) -> Manifest:
+        """The images that can be used, with a side for each."""
         usable = usable_images(manifest, features)
         manifest = divided(usable, recipe, lambda: likeness(usable, features.facts, self.warnings))
         refuse_nothing_to_judge(manifest)
@@ -233,9 +236,10 @@ class _Training:
         if recipe.labels:
             say_loss(manifest, self.say)
         warn_of_data(manifest, features, self.warnings)
-        return features, manifest
+        return manifest
 
-    def _fit_and_evaluate(self, fitting: Fitting, chosen_by: Search | None) -> RunResult:
+    def fit_and_evaluate(self, fitting: Fitting, chosen_by: Search | None) -> RunResult:
+        """The trained network, calibrated where that is wanted, and how well it does."""
         prepared, manifest, stopwatch = fitting.prepared, fitting.manifest, self.stopwatch
         not_calibrated = why_not(fitting)
         untrained = None if not_calibrated else prepared.copied()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from convlens.core.comparison import Comparison as Comparison
     from convlens.core.doctor import Diagnosis as Diagnosis
     from convlens.core.embedding import EmbeddingRecord as EmbeddingRecord
+    from convlens.core.embedding import MapRecord as MapRecord
     from convlens.core.embedding import SimilarRecord as SimilarRecord
     from convlens.core.errors import ConvlensError as ConvlensError
     from convlens.core.errors import DataError as DataError
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from convlens.tasks.export import export as export
     from convlens.tasks.extend import extend as extend
     from convlens.tasks.inspect import inspect as inspect
+    from convlens.tasks.map import map_images as map_images
     from convlens.tasks.predict import predict as predict
     from convlens.tasks.runs import diff_runs as diff_runs
     from convlens.tasks.runs import list_runs as list_runs
@@ -101,6 +103,7 @@ _PUBLIC = {
     "Inspection": "convlens.core.inspection",
     "IntegrityError": "convlens.core.errors",
     "MachineError": "convlens.core.errors",
+    "MapRecord": "convlens.core.embedding",
     "NetworkError": "convlens.core.errors",
     "PredictionRecord": "convlens.core.prediction",
     "Preprocessing": "convlens.core.preprocessing",
@@ -136,6 +139,7 @@ _PUBLIC = {
     "inspect": "convlens.tasks.inspect",
     "list_cache": "convlens.tasks.cache",
     "list_runs": "convlens.tasks.runs",
+    "map_images": "convlens.tasks.map",
     "network": "convlens.backbones.resolve",
     "predict": "convlens.tasks.predict",
     "prune_cache": "convlens.tasks.cache",

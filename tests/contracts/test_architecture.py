@@ -26,7 +26,7 @@ IMPORTS: dict[str, set[str]] = {
     "explanation": {"core", "ops", "graph", "gradient"},
     "backbones": {"core", "zoo", "graph", "transfer"},
     "runs": {"core", "data", "trust", "training", "zoo", "report"},
-    "pipeline": {"core", "data", "trust", "training", "zoo", "graph", "transfer", "backbones", "runs"},
+    "pipeline": {"core", "data", "embeddings", "trust", "training", "zoo", "graph", "transfer", "backbones", "runs"},
     "exports": {"core", "data", "trust", "training", "transfer", "report", "runs"},
     "service": {
         *("core", "data", "training", "zoo", "report", "graph", "transfer", "explanation", "pipeline", "exports"),

@@ -22,6 +22,7 @@ from convlens.cli import (
     explain,
     export,
     extend,
+    image_map,
     inspect,
     predict,
     runs,
@@ -66,6 +67,7 @@ app.command("extend", cls=extend.ExtendCommand)(extend.extend)
 app.command("explain", cls=GroupedCommand)(explain.explain)
 app.command("embed", cls=GroupedCommand)(embed.embed)
 app.command("similar", cls=GroupedCommand)(similar.similar)
+app.command("map", cls=GroupedCommand)(image_map.map_command)
 app.command("runs", cls=GroupedCommand)(runs.runs)
 app.command("export", cls=GroupedCommand)(export.export)
 app.command("verify", cls=GroupedCommand)(export.verify)

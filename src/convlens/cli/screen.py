@@ -36,6 +36,7 @@ _STAGES = {
     "prefix": ("Running the frozen layers", "images"),
     "explain": ("Explaining", "images"),
     "export": ("Writing the model", "files"),
+    "map": ("Finding the plane", "pages"),
     "verify": ("Verifying", "images"),
     "quantize": ("Measuring ranges", "images"),
     "fit": ("Training", "images"),

@@ -52,3 +52,36 @@ class SimilarRecord(Record):
     """The most similar first."""
     bad_files: list[Problem]
     seconds: float
+
+
+class MapGroup(Record):
+    """Images of a map that belong together."""
+
+    name: str
+    """The class, or "group 1" and so on where images have none."""
+    images: int
+    central: list[str]
+    """Some of its files: of a class the first ones, of a group those nearest to its center."""
+
+
+class MapRecord(Record):
+    """What `convlens map --json` prints."""
+
+    kind: Literal["convlens.map"] = "convlens.map"
+    version: Literal[1] = 1
+    page: str
+    folder: str
+    network: str
+    layer: str
+    images: int
+    """That could be read."""
+    shown: int
+    """Of many a part, evenly over the folder."""
+    method: Literal["tsne", "pca"]
+    trustworthiness: float
+    """How far images that are near on the page are alike: 1 where all of the 10 nearest are near in truth."""
+    by_class: bool
+    """Whether the groups are classes of the folder; else they were found."""
+    groups: list[MapGroup]
+    bad_files: list[Problem]
+    seconds: float

@@ -5,15 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convlens.core.embedding import EmbeddingRecord
-from convlens.core.errors import DataError
 from convlens.core.files import disk_errors_named, refuse_unwritable
 from convlens.core.kinds.kind import text_of
 from convlens.core.progress import Progress, Say, silent, unsaid
-from convlens.core.run import Problem
-from convlens.data.manifest import ImageFile
-from convlens.data.scan import labeled_images, unlabeled_images
 from convlens.embeddings.vector_file import FILE, LABEL, refuse_unwritable_vectors, write_vectors
 from convlens.pipeline.embedding import BEFORE_THE_HEAD, embedder_of
+from convlens.pipeline.to_embed import images_to_embed
 
 
 def embed(
@@ -43,7 +40,7 @@ def embed(
     refuse_unwritable("out", path, "features.csv")
     refuse_unwritable_vectors(path)
     embedder = embedder_of(backbone, weights=weights, size=size, layer=layer, progress=progress, say=say)
-    images, problems, labeled = _images(folder, progress, say)
+    images, problems, labeled = images_to_embed(folder, progress, say)
     found = embedder.of(images, progress)
     columns: dict[str, Sequence[str]] = {FILE: [image.file for image in found.images]}
     if labeled:
@@ -61,13 +58,3 @@ def embed(
         bad_files=[*problems, *found.problems],
         seconds=time.perf_counter() - start,
     )
-
-
-def _images(folder: str | Path, progress: Progress, say: Say) -> tuple[Sequence[ImageFile], Sequence[Problem], bool]:
-    """The images of a folder, what is wrong with others, and whether they have labels."""
-    try:
-        manifest = labeled_images(folder, progress)
-    except DataError as error:
-        say(f"without labels: {str(error).partition('. ')[0]}")
-        return *unlabeled_images([folder]), False
-    return manifest.images, manifest.problems, True

@@ -1,6 +1,7 @@
 """Evaluating as a function, and as a command."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from convlens.backbones.class_names import class_numbers
 from convlens.core.errors import DataError, UsageError
 from convlens.data.batches import decoded_batches, normalized
 from convlens.data.scan import scan
+from convlens.data.split_file import SPLIT_FILE
 from convlens.tasks.evaluate import evaluate
 from convlens.tasks.train import train
 from tests.images import TINY_HOUSE, draw, draw_images
@@ -205,6 +207,25 @@ def test_images_that_a_run_was_trained_on_do_not_count(split_run):
     (line,) = said
     assert "was trained on 16 of the 20 images of" in line
     assert line.endswith("the other 4 are evaluated (side='all' for all)")
+
+
+def test_the_number_to_quote_is_without_images_that_a_run_was_trained_on(split_run):
+    mixed = evaluate(split_run / "run", split_run / "images", side="all")
+    alone = evaluate(split_run / "run", split_run / "images")
+    assert mixed.trained_on_known
+    assert (mixed.without_trained.images, mixed.without_trained.accuracy) == (4, alone.accuracy)
+    low, high = mixed.without_trained.interval
+    assert 0 <= low <= alone.accuracy <= high <= 1
+    assert alone.without_trained is None
+
+
+def test_a_run_that_does_not_say_what_it_was_trained_on(split_run, tmp_path):
+    shutil.copytree(split_run / "run", tmp_path / "run")
+    (tmp_path / "run" / SPLIT_FILE).unlink()
+    said = []
+    record = evaluate(tmp_path / "run", split_run / "images", say=said.append)
+    assert (record.trained_on_known, record.without_trained, record.images) == (False, None, 20)
+    assert any("does not say which images it was trained on" in line for line in said)
 
 
 def test_images_that_a_run_was_trained_on_are_named_where_they_count(split_run, sides, run):

@@ -108,6 +108,12 @@ def _print(record: "EvaluationRecord") -> None:
     echo(f"{record.network}, weights {record.weights}:")
     for line in outcome_lines(evaluation, f"{record.images} {_IMAGES[record.side]}"):
         echo(line)
+    if (new := record.without_trained) is not None:
+        low, high = new.interval
+        echo(
+            f"To quote: accuracy {new.accuracy:.1%} (95% interval {low:.1%} to {high:.1%}), without the "
+            f"{record.trained_on} images that it was trained on: {new.images} are new to it"
+        )
     for line in evaluation.detail_lines():
         echo(printable(line))
     if found := record.calibration:

@@ -9,6 +9,16 @@ from convlens.core.run import Problem
 from convlens.core.trust import CalibrationScores, Unknown
 
 
+class WithoutTrained(Record):
+    """The evaluated images whose bytes the run was not trained on."""
+
+    images: int
+    accuracy: float
+    """The one to quote."""
+    interval: tuple[float, float]
+    """95% Wilson score interval."""
+
+
 class EvaluationRecord(Record):
     """What `convlens evaluate --json` prints: for a run the evaluation that its report shows, on other images."""
 
@@ -23,6 +33,10 @@ class EvaluationRecord(Record):
     images: int
     trained_on: int = 0
     """Of these images, how many the run was trained on: what it does on them says little of new images."""
+    trained_on_known: bool = True
+    """Whether the run says what it was trained on; False where its split is not there any more."""
+    without_trained: WithoutTrained | None = None
+    """Where it was trained on some of these images, but not on all, and learned classes."""
     accuracy: float | None
     """As in run.json; None for numbers."""
     published_accuracy: float | None

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from convlens.backbones.class_names import class_numbers
 from convlens.backbones.resolve import RANDOM, network, preprocessing_for, weights_named
 from convlens.core.errors import DataError, UsageError
-from convlens.core.evaluation import EvaluationRecord
+from convlens.core.evaluation import EvaluationRecord, WithoutTrained
+from convlens.core.intervals import wilson_interval
 from convlens.core.kinds.evaluation import AnyEvaluation
 from convlens.core.kinds.kind import Labels
 from convlens.core.preprocessing import Preprocessing
@@ -134,6 +135,8 @@ def evaluate(
     trained_on = _training_images(Path(run).expanduser()) if subject.is_run else frozenset[str]()
     shown, images = _side(manifest, side, trained_on)
     _say_trained_on(shown, images, manifest, trained_on, str(run), say)
+    if subject.is_run and not trained_on:
+        say(f"{run} does not say which images it was trained on ({SPLIT_FILE} is not there): some of these may be")
     encoded = _encoding(manifest, subject)
     start = time.perf_counter()
     found = _outputs(subject, images, folder, progress)
@@ -141,6 +144,7 @@ def evaluate(
     targets = encoded([image.labels for image in found.seen])
     evaluation = _evaluation(subject, found.outputs, targets)
     exclusive = subject.task.kind.exclusive
+    new = torch.tensor([image.sha256 not in trained_on for image in found.seen])
     return EvaluationRecord(
         network=subject.name,
         weights=subject.weights,
@@ -149,6 +153,8 @@ def evaluate(
         preprocessing=subject.preprocessing,
         images=len(found.seen),
         trained_on=sum(image.sha256 in trained_on for image in found.seen),
+        trained_on_known=not subject.is_run or bool(trained_on),
+        without_trained=_without_trained(found.outputs, targets, new) if exclusive else None,
         accuracy=evaluation.accuracy,
         published_accuracy=subject.published,
         evaluation=evaluation,
@@ -157,6 +163,15 @@ def evaluate(
         images_per_second=len(found.seen) / seconds,
         bad_files=[*manifest.problems, *found.problems],
     )
+
+
+def _without_trained(outputs: Tensor, targets: Tensor, new: Tensor) -> WithoutTrained | None:
+    """How a run does on the images that are new to it; None where all or none are."""
+    images = int(new.sum())
+    if images in (0, len(new)):
+        return None
+    right = int((outputs.argmax(1) == targets)[new].sum())
+    return WithoutTrained(images=images, accuracy=right / images, interval=wilson_interval(right, images))
 
 
 def _judge(run: Path, unknown: str | Path | None) -> Judge | None:

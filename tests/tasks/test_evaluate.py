@@ -253,3 +253,20 @@ def test_a_table_of_some_images_of_a_folder(convlens, split_run, tmp_path):
     assert checked.out.count("18 images of the folder are not in the table of labels") == 1
     assert "blue/005.png" not in checked.out
     assert "2 of 2 files can be used" in checked.out
+
+
+def test_slices_are_by_facts_about_files_and_by_the_columns_of_a_table(run, sides, tmp_path):
+    images = sorted(sides.glob("*/*/*"))
+    rows = [
+        f"{one.relative_to(sides)},{one.parent.name},{'left' if n % 2 else 'right'},{n}" for n, one in enumerate(images)
+    ]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label,place,lux", *rows]))
+    options = {"labels": tmp_path / "labels.csv", "label_columns": "label", "side": "all"}
+    found = evaluate(run, sides, slices=True, **options).slices
+    assert evaluate(run, sides, **options).slices is None
+    assert found is not None
+    count = len(images)
+    places = {one.value: one.images for one in found.slices if one.fact == "column place"}
+    assert places == {"left": count // 2, "right": count - count // 2}
+    assert {one.fact for one in found.slices} >= {"folder", "column place", "column label"}
+    assert found.looks == len(found.slices)

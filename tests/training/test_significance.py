@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from convlens.training.significance import Difference, holm, paired_difference
+from convlens.core.many_tests import holm
+from convlens.training.significance import Difference, paired_difference
 
 Hits = list[dict[str, bool]]
 

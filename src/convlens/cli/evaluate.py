@@ -13,7 +13,7 @@ from convlens.cli.screen import JsonOption, QuietOption, Screen, printable
 from convlens.cli.streams import echo
 
 if TYPE_CHECKING:
-    from convlens.core.evaluation import EvaluationRecord
+    from convlens.core.evaluation import EvaluationRecord, Slice, Slices
     from convlens.core.trust import Unknown
     from convlens.tasks.evaluate import SideAsked
 
@@ -66,6 +66,14 @@ def evaluate(
         str | None,
         typer.Option(metavar="RATE", help="With --unknown: reject this part of images of the classes. Default: 5%."),
     ] = None,
+    slices: Annotated[
+        bool,
+        typer.Option(
+            "--slices",
+            help="Accuracy on parts of the images: by folder, size, quality, camera, brightness, sharpness, and each "
+            "column of the table of labels; names the worst.",
+        ),
+    ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -81,6 +89,7 @@ def evaluate(
         side=_side(side),
         unknown=unknown,
         reject=None if reject is None else rate_of("--reject", reject),
+        slices=slices,
         progress=screen.progress,
         say=screen.say,
         **given_settings(context),
@@ -123,6 +132,9 @@ def _print(record: "EvaluationRecord") -> None:
     if record.unknown:
         for line in _unknown_lines(record.unknown):
             echo(printable(line))
+    if record.slices:
+        for line in _slice_lines(record.slices):
+            echo(printable(line))
     if record.published_accuracy is not None:
         echo(f"Published for these weights: {record.published_accuracy:.2%}")
     used = record.preprocessing
@@ -131,12 +143,29 @@ def _print(record: "EvaluationRecord") -> None:
     echo(f"Input    {used.size} pixels, {sides} resized to {used.resize}; {rate}")
 
 
+_SLICES_SHOWN = 3
 _SCORES = {
     "neighbors": "distance to the nearest training images",
     "means": "distance to the means of the classes",
     "energy": "energy of the logits",
     "max_softmax": "highest probability",
 }
+
+
+def _slice_lines(found: "Slices") -> "Iterator[str]":
+    worst = found.worst
+    if worst:
+        yield f"Slices   the worst of {found.looks} is {_slice_told(worst)}, {worst.others:.1%} on the others"
+    else:
+        yield f"Slices   none of {found.looks} is shown to be worse than the rest; the least accurate:"
+    for one in found.slices[:_SLICES_SHOWN]:
+        if one != worst:
+            yield f"         {_slice_told(one)}"
+
+
+def _slice_told(one: "Slice") -> str:
+    low, high = one.interval
+    return f"{one.fact} {one.value}: {one.accuracy:.1%} of {one.images} images ({low:.1%} to {high:.1%})"
 
 
 def _unknown_lines(found: "Unknown") -> "Iterator[str]":

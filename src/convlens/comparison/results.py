@@ -8,8 +8,9 @@ from convlens.comparison.outcome import Outcome
 from convlens.core.comparison import BackboneCost, ComparedRecipe, ComparedRun, Verdict
 from convlens.core.intervals import wilson_interval
 from convlens.core.kinds.measure import Measure
+from convlens.core.many_tests import holm
 from convlens.training.recipe import Recipe
-from convlens.training.significance import Difference, Scores, holm, mean_interval, paired_difference
+from convlens.training.significance import Difference, Scores, mean_interval, paired_difference
 
 _LEVEL = 0.05
 _AS_CHEAP = 2.0

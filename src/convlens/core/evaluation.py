@@ -19,6 +19,35 @@ class WithoutTrained(Record):
     """95% Wilson score interval."""
 
 
+class Slice(Record):
+    """A part of the evaluated images that a fact about them sets apart."""
+
+    fact: str
+    value: str
+    """Or from where to where."""
+    images: int
+    accuracy: float
+    interval: tuple[float, float]
+    """Wilson's, at 95% for all slices together (Bonferroni)."""
+    others: float
+    """Accuracy on all other images."""
+    p_value: float
+    """That the difference is chance, corrected for the number of slices (Holm)."""
+
+
+class Slices(Record):
+    """Parts of the evaluated images, the least accurate first."""
+
+    looks: int
+    """Slices that were looked at."""
+    slices: list[Slice]
+
+    @property
+    def worst(self) -> Slice | None:
+        """The least accurate one of those that are shown to be worse than the rest."""
+        return next((one for one in self.slices if one.p_value < 0.05 and one.accuracy < one.others), None)
+
+
 class EvaluationRecord(Record):
     """What `convlens evaluate --json` prints: for a run the evaluation that its report shows, on other images."""
 
@@ -47,5 +76,7 @@ class EvaluationRecord(Record):
     unknown: Unknown | None = None
     """None where no folder of foreign images was given."""
     """Of a network of the zoo, the scores of those of its classes that have images, and no confusion matrix."""
+    slices: Slices | None = None
+    """None where they were not asked for."""
     images_per_second: float
     bad_files: list[Problem]

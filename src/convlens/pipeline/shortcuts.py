@@ -1,6 +1,5 @@
 """Shortcuts: whether a fact about files alone tells their classes."""
 
-import io
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,19 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from convlens.core.amounts import size_of
 from convlens.core.leaks import Shortcut, Shortcuts
+from convlens.core.many_tests import holm
 from convlens.data.file_facts import FileFacts
+from convlens.data.looks import Look, look
 from convlens.pipeline.judged_labels import UNLABELED, Judged
-from convlens.training.significance import holm
 
 _BINS = 12
 """Quantiles into which a number is divided."""
 _LEAST_IN_BIN = 5
-_BORDER = 0.06
-"""Of each side."""
 _PERMUTATIONS = 2000
 _LEVEL = 0.01
 """Corrected for the number of facts."""
@@ -41,17 +38,6 @@ class _Fact(NamedTuple):
     """Of names, of which the values are the places."""
 
 
-class _Look(NamedTuple):
-    """Pixels in numbers, in 8-bit levels."""
-
-    brightness: float
-    red: float
-    """Less the mean of all channels, as blue is."""
-    blue: float
-    contrast: float
-    border: float
-
-
 def shortcuts(found: Judged, thumbnails: Mapping[str, bytes], facts: Mapping[str, FileFacts]) -> Shortcuts:
     """The facts that tell classes better than chance, by a classifier of each fact alone.
 
@@ -65,7 +51,7 @@ def shortcuts(found: Judged, thumbnails: Mapping[str, bytes], facts: Mapping[str
     labels, folds = found.labels.numpy()[chosen], found.folds.numpy()[chosen]
     images = [found.images[place] for place in chosen]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        looks = [*pool.map(_look, (thumbnails[image.sha256] for image in images))]
+        looks = [*pool.map(look, (thumbnails[image.sha256] for image in images))]
     all_facts = [one for one in _facts([facts[image.file] for image in images], looks) if _varies(one.values)]
     chance = 1 / len(found.classes)
     tried = [_tried(one, labels, folds, len(found.classes)) for one in all_facts]
@@ -91,7 +77,7 @@ def shortcuts(found: Judged, thumbnails: Mapping[str, bytes], facts: Mapping[str
     )
 
 
-def _facts(files: Sequence[FileFacts], looks: Sequence[_Look]) -> list[_Fact]:
+def _facts(files: Sequence[FileFacts], looks: Sequence[Look]) -> list[_Fact]:
     cameras = Counter(one.camera for one in files)
     names = tuple(sorted(cameras, key=lambda name: -cameras[name]))
     places = {name: place for place, name in enumerate(names)}
@@ -115,17 +101,6 @@ def _numbers(values: Sequence[float | None]) -> _Values:
 
 def _varies(values: _Values) -> bool:
     return len(np.unique(np.nan_to_num(values, nan=-1.0))) > 1
-
-
-def _look(jpeg: bytes) -> _Look:
-    pixels = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"), dtype=np.float64)
-    height, width = (max(1, round(_BORDER * side)) for side in pixels.shape[:2])
-    inner = np.zeros(pixels.shape[:2], dtype=bool)
-    inner[height:-height, width:-width] = True
-    red, _, blue = pixels.mean((0, 1)) - pixels.mean()
-    return _Look(
-        float(pixels.mean()), float(red), float(blue), float(pixels.mean(2).std()), float(pixels[~inner].mean())
-    )
 
 
 class _Tried(NamedTuple):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from convlens.backbones.class_names import class_numbers
 from convlens.backbones.resolve import RANDOM, network, preprocessing_for, weights_named
 from convlens.core.errors import DataError, UsageError
-from convlens.core.evaluation import EvaluationRecord, WithoutTrained
+from convlens.core.evaluation import EvaluationRecord, Slices, WithoutTrained
 from convlens.core.intervals import wilson_interval
 from convlens.core.kinds.evaluation import AnyEvaluation
 from convlens.core.kinds.kind import Labels
@@ -21,6 +21,7 @@ from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import Problem
 from convlens.core.settings import Notice, setting
 from convlens.core.trust import Unknown
+from convlens.data.archive import is_archive, unpacked
 from convlens.data.layout import Layout
 from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.scan import labeled_images, unlabeled_images
@@ -29,6 +30,7 @@ from convlens.pipeline.asking import Asking
 from convlens.pipeline.judgment import judge_of
 from convlens.pipeline.layout import asked_layout
 from convlens.pipeline.notices import say_layout
+from convlens.pipeline.slice_facts import slice_facts
 from convlens.pipeline.trained import is_run, load_run, refuse_swapped
 from convlens.pipeline.unknown import unknown_outcome
 from convlens.runs.bundle import read_bundle
@@ -39,6 +41,7 @@ from convlens.training.tasks import task_of
 from convlens.transfer.precision import number_format
 from convlens.trust.calibration import calibration_scores
 from convlens.trust.judge import Judge
+from convlens.trust.slices import slices as slices_of
 from convlens.zoo import card, class_names, weight_cards
 
 SideAsked = Literal["train", "val", "test", "all"]
@@ -90,6 +93,7 @@ def evaluate(
     side: SideAsked | None = None,
     unknown: str | Path | None = None,
     reject: float | None = None,
+    slices: bool = False,
     progress: Progress = silent,
     say: Say = unsaid,
 ) -> EvaluationRecord:
@@ -106,6 +110,9 @@ def evaluate(
 
     `unknown` is a folder of images of none of the classes: it is measured how well the run tells them from the others,
     and how many it rejects where it rejects the part `reject` of images of the classes (0.05 by default).
+
+    With `slices`, which reads the images once more, the record has the accuracy on parts of the images: by folder,
+    size, quality, camera, brightness, contrast, sharpness and each column of the table of labels.
 
     Raises UsageError for unknown names, DataError for folders that are no class of the network.
     """
@@ -160,6 +167,7 @@ def evaluate(
         evaluation=evaluation,
         calibration=calibration_scores(subject.task.answers(found.outputs), targets) if exclusive else None,
         unknown=_unknown(subject, judge, found, unknown, reject, progress) if judge and unknown else None,
+        slices=_slices(asked, folder, found, targets) if slices and exclusive else None,
         images_per_second=len(found.seen) / seconds,
         bad_files=[*manifest.problems, *found.problems],
     )
@@ -172,6 +180,13 @@ def _without_trained(outputs: Tensor, targets: Tensor, new: Tensor) -> WithoutTr
         return None
     right = int((outputs.argmax(1) == targets)[new].sum())
     return WithoutTrained(images=images, accuracy=right / images, interval=wilson_interval(right, images))
+
+
+def _slices(layout: Layout, folder: str | Path, found: _Outputs, targets: Tensor) -> Slices:
+    root = Path(folder).expanduser()
+    table = layout.table(unpacked(root) if is_archive(root) else root) if layout.labels else None
+    right = (found.outputs.argmax(1) == targets).tolist()
+    return slices_of(right, slice_facts(found.seen, table.rows if table else {}))
 
 
 def _judge(run: Path, unknown: str | Path | None) -> Judge | None:

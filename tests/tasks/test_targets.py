@@ -152,6 +152,8 @@ class TestNumbers:
 
     def test_evaluate_on_all_images(self, images):
         record = evaluate(images / "run-numbers", images / "p", labels=images / "numbers.csv", side="all")
+        with pytest.raises(UsageError, match="only runs on classes"):
+            evaluate(images / "run-numbers", images / "p", labels=images / "numbers.csv", slices=True)
         assert (record.side, record.images, record.accuracy) == ("all", COUNT, None)
         assert isinstance(record.evaluation, RegressionEvaluation)
         assert record.evaluation.r2 is not None

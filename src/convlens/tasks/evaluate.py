@@ -130,6 +130,8 @@ def evaluate(
                 "because of its position embeddings or windows. Leave the size out, or train at another one."
             )
         subject = dataclasses.replace(subject, preprocessing=subject.preprocessing.at(size))
+    if slices and not subject.task.kind.exclusive:
+        raise UsageError(f"{setting('slices', True)}: only runs on classes have an accuracy to divide. Leave it out.")
     asked = asked_layout(
         labels,
         file_column=file_column,

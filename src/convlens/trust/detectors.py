@@ -1,7 +1,7 @@
 """Detectors: how unlike the training images an image is, by what the network makes of it before its last layer.
 
-All work on vectors of length 1: on features of networks that were not trained to tell strange images, directions tell
-more than lengths (docs/decisions.md has the numbers).
+All work on vectors of length 1, as Mueller & Hein, Mahalanobis++, 2025, advise: how long vectors are differs between
+images of the classes as well.
 """
 
 import abc

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from crepes import ConformalClassifier
 from scipy.stats import binom
 
 from convlens.trust.conformal import coverage_of, prediction_sets, thresholds
@@ -53,3 +54,23 @@ def test_sets_are_never_empty_and_coverage_counts_them() -> None:
     found = coverage_of(p, torch.tensor([0, 2]), cut, 0.9)
     assert (found.reached, found.mean_size, found.by_class, found.asked) == (0.5, 1.0, False, 0.9)
     assert np.all(np.array(found.interval) == pytest.approx((0.0945, 0.9055), abs=1e-3))
+
+
+@pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])
+@pytest.mark.parametrize("by_class", [False, True])
+def test_sets_are_those_of_crepes(coverage: float, by_class: bool) -> None:
+    """Bostrom, crepes: a class is in the set where its p-value is above 1 - coverage; by class within its own bin."""
+    probabilities, labels = drawn(700 if by_class else 150, torch.Generator().manual_seed(3))
+    fitted = len(labels) - 80
+    true = true_ones(probabilities, labels)[:fitted]
+    cut = thresholds(true, labels[:fitted], 5, coverage)
+    assert (len(cut) > 1) == by_class
+    ours = (probabilities[fitted:] >= cut).numpy()
+    theirs = np.zeros_like(ours)
+    for number in range(5):
+        bins = (labels[:fitted].numpy(), np.full(80, number)) if by_class else (None, None)
+        fit = ConformalClassifier().fit(1 - true.numpy(), bins=bins[0])
+        scores = 1 - probabilities[fitted:, number : number + 1].numpy()
+        theirs[:, number] = fit.predict_set(scores, bins=bins[1], confidence=coverage, smoothing=False)[:, 0]
+    assert np.array_equal(ours, theirs)
+    assert 0 < ours.sum() < ours.size

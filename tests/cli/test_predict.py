@@ -60,7 +60,7 @@ def test_table_is_whole_in_a_pipe(convlens, run, tmp_path):
     assert heading.split() == ["image", "class", "probability", "others"]
     assert line.strip().startswith(f"{path}  ")
     assert "\x1b" not in outcome.out
-    assert "Predicting: 1 images in " in outcome.err
+    assert "Predicting: 1 image in " in outcome.err
 
 
 def test_file_names_cannot_steer_the_terminal(convlens, run, tmp_path):

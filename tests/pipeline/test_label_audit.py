@@ -52,6 +52,7 @@ def judge(listed: Sequence[ImageFile], like: tuple[int, int] | None = None) -> J
     embedded = Embedded(
         images=tuple(unique),
         vectors=torch.stack([centers[n % len(CLASSES)] + noise[n] for n in numbers]),
+        outputs=None,
         facts=facts,
         problems=(),
         computed=0,

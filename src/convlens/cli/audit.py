@@ -68,7 +68,7 @@ def audit(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Find wrong labels, leaks between sides, and shortcuts, for review on a page.
+    """Find wrong labels, leaks and shortcuts, for review on a page.
 
     The folder is only read. The side of a split that is evaluated on is reviewed blind.
     """

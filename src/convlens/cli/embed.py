@@ -40,7 +40,7 @@ def embed(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write what a network makes of each image: a vector, for use in other programs."""
+    """Write a vector for each image, for use in other programs."""
     screen = Screen(json=json, quiet=quiet)
     with screen.starting():
         from convlens.tasks.embed import embed as task

@@ -37,7 +37,7 @@ def map_command(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Show a folder as a plane of images, near where a network sees them alike, on one page."""
+    """Show the images of a folder on one page, alike ones together."""
     screen = Screen(json=json, quiet=quiet)
     with screen.starting():
         from convlens.tasks.map import map_images as task

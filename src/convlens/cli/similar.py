@@ -28,7 +28,7 @@ def similar(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Find the images of a folder that a network sees most like another image."""
+    """Find the images of a folder that are most like another one."""
     screen = Screen(json=json, quiet=quiet)
     with screen.starting():
         from convlens.tasks.similar import similar as task

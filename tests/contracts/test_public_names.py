@@ -37,6 +37,16 @@ def test_importing_convlens_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("task", ["predict", "verify", "evaluate"])
+def test_asking_a_model_imports_no_compiler(task: str) -> None:
+    """torch's own, and sympy with it, take as long as torch."""
+    code = (
+        f"import sys, convlens.tasks.{task}; print(sorted({{'torch._dynamo', 'sympy', 'sklearn'}} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize(("former", "name"), [("check", "check_gradients"), ("check_pictures", "check_images")])
 def test_a_former_name_works_and_warns(former: str, name: str) -> None:
     with pytest.warns(DeprecationWarning, match=f"convlens.{former} is now called convlens.{name}") as caught:

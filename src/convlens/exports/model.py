@@ -8,7 +8,7 @@ from convlens.core.exported import OutputName
 from convlens.core.preprocessing import Preprocessing
 from convlens.exports.resize import resized_center
 from convlens.training.task import Task
-from convlens.transfer.head_stage import pooled
+from convlens.transfer.pooling import pooled
 from convlens.trust.detectors import NEIGHBORS, ClassMeans, Detector, Neighbors
 from convlens.trust.judge import Judge
 

@@ -11,7 +11,7 @@ from convlens.core.progress import Progress
 from convlens.core.run import Problem
 from convlens.data.batches import decoded_batches, normalized
 from convlens.data.manifest import ImageFile
-from convlens.transfer.head_stage import pooled
+from convlens.transfer.pooling import pooled
 
 _BATCH_SIZE = 32
 

@@ -29,8 +29,9 @@ from convlens.pipeline.resolve import resolved_recipe
 from convlens.pipeline.trained import is_run, load_run, refuse_swapped
 from convlens.transfer.blocks import inside
 from convlens.transfer.examples import FeatureExamples
-from convlens.transfer.head_stage import HeadExamples, pooled
+from convlens.transfer.head_stage import HeadExamples
 from convlens.transfer.networks import Capture, CutNetwork, cut_network
+from convlens.transfer.pooling import pooled
 from convlens.transfer.prefix import extract_features
 from convlens.zoo import card
 

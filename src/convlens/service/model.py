@@ -38,8 +38,8 @@ from convlens.report.formatting import jpeg_uri
 from convlens.service.messages import HeatMap, Judged, Outcome, Prediction, Refused, Runtime, Setup, Similar
 from convlens.training.task import Task
 from convlens.training.tasks import task_of
-from convlens.transfer.head_stage import pooled
 from convlens.transfer.networks import with_head_inputs
+from convlens.transfer.pooling import pooled
 from convlens.transfer.precision import computes_in_bfloat16, number_format
 from convlens.transfer.prefix import FastPrefix
 from convlens.zoo import card

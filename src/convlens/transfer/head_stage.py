@@ -12,6 +12,7 @@ from convlens.training.objective import Objective
 from convlens.transfer.blocks import inside
 from convlens.transfer.device import device_of
 from convlens.transfer.networks import CutNetwork
+from convlens.transfer.pooling import pooled
 
 _BATCH_SIZE = 256
 _CONVOLVING_BATCH_SIZE = 32
@@ -45,11 +46,6 @@ class HeadExamples:
     def batch(self, indices: Tensor) -> tuple[Tensor, ...]:
         """One tensor of shape (len(indices), features)."""
         return (self.inputs[indices],)
-
-
-def pooled(x: Tensor) -> Tensor:
-    """Vectors (N, D): the mean over all places of maps (N, D, H, W), or over the tokens of (N, tokens, D)."""
-    return x.mean((2, 3)) if x.ndim == 4 else x.mean(1) if x.ndim == 3 else x
 
 
 def head_model(cut: CutNetwork, objective: Objective) -> Model:

@@ -26,9 +26,10 @@ from cleanlab.filter import find_label_issues
 from convlens.core.audit import Gain
 from convlens.core.progress import unsaid
 from convlens.data.layout import Layout
+from convlens.data.manifest import one_of_each
 from convlens.data.scan import labeled_images
 from convlens.pipeline.embedding import Embedded, embedder_of
-from convlens.pipeline.judged_labels import Judged, judged, one_of_each
+from convlens.pipeline.judged_labels import Judged, judged
 from convlens.pipeline.label_audit import label_audit
 from convlens.tasks.audit import CONFIDENCE, audit
 

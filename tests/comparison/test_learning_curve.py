@@ -28,7 +28,7 @@ def measured(draw: np.random.Generator, count: int, images: int, runs: int = 3, 
 
 
 def told(parts: Sequence[Measured], labels: dict[str, str] | None = None, proportion: bool = True) -> Forecast:
-    found = forecast(parts, parts[-1], labels or {}, proportion=proportion)
+    found = forecast(parts, parts[-1].classes, labels or {}, proportion=proportion)
     assert found is not None
     return found
 
@@ -91,7 +91,7 @@ def test_what_does_not_fall_gains_nothing() -> None:
 def test_two_points_make_no_curve(counts: tuple[int, ...]) -> None:
     draw = np.random.default_rng(0)
     parts = [measured(draw, count, 50) for count in counts]
-    assert forecast(parts, measured(draw, 400, 1), {}, proportion=True) is None
+    assert forecast(parts, {"": 400}, {}, proportion=True) is None
 
 
 def test_folds_judge_each_image_in_one_run() -> None:

@@ -11,10 +11,10 @@ from convlens.core.cache_layout import STORE
 from convlens.core.files import cache_folder
 from convlens.core.progress import unsaid
 from convlens.data.image_metadata import ImageMetadata, ImageMetadataStore
-from convlens.data.manifest import ImageFile, Manifest, Side
+from convlens.data.manifest import ImageFile, Manifest, Side, one_of_each
 from convlens.data.perceptual_hash import SIGNATURE_BYTES
 from convlens.pipeline.embedding import Embedded
-from convlens.pipeline.judged_labels import Judged, judged, one_of_each
+from convlens.pipeline.judged_labels import Judged, judged
 from convlens.pipeline.label_audit import label_audit
 
 CLASSES = ("ants", "bees", "wasps")

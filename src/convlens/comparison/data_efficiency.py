@@ -89,9 +89,8 @@ def _forecast(
     shared: SharedTraining, base: Recipe, trials: Sequence[Trial], parts: Sequence[Measured]
 ) -> Forecast | None:
     splits = [shared.divided(trial.seeded(base)) for trial in trials]
-    now = Measured(classes=_counts(splits[0]), scores=[])
     labels = {image.sha256: image.labels[0] for split in splits for image in split.side("val") if split.kind.exclusive}
-    return forecast(parts, now, labels, proportion=shared.measure.proportion)
+    return forecast(parts, _counts(splits[0]), labels, proportion=shared.measure.proportion)
 
 
 def _from_scratch(base: Recipe) -> Recipe:

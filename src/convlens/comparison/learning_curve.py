@@ -40,11 +40,11 @@ class Measured:
 
 
 def forecast(
-    parts: Sequence[Measured], now: Measured, labels: Mapping[str, str], *, proportion: bool
+    parts: Sequence[Measured], now: Mapping[str, int], labels: Mapping[str, str], *, proportion: bool
 ) -> Forecast | None:
-    """What more images like those of `now` would be worth, from the curve through the parts; None with too few of them.
+    """What more images than there are `now` would be worth, by the curve through the parts; None with too few.
 
-    `now` has the counts of all training images; its scores are not used. `labels` are the class of each validation
+    `now` has the counts of all training images, as `Measured.classes`. `labels` are the class of each validation
     image, for a forecast class by class; empty where images have more than one label or numbers. The score is whether
     an image is right (`proportion`), or an error.
 
@@ -65,9 +65,9 @@ def forecast(
         chosen = np.array([labels[image] == name for image in images], dtype=np.float64)
         curves = _curves(parts, name, table.errors(chosen, draws))
         if curves is not None:
-            classes.append(_worth(curves, name, now.classes[name], _CHIEF))
+            classes.append(_worth(curves, name, now[name], _CHIEF))
     assert whole is not None
-    worths = [_worth(whole, "", now.images, growth) for growth in _GROWTH]
+    worths = [_worth(whole, "", now[""], growth) for growth in _GROWTH]
     return Forecast(
         asymptote=float(whole.a[0]),
         scale=float(whole.b[0]),

@@ -71,11 +71,11 @@ class EvaluationRecord(Record):
     published_accuracy: float | None
     """What the weights' publisher states for the data's validation images."""
     evaluation: AnyEvaluation
+    """Of a network of the zoo, the scores of those of its classes that have images, and no confusion matrix."""
     calibration: CalibrationScores | None = None
     """How far probabilities of classes agree with what happens; None of labels and numbers."""
     unknown: Unknown | None = None
     """None where no folder of foreign images was given."""
-    """Of a network of the zoo, the scores of those of its classes that have images, and no confusion matrix."""
     slices: Slices | None = None
     """None where they were not asked for."""
     images_per_second: float

@@ -68,6 +68,12 @@ def is_archive(path: Path) -> bool:
         return False
 
 
+def folder_of(given: str | Path) -> Path:
+    """The folder itself, or the one that an archive is unpacked into. Raises what `unpacked` raises."""
+    path = Path(given).expanduser()
+    return unpacked(path) if is_archive(path) else path
+
+
 def unpacked(path: Path, limits: Limits = _LIMITS) -> Path:
     """The folder with the archive's files, in the cache; the same archive is unpacked once.
 

@@ -303,6 +303,11 @@ def thumbnail_of(image: Image.Image, side: int = THUMBNAIL_SIDE) -> bytes:
     return encoded.getvalue()
 
 
+def thumbnail_from(data: bytes, side: int = THUMBNAIL_SIDE) -> bytes:
+    """The same of a file's bytes. Raises BadImage where `decode` would."""
+    return thumbnail_of(opened(data, at_least=side).rgb, side)
+
+
 def _fitting(image: Image.Image, side: int) -> tuple[int, int]:
     scale = side / max(image.size)
     return max(1, round(image.width * scale)), max(1, round(image.height * scale))

@@ -27,6 +27,16 @@ class FileFacts(NamedTuple):
     minute: str
     """When the image was taken, to the minute; "" where the file does not say."""
 
+    @property
+    def megapixels(self) -> float:
+        """Millions of pixels."""
+        return self.width * self.height / 1e6
+
+    @property
+    def aspect_ratio(self) -> float:
+        """Width over height, as the file holds it."""
+        return self.width / self.height
+
 
 def file_facts(path: Path) -> FileFacts:
     """The facts, from the head of the file. Raises OSError or BadImage where it gives no image."""

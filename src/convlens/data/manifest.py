@@ -2,7 +2,7 @@
 
 import dataclasses
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ from convlens.core.task import TaskName
 
 Side = Literal["train", "val", "test"]
 SIDES: tuple[Side, ...] = ("train", "val", "test")
+_RANK: Mapping[Side | None, int] = {"test": 0, "val": 1, "train": 2, None: 2}
 Place = tuple[Path, Labels, Side | None]
 """A class folder, or a file, with its labels and side; the side is None where it is not split yet."""
 EMPTY_CLASS = "empty-class"
@@ -139,3 +140,12 @@ def _strange_class(name: str, trainable: Collection[str]) -> str:
     near = difflib.get_close_matches(name, trainable, n=1)
     hint = f"; the nearest that has some is {near[0]!r}" if near else ""
     return f"no usable training image of class {name!r}{hint}"
+
+
+def one_of_each(images: Sequence[ImageFile]) -> list[ImageFile]:
+    """The first image of each content; one on a side for evaluation before others."""
+    found: dict[str, ImageFile] = {}
+    for image in images:
+        if image.sha256 not in found or _RANK[image.side] < _RANK[found[image.sha256].side]:
+            found[image.sha256] = image
+    return list(found.values())

@@ -1,5 +1,6 @@
 """Scan: find the images of a folder and their classes, hash them, and find duplicates. Nothing is decoded."""
 
+import dataclasses
 import hashlib
 import os
 import stat
@@ -13,7 +14,7 @@ from convlens.core.files import sha256_of
 from convlens.core.kinds.kind import Labels, text_of
 from convlens.core.progress import Progress, silent
 from convlens.core.run import NO_LABEL, Problem
-from convlens.data.archive import is_archive, unpacked
+from convlens.data.archive import folder_of
 from convlens.data.class_folders import as_given, class_folders, names_of
 from convlens.data.foreign import DOCUMENT, FOREIGN, is_clutter, is_document, is_empty_runs, of_convlens
 from convlens.data.label_table import LabelTable
@@ -46,7 +47,7 @@ def scan(folder: str | Path, progress: Progress = silent, layout: Layout = BY_FO
 def labeled_images(folder: str | Path, progress: Progress = silent, layout: Layout = BY_FOLDERS) -> Manifest:
     """All that `scan` finds, duplicates included: for judging on images as they are. Raises what `scan` raises."""
     given = Path(folder).expanduser()
-    root = unpacked(given) if is_archive(given) else given
+    root = folder_of(given)
     try:
         _refuse_no_folder(root)
         table = layout.table(root)
@@ -210,6 +211,12 @@ def unlabeled_images(paths: Sequence[str | Path]) -> tuple[list[ImageFile], list
         else:
             problems.append(one)
     return images, problems
+
+
+def named_from(folder: str | Path, images: Sequence[ImageFile]) -> list[ImageFile]:
+    """Images below a folder, with their paths from it on for names, as tables of labels have them."""
+    root = Path(folder).expanduser()
+    return [dataclasses.replace(one, file=shown(one.path.relative_to(root))) for one in images]
 
 
 def _expanded(paths: Sequence[str | Path]) -> Iterator[Path]:

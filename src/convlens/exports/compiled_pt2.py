@@ -28,7 +28,7 @@ class CompiledPt2Runner(Runner):
     def __init__(self, path: Path) -> None:
         metadata = _metadata(path)
         self.card = card_in(metadata.get(CARD_KEY), path)
-        self.runtime = f"torch {torch.__version__}, compiled for {processors_of(path)}"
+        self.runtime = f"torch {torch.__version__}, compiled for {_processors(metadata)}"
         _refuse_other_processor(metadata, path)
         try:
             self._model = torch._inductor.aoti_load_package(str(path))
@@ -47,12 +47,6 @@ def is_compiled(path: Path) -> bool:
         return False
     with zipfile.ZipFile(path) as archive:
         return any(name.endswith(_METADATA) for name in archive.namelist())
-
-
-def processors_of(path: Path) -> str:
-    """The processors that an archive was compiled for: "x86_64 with AVX2"."""
-    metadata = _metadata(path)
-    return f"{metadata[_MACHINE]} with {metadata[_INSTRUCTIONS]}"
 
 
 def compile_program(program: ExportedProgram, card: ExportCard, path: Path) -> None:
@@ -88,6 +82,11 @@ def _metadata(path: Path) -> dict[str, str]:
     return found
 
 
+def _processors(metadata: Mapping[str, str]) -> str:
+    """Those that an archive was compiled for: "x86_64 with AVX2"."""
+    return f"{metadata[_MACHINE]} with {metadata[_INSTRUCTIONS]}"
+
+
 def _refuse_other_processor(metadata: Mapping[str, str], path: Path) -> None:
     """Raises MachineError where this processor lacks instructions: running them would end the process."""
     able = torch.cpu.get_capabilities()
@@ -96,7 +95,7 @@ def _refuse_other_processor(metadata: Mapping[str, str], path: Path) -> None:
         able.get(_CAPABILITIES.get(one, one), True) for one in words
     ):
         raise MachineError(
-            f"{path} was compiled for {processors_of(path)}, which this machine is not. Export the run here, or as "
+            f"{path} was compiled for {_processors(metadata)}, which this machine is not. Export the run here, or as "
             "a PT2 archive that is not compiled."
         )
 

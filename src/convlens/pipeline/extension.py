@@ -13,7 +13,7 @@ from convlens.core.extension import Extension
 from convlens.core.kinds.registry import KINDS
 from convlens.core.progress import Progress
 from convlens.core.run import Problem, RunRecord, WeightsUsed
-from convlens.data.archive import is_archive, unpacked
+from convlens.data.archive import folder_of
 from convlens.data.manifest import ImageFile, Manifest, Side
 from convlens.data.scan import duplicates, image_at
 from convlens.data.split_file import SPLIT_FILE, images_in_split
@@ -66,8 +66,7 @@ def joined(run: Path, record: RunRecord, added: Manifest, progress: Progress) ->
     keep their order, and new ones come after them. Raises DataError where nothing is added, and what `read_split`
     raises.
     """
-    folder = Path(record.folder).expanduser()
-    root = unpacked(folder) if is_archive(folder) else folder
+    root = folder_of(record.folder)
     known = images_in_split(run / SPLIT_FILE, root, KINDS[record.task])
     kept, changed = _unchanged(known, progress)
     there = {(image.sha256, image.labels) for image in known}

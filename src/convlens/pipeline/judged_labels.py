@@ -26,7 +26,6 @@ UNLABELED = -1
 _FOLDS = 5
 _LEAST_UNITS = 3
 """Different images (or groups) of a class, to hold some of them out and still know the class."""
-_RANK = {"test": 0, "val": 1, "train": 2, None: 2}
 SealedSide = Literal["val", "test"]
 
 
@@ -125,15 +124,6 @@ def judged(manifest: Manifest, embedded: Embedded, seed: int, say: Say) -> Judge
     )
 
 
-def one_of_each(images: Sequence[ImageFile]) -> list[ImageFile]:
-    """The first image of each content; one on a side for evaluation before others."""
-    found: dict[str, ImageFile] = {}
-    for image in images:
-        if image.sha256 not in found or _RANK[image.side] < _RANK[found[image.sha256].side]:
-            found[image.sha256] = image
-    return list(found.values())
-
-
 def _sealed_side(manifest: Manifest) -> SealedSide | None:
     sides = {image.side for image in manifest.images}
     if not sides & {"train", None}:
@@ -184,6 +174,5 @@ def _probabilities(vectors: Tensor, labels: Tensor, classes: int, folds: Tensor)
     folded = folds > 0
     logits[folded] = held_out_logits(vectors[folded], labels[folded], classes, folds[folded])
     if (~folded).any():
-        weight, bias = ridge_classifier(vectors[folded], labels[folded], classes)
-        logits[~folded] = vectors[~folded].double() @ weight.T + bias
+        logits[~folded] = ridge_classifier(vectors[folded], labels[folded], classes).logits(vectors[~folded])
     return logits.softmax(1)

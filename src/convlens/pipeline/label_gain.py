@@ -53,9 +53,9 @@ def _right(found: Judged, labels: Tensor, evaluated: Tensor) -> dict[str, float]
     right: dict[str, float] = {}
     for number in [0] if found.side else range(1, int(found.folds.max()) + 1):
         learned = (found.folds > 0) & (found.folds != number) & (labels != UNLABELED)
-        weight, bias = ridge_classifier(found.vectors[learned], labels[learned], len(found.classes))
+        head = ridge_classifier(found.vectors[learned], labels[learned], len(found.classes))
         held_out = evaluated & (found.folds == number)
-        predicted = (found.vectors[held_out].double() @ weight.T + bias).argmax(1)
+        predicted = head.logits(found.vectors[held_out]).argmax(1)
         places = held_out.nonzero().flatten().tolist()
         for place, is_right in zip(places, (predicted == found.labels[held_out]).tolist(), strict=True):
             right[found.images[place].file] = float(is_right)

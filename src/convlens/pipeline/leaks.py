@@ -1,12 +1,12 @@
 """Leaks: images of the evaluated side that the training side tells about, and the accuracy that hangs on them."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from convlens.core.intervals import wilson_interval
 from convlens.core.kinds.kind import text_of
@@ -17,6 +17,7 @@ from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.perceptual_hash import matches
 from convlens.embeddings.nearest import nearest
 from convlens.pipeline.embedding import Embedded
+from convlens.pipeline.judged_labels import SealedSide
 from convlens.transfer.ridge import ridge_classifier
 
 _CANDIDATES = 3
@@ -25,37 +26,52 @@ _LEAST_SIMILARITY = 0.45
 """Cosine to look for a crop at; of 120 crops and their originals all but 4 had it."""
 
 
+class _Side(NamedTuple):
+    """Images of a side, and of those that could be read which they are."""
+
+    images: Sequence[ImageFile]
+    read: Sequence[ImageFile]
+    places: Sequence[int]
+    """Of those that could be read, among the embedded images."""
+
+    @classmethod
+    def of(cls, images: Sequence[ImageFile], embedded: Embedded) -> Self:
+        places = {image.sha256: place for place, image in enumerate(embedded.images)}
+        read = [image for image in images if image.sha256 in places]
+        return cls(images, read, [places[image.sha256] for image in read])
+
+
 def leaks_of(
     manifest: Manifest,
+    side: SealedSide | None,
     embedded: Embedded,
     facts: Mapping[str, FileFacts],
     predicted: Mapping[str, str] | None = None,
     predictions: str = "",
 ) -> Leaks | None:
-    """The leaks of a split that the folder or table has; None where it has none.
+    """What images to train on tell about those of the evaluated side; None where there is no such side.
 
-    The side for testing is looked at, or else the one for validation. `facts` are by file, and so are the classes that
-    a table of the name `predictions` says were predicted; without it a classifier on the features predicts.
+    `facts` are by file, and so are the classes that a table of the name `predictions` says were predicted; without it
+    a classifier on the features predicts.
     """
-    sides = {image.side for image in manifest.images}
-    side = next((one for one in ("test", "val") if one in sides), None)
-    trained = [image for image in manifest.images if image.side not in ("val", "test")]
-    if side is None or not trained:
+    if side is None:
         return None
-    evaluated = [image for image in manifest.images if image.side == side]
+    evaluated = _Side.of(manifest.side(side), embedded)
+    trained = _Side.of([image for image in manifest.images if image.side not in ("val", "test")], embedded)
     found: dict[str, Leak] = {}
     for leak in _all(evaluated, trained, embedded, facts):
         found.setdefault(leak.file, leak)
-    leaks = [found[image.file] for image in evaluated if image.file in found]
+    leaks = [found[image.file] for image in evaluated.images if image.file in found]
     right: dict[str, bool] = {}
     if leaks and predicted is not None:
-        right = {one.file: predicted[one.file] == text_of(one.labels) for one in evaluated if one.file in predicted}
+        answered = (image for image in evaluated.images if image.file in predicted)
+        right = {image.file: predicted[image.file] == text_of(image.labels) for image in answered}
     elif leaks:
         right = _right(evaluated, trained, embedded)
     return Leaks(
-        side="test" if side == "test" else "val",
-        images=len(evaluated),
-        trained_on=len(trained),
+        side=side,
+        images=len(evaluated.images),
+        trained_on=len(trained.images),
         leaks=leaks,
         predictions=predictions,
         with_leaks=_accuracy([*right.values()]),
@@ -63,49 +79,41 @@ def leaks_of(
     )
 
 
-def _all(
-    evaluated: Sequence[ImageFile], trained: Sequence[ImageFile], embedded: Embedded, facts: Mapping[str, FileFacts]
-) -> Iterator[Leak]:
+def _all(evaluated: _Side, trained: _Side, embedded: Embedded, facts: Mapping[str, FileFacts]) -> Iterator[Leak]:
     """Of every kind, one kind after the other."""
-    yield from _same("same-bytes", evaluated, trained, {one.file: one.sha256 for one in (*evaluated, *trained)})
-    known = {image.sha256: place for place, image in enumerate(embedded.images)}
-    ones, others = ([one for one in side if one.sha256 in known] for side in (evaluated, trained))
-    asked, there = (embedded.facts.signatures([one.sha256 for one in side]) for side in (ones, others))
+    yield from _same("same-bytes", evaluated, trained, lambda image: image.sha256)
+    asked, there = (embedded.facts.signatures([one.sha256 for one in side.read]) for side in (evaluated, trained))
     for mirrored in (False, True):
-        for one, place in zip(ones, matches(asked, there, mirrored=mirrored), strict=True):
+        for one, place in zip(evaluated.read, matches(asked, there, mirrored=mirrored), strict=True):
             if place is not None:
-                yield Leak(file=one.file, kind="mirrored" if mirrored else "alike", like=others[place].file)
-    yield from _cropped(ones, others, embedded, known)
-    yield from _same("group", evaluated, trained, {one.file: one.group for one in (*evaluated, *trained)})
-    minutes = {file: f"{one.camera} {one.minute}" for file, one in facts.items() if one.camera and one.minute}
-    yield from _same("minute", evaluated, trained, minutes)
+                like = trained.read[place].file
+                yield Leak(file=one.file, kind="mirrored" if mirrored else "alike", like=like)
+    yield from _cropped(evaluated, trained, embedded)
+    yield from _same("group", evaluated, trained, lambda image: image.group)
+    moments = {file: f"{one.camera} {one.minute}" for file, one in facts.items() if one.camera and one.minute}
+    yield from _same("minute", evaluated, trained, lambda image: moments.get(image.file, ""))
 
 
-def _same(
-    kind: LeakKind, evaluated: Sequence[ImageFile], trained: Sequence[ImageFile], values: Mapping[str, str]
-) -> Iterator[Leak]:
+def _same(kind: LeakKind, evaluated: _Side, trained: _Side, value_of: Callable[[ImageFile], str]) -> Iterator[Leak]:
     """Images of which a value is that of one to train on; "" is the value of none."""
     first: dict[str, str] = {}
-    for one in trained:
-        first.setdefault(values.get(one.file, ""), one.file)
-    for one in evaluated:
-        value = values.get(one.file, "")
+    for one in trained.images:
+        first.setdefault(value_of(one), one.file)
+    for one in evaluated.images:
+        value = value_of(one)
         if value and value in first:
             yield Leak(file=one.file, kind=kind, like=first[value])
 
 
-def _cropped(
-    ones: Sequence[ImageFile], others: Sequence[ImageFile], embedded: Embedded, known: Mapping[str, int]
-) -> Iterator[Leak]:
+def _cropped(evaluated: _Side, trained: _Side, embedded: Embedded) -> Iterator[Leak]:
     """Images of which the most similar ones to train on are a part, or the reverse."""
-    vectors = F.normalize(embedded.vectors, dim=1)
-    asked, there = ([known[one.sha256] for one in side] for side in (ones, others))
-    if not asked or not there:
+    if not evaluated.read or not trained.read:
         return
-    places, similarities = nearest(vectors[asked], vectors[there], _CANDIDATES)
+    known = F.normalize(embedded.vectors[trained.places], dim=1)
+    places, similarities = nearest(embedded.vectors[evaluated.places], known, _CANDIDATES)
     pairs = [
-        (one, others[place])
-        for one, row, cosines in zip(ones, places.tolist(), similarities.tolist(), strict=True)
+        (one, trained.read[place])
+        for one, row, cosines in zip(evaluated.read, places.tolist(), similarities.tolist(), strict=True)
         for place, cosine in zip(row, cosines, strict=True)
         if cosine >= _LEAST_SIMILARITY
     ]
@@ -120,16 +128,14 @@ def _is_part(pair: tuple[ImageFile, ImageFile], embedded: Embedded) -> bool:
     return best_crop(one, other) >= LEAST_CORRELATION or best_crop(other, one) >= LEAST_CORRELATION
 
 
-def _right(evaluated: Sequence[ImageFile], trained: Sequence[ImageFile], embedded: Embedded) -> dict[str, bool]:
+def _right(evaluated: _Side, trained: _Side, embedded: Embedded) -> dict[str, bool]:
     """Whether each evaluated image that could be read is right, by a ridge classifier of the training side."""
-    known = {image.sha256: place for place, image in enumerate(embedded.images)}
-    ones, others = ([one for one in side if one.sha256 in known] for side in (evaluated, trained))
-    names = sorted({one.labels for one in others})
+    names = sorted({one.labels for one in trained.read})
     numbers = {name: number for number, name in enumerate(names)}
-    vectors = embedded.vectors[[known[one.sha256] for one in others]]
-    weight, bias = ridge_classifier(vectors, torch.tensor([numbers[one.labels] for one in others]), len(names))
-    logits: Tensor = embedded.vectors[[known[one.sha256] for one in ones]].double() @ weight.T + bias
-    return {one.file: names[number] == one.labels for one, number in zip(ones, logits.argmax(1).tolist(), strict=True)}
+    labels = torch.tensor([numbers[one.labels] for one in trained.read])
+    head = ridge_classifier(embedded.vectors[trained.places], labels, len(names))
+    found = head.logits(embedded.vectors[evaluated.places]).argmax(1).tolist()
+    return {one.file: names[number] == one.labels for one, number in zip(evaluated.read, found, strict=True)}
 
 
 def _accuracy(right: Sequence[bool]) -> Accuracy | None:

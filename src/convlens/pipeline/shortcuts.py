@@ -13,6 +13,7 @@ from convlens.core.amounts import size_of
 from convlens.core.leaks import Shortcut, Shortcuts
 from convlens.core.many_tests import holm
 from convlens.data.file_facts import FileFacts
+from convlens.data.image_metadata import ImageMetadataStore
 from convlens.data.looks import Look, look
 from convlens.pipeline.judged_labels import UNLABELED, Judged
 
@@ -38,20 +39,20 @@ class _Fact(NamedTuple):
     """Of names, of which the values are the places."""
 
 
-def shortcuts(found: Judged, thumbnails: Mapping[str, bytes], facts: Mapping[str, FileFacts]) -> Shortcuts:
+def shortcuts(found: Judged, store: ImageMetadataStore, facts: Mapping[str, FileFacts]) -> Shortcuts:
     """The facts that tell classes better than chance, by a classifier of each fact alone.
 
     The classifier knows how frequent each class is, per image of it, among a fact's quantiles, and names the most
-    frequent one; it is tried on the folds of `found`, whose groups and look-alikes are together. `thumbnails` are by
-    hash, `facts` by file. A balanced accuracy counts where permuted labels reach it too seldom (2000 permutations;
-    corrected for the number of facts by Holm's method), and where it is a quarter of the way from chance to always
-    right.
+    frequent one; it is tried on the folds of `found`, whose groups and look-alikes are together. `store` has the
+    thumbnails, `facts` are by file. A balanced accuracy counts where permuted labels reach it too seldom (2000
+    permutations; corrected for the number of facts by Holm's method), and where it is a quarter of the way from chance
+    to always right.
     """
     chosen = np.flatnonzero(((found.labels != UNLABELED) & (found.folds > 0)).numpy())
     labels, folds = found.labels.numpy()[chosen], found.folds.numpy()[chosen]
     images = [found.images[place] for place in chosen]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        looks = [*pool.map(look, (thumbnails[image.sha256] for image in images))]
+        looks = [*pool.map(lambda image: look(store.thumbnail(image.sha256)), images)]
     all_facts = [one for one in _facts([facts[image.file] for image in images], looks) if _varies(one.values)]
     chance = 1 / len(found.classes)
     tried = [_tried(one, labels, folds, len(found.classes)) for one in all_facts]
@@ -83,8 +84,8 @@ def _facts(files: Sequence[FileFacts], looks: Sequence[Look]) -> list[_Fact]:
     places = {name: place for place, name in enumerate(names)}
     return [
         _Fact("file size", True, "bytes", _numbers([one.bytes for one in files])),
-        _Fact("image size", False, "megapixels", _numbers([one.width * one.height / 1e6 for one in files])),
-        _Fact("aspect ratio", False, "", _numbers([one.width / one.height for one in files])),
+        _Fact("image size", False, "megapixels", _numbers([one.megapixels for one in files])),
+        _Fact("aspect ratio", False, "", _numbers([one.aspect_ratio for one in files])),
         _Fact("JPEG quality", False, "", _numbers([one.quality for one in files])),
         _Fact("camera", False, "", _numbers([places[one.camera] for one in files]), names),
         _Fact("border", True, "", _numbers([one.border for one in looks])),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 
-from convlens.data.decode import THUMBNAIL_SIDE, opened, thumbnail_of
+from convlens.data.decode import thumbnail_from
 from convlens.data.file_facts import FileFacts, file_facts
 from convlens.data.looks import Look, look
 from convlens.data.manifest import ImageFile
@@ -25,8 +25,8 @@ def slice_facts(images: Sequence[ImageFile], rows: Mapping[str, Mapping[str, str
     facts: dict[str, Fact] = {
         "folder": [PurePosixPath(image.file).parent.as_posix() for image in images],
         "file size in bytes": [one.bytes for one, _ in found],
-        "megapixels": [one.width * one.height / 1e6 for one, _ in found],
-        "aspect ratio": [one.width / one.height for one, _ in found],
+        "megapixels": [one.megapixels for one, _ in found],
+        "aspect ratio": [one.aspect_ratio for one, _ in found],
         "JPEG quality": [one.quality for one, _ in found],
         "camera": [one.camera or None for one, _ in found],
         "brightness": [one.brightness for _, one in found],
@@ -39,8 +39,7 @@ def slice_facts(images: Sequence[ImageFile], rows: Mapping[str, Mapping[str, str
 
 
 def _seen(image: ImageFile) -> tuple[FileFacts, Look]:
-    small = thumbnail_of(opened(image.path.read_bytes(), at_least=THUMBNAIL_SIDE).rgb)
-    return file_facts(image.path), look(small)
+    return file_facts(image.path), look(thumbnail_from(image.path.read_bytes()))
 
 
 def _column(cells: Sequence[str | None]) -> Fact:

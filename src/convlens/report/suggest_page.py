@@ -1,6 +1,5 @@
 """The page on which suggested images are labeled, by keys, without a network: it gives a table of labels."""
 
-import base64
 import json
 import shlex
 from collections.abc import Mapping
@@ -10,14 +9,15 @@ from markupsafe import Markup
 
 from convlens.core.files import write_atomically
 from convlens.core.suggestion import SuggestionRecord
-from convlens.report.pages import PAGES
+from convlens.report.formatting import jpeg_uri
+from convlens.report.pages import PAGES, within_a_page
 
 
 def write_suggest_page(record: SuggestionRecord, images: Mapping[str, bytes], path: Path) -> None:
     """Write the page; `images` are JPEGs by file."""
     page = PAGES.get_template("suggest.html.jinja").render(
         record=record,
-        images={file: f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}" for file, jpeg in images.items()},
+        images={file: jpeg_uri(jpeg) for file, jpeg in images.items()},
         data=_embedded(record),
         command=_command(record),
     )
@@ -34,4 +34,4 @@ def _embedded(record: SuggestionRecord) -> Markup:
         "classes": record.classes,
         "suggestions": [{"file": one.file, "likeliest": list(one.likeliest.items())} for one in record.suggestions],
     }
-    return Markup(json.dumps(data).replace("<", "\\u003c"))
+    return within_a_page(json.dumps(data))

@@ -12,16 +12,16 @@ from convlens.core.kinds.kind import text_of
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.records import now
 from convlens.core.settings import setting
-from convlens.data.archive import is_archive, unpacked
+from convlens.data.archive import folder_of
 from convlens.data.corrected_table import LabelRows, are_ambiguous
-from convlens.data.decode import BadImage, opened, thumbnail_of
+from convlens.data.decode import BadImage, thumbnail_from
 from convlens.data.file_facts import FileFacts, file_facts
 from convlens.data.layout import Layout
-from convlens.data.manifest import ImageFile, Manifest
+from convlens.data.manifest import ImageFile, Manifest, one_of_each
 from convlens.data.scan import labeled_images
 from convlens.data.table_file import read_table
 from convlens.pipeline.embedding import Embedded, embedder_of
-from convlens.pipeline.judged_labels import judged, one_of_each
+from convlens.pipeline.judged_labels import judged
 from convlens.pipeline.label_audit import label_audit
 from convlens.pipeline.leaks import leaks_of
 from convlens.pipeline.notices import say_layout
@@ -105,15 +105,14 @@ def audit(
     manifest = labeled_images(folder, progress, layout)
     say_layout(manifest, say)
     _refuse_other_than_classes(manifest)
-    corrections = _labels_of(corrected, folder, progress)
-    predicted = _labels_of(predictions, folder, progress, column)
+    corrections = _labels_of(corrected, folder)
+    predicted = _labels_of(predictions, folder, column)
     embedder = embedder_of(backbone, weights=weights, size=size, progress=progress, say=say)
     embedded = embedder.of(one_of_each(manifest.images), progress)
     with progress("judge", len(embedded.images)) as advance:
         found = judged(manifest, embedded, seed, say)
         advance(len(embedded.images))
     facts = _facts(manifest, embedded)
-    thumbnails = {one.sha256: embedded.facts.thumbnail(one.sha256) for one in found.images}
     record = AuditRecord(
         folder=manifest.folder,
         created=now(),
@@ -123,8 +122,8 @@ def audit(
         classes=list(found.classes),
         ambiguous_classes=are_ambiguous(sorted({text_of(one.labels) for one in manifest.images})),
         labels=label_audit(found, corrections, str(corrected or "")),
-        leaks=leaks_of(manifest, embedded, facts, predicted, str(predictions or "")),
-        shortcuts=shortcuts(found, thumbnails, facts),
+        leaks=leaks_of(manifest, found.side, embedded, facts, predicted, str(predictions or "")),
+        shortcuts=shortcuts(found, embedded.facts, facts),
         written=None,
         page=str(target / AUDIT_PAGE),
         bad_files=[*manifest.problems, *embedded.problems],
@@ -202,22 +201,20 @@ def _prediction_column(predictions: str | Path) -> str:
     return found
 
 
-def _labels_of(
-    table: str | Path | None, folder: str | Path, progress: Progress, column: str = ""
-) -> dict[str, str] | None:
+def _labels_of(table: str | Path | None, folder: str | Path, column: str = "") -> dict[str, str] | None:
     """The classes in a column of a table, by file; by default in the one that has labels."""
     if table is None:
         return None
-    layout = Layout(
-        labels=table, label_columns=(column,) if column else (), task="classification", predefined_split=False
-    )
-    return {one.file: text_of(one.labels) for one in labeled_images(folder, progress, layout).images}
+    columns = (column,) if column else ()
+    layout = Layout(labels=table, label_columns=columns, task="classification", predefined_split=False)
+    read = layout.table(folder_of(folder))
+    assert read is not None, "it is named"
+    return {file: text_of(labels) for file, labels in read.labels.items() if file not in read.conflicts}
 
 
 def _group_column(layout: Layout, folder: str | Path) -> str:
     """The column of the table of labels that says the groups; "" where none does."""
-    given = Path(folder).expanduser()
-    table = layout.table(unpacked(given) if is_archive(given) else given) if layout.group_by else None
+    table = layout.table(folder_of(folder)) if layout.group_by else None
     return layout.group_by if table and layout.group_by in next(iter(table.rows.values())) else ""
 
 
@@ -236,7 +233,7 @@ def _reviewed(record: AuditRecord, rows: LabelRows, manifest: Manifest, embedded
     neighbors = [one for one in embedded.images if one.file in beside]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         shown = dict(zip((one.file for one in images), pool.map(lambda one: _shown(one, side), images), strict=True))
-        small = pool.map(lambda one: _small(embedded.facts.thumbnail(one.sha256)), neighbors)
+        small = pool.map(lambda one: thumbnail_from(embedded.facts.thumbnail(one.sha256), _NEIGHBOR_SIDE), neighbors)
         return Reviewed(
             items=items,
             columns=rows.columns,
@@ -249,10 +246,6 @@ def _reviewed(record: AuditRecord, rows: LabelRows, manifest: Manifest, embedded
 
 def _shown(image: ImageFile, side: int) -> bytes:
     try:
-        return thumbnail_of(opened(image.path.read_bytes(), at_least=side).rgb, side)
+        return thumbnail_from(image.path.read_bytes(), side)
     except (BadImage, OSError):  # it could be read a moment ago
         return b""
-
-
-def _small(thumbnail: bytes) -> bytes:
-    return thumbnail_of(opened(thumbnail, at_least=_NEIGHBOR_SIDE).rgb, _NEIGHBOR_SIDE)

@@ -18,7 +18,7 @@ from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.records import now
 from convlens.core.run import NO_LABEL, Problem
 from convlens.core.settings import setting
-from convlens.data.decode import THUMBNAIL_SIDE, BadImage, opened, thumbnail_of
+from convlens.data.decode import BadImage, thumbnail_from
 from convlens.data.examine import Examination, examine
 from convlens.data.foreign import DOCUMENT, FOREIGN
 from convlens.data.manifest import EMPTY_CLASS, ImageFile, Manifest
@@ -246,6 +246,6 @@ def _of_each_reason(problems: Iterable[Problem]) -> Iterator[str]:
 
 def _thumbnail(image: ImageFile) -> bytes:
     try:
-        return thumbnail_of(opened(image.path.read_bytes(), at_least=THUMBNAIL_SIDE).rgb)
+        return thumbnail_from(image.path.read_bytes())
     except (BadImage, OSError):
         return b""

@@ -21,7 +21,7 @@ from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.run import Problem
 from convlens.core.settings import Notice, setting
 from convlens.core.trust import Unknown
-from convlens.data.archive import is_archive, unpacked
+from convlens.data.archive import folder_of
 from convlens.data.layout import Layout
 from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.scan import labeled_images, unlabeled_images
@@ -185,8 +185,7 @@ def _without_trained(outputs: Tensor, targets: Tensor, new: Tensor) -> WithoutTr
 
 
 def _slices(layout: Layout, folder: str | Path, found: _Outputs, targets: Tensor) -> Slices:
-    root = Path(folder).expanduser()
-    table = layout.table(unpacked(root) if is_archive(root) else root) if layout.labels else None
+    table = layout.table(folder_of(folder))
     right = (found.outputs.argmax(1) == targets).tolist()
     return slices_of(right, slice_facts(found.seen, table.rows if table else {}))
 

@@ -10,8 +10,7 @@ from convlens.core.errors import DataError, UsageError
 from convlens.core.files import refuse_unwritable
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.settings import setting
-from convlens.data.manifest import ImageFile
-from convlens.data.scan import unlabeled_images
+from convlens.data.scan import named_from, unlabeled_images
 from convlens.embeddings.nearest import nearest
 from convlens.pipeline.embedding import BEFORE_THE_HEAD, embedder_of
 from convlens.report.similar_page import write_similar_page
@@ -56,7 +55,7 @@ def similar(
         raise DataError(f"no image in {folder}. Give a folder of images.")
     found = embedder.of(images, progress)
     places, similarities = nearest(query.vectors, F.normalize(found.vectors, dim=1), count)
-    chosen = [found.images[place] for place in places[0].tolist()]
+    chosen = named_from(folder, [found.images[place] for place in places[0].tolist()])
     record = SimilarRecord(
         image=query.images[0].file,
         folder=str(folder),
@@ -64,7 +63,7 @@ def similar(
         layer=layer,
         searched=len(found.images),
         similar=[
-            LikeImage(file=_within(folder, one), similarity=similarity, same_bytes=one.sha256 == query.images[0].sha256)
+            LikeImage(file=one.file, similarity=similarity, same_bytes=one.sha256 == query.images[0].sha256)
             for one, similarity in zip(chosen, similarities[0].tolist(), strict=True)
         ],
         bad_files=[*problems, *found.problems],
@@ -74,8 +73,3 @@ def similar(
         thumbnails = [found.facts.thumbnail(one.sha256) for one in chosen]
         write_similar_page(record, query.facts.thumbnail(query.images[0].sha256), thumbnails, Path(html).expanduser())
     return record
-
-
-def _within(folder: str | Path, image: ImageFile) -> str:
-    """Its path relative to the folder that was searched."""
-    return image.path.relative_to(Path(folder).expanduser()).as_posix()

@@ -1,8 +1,7 @@
 """Suggest: which unlabeled images are worth a label, by what a run is unsure of and how unlike each other they are."""
 
-import dataclasses
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,11 +15,10 @@ from convlens.core.kinds.registry import KINDS
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.settings import setting
 from convlens.core.suggestion import SuggestedImage, SuggestionRecord
-from convlens.data.decode import THUMBNAIL_SIDE, opened, thumbnail_of
-from convlens.data.manifest import ImageFile
-from convlens.data.scan import unlabeled_images
+from convlens.data.decode import THUMBNAIL_SIDE, thumbnail_from
+from convlens.data.manifest import ImageFile, one_of_each
+from convlens.data.scan import named_from, unlabeled_images
 from convlens.data.split_file import SPLIT_FILE, read_split
-from convlens.data.walk import shown
 from convlens.pipeline.embedding import embedder_of
 from convlens.pipeline.trained import is_run, refuse_swapped
 from convlens.report.suggest_page import write_suggest_page
@@ -64,7 +62,7 @@ def suggest(
     task = _task(run, embedder.bundle)
     files, problems = unlabeled_images([folder])
     known = read_split(source / SPLIT_FILE).keys()
-    images = _named_from(Path(folder).expanduser(), _first_of_each(files, known))
+    images = named_from(folder, one_of_each([one for one in files if one.sha256 not in known]))
     if not images:
         raise DataError(
             f"{folder}: none of {len(files)} files is an image that {run} does not have already. Give a folder with "
@@ -109,20 +107,6 @@ def _task(run: str | Path, bundle: Bundle) -> Task:
     return task_of(bundle)
 
 
-def _first_of_each(files: Sequence[ImageFile], known: Collection[str]) -> list[ImageFile]:
-    """The first file of each image that is not known."""
-    first: dict[str, ImageFile] = {}
-    for one in files:
-        if one.sha256 not in known:
-            first.setdefault(one.sha256, one)
-    return list(first.values())
-
-
-def _named_from(folder: Path, images: Sequence[ImageFile]) -> list[ImageFile]:
-    """The images, named as a table of labels names them: from the folder on."""
-    return [dataclasses.replace(one, file=shown(one.path.relative_to(folder))) for one in images]
-
-
 def _suggestion(image: ImageFile, answer: Tensor, task: Task) -> SuggestedImage:
     likeliest = ranked(task.probabilities(answer.tolist()))[:_LIKELIEST]
     return SuggestedImage(file=image.file, sha256=image.sha256, likeliest=dict(likeliest))
@@ -131,9 +115,7 @@ def _suggestion(image: ImageFile, answer: Tensor, task: Task) -> SuggestedImage:
 def _write_page(record: SuggestionRecord, images: Sequence[ImageFile], path: Path) -> None:
     side = _PAGE_SIDE if len(images) <= _MOST_LARGE else THUMBNAIL_SIDE
 
-    def drawn(image: ImageFile) -> bytes:
-        return thumbnail_of(opened(image.path.read_bytes(), at_least=side).rgb, side)
-
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        jpegs = dict(zip((one.file for one in images), pool.map(drawn, images), strict=True))
+        drawn = pool.map(lambda image: thumbnail_from(image.path.read_bytes(), side), images)
+        jpegs = dict(zip((one.file for one in images), drawn, strict=True))
     write_suggest_page(record, jpegs, path)

@@ -12,12 +12,17 @@ _SCALES = torch.logspace(-1, 3, 81, dtype=torch.float64)
 
 
 class LinearHead(NamedTuple):
-    """Logits are `inputs @ weight.T + bias`."""
+    """A linear layer."""
 
     weight: Tensor
     """Of shape (classes, features), float64."""
     bias: Tensor
     """Of shape (classes,), float64."""
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Of inputs (N, features), of shape (N, classes), float64."""
+        found: Tensor = inputs.double() @ self.weight.T + self.bias
+        return found
 
 
 class Regression(NamedTuple):

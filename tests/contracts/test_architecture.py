@@ -36,8 +36,10 @@ IMPORTS: dict[str, set[str]] = {
         *("core", "data", "trust", "training", "zoo", "report", "graph", "transfer", "explanation", "backbones"),
         *("runs", "pipeline", "exports", "service", "comparison", "embeddings"),
     },
-    "studies": {"core", "zoo", "report", "graph", "backbones"},
-    "cli": {"core", "training", "comparison", "tasks", "studies"},
+    "studies": {
+        *("core", "data", "training", "zoo", "report", "graph", "gradient", "backbones", "pipeline", "tasks"),
+    },
+    "cli": {"core", "training", "comparison", "report", "tasks", "studies"},
 }
 """Folder -> the other folders of ours that its files import: these and no others, from the ground up."""
 

@@ -46,7 +46,7 @@ _STAGES = {
     "predict": ("Predicting", "images"),
     "views": ("Running the frozen layers on augmented copies", "images"),
     "compare": ("Comparing", "trainings"),
-    "study": ("Counting and measuring", "networks"),
+    "study": ("Measuring", "cases"),
 }
 _COUNTED_IN_NOTES = {"fit", "grow"}
 """Stages whose notes say how far they are, in epochs."""

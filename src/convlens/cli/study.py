@@ -1,5 +1,8 @@
 """`convlens study NAME`."""
 
+import shlex
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -8,13 +11,95 @@ import typer
 from convlens.cli.groups import GroupedCommand
 from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.cli.streams import echo
+from convlens.core.claims import CLAIMS
+from convlens.core.durations import duration
+from convlens.core.errors import UsageError
 
-app = typer.Typer(help="Reproduce published results as experiments.", add_completion=False)
+STUDIES_FOLDER = Path("studies")
+
+app = typer.Typer(help="Put the field's claims to the test, as experiments.", add_completion=False)
+
+FoldersArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[DIR]...", help="Folders of images, one folder per class. Default: handwritten digits."),
+]
+FullOption = Annotated[bool, typer.Option("--full", help="Measure at the size that was published: hours or days.")]
+SeedsOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Measure each case N times; more add to what is there.")
+]
+OutOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder for record and page. Default: studies/NAME.")
+]
 
 
 @app.callback()
 def study() -> None:
-    """Reproduce published results as experiments."""
+    """Put the field's claims to the test, as experiments."""
+
+
+def _with_images(name: str) -> Callable[..., None]:
+    def command(
+        folders: FoldersArgument = None,
+        full: FullOption = False,
+        seeds: SeedsOption = None,
+        out: OutOption = None,
+        json: JsonOption = False,
+        quiet: QuietOption = False,
+    ) -> None:
+        _run(name, folders or [], full, seeds, out, Screen(json=json, quiet=quiet))
+
+    return command
+
+
+def _without_images(name: str) -> Callable[..., None]:
+    def command(
+        full: FullOption = False,
+        seeds: SeedsOption = None,
+        out: OutOption = None,
+        json: JsonOption = False,
+        quiet: QuietOption = False,
+    ) -> None:
+        _run(name, [], full, seeds, out, Screen(json=json, quiet=quiet))
+
+    return command
+
+
+def _help(name: str) -> str:
+    claim = CLAIMS[name]
+    parts = [claim.summary, f"The claim: {claim.claim}", f"Source: {claim.source}.", claim.experiment]
+    larger = f"With --full: {claim.larger}. " if claim.larger else ""
+    parts.append(f"{larger}The page is written anew with every case; after an interruption the same command continues.")
+    return "\n\n".join(parts)
+
+
+for _name, _claim in CLAIMS.items():
+    _command = (_with_images if _claim.images else _without_images)(_name)
+    app.command(_name, cls=GroupedCommand, help=_help(_name), short_help=_claim.summary)(_command)
+
+
+def _run(name: str, folders: list[Path], full: bool, seeds: int | None, out: Path | None, screen: Screen) -> None:
+    with screen.starting():
+        from convlens.report.study import write_study_index
+        from convlens.studies.registry import study_named
+        from convlens.studies.study import run_study
+
+    target = out or STUDIES_FOLDER / name
+    chosen = study_named(name, folders, full=full, seeds=seeds)
+    command = shlex.join(["convlens", *sys.argv[1:]])
+    record, page = run_study(
+        chosen, target, form="full" if full else "quick", command=command, progress=screen.progress
+    )
+    index = write_study_index(target.parent) if out is None else None
+
+    def told() -> None:
+        for one in record.conclusion.findings:
+            echo(f"{one.verdict.capitalize() + ':':11} {one.sentence}")
+        if record.conclusion.caveat:
+            echo(record.conclusion.caveat)
+        echo(f"{len(record.measured)} cases, measured in {duration(record.seconds)}")
+        echo(f"Page {page}" + (f", index {index}" if index else ""))
+
+    screen.show(record, told)
 
 
 @app.command(cls=GroupedCommand)
@@ -23,7 +108,7 @@ def complexity(
         list[str] | None,
         typer.Argument(metavar="[NET]...", help="Networks to compare. Default: all with published accuracy."),
     ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pages.")] = Path("studies/complexity"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pages.")] = STUDIES_FOLDER / "complexity",
     batch: Annotated[int, typer.Option(help="Batch size of the speed measurement.")] = 8,
     measure: Annotated[bool, typer.Option(help="Measure images per second on this machine.")] = True,
     json: JsonOption = False,
@@ -49,3 +134,18 @@ def complexity(
         echo(f"Page {page}")
 
     screen.show(record, told)
+
+
+@app.command(cls=GroupedCommand)
+def redraw(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Folder with the folders of studies.")
+    ] = STUDIES_FOLDER,
+) -> None:
+    """Draw all pages anew from their records, with an index; nothing is run."""
+    from convlens.report.study import write_study_index
+
+    index = write_study_index(folder)
+    if index is None:
+        raise UsageError(f"{folder} holds no folders of studies; give the folder that their folders lie in.")
+    echo(f"Index {index}")

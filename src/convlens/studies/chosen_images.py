@@ -1,0 +1,95 @@
+"""The images of a study: some classes, and some images of each, drawn from a folder and laid out as class folders."""
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from convlens.core.errors import DataError
+from convlens.core.files import disk_errors_named
+from convlens.core.progress import Progress, silent
+from convlens.data.manifest import ImageFile, Manifest
+from convlens.data.scan import scan
+from convlens.tasks.demo import write_digits
+
+_VALIDATION = 0.2
+"""Of the images of a class, where the folder has no validation side."""
+
+
+class ChosenImages(NamedTuple):
+    """Classes with their images: each is as likely as any other, and the order is random, so that the first n are a
+    random part."""
+
+    name: str
+    classes: tuple[str, ...]
+    train: Mapping[str, Sequence[ImageFile]]
+    val: Mapping[str, Sequence[ImageFile]]
+
+    def described(self) -> str:
+        """What they are, which changes when they do."""
+        digest = hashlib.sha256()
+        for side in (self.train, self.val):
+            for name in self.classes:
+                digest.update("\n".join([name, *(image.sha256 for image in side[name])]).encode())
+        counts = [sum(len(side[name]) for name in self.classes) for side in (self.train, self.val)]
+        return (
+            f"{self.name}: {len(self.classes)} classes, {counts[0]} images to train on and {counts[1]} to validate on "
+            f"(sha256 {digest.hexdigest()[:16]})"
+        )
+
+    def laid_out(self, folder: Path, per_class: int | None = None) -> Path:
+        """The folder with train/ and val/ and class folders, with the first images of each class, all for None."""
+        with disk_errors_named(folder):
+            for side, images, count in (("train", self.train, per_class), ("val", self.val, None)):
+                for name in self.classes:
+                    target = folder / side / name
+                    target.mkdir(parents=True)
+                    for number, image in enumerate(images[name][:count]):
+                        shutil.copyfile(image.path, target / f"{number:05d}{image.path.suffix}")
+        return folder
+
+
+def chosen_images(
+    folder: Path | None,
+    digits: Path,
+    *,
+    classes: int,
+    train: int,
+    val: int,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> ChosenImages:
+    """Up to `classes` classes, with up to `train` and `val` images each; handwritten digits, written to `digits`, where
+    no folder is given. Raises what `scan` raises, and DataError for a folder whose classes are too small to be divided.
+    """
+    manifest = scan(folder or write_digits(digits), progress)
+    generator = np.random.default_rng(seed)
+    sides = _sides(manifest, generator)
+    usable = [name for name in manifest.classes if min(len(side.get(name, ())) for side in sides) > 0]
+    if len(usable) < 2:
+        raise DataError(f"{manifest.folder}: a study needs two classes with two images each, to train and to validate.")
+    names = sorted(generator.permutation(np.array(usable, dtype=object))[:classes])
+    return ChosenImages(
+        name=Path(manifest.folder).name if folder else "scikit-learn's handwritten digits",
+        classes=tuple(names),
+        train={name: sides[0][name][:train] for name in names},
+        val={name: sides[1][name][:val] for name in names},
+    )
+
+
+def _sides(manifest: Manifest, generator: np.random.Generator) -> tuple[dict[str, list[ImageFile]], ...]:
+    """Images by class, to train on and to validate on, each in random order."""
+    sides: tuple[dict[str, list[ImageFile]], ...] = ({}, {})
+    for name in manifest.classes:
+        images = [image for image in manifest.images if image.labels == (name,)]
+        mixed = [images[place] for place in generator.permutation(len(images))]
+        train, val = ([image for image in mixed if image.side == side] for side in ("train", "val"))
+        if not val:
+            pool = [image for image in mixed if image.side in (None, "train")]
+            count = max(1, round(_VALIDATION * len(pool)))
+            train, val = pool[count:], pool[:count]
+        sides[0][name], sides[1][name] = train, val
+    return sides

@@ -1,0 +1,33 @@
+"""All studies by name, in their quick form and in full."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from convlens.core.claims import CLAIMS
+from convlens.core.errors import UsageError
+from convlens.studies.depth import Depth
+from convlens.studies.gradients import Gradients
+from convlens.studies.study import Study
+
+_QUICK: Mapping[str, Callable[[], Study]] = MappingProxyType({"depth": Depth, "gradients": Gradients})
+_FULL: Mapping[str, Callable[[], Study]] = MappingProxyType(
+    {
+        "depth": lambda: Depth(size=32, images=1_000_000, validation=1_000_000, epochs=200, augment=True),
+        "gradients": lambda: Gradients(seeds=50, width=1024),
+    }
+)
+
+
+def study_named(name: str, folders: Sequence[Path] = (), *, full: bool = False, seeds: int | None = None) -> Study:
+    """A study by name, on these folders of images, with another number of seeds than its own where one is given.
+
+    Raises UsageError for an unknown name, and for folders where the study takes none.
+    """
+    if name not in _QUICK:
+        raise UsageError(f"there is no study {name!r}; there are {', '.join(_QUICK)}.")
+    if folders and not CLAIMS[name].images:
+        raise UsageError(f"the study {name} takes no images; leave {folders[0]} out.")
+    study = (_FULL if full else _QUICK)[name]()
+    return dataclasses.replace(study, folders=tuple(folders), seeds=study.seeds if seeds is None else seeds)

@@ -1,0 +1,190 @@
+"""A study: a claim, the cases in which it is measured, and what follows from the numbers."""
+
+import dataclasses
+import hashlib
+import json
+import platform
+import shlex
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+
+import convlens
+from convlens.core.claims import CLAIMS, Claim
+from convlens.core.errors import DataError, UsageError
+from convlens.core.files import TEMPORARY_PREFIX, disk_errors_named, write_atomically
+from convlens.core.progress import Progress, noted, silent
+from convlens.core.records import now
+from convlens.core.settings import setting
+from convlens.core.stopping import resumable
+from convlens.core.study import STUDY_FILE, Case, Conclusion, Measured, StudyRecord, Value
+from convlens.report.study import write_study_page
+from convlens.studies.measurements import Measurements
+
+Form = Literal["quick", "full", "own"]
+_SECONDS_BETWEEN_PAGES = 10.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bench:
+    """Where a study works: a folder of its own for images and runs, which goes when the study stops."""
+
+    folder: Path
+    progress: Progress = silent
+
+    @property
+    def images(self) -> Path:
+        """Where `prepare` lays out images."""
+        return self.folder / "images"
+
+    def new_run(self) -> Path:
+        """A place for a run, which is not there yet."""
+        runs = self.folder / "runs"
+        runs.mkdir(exist_ok=True)
+        return runs / str(len([*runs.iterdir()]))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Study(ABC):
+    """One experiment; its fields say how large it is, and a case is measured by what other commands measure by.
+
+    `folders` are of images; by default, where it needs any, a study makes images of its own.
+    """
+
+    name: ClassVar[str]
+    seeds: int = 3
+    """How often each case is measured, with other weights and images."""
+    folders: tuple[Path, ...] = ()
+
+    @property
+    def claim(self) -> Claim:
+        """What is put to the test."""
+        return CLAIMS[self.name]
+
+    def prepare(self, bench: Bench) -> list[str]:
+        """Lay images ready; a line for each set of them, which says what they are and changes when they do."""
+        return []
+
+    @abstractmethod
+    def cases(self) -> list[Case]:
+        """What is measured, in the order in which it is: the first seed of all before the second."""
+
+    @abstractmethod
+    def measure(self, case: Case, bench: Bench) -> Mapping[str, Value]:
+        """The numbers of a case."""
+
+    @abstractmethod
+    def conclude(self, measured: Measurements) -> Conclusion:
+        """What follows from what was measured so far, which may be nothing."""
+
+
+def run_study(
+    study: Study, out: str | Path, *, form: Form = "own", command: str = "", progress: Progress = silent
+) -> tuple[StudyRecord, Path]:
+    """The record of a study, and its page in the folder `out`, which is written anew while it goes on.
+
+    Cases that stand in the folder's record are not measured again, as long as all that their numbers depend on is the
+    same: after an interruption the same call goes on, and with more `seeds` it adds to what there is. Raises UsageError
+    for no seeds, DataError where the folder holds something else, MachineError where it cannot be written to, and what
+    the measuring raises.
+    """
+    if study.seeds < 1:
+        raise UsageError(f"{setting('seeds', study.seeds)}: at least one is needed, and two for intervals.")
+    target = Path(out).expanduser()
+    with disk_errors_named(target):
+        target.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=target) as temporary,
+        resumable(lambda: command or None),
+    ):
+        bench = Bench(folder=Path(temporary), progress=progress)
+        record = _begun(study, target, bench, form, command)
+        page, drawn = _written(study, record, target), time.perf_counter()
+        with progress("study", record.planned) as advance:
+            advance(len(record.measured))
+            for case in _missing(study, record):
+                start = time.perf_counter()
+                inner = dataclasses.replace(bench, progress=noted(advance, _told(case)))
+                values = dict(study.measure(case, inner))
+                measured = Measured(case=case, values=values, seconds=time.perf_counter() - start)
+                record = record.model_copy(update={"measured": [*record.measured, measured], "made": now()})
+                advance(1, _told(case))
+                write_atomically(target / STUDY_FILE, record.to_json())
+                if record.finished or time.perf_counter() - drawn >= _SECONDS_BETWEEN_PAGES:
+                    page, drawn = _written(study, record, target), time.perf_counter()
+    return _concluded(study, record), page
+
+
+def read_study(folder: Path) -> StudyRecord | None:
+    """The record in a study's folder, if there is one. Raises DataError where it cannot be read."""
+    path = folder / STUDY_FILE
+    if not path.is_file():
+        return None
+    try:
+        return StudyRecord.from_json(path.read_bytes(), str(path))
+    except DataError as error:
+        raise DataError(f"{error.marked} To start the study over, remove that file.") from error
+
+
+def machine() -> str:
+    """This machine, as far as a speed depends on it."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{platform.machine()}, {torch.get_num_threads()} threads, {capability}"
+
+
+def _begun(study: Study, target: Path, bench: Bench, form: Form, command: str) -> StudyRecord:
+    """The record to go on with: one without measurements, or with those of this study that are there."""
+    left = read_study(target)
+    data = study.prepare(bench)
+    settings = _settings(study)
+    fingerprint = _fingerprint(study.name, settings, data)
+    cases = study.cases()
+    known = left.measured if left and left.fingerprint == fingerprint else []
+    return StudyRecord(
+        name=study.name,
+        form=form,
+        command=command or f"convlens study {study.name} --out {shlex.quote(str(target))}",
+        settings={**settings, "seeds": study.seeds},
+        data=data,
+        fingerprint=fingerprint,
+        made=left.made if left and known else now(),
+        machine=machine(),
+        convlens=convlens.__version__,
+        torch=torch.__version__,
+        planned=len(cases),
+        measured=[one for one in known if one.case in cases],
+        conclusion=Conclusion(findings=[]),
+    )
+
+
+def _settings(study: Study) -> dict[str, str | int | float | bool | list[str | int | float]]:
+    """The size of the experiment: all fields but those that say what else is measured in the same way."""
+    values = {name: value for name, value in vars(study).items() if name not in ("seeds", "folders")}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def _fingerprint(name: str, settings: Mapping[str, object], data: Sequence[str]) -> str:
+    given = [name, settings, list(data), convlens.__version__, torch.__version__]
+    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+
+
+def _missing(study: Study, record: StudyRecord) -> Iterator[Case]:
+    known = [one.case for one in record.measured]
+    return (case for case in study.cases() if case not in known)
+
+
+def _told(case: Case) -> str:
+    return ", ".join(str(value) if isinstance(value, str) else f"{name} {value}" for name, value in case.items())
+
+
+def _concluded(study: Study, record: StudyRecord) -> StudyRecord:
+    return record.model_copy(update={"conclusion": study.conclude(Measurements(record.measured))})
+
+
+def _written(study: Study, record: StudyRecord, target: Path) -> Path:
+    return write_study_page(_concluded(study, record), target)

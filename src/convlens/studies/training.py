@@ -1,0 +1,119 @@
+"""What studies do with networks, all of it by what everyone has: train, evaluate, the graph and its backward pass."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Unpack
+
+import torch
+from torch import Tensor, nn
+
+from convlens.backbones.external import adopt
+from convlens.core.preprocessing import Preprocessing
+from convlens.core.run import EpochMetrics, RunRecord
+from convlens.data.batches import decoded_batches, normalized
+from convlens.data.scan import scan
+from convlens.gradient.backpropagate import backpropagate
+from convlens.graph.capture import capture
+from convlens.pipeline.changes import RecipeChanges
+from convlens.pipeline.trained import load_run
+from convlens.report.run_folder import read_epochs
+from convlens.studies.study import Bench
+from convlens.tasks.evaluate import evaluate
+from convlens.tasks.train import train
+
+_NETWORK = "study:network"
+"""The name of whatever network is being trained; a study looks at one at a time."""
+
+
+class Trained(NamedTuple):
+    """A run of a study."""
+
+    folder: Path
+    record: RunRecord
+    epochs: Sequence[EpochMetrics]
+
+    def error(self, images: Path) -> float:
+        """The part of the training images that it gets wrong, evaluated as validation images are."""
+        accuracy = evaluate(self.folder, images, side="train").accuracy
+        assert accuracy is not None, "classes have one"
+        return 1 - accuracy
+
+    @property
+    def validation_error(self) -> float:
+        """The part of the validation images that it gets wrong."""
+        assert self.record.accuracy is not None, "classes have one"
+        return 1 - self.record.accuracy
+
+    @property
+    def module(self) -> nn.Module:
+        """The network with the trained weights."""
+        return load_run(self.folder)[1]
+
+
+def trained_from_scratch(
+    network: nn.Module, images: Path, bench: Bench, pixels: int, **recipe: Unpack[RecipeChanges]
+) -> Trained:
+    """A run of all layers from the weights that the network has, on images of so many pixels a side, in float32.
+
+    All layers have one learning rate; the rest is as in `recipe`.
+    """
+    changes: RecipeChanges = {
+        "freeze": "none",
+        "backbone_lr": 1.0,
+        "calibrate": "off",
+        "precision": "fp32",
+        "training_precision": "fp32",
+        **recipe,
+        "backbone": adopt(network, _NETWORK, preprocessing=plain_preprocessing(pixels)),
+    }
+    return trained(images, bench, **changes)
+
+
+def trained(images: Path, bench: Bench, **recipe: Unpack[RecipeChanges]) -> Trained:
+    """A run by `recipe`, in a folder of the bench."""
+    folder = bench.new_run()
+    record = train(images, out=folder, progress=bench.progress, **recipe)
+    return Trained(folder, record, read_epochs(folder))
+
+
+def plain_preprocessing(size: int) -> Preprocessing:
+    """Images of that size, whole, with the means and deviations of ImageNet."""
+    return Preprocessing(size=size, resize=size)
+
+
+def minibatch(images: Path, size: int, count: int) -> tuple[Tensor, Tensor]:
+    """Input (count, 3, size, size) and class numbers of some training images, evenly over the folder."""
+    manifest = scan(images)
+    side = [image for image in manifest.images if image.side == "train"]
+    chosen = side[:: max(1, len(side) // count)][:count]
+    preprocessing = plain_preprocessing(size)
+    batches = [*decoded_batches(chosen, preprocessing, count)]
+    pixels = torch.cat([normalized(batch.pixels, preprocessing) for batch in batches])
+    labels = [manifest.classes.index(image.labels[0]) for batch in batches for image in batch.images]
+    return pixels, torch.tensor(labels)
+
+
+def loss_gradient(scores: Tensor, labels: Tensor) -> Tensor:
+    """The gradient of the mean cross-entropy with respect to scores (N, classes): (softmax - one-hot) / N."""
+    one_hot = nn.functional.one_hot(labels, scores.shape[1]).to(scores.dtype)
+    return (scores.softmax(1) - one_hot) / len(labels)
+
+
+def gradient_sizes(network: nn.Module, batch: tuple[Tensor, Tensor]) -> list[float]:
+    """The root mean square of the loss's gradient at the output of each convolution, from the first to the last.
+
+    The network is in training mode: batch normalization goes by the minibatch.
+    """
+    images, labels = batch
+    graph = capture(network.train(), images[:2], compare=False)
+    with torch.no_grad():
+        scores = network(images)
+    found = backpropagate(graph, images, upstream=loss_gradient(scores, labels), keep=True)
+    return [rms(found.upstream(node)) for node in graph.operators if node.operator == "aten.conv2d.default"]
+
+
+def rms(tensor: object) -> float:
+    """The root of the mean square."""
+    assert isinstance(tensor, Tensor)
+    return float(tensor.norm()) / math.sqrt(tensor.numel())

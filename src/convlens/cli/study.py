@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -27,6 +27,10 @@ FullOption = Annotated[bool, typer.Option("--full", help="Measure at the size th
 SeedsOption = Annotated[
     int | None, typer.Option(metavar="N", help="Measure each case N times; more add to what is there.")
 ]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SIZE=VALUE", help="Measure at another size, such as epochs=20."),
+]
 OutOption = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder for record and page. Default: studies/NAME.")
 ]
@@ -42,11 +46,12 @@ def _with_images(name: str) -> Callable[..., None]:
         folders: FoldersArgument = None,
         full: FullOption = False,
         seeds: SeedsOption = None,
+        sizes: SetOption = None,
         out: OutOption = None,
         json: JsonOption = False,
         quiet: QuietOption = False,
     ) -> None:
-        _run(name, folders or [], full, seeds, out, Screen(json=json, quiet=quiet))
+        _run(name, folders or [], full, seeds, sizes or [], out, Screen(json=json, quiet=quiet))
 
     return command
 
@@ -55,11 +60,12 @@ def _without_images(name: str) -> Callable[..., None]:
     def command(
         full: FullOption = False,
         seeds: SeedsOption = None,
+        sizes: SetOption = None,
         out: OutOption = None,
         json: JsonOption = False,
         quiet: QuietOption = False,
     ) -> None:
-        _run(name, [], full, seeds, out, Screen(json=json, quiet=quiet))
+        _run(name, [], full, seeds, sizes or [], out, Screen(json=json, quiet=quiet))
 
     return command
 
@@ -77,18 +83,25 @@ for _name, _claim in CLAIMS.items():
     app.command(_name, cls=GroupedCommand, help=_help(_name), short_help=_claim.summary)(_command)
 
 
-def _run(name: str, folders: list[Path], full: bool, seeds: int | None, out: Path | None, screen: Screen) -> None:
+def _run(
+    name: str,
+    folders: list[Path],
+    full: bool,
+    seeds: int | None,
+    sizes: list[str],
+    out: Path | None,
+    screen: Screen,
+) -> None:
     with screen.starting():
         from convlens.report.study import write_study_index
         from convlens.studies.registry import study_named
         from convlens.studies.study import run_study
 
     target = out or STUDIES_FOLDER / name
-    chosen = study_named(name, folders, full=full, seeds=seeds)
+    chosen = study_named(name, folders, full=full, seeds=seeds, sizes=_by_name(sizes))
+    form: Literal["quick", "full", "own"] = "own" if sizes else "full" if full else "quick"
     command = shlex.join(["convlens", *sys.argv[1:]])
-    record, page = run_study(
-        chosen, target, form="full" if full else "quick", command=command, progress=screen.progress
-    )
+    record, page = run_study(chosen, target, form=form, command=command, progress=screen.progress)
     index = write_study_index(target.parent) if out is None else None
 
     def told() -> None:
@@ -100,6 +113,14 @@ def _run(name: str, folders: list[Path], full: bool, seeds: int | None, out: Pat
         echo(f"Page {page}" + (f", index {index}" if index else ""))
 
     screen.show(record, told)
+
+
+def _by_name(sizes: list[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in sizes]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise UsageError(f"--set {name}: give a size and its value, such as --set epochs=20.")
+    return {name.strip(): value for name, _, value in pairs}
 
 
 @app.command(cls=GroupedCommand)

@@ -48,5 +48,54 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             "at each convolution is taken before the first step and after the last.",
             larger="32 x 32 pixels, 200 epochs, augmentation: the paper's setting, for the images of CIFAR-10",
         ),
+        "transfer": Claim(
+            title="When transfer helps",
+            summary="Compare transfer with training from scratch, by number of images.",
+            claim="Pretrained layers beat new ones on few images, and the gap closes with more. General layers "
+            "transfer and specific ones less, so that the last ones are worth training anew. With few images the "
+            "layers are best kept fixed, with more all are best trained at a tenth of the rate.",
+            source="Yosinski, Clune, Bengio, Lipson, How transferable are features in deep neural networks?, NIPS "
+            "2014, arXiv:1411.1792; Karpathy, Johnson, Li, CS231n, Transfer Learning",
+            experiment="One network on growing parts of the same images: with pretrained layers frozen, with the last "
+            "blocks or all layers trained at a tenth of the head's rate, and from scratch at the usual rate for that. "
+            "Then with pretrained, frozen layers up to a cut and newly drawn ones above it.",
+            larger="224 pixels, up to 1,000 images of each class, 60 epochs, augmentation",
+        ),
+        "dense": Claim(
+            title="Dense connections need fewer parameters",
+            summary="Compare DenseNets and ResNets of five sizes.",
+            claim="A network whose layers read what all layers before them made is as accurate as a residual one with "
+            "fewer parameters and fewer multiply-adds; its layers do use what early ones made.",
+            source="Huang, Liu, van der Maaten, Weinberger, Densely Connected Convolutional Networks, CVPR 2017, "
+            "arXiv:1608.06993, figures 4 and 5",
+            experiment="DenseNets with bottlenecks and residual networks, five sizes of each, trained from random "
+            "weights with the same steps on the same images. At equal parameters, and at equal multiply-adds, the "
+            "residual networks' error is read off between their two nearest sizes. The heat maps show the mean "
+            "absolute weight by which each layer of the largest DenseNet reads each source.",
+            larger="32 x 32 pixels, 200 epochs, augmentation",
+        ),
+        "features": Claim(
+            title="Off-the-shelf features with a linear model",
+            summary="Fit linear models after every part of a pretrained network.",
+            claim="Features of a network that was trained on ImageNet, with nothing but a linear model on them, are a "
+            "hard baseline for other sets of images; the later the layer, the better.",
+            source="Razavian, Azizpour, Sullivan, Carlsson, CNN Features off-the-shelf: an Astounding Baseline for "
+            "Recognition, CVPR workshops 2014, arXiv:1403.6382; Donahue et al., DeCAF, ICML 2014, arXiv:1310.1531",
+            experiment="Sets of classes that have none in common, drawn from the folders. Logistic regression, with "
+            "the same weight decay everywhere, on the mean over places of what each part of the network gives; on "
+            "pixels; and a residual network of 20 layers trained from scratch on the same images.",
+            larger="224 pixels, ten sets, 100 images of each class",
+        ),
+        "tricks": Claim(
+            title="Training tricks, alone and together",
+            summary="Try batch normalization, dropout and augmentation from scratch.",
+            claim="Batch normalization, dropout and augmentation each improve a small convolutional network that is "
+            "trained from scratch on few images, and together they do most.",
+            source="Ioffe & Szegedy, Batch Normalization, ICML 2015, arXiv:1502.03167; Srivastava et al., Dropout, "
+            "JMLR 15, 2014; the course's demonstration of training tricks",
+            experiment="A network of two convolutions and a linear layer, from random weights: as it is, with each "
+            "trick, and with all three. The same images, steps and seeds for all.",
+            larger="all images of ten classes, 100 epochs, ten seeds",
+        ),
     }
 )

@@ -1,5 +1,6 @@
 """The images of a study: some classes, and some images of each, drawn from a folder and laid out as class folders."""
 
+import functools
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,6 @@ import numpy as np
 
 from convlens.core.errors import DataError
 from convlens.core.files import disk_errors_named
-from convlens.core.progress import Progress, silent
 from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.scan import scan
 from convlens.tasks.demo import write_digits
@@ -40,6 +40,29 @@ class ChosenImages(NamedTuple):
             f"(sha256 {digest.hexdigest()[:16]})"
         )
 
+    def parts(self, count: int, most: int) -> list["ChosenImages"]:
+        """Up to `count` sets of at least two and at most `most` of the classes, which no two have in common.
+
+        A set's classes are neighbors in the order of their names: of ImageNet's, they are alike.
+        """
+        count = min(count, len(self.classes) // 2)
+        share = len(self.classes) // count
+        return [
+            self._replace(
+                name=f"{self.name}, part {part + 1}", classes=self.classes[part * share :][: min(share, most)]
+            )
+            for part in range(count)
+        ]
+
+    def drawn(self, seed: int, per_class: int) -> "ChosenImages":
+        """The same with a random part of the training images, up to so many of each class."""
+        generator = np.random.default_rng(seed)
+        train = {
+            name: [self.train[name][place] for place in generator.permutation(len(self.train[name]))[:per_class]]
+            for name in self.classes
+        }
+        return self._replace(train=train)
+
     def laid_out(self, folder: Path, per_class: int | None = None) -> Path:
         """The folder with train/ and val/ and class folders, with the first images of each class, all for None."""
         with disk_errors_named(folder):
@@ -56,16 +79,17 @@ def chosen_images(
     folder: Path | None,
     digits: Path,
     *,
-    classes: int,
+    classes: int | None,
     train: int,
     val: int,
     seed: int = 0,
-    progress: Progress = silent,
 ) -> ChosenImages:
-    """Up to `classes` classes, with up to `train` and `val` images each; handwritten digits, written to `digits`, where
-    no folder is given. Raises what `scan` raises, and DataError for a folder whose classes are too small to be divided.
+    """Up to `classes` classes, all for None, with up to `train` and `val` images each.
+
+    Where no folder is given they are handwritten digits, which are written to the folder `digits`. Raises what `scan`
+    raises, and DataError for a folder whose classes are too small to be divided.
     """
-    manifest = scan(folder or write_digits(digits), progress)
+    manifest = _scanned(folder or write_digits(digits))
     generator = np.random.default_rng(seed)
     sides = _sides(manifest, generator)
     usable = [name for name in manifest.classes if min(len(side.get(name, ())) for side in sides) > 0]
@@ -78,6 +102,12 @@ def chosen_images(
         train={name: sides[0][name][:train] for name in names},
         val={name: sides[1][name][:val] for name in names},
     )
+
+
+@functools.cache
+def _scanned(folder: Path) -> Manifest:
+    """A study draws from the same folder again and again, and reading all of it may take long."""
+    return scan(folder)
 
 
 def _sides(manifest: Manifest, generator: np.random.Generator) -> tuple[dict[str, list[ImageFile]], ...]:

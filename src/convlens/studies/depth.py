@@ -32,8 +32,8 @@ class Depth(Study):
     images: int = 500
     validation: int = 50
     epochs: int = 8
-    batch_size: int = 128
-    learning_rate: float = 0.1
+    batch_size: int = 32
+    learning_rate: float = 0.05
     augment: bool = False
 
     def prepare(self, bench: Bench) -> list[str]:
@@ -44,7 +44,6 @@ class Depth(Study):
             classes=self.classes,
             train=self.images,
             val=self.validation,
-            progress=bench.progress,
         )
         chosen.laid_out(bench.images)
         return [chosen.described()]
@@ -73,7 +72,6 @@ class Depth(Study):
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             augment=self.augment,
-            schedule="step",
             seed=seed,
         )
         return {

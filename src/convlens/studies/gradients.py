@@ -73,7 +73,7 @@ class Gradients(Study):
         factors = {
             key: point
             for key in itertools.product(_ACTIVATIONS, _INITIALIZATIONS, _NORMALIZATIONS)
-            if (point := measured.point(0, "factor", **_named(key))) and point.low is not None
+            if (point := measured.mean("factor", **_named(key))) and point.low is not None
         }
         findings = [] if len(factors) < len(_ACTIVATIONS) * 6 else [*_findings(factors, measured)]
         charts = [chart for activation in _ACTIVATIONS if (chart := _chart(activation, measured)).series]

@@ -40,14 +40,28 @@ class Measurements:
             lists.append(numbers)
         return lists
 
-    def point(self, x: float, value: str, label: str = "", **case: str | float) -> Point | None:
-        """The mean over seeds at x, with its 95% interval from two seeds on; None where nothing was measured."""
-        return point(x, self.values(value, **case), label)
+    def mean(self, value: str, **case: str | float) -> Point | None:
+        """The mean over seeds as a point at 0, with its 95% interval from two seeds on; None without any."""
+        return point(0, self.values(value, **case))
 
     def points(self, value: str, over: str, **case: str | float) -> list[Point]:
         """The means by the value of `over`, which lies on the horizontal axis."""
         places = sorted({float(one.case[over]) for one in self.each(**case)})
         return [found for x in places if (found := point(x, self.values(value, **{**case, over: x})))]
+
+    def by(self, value: str, key: str, **case: str | float) -> dict[int, float]:
+        """The means over seeds, by another number that cases have, such as that of a set."""
+        keys = sorted({int(one.case[key]) for one in self.each(**case)})
+        return {at: statistics.fmean(self.values(value, **{**case, key: at}).values()) for at in keys}
+
+    def mean_list(self, value: str, **case: str | float) -> list[float]:
+        """The mean over cases of lists of equal length, place by place; empty where nothing was measured."""
+        return [statistics.fmean(numbers) for numbers in zip(*self.lists(value, **case), strict=True)]
+
+    def mean_lists(self, value: str, key: str, **case: str | float) -> dict[int, list[float]]:
+        """Those by a number that cases have."""
+        keys = sorted({int(one.case[key]) for one in self.each(**case)})
+        return {at: self.mean_list(value, **{**case, key: at}) for at in keys}
 
     def difference(
         self, value: str, one: Mapping[str, str | float], other: Mapping[str, str | float]
@@ -56,15 +70,15 @@ class Measurements:
         return difference(self.values(value, **one), self.values(value, **other))
 
 
-def point(x: float, by_seed: Mapping[int, float], label: str = "") -> Point | None:
+def point(x: float, by_seed: Mapping[int, float]) -> Point | None:
     """The mean over seeds at x, with its 95% interval (Student's t) from two seeds on."""
     if not by_seed:
         return None
     mean = sum(by_seed.values()) / len(by_seed)
     if len(by_seed) < 2:
-        return Point(x=x, y=mean, label=label)
+        return Point(x=x, y=mean)
     low, high = interval(list(by_seed.values()))
-    return Point(x=x, y=mean, low=low, high=high, label=label)
+    return Point(x=x, y=mean, low=low, high=high)
 
 
 def interval(numbers: Sequence[float]) -> tuple[float, float]:

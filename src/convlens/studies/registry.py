@@ -4,30 +4,97 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from convlens.core.claims import CLAIMS
-from convlens.core.errors import UsageError
+from convlens.core.errors import UsageError, unknown_name
+from convlens.core.settings import setting
+from convlens.studies.dense import Dense
 from convlens.studies.depth import Depth
+from convlens.studies.features import Features
 from convlens.studies.gradients import Gradients
 from convlens.studies.study import Study
+from convlens.studies.transfer import Transfer
+from convlens.studies.tricks import Tricks
 
-_QUICK: Mapping[str, Callable[[], Study]] = MappingProxyType({"depth": Depth, "gradients": Gradients})
+_QUICK: Mapping[str, Callable[[], Study]] = MappingProxyType(
+    {
+        "gradients": Gradients,
+        "depth": Depth,
+        "dense": Dense,
+        "transfer": Transfer,
+        "features": Features,
+        "tricks": Tricks,
+    }
+)
 _FULL: Mapping[str, Callable[[], Study]] = MappingProxyType(
     {
         "depth": lambda: Depth(size=32, images=1_000_000, validation=1_000_000, epochs=200, augment=True),
+        "dense": lambda: Dense(size=32, images=1_000_000, validation=1_000_000, epochs=200, augment=True),
+        "features": lambda: Features(seeds=5, size=224, images=100, validation=1000, sets=10, epochs=100),
+        "tricks": lambda: Tricks(seeds=10, images=1_000_000, validation=1_000_000, epochs=100),
         "gradients": lambda: Gradients(seeds=50, width=1024),
+        "transfer": lambda: Transfer(
+            seeds=5,
+            size=224,
+            classes=1000,
+            validation=1000,
+            counts=(5, 10, 20, 50, 100, 200, 500, 1000),
+            augment=True,
+            epochs=60,
+            steps=600,
+            cut_count=200,
+            cuts=8,
+        ),
     }
 )
 
 
-def study_named(name: str, folders: Sequence[Path] = (), *, full: bool = False, seeds: int | None = None) -> Study:
+def study_named(
+    name: str,
+    folders: Sequence[Path] = (),
+    *,
+    full: bool = False,
+    seeds: int | None = None,
+    sizes: Mapping[str, str] = MappingProxyType({}),
+) -> Study:
     """A study by name, on these folders of images, with another number of seeds than its own where one is given.
 
-    Raises UsageError for an unknown name, and for folders where the study takes none.
+    `sizes` are other values for the fields that say how large it is, as text; several are separated by commas. Raises
+    UsageError for an unknown name or field or a value that does not fit, and for folders where the study takes none.
     """
     if name not in _QUICK:
         raise UsageError(f"there is no study {name!r}; there are {', '.join(_QUICK)}.")
     if folders and not CLAIMS[name].images:
         raise UsageError(f"the study {name} takes no images; leave {folders[0]} out.")
     study = (_FULL if full else _QUICK)[name]()
-    return dataclasses.replace(study, folders=tuple(folders), seeds=study.seeds if seeds is None else seeds)
+    return dataclasses.replace(
+        study,
+        folders=tuple(folders),
+        seeds=study.seeds if seeds is None else seeds,
+        **{field: _read(study, field, text) for field, text in sizes.items()},
+    )
+
+
+def _read(study: Study, field: str, text: str) -> Any:
+    """The value of a field of the study, of the type that it has now."""
+    accepted = [name for name in vars(study) if name not in ("seeds", "folders")]
+    if field not in accepted:
+        raise unknown_name(f"size of the study {study.name}", field, accepted)
+    now = vars(study)[field]
+    try:
+        if isinstance(now, tuple):
+            return tuple(_single(type(now[0]), part.strip()) for part in text.split(","))
+        return _single(type(now), text)
+    except ValueError as error:
+        kind = f"numbers such as {','.join(map(str, now))}" if isinstance(now, tuple) else f"a value such as {now}"
+        raise UsageError(f"{setting('set', f'{field}={text}')}: {field} takes {kind}.") from error
+
+
+def _single(kind: type, text: str) -> Any:
+    if kind is bool:
+        return {"true": True, "false": False}[text.lower()] if text.lower() in ("true", "false") else kind(int(text))
+    value = kind(text)
+    if isinstance(value, int | float) and not value > 0:
+        raise ValueError(text)
+    return value

@@ -65,9 +65,19 @@ def trained_from_scratch(
         "precision": "fp32",
         "training_precision": "fp32",
         **recipe,
-        "backbone": adopt(network, _NETWORK, preprocessing=plain_preprocessing(pixels)),
+        "backbone": adopted(network, plain_preprocessing(pixels)),
     }
     return trained(images, bench, **changes)
+
+
+def changed(recipe: RecipeChanges, **changes: Unpack[RecipeChanges]) -> RecipeChanges:
+    """The same settings with some others."""
+    return {**recipe, **changes}
+
+
+def adopted(network: nn.Module, preprocessing: Preprocessing, head: str | None = None) -> str:
+    """The name under which `train` knows the network, until another one is adopted."""
+    return adopt(network, _NETWORK, head=head, preprocessing=preprocessing)
 
 
 def trained(images: Path, bench: Bench, **recipe: Unpack[RecipeChanges]) -> Trained:

@@ -1,12 +1,17 @@
 """Sentences on differences: what is higher, by how much, and whether that was expected."""
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Literal
 
-from convlens.core.study import Finding, Verdict
+from convlens.core.study import Finding, Point, Verdict
 from convlens.studies.measurements import Measurements
+from convlens.training.significance import Difference
 
 _LEVEL = 0.05
+Direction = Literal["higher", "lower", "more accurate", "less accurate"]
+_MORE: Mapping[Direction, Direction] = MappingProxyType({"lower": "higher", "less accurate": "more accurate"})
+_LESS: Mapping[Direction, Direction] = MappingProxyType({more: less for less, more in _MORE.items()})
 
 
 def compared(
@@ -16,24 +21,38 @@ def compared(
     other: Mapping[str, str | float],
     sentence: str,
     *,
-    expected: Literal["higher", "lower"],
+    expected: Direction,
     unit: Literal["points", "none"] = "points",
 ) -> Iterator[Finding]:
-    """The finding, once two seeds of both cases are measured: `sentence`, in which {} becomes higher or lower.
+    """The finding, once two seeds of both cases are measured: `sentence`, in which {} becomes what is true.
 
     It agrees or disagrees where a paired test over seeds shows a difference at 5%; where not, it is said to be open.
     """
     found = measured.difference(value, one, other)
     if found is None:
         return
+    means = [sum(values.values()) / len(values) for case in (one, other) if (values := measured.values(value, **case))]
+    pair = " against ".join(f"{mean:.1%}" if unit == "points" else f"{mean:.3g}" for mean in means)
+    yield told_difference(found, sentence, expected=expected, unit=unit, pair=f"{pair}, ")
+
+
+def told_difference(
+    found: Difference, sentence: str, *, expected: Direction, unit: Literal["points", "none"] = "points", pair: str = ""
+) -> Finding:
+    """The finding on a difference; `pair` are the two numbers."""
     shown = found.p_value < _LEVEL
-    direction: Literal["higher", "lower"] = "higher" if found.value > 0 else "lower"
+    direction = _MORE.get(expected, expected) if found.value > 0 else _LESS.get(expected, expected)
     verdict: Verdict = "not shown" if not shown else "agrees" if direction == expected else "disagrees"
     scale, name = (100, " points") if unit == "points" else (1, "")
-    low, high = found.interval
-    amount = f"{scale * found.value:+.3g}{name} ({scale * low:+.3g} to {scale * high:+.3g})"
-    means = [sum(values.values()) / len(values) for case in (one, other) if (values := measured.values(value, **case))]
-    pair = " and ".join(f"{mean:.1%}" if unit == "points" else f"{mean:.3g}" for mean in means)
-    words = sentence.format(direction)
+    low, high = (scale * end for end in found.interval)
     doubt = "" if shown else "; so many seeds do not show that it is not chance"
-    yield Finding(sentence=f"{words}: {pair}, {amount}{doubt}.", verdict=verdict)
+    amount = f"{scale * found.value:+.3g}{name} ({low:+.3g} to {high:+.3g})"
+    return Finding(sentence=f"{sentence.format(direction)}: {pair}{amount}{doubt}.", verdict=verdict)
+
+
+def in_percent(mean: Point | None) -> str:
+    """A mean with its interval: "94.1% (93.0% to 95.2%)"; "" for none."""
+    if mean is None:
+        return ""
+    interval = "" if mean.low is None or mean.high is None else f" ({mean.low:.1%} to {mean.high:.1%})"
+    return f"{mean.y:.1%}{interval}"

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from convlens.core.run import RunRecord as RunRecord
     from convlens.core.run_list import RunDifference as RunDifference
     from convlens.core.run_list import RunList as RunList
+    from convlens.core.study import StudyRecord as StudyRecord
     from convlens.core.suggestion import SuggestionRecord as SuggestionRecord
     from convlens.gradient.backpropagate import Backpropagation as Backpropagation
     from convlens.gradient.backpropagate import backpropagate as backpropagate
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from convlens.graph.receptive_field import receptive_field as receptive_field
     from convlens.graph.split import Split as Split
     from convlens.graph.split import split as split
+    from convlens.studies.registry import study as study
     from convlens.tasks.audit import audit as audit
     from convlens.tasks.cache import list_cache as list_cache
     from convlens.tasks.cache import prune_cache as prune_cache
@@ -115,6 +117,7 @@ _PUBLIC = {
     "RunRecord": "convlens.core.run",
     "SimilarRecord": "convlens.core.embedding",
     "Split": "convlens.graph.split",
+    "StudyRecord": "convlens.core.study",
     "SuggestionRecord": "convlens.core.suggestion",
     "UsageError": "convlens.core.errors",
     "Verification": "convlens.core.exported",
@@ -148,6 +151,7 @@ _PUBLIC = {
     "serve": "convlens.tasks.serve",
     "similar": "convlens.tasks.similar",
     "split": "convlens.graph.split",
+    "study": "convlens.studies.registry",
     "suggest": "convlens.tasks.suggest",
     "train": "convlens.tasks.train",
     "verify": "convlens.tasks.verify",

@@ -37,7 +37,8 @@ IMPORTS: dict[str, set[str]] = {
         *("runs", "pipeline", "exports", "service", "comparison", "embeddings"),
     },
     "studies": {
-        *("core", "data", "training", "zoo", "report", "graph", "gradient", "backbones", "pipeline", "tasks"),
+        *("core", "layers", "data", "training", "zoo", "report", "graph", "gradient", "transfer", "backbones"),
+        *("pipeline", "tasks"),
     },
     "cli": {"core", "training", "comparison", "report", "tasks", "studies"},
 }

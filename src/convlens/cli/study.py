@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -14,8 +14,7 @@ from convlens.cli.streams import echo
 from convlens.core.claims import CLAIMS
 from convlens.core.durations import duration
 from convlens.core.errors import UsageError
-
-STUDIES_FOLDER = Path("studies")
+from convlens.core.study import INDEX_PAGE, STUDIES_FOLDER, STUDY_PAGE
 
 app = typer.Typer(help="Put the field's claims to the test, as experiments.", add_completion=False)
 
@@ -93,16 +92,19 @@ def _run(
     screen: Screen,
 ) -> None:
     with screen.starting():
-        from convlens.report.study import write_study_index
-        from convlens.studies.registry import study_named
-        from convlens.studies.study import run_study
+        from convlens.studies.registry import study as run
 
-    target = out or STUDIES_FOLDER / name
-    chosen = study_named(name, folders, full=full, seeds=seeds, sizes=_by_name(sizes))
-    form: Literal["quick", "full", "own"] = "own" if sizes else "full" if full else "quick"
     command = shlex.join(["convlens", *sys.argv[1:]])
-    record, page = run_study(chosen, target, form=form, command=command, progress=screen.progress)
-    index = write_study_index(target.parent) if out is None else None
+    record = run(
+        name,
+        folders,
+        out=out,
+        full=full,
+        seeds=seeds,
+        sizes=_by_name(sizes),
+        progress=screen.progress,
+        command=command,
+    )
 
     def told() -> None:
         for one in record.conclusion.findings:
@@ -110,7 +112,9 @@ def _run(
         if record.conclusion.caveat:
             echo(record.conclusion.caveat)
         echo(f"{len(record.measured)} cases, measured in {duration(record.seconds)}")
-        echo(f"Page {page}" + (f", index {index}" if index else ""))
+        echo(f"Page {(out or STUDIES_FOLDER / name) / STUDY_PAGE}")
+        if out is None:
+            echo(f"Index {STUDIES_FOLDER / INDEX_PAGE}")
 
     screen.show(record, told)
 

@@ -14,6 +14,7 @@ from convlens.core.comparison import COMPARISON_FILE
 from convlens.core.complexity import COMPLEXITY_FILE, COMPLEXITY_UNFINISHED_FILE
 from convlens.core.files import cache_folder
 from convlens.core.run import BEGUN_FILE, RUN_FILE, UNFINISHED
+from convlens.core.study import STUDY_FILE
 from convlens.data.container import format_of
 
 FOREIGN = "no-images"
@@ -32,6 +33,7 @@ _RECORDS = {
     BEGUN_FILE: "an unfinished run of convlens",
     COMPARISON_FILE: "a comparison of convlens",
     AUDIT_FILE: "an audit of convlens",
+    STUDY_FILE: "a study of convlens",
     COMPLEXITY_FILE: "a study of convlens",
     COMPLEXITY_UNFINISHED_FILE: "an unfinished study of convlens",
 }

@@ -8,25 +8,25 @@ from typing import NamedTuple
 from convlens.core.claims import CLAIMS, Claim
 from convlens.core.complexity import COMPLEXITY_FILE, ComplexityStudy
 from convlens.core.files import write_atomically
-from convlens.core.study import STUDY_FILE, Finding, StudyRecord
+from convlens.core.study import INDEX_PAGE, STUDY_FILE, STUDY_PAGE, Finding, StudyRecord
 from convlens.report.complexity import PAGE_FILE as COMPLEXITY_PAGE
 from convlens.report.complexity import write_complexity_pages
 from convlens.report.pages import PAGES
 from convlens.report.study_charts import chart_svg, heat_map_svg, legend
 
-STUDY_PAGE = "study.html"
-INDEX_PAGE = "index.html"
 
+def write_study_page(record: StudyRecord, folder: Path, *, indexed: bool = False) -> Path:
+    """The path of the page; beside it lies the record. While cases are missing, an open page loads itself anew.
 
-def write_study_page(record: StudyRecord, folder: Path) -> Path:
-    """The path of the page; beside it lies the record. While cases are missing, an open page loads itself anew."""
+    It leads to the index where there is one, or is about to be one (`indexed`).
+    """
     conclusion = record.conclusion
     page = PAGES.get_template("study.html.jinja").render(
         record=record,
         claim=CLAIMS[record.name],
         charts=[(chart, legend(chart), chart_svg(chart)) for chart in conclusion.charts],
         heat_maps=[(one, heat_map_svg(one)) for one in conclusion.heat_maps],
-        index=(folder.parent / INDEX_PAGE).is_file(),
+        indexed=indexed or (folder.parent / INDEX_PAGE).is_file(),
     )
     write_atomically(folder / STUDY_FILE, record.to_json())
     write_atomically(folder / STUDY_PAGE, page)
@@ -63,7 +63,7 @@ def _entries(folder: Path) -> Iterator[_Entry]:
         (path, StudyRecord.from_json(path.read_bytes(), str(path))) for path in sorted(folder.glob(f"*/{STUDY_FILE}"))
     ]
     for path, record in sorted(records, key=lambda pair: order.index(pair[1].name)):
-        page = write_study_page(record, path.parent)
+        page = write_study_page(record, path.parent, indexed=True)
         yield _study_entry(record, CLAIMS[record.name], f"{path.parent.name}/{page.name}")
     for path in sorted(folder.glob(f"*/{COMPLEXITY_FILE}")):
         yield _complexity_entry(ComplexityStudy.from_json(path.read_bytes(), str(path)), path.parent)

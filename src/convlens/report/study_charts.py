@@ -106,7 +106,7 @@ def _x_ticks(axes: Axes, chart: Chart) -> None:
             parse_math=False,
         )
         return
-    places = sorted({point.x for series in chart.series for point in series.points})
+    places = sorted({point.x for series in chart.series for point in series.points if _can_be_drawn(chart, point)})
     if 0 < len(places) <= _MOST_TICKS and _stand_apart(places, log=chart.x.log):
         axes.xaxis.set_major_locator(FixedLocator(places))
 
@@ -123,14 +123,14 @@ def _draw(axes: Axes, chart: Chart, series: Series, place: int) -> list[str]:
     points = [point for point in series.points if _can_be_drawn(chart, point)]
     color, (marker, _) = _color(place), _marker(place)
     xs, ys = [point.x for point in points], [point.y for point in points]
-    bands = [point for point in points if point.low is not None and point.high is not None]
+    bands = [(point, (point.low, point.high)) for point in points if point.low is not None and point.high is not None]
+    bands = [(point, ends) for point, ends in bands if all(map(math.isfinite, ends))]
     if series.joined:
         axes.plot(xs, ys, color=color, linewidth=1.6, linestyle=_dashes(place))
     if bands:
-        intervals = [(float(point.low or 0), float(point.high or 0)) for point in bands]
-        centers = [point.y for point in bands]
-        spread = reach(centers, intervals)
-        axes.errorbar([p.x for p in bands], centers, spread, color=color, linestyle="none", alpha=0.55, capsize=2.5)
+        centers = [point.y for point, _ in bands]
+        spread = reach(centers, [ends for _, ends in bands])
+        axes.errorbar([p.x for p, _ in bands], centers, spread, color=color, linestyle="none", alpha=0.55, capsize=2.5)
     if not points:
         return []
     size = 5.5 if len(points) <= 60 else 2.5

@@ -11,7 +11,7 @@ from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, Level, P
 from convlens.studies.chosen_images import chosen_images
 from convlens.studies.measurements import Measurements
 from convlens.studies.study import Bench, Study
-from convlens.studies.training import gradient_sizes, minibatch, trained_from_scratch
+from convlens.studies.training import GradientProbe, minibatch, trained_from_scratch
 from convlens.studies.verdicts import compared
 from convlens.zoo.resnet_cifar import CifarResNet
 
@@ -57,12 +57,14 @@ class Depth(Study):
         ]
 
     def measure(self, case: Case, bench: Bench) -> Mapping[str, Value]:
-        """Errors on both sides, the learning curve, and gradients by layer before the first step and after the last."""
+        """Errors on both sides, the learning curve, and of the deepest networks gradients before and after training."""
         seed, depth = int(case["seed"]), int(case["depth"])
         torch.manual_seed(seed)
         network = CifarResNet(self.classes, depth=depth, shortcut="A" if case["family"] == "residual" else None)
-        batch = minibatch(bench.images, self.size, _GRADIENT_BATCH)
-        before = gradient_sizes(network, batch)
+        probe = None
+        if depth == max(self.depths):
+            probe = GradientProbe(network, minibatch(bench.images, self.size, _GRADIENT_BATCH))
+        before = probe.sizes() if probe else []
         run = trained_from_scratch(
             network,
             bench.images,
@@ -78,8 +80,7 @@ class Depth(Study):
             "training error": run.error(bench.images),
             "validation error": run.validation_error,
             "training losses": [epoch.train_loss for epoch in run.epochs],
-            "gradients before": before,
-            "gradients after": gradient_sizes(run.module, batch),
+            **({"gradients before": before, "gradients after": probe.sizes(run.module)} if probe else {}),
         }
 
     def conclude(self, measured: Measurements) -> Conclusion:

@@ -1,4 +1,4 @@
-"""All studies by name, in their quick form and in full."""
+"""All studies by name, in their quick form and in full, and how one is run."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -8,12 +8,15 @@ from typing import Any
 
 from convlens.core.claims import CLAIMS
 from convlens.core.errors import UsageError, unknown_name
+from convlens.core.progress import Progress, silent
 from convlens.core.settings import setting
+from convlens.core.study import STUDIES_FOLDER, StudyRecord
+from convlens.report.study import write_study_index
 from convlens.studies.dense import Dense
 from convlens.studies.depth import Depth
 from convlens.studies.features import Features
 from convlens.studies.gradients import Gradients
-from convlens.studies.study import Study
+from convlens.studies.study import Form, Study, run_study
 from convlens.studies.transfer import Transfer
 from convlens.studies.tricks import Tricks
 
@@ -48,6 +51,44 @@ _FULL: Mapping[str, Callable[[], Study]] = MappingProxyType(
         ),
     }
 )
+
+
+def study(
+    name: str,
+    folders: str | Path | Sequence[str | Path] = (),
+    *,
+    out: str | Path | None = None,
+    full: bool = False,
+    seeds: int | None = None,
+    sizes: Mapping[str, str | float | bool | Sequence[float]] = MappingProxyType({}),
+    progress: Progress = silent,
+    command: str = "",
+) -> StudyRecord:
+    """The record of a study, a claim of the field put to the test; its page lies in the folder `out`.
+
+    `name` is one of `convlens study --help`, `folders` hold images, by default handwritten digits; `out` is
+    studies/NAME by default, and studies/index.html lists what lies there. `full` measures at the size that was
+    published, `seeds` says how often each case is measured, and `sizes` replaces single sizes that the page lists.
+    What the folder has already is not measured again. Raises what `study_named` and `run_study` raise.
+    """
+    paths = [folders] if isinstance(folders, str | Path) else folders
+    chosen = study_named(
+        name,
+        [Path(path).expanduser() for path in paths],
+        full=full,
+        seeds=seeds,
+        sizes={k: _text(v) for k, v in sizes.items()},
+    )
+    target = STUDIES_FOLDER / name if out is None else Path(out)
+    form: Form = "own" if sizes else "full" if full else "quick"
+    record, _ = run_study(chosen, target, form=form, command=command, progress=progress)
+    if out is None:
+        write_study_index(STUDIES_FOLDER)
+    return record
+
+
+def _text(value: str | float | bool | Sequence[float]) -> str:
+    return ",".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
 
 
 def study_named(

@@ -1,5 +1,6 @@
 """What studies do with networks, all of it by what everyone has: train, evaluate, the graph and its backward pass."""
 
+import copy
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from convlens.data.batches import decoded_batches, normalized
 from convlens.data.scan import scan
 from convlens.gradient.backpropagate import backpropagate
 from convlens.graph.capture import capture
+from convlens.graph.run import run
 from convlens.pipeline.changes import RecipeChanges
 from convlens.pipeline.trained import load_run
 from convlens.report.run_folder import read_epochs
@@ -110,17 +112,29 @@ def loss_gradient(scores: Tensor, labels: Tensor) -> Tensor:
     return (scores.softmax(1) - one_hot) / len(labels)
 
 
-def gradient_sizes(network: nn.Module, batch: tuple[Tensor, Tensor]) -> list[float]:
-    """The root mean square of the loss's gradient at the output of each convolution, from the first to the last.
+class GradientProbe:
+    """Sizes of the gradient in networks of one structure, which is captured once.
 
-    The network is in training mode: batch normalization goes by the minibatch.
+    In training mode, where batch normalization goes by the minibatch; the network that is given is left as it is.
     """
-    images, labels = batch
-    graph = capture(network.train(), images[:2], compare=False)
-    with torch.no_grad():
-        scores = network(images)
-    found = backpropagate(graph, images, upstream=loss_gradient(scores, labels), keep=True)
-    return [rms(found.upstream(node)) for node in graph.operators if node.operator == "aten.conv2d.default"]
+
+    def __init__(self, network: nn.Module, batch: tuple[Tensor, Tensor]) -> None:
+        self._network = copy.deepcopy(network).train()
+        self._images, self._labels = batch
+        self._graph = capture(self._network, self._images[:2], compare=False)
+
+    def sizes(self, trained: nn.Module | None = None) -> list[float]:
+        """The root mean square of the loss's gradient at the output of each convolution, from the first to the last.
+
+        With the weights of `trained`, by default with those of the network that was given.
+        """
+        if trained is not None:
+            self._network.load_state_dict(trained.state_dict())
+        (scores,) = run(self._graph, self._images)
+        upstream = loss_gradient(scores.detach(), self._labels)
+        found = backpropagate(self._graph, self._images, upstream=upstream, keep=True)
+        convolutions = [node for node in self._graph.operators if node.operator == "aten.conv2d.default"]
+        return [rms(found.upstream(node)) for node in convolutions]
 
 
 def rms(tensor: object) -> float:

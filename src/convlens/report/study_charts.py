@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from convlens.core.study import Axis, Chart, HeatMap, Point, Series
 from convlens.report.charts import reach
@@ -57,6 +57,9 @@ def chart_svg(chart: Chart) -> str:
         axes.axhline(level.y, color=GRID, linewidth=1.2, linestyle="--")
     if labels := [(p.x, p.y, p.label) for series in chart.series for p in series.points if p.label]:
         place_labels(axes, labels, TEXT)
+    if chart.y.form == "percent":
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, 0.0), min(high, 1.0))
     _draw_levels(axes, chart)
     return inline_svg(figure, name=chart.name, description=_description(chart), hover=hover)
 
@@ -72,6 +75,8 @@ def heat_map_svg(heat_map: HeatMap) -> str:
     axes = figure.add_subplot()
     axes.imshow(pixels, interpolation="none", extent=(0.5, columns + 0.5, rows + 0.5, 0.5), aspect="auto")
     axes.grid(visible=False)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
     axes.set_xlabel(heat_map.column)
     axes.set_ylabel(heat_map.row)
     description = f"{heat_map.title}: {heat_map.value}, from {number(min(numbers, default=0.0))} to {number(most)}."

@@ -45,14 +45,14 @@ def told_difference(
     verdict: Verdict = "not shown" if not shown else "agrees" if direction == expected else "disagrees"
     scale, name = (100, " points") if unit == "points" else (1, "")
     low, high = (scale * end for end in found.interval)
-    doubt = "" if shown else "; so many seeds do not show that it is not chance"
+    doubt = "" if shown else "; that may be chance"
     amount = f"{scale * found.value:+.3g}{name} ({low:+.3g} to {high:+.3g})"
     return Finding(sentence=f"{sentence.format(direction)}: {pair}{amount}{doubt}.", verdict=verdict)
 
 
 def in_percent(mean: Point | None) -> str:
-    """A mean with its interval: "94.1% (93.0% to 95.2%)"; "" for none."""
+    """A mean of proportions with its interval, as far as it lies in 0..1: "94.1% (93.0% to 95.2%)"; "" for none."""
     if mean is None:
         return ""
-    interval = "" if mean.low is None or mean.high is None else f" ({mean.low:.1%} to {mean.high:.1%})"
+    interval = "" if mean.low is None or mean.high is None else f" ({max(mean.low, 0):.1%} to {min(mean.high, 1):.1%})"
     return f"{mean.y:.1%}{interval}"

@@ -9,13 +9,26 @@ from convlens.core.claims import CLAIMS
 from convlens.core.errors import UsageError
 from convlens.studies.depth import Depth
 from convlens.studies.gradients import Gradients
+from convlens.studies.shortcuts import Shortcuts
 from convlens.studies.study import Study
 
-_QUICK: Mapping[str, Callable[[], Study]] = MappingProxyType({"depth": Depth, "gradients": Gradients})
+_QUICK: Mapping[str, Callable[[], Study]] = MappingProxyType(
+    {"depth": Depth, "gradients": Gradients, "shortcuts": Shortcuts}
+)
 _FULL: Mapping[str, Callable[[], Study]] = MappingProxyType(
     {
         "depth": lambda: Depth(size=32, images=1_000_000, validation=1_000_000, epochs=200, augment=True),
         "gradients": lambda: Gradients(seeds=50, width=1024),
+        "shortcuts": lambda: Shortcuts(
+            width=6,
+            depths=(6, 12, 24, 48),
+            layers=56,
+            size=32,
+            images=1_000_000,
+            validation=1_000_000,
+            epochs=200,
+            augment=True,
+        ),
     }
 )
 

@@ -7,6 +7,7 @@ are all that its derivatives depend on. Hessians are (L d^2, L d^2), in the orde
 After Li, Jiao, Han, Weissman: Demystifying ResNet, arXiv:1611.01186; formulas derived here.
 """
 
+import functools
 import itertools
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from convlens.gradient.backpropagate import backpropagate
 from convlens.graph.capture import capture
+from convlens.graph.graph import Graph
 
 Start = Literal["zero", "Xavier", "orthogonal"]
 _STEP = 1.0
@@ -61,6 +63,13 @@ class LinearNetwork(nn.Module):
         return (x - target).square().sum() / (2 * len(target))
 
 
+@functools.cache
+def linear_network(width: int, depth: int, span: int | None) -> LinearNetwork:
+    """The network of that form, one for all who ask, so that its graph is captured once: its weights are the caller's
+    to set."""
+    return LinearNetwork(width, depth, span)
+
+
 class Curvature(NamedTuple):
     """What a Hessian says of the loss near a point."""
 
@@ -95,7 +104,7 @@ def hessian_of_gradients(network: LinearNetwork, data: Regression) -> tuple[Tens
     The output is linear in each single weight, so the loss is a polynomial of degree 2 in it and so is every gradient:
     its central difference is the derivative, whatever the step.
     """
-    graph = capture(network, *data, free_batch=False, compare=False)
+    graph = _captured(network, *data.inputs.shape)
     names = [name for name, _ in network.named_parameters()]
 
     def gradient() -> Tensor:
@@ -115,6 +124,13 @@ def hessian_of_gradients(network: LinearNetwork, data: Regression) -> tuple[Tens
                 entries[place] = value
                 rows.append((above - below) / (2 * _STEP))
         return torch.stack(rows), gradient()
+
+
+@functools.lru_cache(maxsize=64)
+def _captured(network: LinearNetwork, count: int, width: int) -> Graph:
+    """The graph of the loss of `count` inputs, on the network's own weights."""
+    x, target = (torch.zeros(count, width, dtype=torch.float64) for _ in range(2))
+    return capture(network, x, target, free_batch=False, compare=False)
 
 
 def hessian_by_formula(weights: Sequence[Tensor], data: Regression) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, Level, Point, Series, Table, Value
+from convlens.report.formatting import counted
 from convlens.studies.chosen_images import chosen_images
 from convlens.studies.linear_residual import (
     Curvature,
@@ -21,6 +22,7 @@ from convlens.studies.linear_residual import (
     curvature_of_shortcuts_over_two,
     hessian_by_formula,
     hessian_of_gradients,
+    linear_network,
     random_regression,
     start_at,
 )
@@ -130,7 +132,7 @@ class Shortcuts(Study):
         return self._curvature(_LINEAR[str(case["network"])], int(case["depth"]), data, generator)
 
     def _curvature(self, linear: _Linear, depth: int, data: Regression, generator: torch.Generator) -> dict[str, Value]:
-        network = LinearNetwork(self.width, depth, linear.span)
+        network = linear_network(self.width, depth, linear.span)
         start_at(network, linear.start, generator)
         measured = curvature(hessian_of_gradients(network, data)[0])
         computed = _by_formula(network, data)
@@ -142,7 +144,7 @@ class Shortcuts(Study):
         }
 
     def _near_zero(self, span: int, size: float, data: Regression, generator: torch.Generator) -> dict[str, Value]:
-        network = LinearNetwork(self.width, min(self.depths), span)
+        network = linear_network(self.width, min(self.depths), span)
         with torch.no_grad():
             for weight in network.weights:
                 weight.copy_(size * torch.randn(weight.shape, generator=generator, dtype=weight.dtype))
@@ -199,8 +201,8 @@ class Shortcuts(Study):
                 low, high = grown.interval
                 shown = grown.p_value < 0.05
                 yield Finding(
-                    sentence=f"{network[0].upper()}{network[1:]}: from {shallow} to {deep} layers, {what} grows to "
-                    f"{10**grown.value:.3g} times ({10**low:.3g} to {10**high:.3g})"
+                    sentence=f"{network[0].upper()}{network[1:]}: with {deep} layers, {what} is "
+                    f"{10**grown.value:.3g} times as large as with {shallow} ({10**low:.3g} to {10**high:.3g})"
                     + ("." if shown else "; so many seeds do not show that it is not chance."),
                     verdict="not shown" if not shown else "agrees" if grown.value > 0 else "disagrees",
                 )
@@ -325,9 +327,9 @@ def _of_depth_two(measured: Measurements, shallow: int, deep: int) -> Iterator[F
     if factors and shallow < deep:
         furthest = max(factors, key=lambda factor: abs(factor - 1))
         yield Finding(
-            sentence=f"Shortcuts over 2: from {shallow} to {deep} layers, the condition number at zero stays the same: "
-            f"in each of {len(factors)} draws of the data it is {furthest:.4f} times as large. It is that of the "
-            "difference of the covariances, whatever the depth.",
+            sentence=f"Shortcuts over 2: from {shallow} to {deep} layers, the condition number at zero stays: "
+            f"{furthest:.4f} times as large, at most, over {counted(len(factors), 'draw')} of the data. It is that of "
+            "the difference of the covariances, whatever the depth.",
             verdict="agrees" if abs(furthest - 1) < _UNCHANGED else "disagrees",
         )
 
@@ -353,9 +355,9 @@ def _of_flatness(measured: Measurements) -> Iterator[Finding]:
     even = measured.point(0, "tenth", experiment=_NEAR_ZERO, span=2, weights=_SIZES[1])
     if least and most and even:
         yield Finding(
-            sentence=f"What the Hessian of shortcuts over 3 is near zero is ill-conditioned at any distance: without "
-            f"the smallest tenth, {10**least.y:.3g} at weights of {_SIZES[1]:g} and {10**most.y:.3g} at "
-            f"{_SIZES[-1]:g}, where that of shortcuts over 2 comes to {10**even.y:.3g}.",
+            sentence="Near zero the Hessian of shortcuts over 3 is worse conditioned too, at any distance: without the "
+            f"smallest tenth, {10**least.y:.3g} at weights of {_SIZES[1]:g} and {10**most.y:.3g} at {_SIZES[-1]:g}; "
+            f"over 2 it is {10**even.y:.3g}.",
             verdict="agrees" if min(least.y, most.y) > even.y else "disagrees",
         )
 

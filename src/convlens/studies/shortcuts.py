@@ -3,7 +3,8 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -85,6 +86,8 @@ class Shortcuts(Study):
     name: ClassVar[str] = "shortcuts"
     width: int = 4
     depths: tuple[int, ...] = (6, 12, 18, 24)
+    draws: int = 10
+    """Draws of data and weights, by formula, for each seed."""
     layers: int = 20
     size: int = 16
     classes: int = 10
@@ -126,25 +129,33 @@ class Shortcuts(Study):
         if case["experiment"] == _TRAINING:
             return self._trained(str(case["network"]), seed, bench)
         generator = torch.Generator().manual_seed(seed)
-        data = random_regression(self.width, _INPUTS_PER_UNIT * self.width, generator)
         if case["experiment"] == _NEAR_ZERO:
-            return self._near_zero(int(case["span"]), float(case["weights"]), data, generator)
-        return self._curvature(_LINEAR[str(case["network"])], int(case["depth"]), data, generator)
+            return self._near_zero(int(case["span"]), float(case["weights"]), generator)
+        return self._curvature(_LINEAR[str(case["network"])], int(case["depth"]), generator)
 
-    def _curvature(self, linear: _Linear, depth: int, data: Regression, generator: torch.Generator) -> dict[str, Value]:
-        network = linear_network(self.width, depth, linear.span)
-        start_at(network, linear.start, generator)
-        measured = curvature(hessian_of_gradients(network, data)[0])
-        computed = _by_formula(network, data)
+    def _data(self, generator: torch.Generator) -> Regression:
+        return random_regression(self.width, _INPUTS_PER_UNIT * self.width, generator)
+
+    def _curvature(self, linear: _Linear, depth: int, generator: torch.Generator) -> dict[str, Value]:
+        """The first draw both ways, and means over all draws by formula; decimal logarithms."""
+        network, computed, measured = linear_network(self.width, depth, linear.span), [], None
+        for _ in range(self.draws):
+            data = self._data(generator)
+            start_at(network, linear.start, generator)
+            computed.append(_by_formula(network, data))
+            measured = measured or curvature(hessian_of_gradients(network, data)[0])
+        assert measured is not None, "there is a draw"
         return {
             "condition": math.log10(measured.condition),
-            "condition by formula": math.log10(computed.condition),
+            "condition by formula": math.log10(computed[0].condition),
             "tenth": math.log10(measured.condition_of_tenth),
-            "tenth by formula": math.log10(computed.condition_of_tenth),
+            "tenth by formula": math.log10(computed[0].condition_of_tenth),
+            "mean condition": statistics.fmean(math.log10(one.condition) for one in computed),
+            "mean tenth": statistics.fmean(math.log10(one.condition_of_tenth) for one in computed),
         }
 
-    def _near_zero(self, span: int, size: float, data: Regression, generator: torch.Generator) -> dict[str, Value]:
-        network = linear_network(self.width, min(self.depths), span)
+    def _near_zero(self, span: int, size: float, generator: torch.Generator) -> dict[str, Value]:
+        data, network = self._data(generator), linear_network(self.width, min(self.depths), span)
         with torch.no_grad():
             for weight in network.weights:
                 weight.copy_(size * torch.randn(weight.shape, generator=generator, dtype=weight.dtype))
@@ -190,10 +201,10 @@ class Shortcuts(Study):
         yield from _of_formulas(measured)
         yield from _of_depth_two(measured, shallow, deep)
         for network, value, what in (
-            ("shortcuts over 1", "condition", "the condition number at zero"),
-            ("shortcuts over 1", "tenth", "the largest curvature over that below which a tenth lies"),
-            ("plain, Xavier", "tenth", "the same ratio"),
-            ("plain, orthogonal", "tenth", "the same ratio"),
+            ("shortcuts over 1", "mean condition", "the condition number at zero"),
+            ("shortcuts over 1", "mean tenth", "the condition number without the smallest tenth"),
+            ("plain, Xavier", "mean tenth", "the condition number without the smallest tenth"),
+            ("plain, orthogonal", "mean tenth", "the condition number without the smallest tenth"),
         ):
             case = {"experiment": _CURVATURE, "network": network}
             grown = measured.difference(value, {**case, "depth": deep}, {**case, "depth": shallow})
@@ -211,21 +222,25 @@ class Shortcuts(Study):
         depths = Axis(label="layers")
         yield Chart(
             name="condition",
-            title="Condition number of the Hessian at zero, linear networks with shortcuts",
+            title="Condition number of the Hessian at zero, linear networks, both ways on the same data",
             x=depths,
             y=Axis(label="largest over smallest absolute eigenvalue", log=True),
             series=[
-                Series(name=f"{network}, {way}", points=_powers(measured, value, network), joined=value == "condition")
+                Series(
+                    name=f"{network}, {way}",
+                    points=_bare(_powers(measured, value, network)),
+                    joined=value == "condition",
+                )
                 for network in ("shortcuts over 1", "shortcuts over 2")
                 for way, value in (("by gradients", "condition"), ("by formula", "condition by formula"))
             ],
         )
         yield Chart(
             name="tenth",
-            title="The same without the smallest tenth of the eigenvalues, beside plain networks at their start",
+            title="The same without the smallest tenth of the eigenvalues, plain networks at their start too",
             x=depths,
             y=Axis(label="largest eigenvalue over that of the lowest tenth", log=True),
-            series=[Series(name=network, points=_powers(measured, "tenth", network)) for network in _LINEAR],
+            series=[Series(name=network, points=_powers(measured, "mean tenth", network)) for network in _LINEAR],
         )
         yield Chart(
             name="near-zero",
@@ -235,19 +250,19 @@ class Shortcuts(Study):
             series=[
                 Series(
                     name=f"shortcuts over {span}",
-                    points=[
+                    points=_bare(
                         one for one in measured.points("entry", "weights", experiment=_NEAR_ZERO, span=span) if one.x
-                    ],
+                    ),
                 )
                 for span in _SPANS
             ],
         )
         yield Chart(
             name="losses",
-            title=f"Training loss by epoch, convolutional networks of {self.layers} layers",
+            title=f"Training loss by epoch, convolutional networks of {self.layers} layers, means",
             x=Axis(label="epoch"),
             y=Axis(label="cross-entropy, nats"),
-            series=[Series(name=name, points=_curve(measured, name)) for name in (_OVER_1, _OVER_2, _OVER_3)],
+            series=[Series(name=name, points=_bare(_curve(measured, name))) for name in (_OVER_1, _OVER_2, _OVER_3)],
         )
         for value, label in (("validation error", "validation error"), ("training loss", "cross-entropy, nats")):
             yield Chart(
@@ -280,14 +295,22 @@ class Shortcuts(Study):
             if all(
                 points := [
                     measured.point(0, value, experiment=_CURVATURE, network=network, depth=depth)
-                    for value in ("condition", "condition by formula", "tenth", "tenth by formula")
+                    for value in ("condition", "condition by formula", "tenth", "tenth by formula", "mean tenth")
                 ]
             )
         ]
         if rows:
             yield Table(
-                title="Condition numbers, geometric means over the draws",
-                columns=["network", "layers", "largest/smallest", "by formula", "without a tenth", "by formula"],
+                title="Condition numbers, geometric means over the seeds",
+                columns=[
+                    "network",
+                    "layers",
+                    "largest over smallest",
+                    "by formula",
+                    "without the smallest tenth",
+                    "by formula",
+                    "over all draws",
+                ],
                 rows=rows,
             )
 
@@ -327,9 +350,9 @@ def _of_depth_two(measured: Measurements, shallow: int, deep: int) -> Iterator[F
     if factors and shallow < deep:
         furthest = max(factors, key=lambda factor: abs(factor - 1))
         yield Finding(
-            sentence=f"Shortcuts over 2: from {shallow} to {deep} layers, the condition number at zero stays: "
-            f"{furthest:.4f} times as large, at most, over {counted(len(factors), 'draw')} of the data. It is that of "
-            "the difference of the covariances, whatever the depth.",
+            sentence=f"Shortcuts over 2: from {shallow} to {deep} layers, the condition number at zero stays: in "
+            f"{counted(len(factors), 'draw')} of the data it is, at furthest, {furthest:.4f} times as large. It is "
+            "that of the difference of the covariances, whatever the depth.",
             verdict="agrees" if abs(furthest - 1) < _UNCHANGED else "disagrees",
         )
 
@@ -414,6 +437,11 @@ def _powers(measured: Measurements, value: str, network: str) -> list[Point]:
         )
         for one in measured.points(value, "depth", experiment=_CURVATURE, network=network)
     ]
+
+
+def _bare(points: Iterable[Point]) -> list[Point]:
+    """Points without their intervals, where the draws of the data differ by more than what is shown."""
+    return [Point(x=one.x, y=one.y) for one in points]
 
 
 def _curve(measured: Measurements, network: str) -> list[Point]:

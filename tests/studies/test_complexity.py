@@ -117,6 +117,12 @@ def test_the_page_shows_memory_and_energy(measured, study, tmp_path):
     assert not (tmp_path / "other/memory.svg").exists()
 
 
+def test_the_command_tells_memory_and_energy(measured, tmp_path, monkeypatch, convlens):
+    monkeypatch.setattr("convlens.studies.complexity.complexity_pages", lambda *_, **__: (measured, tmp_path))
+    outcome = convlens("study", "complexity", "squeezenet1_1", "--out", tmp_path)
+    assert f"  {measured.points[0].peak_bytes / 1e6:.1f} MB  0.333 J/image\n" in outcome.out
+
+
 def test_a_record_from_before_memory_was_measured_can_be_drawn(measured, tmp_path):
     record = json.loads(measured.to_json())
     for point in record["points"]:

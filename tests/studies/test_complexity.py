@@ -10,11 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from convlens import zoo
-from convlens.core.errors import UsageError
+from convlens.core.complexity import ComplexityStudy
+from convlens.core.energy import energy_meter
+from convlens.core.errors import MachineError, UsageError
 from convlens.report.complexity import write_complexity_pages
 from convlens.report.labels import place_labels
 from convlens.studies import complexity as module
 from convlens.studies.complexity import complexity_pages, study_complexity
+from convlens.studies.memory import peak_bytes
 from convlens.zoo.counts import counts
 from tests.cli import process
 
@@ -34,10 +37,100 @@ def test_points_are_our_counts_and_the_cards(study):
         assert point.images_per_second is None
 
 
-def test_speed_is_measured(monkeypatch):
-    monkeypatch.setattr("convlens.studies.complexity._LEAST_SECONDS", 0.0)
-    (point,) = study_complexity(("squeezenet1_1",), batch=1).points
+def powercap(folder, **zones):
+    """A folder as /sys/class/powercap: name of a zone -> its counter in microjoules. Each starts over at 1000."""
+    for number, (name, counter) in enumerate(zones.items()):
+        zone = folder / f"intel-rapl:{number}"
+        zone.mkdir(parents=True, exist_ok=True)
+        (zone / "name").write_text(f"{name.replace('_', '-')}\n")
+        (zone / "max_energy_range_uj").write_text("1000\n")
+        (zone / "energy_uj").write_text(f"{counter}\n")
+    return folder
+
+
+def test_the_energy_of_all_packages_is_summed_and_counters_start_over(tmp_path):
+    meter = energy_meter(powercap(tmp_path, package_0=900, package_1=100, psys=0, core=0))
+    before = meter.reading()
+    powercap(tmp_path, package_0=50, package_1=400, psys=777, core=333)
+    assert before == (900, 100)
+    assert meter.joules(before, meter.reading()) == pytest.approx((150 + 300) / 1e6)
+
+
+def test_without_a_counter_that_can_be_read_there_is_no_meter(tmp_path):
+    assert energy_meter(tmp_path / "missing") is None
+    assert energy_meter(powercap(tmp_path / "parts", psys=1, core=1)) is None
+    powercap(tmp_path / "closed", package_0=1)
+    (tmp_path / "closed/intel-rapl:0/energy_uj").unlink()
+    assert energy_meter(tmp_path / "closed") is None
+
+
+class Meter:
+    """Two joules between any two readings."""
+
+    def reading(self):
+        return ()
+
+    def joules(self, before, after):
+        return 2.0
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """One small network, measured in batches of two, on a machine that counts energy."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("convlens.studies.complexity._LEAST_SECONDS", 0.0)
+        patch.setattr("convlens.studies.complexity.energy_meter", Meter)
+        return study_complexity(("squeezenet1_1",), batch=2)
+
+
+def test_speed_and_energy_are_measured(measured):
+    (point,) = measured.points
     assert point.images_per_second > 0.1
+    assert point.joules_per_image == 2.0 / (3 * 2)
+
+
+def test_memory_holds_the_weights_and_the_largest_values_but_not_all_of_them(measured):
+    """The bounds of one batch of two images: input and output of the first layer stand beside the weights."""
+    (point,) = measured.points
+    weights, images, first = 4 * point.parameters, 2 * 4 * 3 * 224 * 224, 2 * 4 * 64 * 111 * 111
+    assert weights + images + first <= point.peak_bytes < weights + 2 * point.activation_bytes + 50e6
+
+
+def test_memory_grows_with_the_batch_and_not_with_the_process_that_asks(measured):
+    ballast = bytearray(b"1") * 500_000_000
+    eight = peak_bytes("squeezenet1_1", 8)
+    assert measured.points[0].peak_bytes + 6 * 4 * (3 * 224 * 224 + 64 * 111 * 111) * 0.9 < eight < len(ballast)
+
+
+def test_a_network_whose_memory_cannot_be_measured_is_named():
+    with pytest.raises(MachineError, match="the memory of squeezenet1_1 could not be measured"):
+        peak_bytes("squeezenet1_1", -1)
+
+
+def test_the_page_shows_memory_and_energy(measured, study, tmp_path):
+    text = write_complexity_pages(measured, tmp_path).read_text()
+    assert '<th scope="col" class="n">memory</th><th scope="col" class="n">J per image</th>' in text
+    assert f"{measured.points[0].peak_bytes / 1e6:.1f}\u00a0MB</td>" in text
+    assert ">0.333</td>" in text
+    assert ElementTree.parse(tmp_path / "memory.svg").getroot().tag.endswith("svg")
+    assert "Nothing was measured on a machine" in write_complexity_pages(study, tmp_path / "other").read_text()
+    assert not (tmp_path / "other/memory.svg").exists()
+
+
+def test_the_command_tells_memory_and_energy(measured, tmp_path, monkeypatch, convlens):
+    monkeypatch.setattr("convlens.studies.complexity.complexity_pages", lambda *_, **__: (measured, tmp_path))
+    outcome = convlens("study", "complexity", "squeezenet1_1", "--out", tmp_path)
+    assert f"  {measured.points[0].peak_bytes / 1e6:.1f} MB  0.333 J/image\n" in outcome.out
+
+
+def test_a_record_from_before_memory_was_measured_can_be_drawn(measured, tmp_path):
+    record = json.loads(measured.to_json())
+    for point in record["points"]:
+        del point["peak_bytes"], point["joules_per_image"]
+    text = write_complexity_pages(ComplexityStudy.from_json(json.dumps(record), "old"), tmp_path).read_text()
+    assert "Memory was not measured" in text
+    assert "Energy was not" in text
+    assert "J per image</th>" not in text
 
 
 @pytest.mark.parametrize("name", ["resnet20", "house", "mlp"])

@@ -11,6 +11,7 @@ import typer
 from convlens.cli.groups import GroupedCommand
 from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.cli.streams import echo
+from convlens.core.amounts import size_of
 from convlens.core.claims import CLAIMS
 from convlens.core.durations import duration
 from convlens.core.errors import UsageError
@@ -134,12 +135,12 @@ def complexity(
         typer.Argument(metavar="[NET]...", help="Networks to compare. Default: all with published accuracy."),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pages.")] = STUDIES_FOLDER / "complexity",
-    batch: Annotated[int, typer.Option(help="Batch size of the speed measurement.")] = 8,
-    measure: Annotated[bool, typer.Option(help="Measure images per second on this machine.")] = True,
+    batch: Annotated[int, typer.Option(help="Batch size of the measurements.")] = 8,
+    measure: Annotated[bool, typer.Option(help="Measure speed, memory and energy on this machine.")] = True,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Plot accuracy against multiply-adds and speed.
+    """Plot accuracy against multiply-adds, speed and memory.
 
     Writes HTML and SVG; the area of a circle is the number of parameters. After an interruption, the same command
     continues with the next network.
@@ -152,9 +153,11 @@ def complexity(
     def told() -> None:
         for point in sorted(record.points, key=lambda point: -point.top1):
             speed = f"{point.images_per_second:8.1f} images/s" if point.images_per_second else ""
+            memory = f"  {size_of(point.peak_bytes):>8}" if point.peak_bytes is not None else ""
+            energy = f"  {point.joules_per_image:.3g} J/image" if point.joules_per_image is not None else ""
             echo(
                 f"{point.name:18} {point.top1:6.2f}%  {point.multiply_adds / 1e9:7.3f} G multiply-adds  "
-                f"{point.parameters / 1e6:7.2f} M parameters  {speed}"
+                f"{point.parameters / 1e6:7.2f} M parameters  {speed}{memory}{energy}"
             )
         echo(f"Page {page}")
 

@@ -28,6 +28,12 @@ class ComplexityPoint(Record):
     """Side of the input in pixels."""
     images_per_second: float | None
     """Measured on this machine; None where nothing was measured."""
+    peak_bytes: int | None = None
+    """The most memory that weights, images and values take at one time in a forward pass of one batch, measured in a
+    process of its own; None where it was not measured, or the system does not tell it."""
+    joules_per_image: float | None = None
+    """What all processor packages of this machine took while it ran, by image; None where the system does not count it
+    or does not let it be read."""
 
 
 class ComplexityStudy(Record):
@@ -38,5 +44,5 @@ class ComplexityStudy(Record):
     made: str
     machine: str
     batch: int
-    """Images per forward pass in the measurement."""
+    """Images per forward pass in the measurements."""
     points: list[ComplexityPoint]

@@ -1,4 +1,4 @@
-"""The pages of the study of accuracy against complexity: one HTML file, and its two charts as SVG files."""
+"""The pages of the study of accuracy against complexity: one HTML file, and its charts as SVG files."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from convlens.core.complexity import COMPLEXITY_FILE, ComplexityPoint, ComplexityStudy
 from convlens.core.files import write_atomically
 from convlens.report.charts import quantity_axis
-from convlens.report.formatting import quantity
+from convlens.report.formatting import byte_size, quantity
 from convlens.report.labels import place_labels
 from convlens.report.pages import PAGES
 from convlens.report.svg import GRID, TEXT, in_report_style, inline_svg, standalone_svg
@@ -35,6 +35,9 @@ class _Chart:
 _CHARTS = (
     _Chart(name="multiply-adds", label="multiply-adds, forward pass of one image", value=lambda p: p.multiply_adds),
     _Chart(name="throughput", label="images per second, measured here", value=lambda p: p.images_per_second),
+    _Chart(
+        name="memory", label="bytes of memory, forward pass of one batch, measured here", value=lambda p: p.peak_bytes
+    ),
 )
 
 
@@ -49,6 +52,9 @@ def write_complexity_pages(study: ComplexityStudy, folder: Path) -> Path:
         charts=[_inline(study, chart) for chart in charts],
         points=sorted(study.points, key=lambda point: -point.top1),
         colors=_family_colors(study),
+        with_speed=any(point.images_per_second is not None for point in study.points),
+        with_memory=any(point.peak_bytes is not None for point in study.points),
+        with_energy=any(point.joules_per_image is not None for point in study.points),
     )
     write_atomically(folder / PAGE_FILE, page)
     return folder / PAGE_FILE
@@ -110,9 +116,11 @@ def _size_legend(axes: Axes) -> None:
 
 def _told(point: ComplexityPoint) -> str:
     speed = f", {point.images_per_second:.1f} images/s" if point.images_per_second else ""
+    memory = f", {byte_size(point.peak_bytes)} of memory" if point.peak_bytes is not None else ""
+    energy = f", {point.joules_per_image:.3g} J per image" if point.joules_per_image is not None else ""
     return (
         f"{point.name} ({point.year}): {point.top1:.1f}%, {quantity(point.multiply_adds)} multiply-adds, "
-        f"{quantity(point.parameters)} parameters{speed}"
+        f"{quantity(point.parameters)} parameters{speed}{memory}{energy}"
     )
 
 

@@ -1,20 +1,21 @@
-"""Accuracy against complexity: the networks of ImageNet by published accuracy, counted cost and measured speed.
+"""Accuracy against complexity: the networks of ImageNet by published accuracy, counted cost, and what is measured.
 
 After Canziani, Culurciello, Paszke: An Analysis of Deep Neural Network Models for Practical Applications,
-arXiv:1605.07678, figures 1, 2 and 4.
+arXiv:1605.07678: accuracy against operations and speed as in figures 1, 2 and 4, and memory and power besides.
 """
 
-import itertools
 import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from convlens.backbones.graph_cache import cached_capture
 from convlens.core.complexity import ComplexityPoint, ComplexityStudy
+from convlens.core.energy import EnergyMeter, energy_meter
 from convlens.core.errors import UsageError
 from convlens.core.progress import Progress, silent
 from convlens.core.records import now
@@ -22,6 +23,7 @@ from convlens.core.settings import setting
 from convlens.graph.cost import cost
 from convlens.report.complexity import write_complexity_pages
 from convlens.studies.kept_points import KeptPoints, circumstances, machine
+from convlens.studies.memory import materialized, peak_bytes, random_images
 from convlens.zoo import blueprint, card, names, published_accuracy, weight_cards
 
 _FAMILIES = {
@@ -53,8 +55,10 @@ def study_complexity(
     """The study of these networks; by default all whose accuracy on ImageNet was published.
 
     With `measure`, each runs on random images in float32, channels last, in batches of `batch`: the median over at
-    least three passes and half a second. Points that are `kept` are not made again, and others are kept as they come.
-    Raises UsageError for a network without published accuracy on ImageNet, before anything is measured.
+    least three passes and half a second, with the energy that the processors took meanwhile, where the system counts
+    it; and once more in a process of its own, for the memory that it takes. Points that are `kept` are not made again,
+    and others are kept as they come. Raises UsageError for a network without published accuracy on ImageNet, before
+    anything is measured.
     """
     chosen = _chosen(networks, batch)
     points = []
@@ -116,6 +120,8 @@ def _point(name: str, batch: int | None) -> ComplexityPoint:
     module = blueprint(name).eval()
     example = torch.zeros(2, *known.input_shape, device="meta")
     total = cost(cached_capture(name, known.classes)(module, example)).total
+    parameters = sum(parameter.numel() for parameter in module.parameters())
+    speed = None if batch is None else _speed(module, (batch, *known.input_shape), energy_meter())
     return ComplexityPoint(
         name=name,
         family=_family(name),
@@ -123,11 +129,13 @@ def _point(name: str, batch: int | None) -> ComplexityPoint:
         weights=next(iter(weight_cards(name)), "paper"),
         top1=accuracy[0],
         note=accuracy[1],
-        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        parameters=parameters,
         multiply_adds=total.multiply_adds,
         activation_bytes=total.activation_bytes,
         size=known.input_shape[-1],
-        images_per_second=None if batch is None else _images_per_second(module, (batch, *known.input_shape)),
+        images_per_second=speed and speed.images_per_second,
+        peak_bytes=None if batch is None else peak_bytes(name, batch),
+        joules_per_image=speed and speed.joules_per_image,
     )
 
 
@@ -135,18 +143,24 @@ def _family(name: str) -> str:
     return next((family for start, family in _FAMILIES.items() if name.startswith(start)), name)
 
 
-def _images_per_second(blueprint: nn.Module, shape: tuple[int, ...]) -> float:
-    """The median rate of the forward pass; the weights' values do not matter to it, as long as they are ordinary."""
-    module = blueprint.to_empty(device="cpu")
+class _Speed(NamedTuple):
+    """What was measured while a network ran."""
+
+    images_per_second: float
+    joules_per_image: float | None
+
+
+def _speed(blueprint: nn.Module, shape: tuple[int, ...], meter: EnergyMeter | None) -> _Speed:
+    """The median rate of the forward pass, and its mean energy where there is a meter."""
     with torch.inference_mode():
-        for tensor in itertools.chain(module.parameters(), module.buffers()):
-            tensor.fill_(0.01 if tensor.is_floating_point() else 0)
-        module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        images = torch.randn(shape).to(memory_format=torch.channels_last)
+        module, images = materialized(blueprint), random_images(shape)
         module(images)
+        before = meter.reading() if meter else ()
         seconds: list[float] = []
         while len(seconds) < _LEAST_PASSES or sum(seconds) < _LEAST_SECONDS:
             start = time.perf_counter()
             module(images)
             seconds.append(time.perf_counter() - start)
-    return shape[0] / statistics.median(seconds)
+        joules = meter.joules(before, meter.reading()) if meter else None
+    images_in_all = shape[0] * len(seconds)
+    return _Speed(shape[0] / statistics.median(seconds), None if joules is None else joules / images_in_all)

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -13,9 +13,9 @@ from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, HeatMap,
 from convlens.graph.capture import capture
 from convlens.graph.cost import cost
 from convlens.layers.dense import DenseBlock, DenseLayer
-from convlens.studies.chosen_images import chosen_images
+from convlens.studies.image_study import ImageStudy
 from convlens.studies.measurements import Measurements, difference, point
-from convlens.studies.study import Bench, Study
+from convlens.studies.study import Bench
 from convlens.studies.training import trained_from_scratch
 from convlens.studies.verdicts import in_percent, told_difference
 from convlens.zoo.densenet_cifar import CifarDenseNet
@@ -27,7 +27,7 @@ _COSTS: tuple[Cost, ...] = ("parameters", "multiply-adds")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Dense(Study):
+class Dense(ImageStudy):
     """DenseNets with bottlenecks and ResNets of these depths, trained for `epochs` on `images` of each class."""
 
     name: ClassVar[str] = "dense"
@@ -35,25 +35,15 @@ class Dense(Study):
     residual_depths: tuple[int, ...] = (8, 14, 20, 26, 38)
     growth_rate: int = 12
     size: int = 16
-    classes: int = 10
-    images: int = 500
-    validation: int = 50
     epochs: int = 8
     batch_size: int = 64
     learning_rate: float = 0.1
     augment: bool = False
 
-    def prepare(self, bench: Bench) -> list[str]:
-        """Lay out the images."""
-        chosen = chosen_images(
-            next(iter(self.folders), None),
-            bench.folder / "digits",
-            classes=self.classes,
-            train=self.images,
-            val=self.validation,
-        )
-        chosen.laid_out(bench.images)
-        return [chosen.described()]
+    @classmethod
+    def full(cls) -> Self:
+        """The size that was published."""
+        return cls(size=32, images=1_000_000, validation=1_000_000, epochs=200, augment=True)
 
     def cases(self) -> list[Case]:
         """Both families at each size."""

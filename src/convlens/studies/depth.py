@@ -3,14 +3,14 @@
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 
 from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, Level, Point, Series, Value
-from convlens.studies.chosen_images import chosen_images
+from convlens.studies.image_study import ImageStudy
 from convlens.studies.measurements import Measurements
-from convlens.studies.study import Bench, Study
+from convlens.studies.study import Bench
 from convlens.studies.training import GradientProbe, minibatch, trained_from_scratch
 from convlens.studies.verdicts import compared
 from convlens.zoo.resnet_cifar import CifarResNet
@@ -22,31 +22,21 @@ _GRADIENT_BATCH = 128
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Depth(Study):
+class Depth(ImageStudy):
     """Networks of these `depths`, trained for `epochs` on `images` of each of `classes`."""
 
     name: ClassVar[str] = "depth"
     depths: tuple[int, ...] = (8, 20, 32, 44, 56)
     size: int = 16
-    classes: int = 10
-    images: int = 500
-    validation: int = 50
     epochs: int = 8
     batch_size: int = 32
     learning_rate: float = 0.05
     augment: bool = False
 
-    def prepare(self, bench: Bench) -> list[str]:
-        """Lay out the images."""
-        chosen = chosen_images(
-            next(iter(self.folders), None),
-            bench.folder / "digits",
-            classes=self.classes,
-            train=self.images,
-            val=self.validation,
-        )
-        chosen.laid_out(bench.images)
-        return [chosen.described()]
+    @classmethod
+    def full(cls) -> Self:
+        """The size that was published."""
+        return cls(size=32, images=1_000_000, validation=1_000_000, epochs=200, augment=True)
 
     def cases(self) -> list[Case]:
         """Both families at each depth."""

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -46,6 +46,11 @@ class Features(Study):
     weight_decay: float = 0.01
     epochs: int = 30
     scratch_size: int = 32
+
+    @classmethod
+    def full(cls) -> Self:
+        """The size that was published."""
+        return cls(seeds=5, size=224, images=100, validation=1000, sets=10, epochs=100)
 
     def prepare(self, bench: Bench) -> list[str]:
         """Divide the folders' classes into sets: one line for each."""

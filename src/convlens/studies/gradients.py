@@ -5,7 +5,7 @@ import functools
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -38,6 +38,11 @@ class Gradients(Study):
     layers: int = 50
     width: int = 256
     batch: int = 128
+
+    @classmethod
+    def full(cls) -> Self:
+        """The size that was published."""
+        return cls(seeds=50, width=1024)
 
     def cases(self) -> list[Case]:
         """Each activation with each initialization, with and without batch normalization."""

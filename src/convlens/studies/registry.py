@@ -1,7 +1,7 @@
 """All studies by name, in their quick form and in full, and how one is run."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,40 +16,13 @@ from convlens.studies.dense import Dense
 from convlens.studies.depth import Depth
 from convlens.studies.features import Features
 from convlens.studies.gradients import Gradients
+from convlens.studies.shortcuts import Shortcuts
 from convlens.studies.study import Form, Study, run_study
 from convlens.studies.transfer import Transfer
 from convlens.studies.tricks import Tricks
 
-_QUICK: Mapping[str, Callable[[], Study]] = MappingProxyType(
-    {
-        "gradients": Gradients,
-        "depth": Depth,
-        "dense": Dense,
-        "transfer": Transfer,
-        "features": Features,
-        "tricks": Tricks,
-    }
-)
-_FULL: Mapping[str, Callable[[], Study]] = MappingProxyType(
-    {
-        "depth": lambda: Depth(size=32, images=1_000_000, validation=1_000_000, epochs=200, augment=True),
-        "dense": lambda: Dense(size=32, images=1_000_000, validation=1_000_000, epochs=200, augment=True),
-        "features": lambda: Features(seeds=5, size=224, images=100, validation=1000, sets=10, epochs=100),
-        "tricks": lambda: Tricks(seeds=10, images=1_000_000, validation=1_000_000, epochs=100),
-        "gradients": lambda: Gradients(seeds=50, width=1024),
-        "transfer": lambda: Transfer(
-            seeds=5,
-            size=224,
-            classes=1000,
-            validation=1000,
-            counts=(5, 10, 20, 50, 100, 200, 500, 1000),
-            augment=True,
-            epochs=60,
-            steps=600,
-            cut_count=200,
-            cuts=8,
-        ),
-    }
+STUDIES: Mapping[str, type[Study]] = MappingProxyType(
+    {one.name: one for one in (Depth, Shortcuts, Dense, Transfer, Features, Tricks, Gradients)}
 )
 
 
@@ -104,11 +77,11 @@ def study_named(
     `sizes` are other values for the fields that say how large it is, as text; several are separated by commas. Raises
     UsageError for an unknown name or field or a value that does not fit, and for folders where the study takes none.
     """
-    if name not in _QUICK:
-        raise UsageError(f"there is no study {name!r}; there are {', '.join(_QUICK)}.")
+    if name not in STUDIES:
+        raise unknown_name("study", name, STUDIES)
     if folders and not CLAIMS[name].images:
         raise UsageError(f"the study {name} takes no images; leave {folders[0]} out.")
-    study = (_FULL if full else _QUICK)[name]()
+    study = STUDIES[name].full() if full else STUDIES[name]()
     return dataclasses.replace(
         study,
         folders=tuple(folders),

@@ -10,7 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import torch
 
@@ -60,6 +60,11 @@ class Study(ABC):
     seeds: int = 3
     """How often each case is measured, with other weights and images."""
     folders: tuple[Path, ...] = ()
+
+    @classmethod
+    @abstractmethod
+    def full(cls) -> Self:
+        """The study at the size that was published; without arguments, a study is as large as takes some minutes."""
 
     @property
     def claim(self) -> Claim:

@@ -7,7 +7,7 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import nn
@@ -43,17 +43,33 @@ class Transfer(Study):
     name: ClassVar[str] = "transfer"
     backbone: str = "efficientnet_lite0"
     size: int = 64
-    classes: int = 10
+    classes: int = 4
     validation: int = 50
     counts: tuple[int, ...] = (5, 10, 20, 50, 100, 200)
     cut_count: int = 50
     cuts: int = 5
-    epochs: int = 10
-    steps: int = 60
+    epochs: int = 6
+    steps: int = 30
     batch_size: int = 32
     learning_rate: float = 0.02
     scratch_learning_rate: float = 0.05
     augment: bool = False
+
+    @classmethod
+    def full(cls) -> Self:
+        """The size that was published."""
+        return cls(
+            seeds=5,
+            size=224,
+            classes=1000,
+            validation=1000,
+            counts=(5, 10, 20, 50, 100, 200, 500, 1000),
+            augment=True,
+            epochs=60,
+            steps=600,
+            cut_count=200,
+            cuts=8,
+        )
 
     def prepare(self, bench: Bench) -> list[str]:
         """Read the folder: each case lays out its own images."""

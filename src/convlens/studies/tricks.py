@@ -2,15 +2,15 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import nn
 
 from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, Point, Series, Table, Value
-from convlens.studies.chosen_images import chosen_images
+from convlens.studies.image_study import ImageStudy
 from convlens.studies.measurements import Measurements
-from convlens.studies.study import Bench, Study
+from convlens.studies.study import Bench
 from convlens.studies.training import trained_from_scratch
 from convlens.studies.verdicts import compared, in_percent
 from convlens.zoo.small_convnet import SmallConvNet
@@ -22,30 +22,21 @@ _PIXELS = 28
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Tricks(Study):
+class Tricks(ImageStudy):
     """`small_convnet` on color images, trained for `epochs` on `images` of each of `classes`."""
 
     name: ClassVar[str] = "tricks"
     seeds: int = 5
-    classes: int = 10
     images: int = 200
-    validation: int = 50
     epochs: int = 30
     batch_size: int = 32
     learning_rate: float = 0.01
     dropout: float = 0.5
 
-    def prepare(self, bench: Bench) -> list[str]:
-        """Lay out the images."""
-        chosen = chosen_images(
-            next(iter(self.folders), None),
-            bench.folder / "digits",
-            classes=self.classes,
-            train=self.images,
-            val=self.validation,
-        )
-        chosen.laid_out(bench.images)
-        return [chosen.described()]
+    @classmethod
+    def full(cls) -> Self:
+        """The size that was published."""
+        return cls(seeds=10, images=1_000_000, validation=1_000_000, epochs=100)
 
     def cases(self) -> list[Case]:
         """Each trick with each seed."""

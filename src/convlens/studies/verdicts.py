@@ -1,5 +1,6 @@
 """Sentences on differences: what is higher, by how much, and whether that was expected."""
 
+import statistics
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Literal
@@ -31,7 +32,9 @@ def compared(
     found = measured.difference(value, one, other)
     if found is None:
         return
-    means = [sum(values.values()) / len(values) for case in (one, other) if (values := measured.values(value, **case))]
+    numbers = [measured.values(value, **case) for case in (one, other)]
+    common = numbers[0].keys() & numbers[1].keys()
+    means = [statistics.fmean(by_seed[seed] for seed in common) for by_seed in numbers]
     pair = " against ".join(f"{mean:.1%}" if unit == "points" else f"{mean:.3g}" for mean in means)
     yield told_difference(found, sentence, expected=expected, unit=unit, pair=f"{pair}, ")
 

@@ -282,3 +282,14 @@ def test_what_cannot_be_traced_is_said_in_words_of_ours(build: Callable[[], nn.M
     assert words in message
     assert "TORCH_LOGS" not in message
     assert "own_backward.py" not in message
+
+
+def test_one_tensor_as_two_examples_is_two_inputs():
+    class Difference(nn.Module):
+        def forward(self, x, y):
+            return x - y
+
+    example = torch.zeros(4, 3)
+    graph = capture(Difference(), example, example)
+    (found,) = run(graph, torch.ones(4, 3), torch.zeros(4, 3))
+    assert torch.equal(found, torch.ones(4, 3))

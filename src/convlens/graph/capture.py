@@ -48,6 +48,7 @@ def capture(
     module = target if isinstance(target, nn.Module) else _FunctionModule(target)
     free = isinstance(target, nn.Module) if free_batch is None else free_batch
     _check_example(example, free)
+    example = _apart(example)
     refuse_untraceable(module, _name(module))
     with branches_noted() as branches:
         program = _export(module, example, free)
@@ -72,6 +73,14 @@ def _check_example(example: tuple[Any, ...], free_batch: bool) -> None:
                 f"{place} has no axes, and the first axis of every input is the batch. Give it one, or pass "
                 "free_batch=False."
             )
+
+
+def _apart(example: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The same, but a tensor that is given for two inputs is two: torch's exporter would take both inputs for one."""
+    return tuple(
+        tensor.clone() if any(tensor is earlier for earlier in example[:place]) else tensor
+        for place, tensor in enumerate(example)
+    )
 
 
 class _FunctionModule(nn.Module):

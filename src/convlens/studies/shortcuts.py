@@ -94,8 +94,8 @@ class Shortcuts(ImageStudy):
     size: int = 16
     images: int = 300
     epochs: int = 6
-    batch_size: int = 32
-    learning_rate: float = 0.05
+    batch_size: int = 128
+    learning_rate: float = 0.1
     augment: bool = False
 
     @classmethod
@@ -175,6 +175,7 @@ class Shortcuts(ImageStudy):
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             augment=self.augment,
+            schedule="step",
             seed=seed,
         )
         losses = [epoch.train_loss for epoch in run.epochs]

@@ -48,5 +48,23 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             "at each convolution is taken before the first step and after the last.",
             larger="32 x 32 pixels, 200 epochs, augmentation: the paper's setting, for the images of CIFAR-10",
         ),
+        "sgd": Claim(
+            title="Minibatch gradients are noisy, and pay",
+            summary="Measure the noise of minibatch gradients, and train at equal cost.",
+            claim="The gradient of a random minibatch has the full gradient as its mean, and the noise around it falls "
+            "with the root of the batch size; at equal cost, in images passed, stochastic gradient descent gets "
+            "further than full-batch descent.",
+            source="Robbins & Monro, A Stochastic Approximation Method, Annals of Mathematical Statistics 22, 1951; "
+            "LeCun, Bottou, Orr, Müller, Efficient BackProp, 1998, section 4.1; Bottou, Curtis, Nocedal, Optimization "
+            "Methods for Large-Scale Machine Learning, SIAM Review 60, 2018, arXiv:1606.04838, sections 3 and 4",
+            experiment="At random weights, convlens's own backward pass gives the gradient of the mean loss over all "
+            "training images with respect to all parameters, and those of minibatches drawn with replacement; what the "
+            "noise must be is foretold from the gradients of single images. Then both networks are trained without "
+            "momentum, weight decay, augmentation and schedule, by minibatches and by all images at once, for the same "
+            "number of epochs and each at the best of several learning rates. The loss that counts is that on all "
+            "training images after the last step; that of an epoch is the mean over its steps, each before it is made. "
+            "A run that diverges counts as guessing.",
+            larger="ten times as many images, 30 epochs, more batch sizes and learning rates",
+        ),
     }
 )

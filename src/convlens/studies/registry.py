@@ -9,13 +9,24 @@ from convlens.core.claims import CLAIMS
 from convlens.core.errors import UsageError
 from convlens.studies.depth import Depth
 from convlens.studies.gradients import Gradients
+from convlens.studies.sgd import Sgd
 from convlens.studies.study import Study
 
-_QUICK: Mapping[str, Callable[[], Study]] = MappingProxyType({"depth": Depth, "gradients": Gradients})
+_QUICK: Mapping[str, Callable[[], Study]] = MappingProxyType({"depth": Depth, "gradients": Gradients, "sgd": Sgd})
 _FULL: Mapping[str, Callable[[], Study]] = MappingProxyType(
     {
         "depth": lambda: Depth(size=32, images=1_000_000, validation=1_000_000, epochs=200, augment=True),
         "gradients": lambda: Gradients(seeds=50, width=1024),
+        "sgd": lambda: Sgd(
+            images=600,
+            validation=100,
+            sizes=tuple(2**k for k in range(13)),
+            draws=100,
+            batch_sizes=(1, 4, 16, 64, 256, 1024),
+            mlp_rates=tuple(10 ** (k / 4) for k in range(-10, 6)),
+            convnet_rates=tuple(10 ** (k / 4) for k in range(-16, -1)),
+            epochs=30,
+        ),
     }
 )
 

@@ -66,5 +66,25 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             "A run that diverges counts as guessing.",
             larger="ten times as many images, 30 epochs, more batch sizes and learning rates",
         ),
+        "dilation": Claim(
+            title="Dilated convolutions see far",
+            summary="Measure fields of dilated convolutions, and what they learn from afar.",
+            claim="Dilations 1, 2, 4, 8, ... give a receptive field that grows exponentially with depth, while cost "
+            "grows linearly and no resolution is lost. Within the field most of the effect comes from near its "
+            "center: it spreads with the root of the number of plain layers, and farther with training.",
+            source="Yu & Koltun, Multi-Scale Context Aggregation by Dilated Convolutions, ICLR 2016, "
+            "arXiv:1511.07122; van den Oord et al., WaveNet, arXiv:1609.03499; Luo, Li, Urtasun, Zemel, Understanding "
+            "the Effective Receptive Field in Deep Convolutional Neural Networks, NIPS 2016, arXiv:1701.04128",
+            experiment="Stacks of 3x3 convolutions with rectifiers, equally wide: plain, dilated, and with stride 2; "
+            "and causal ones of 2 taps over time. The computed receptive field is held against the span of the input "
+            "that has a gradient, by convlens's own backward pass, and the spread σ of the squared gradient over the "
+            "columns against theory. Then networks that read the center decide whether "
+            "two marks at a distance to its left and right have the same color, of which one alone tells nothing; and "
+            "causal ones read the last step of a random signal and tell its value some steps before. Where that lies "
+            "outside the field, nothing is left but to guess. The reach of a stack is how far it sees to each side, or "
+            "back.",
+            images=False,
+            larger="6 layers that learn, 8 in the comparison of fields, five times as many images, 10 seeds",
+        ),
     }
 )

@@ -8,11 +8,14 @@ from types import MappingProxyType
 from convlens.core.claims import CLAIMS
 from convlens.core.errors import UsageError
 from convlens.studies.depth import Depth
+from convlens.studies.dilation import Dilation
 from convlens.studies.gradients import Gradients
 from convlens.studies.sgd import Sgd
 from convlens.studies.study import Study
 
-_QUICK: Mapping[str, Callable[[], Study]] = MappingProxyType({"depth": Depth, "gradients": Gradients, "sgd": Sgd})
+_QUICK: Mapping[str, Callable[[], Study]] = MappingProxyType(
+    {"depth": Depth, "gradients": Gradients, "sgd": Sgd, "dilation": Dilation}
+)
 _FULL: Mapping[str, Callable[[], Study]] = MappingProxyType(
     {
         "depth": lambda: Depth(size=32, images=1_000_000, validation=1_000_000, epochs=200, augment=True),
@@ -26,6 +29,15 @@ _FULL: Mapping[str, Callable[[], Study]] = MappingProxyType(
             mlp_rates=tuple(10 ** (k / 4) for k in range(-10, 6)),
             convnet_rates=tuple(10 ** (k / 4) for k in range(-16, -1)),
             epochs=30,
+        ),
+        "dilation": lambda: Dilation(
+            seeds=10,
+            deepest=8,
+            layers=6,
+            distances=(3, 6, 7, 15, 30, 45, 63, 64, 70),
+            channels=16,
+            images=1000,
+            validation=500,
         ),
     }
 )

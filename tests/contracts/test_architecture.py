@@ -37,7 +37,7 @@ IMPORTS: dict[str, set[str]] = {
         *("runs", "pipeline", "exports", "service", "comparison", "embeddings"),
     },
     "studies": {
-        *("core", "data", "training", "zoo", "report", "graph", "gradient", "backbones", "pipeline", "tasks"),
+        *("core", "data", "layers", "training", "zoo", "report", "graph", "gradient", "backbones", "pipeline", "tasks"),
     },
     "cli": {"core", "training", "comparison", "report", "tasks", "studies"},
 }

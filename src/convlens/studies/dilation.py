@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from convlens.core.files import disk_errors_named
 from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, Level, Point, Series, Table, Value
 from convlens.gradient.backpropagate import backpropagate
 from convlens.graph.capture import capture
@@ -170,12 +171,13 @@ class Dilation(Study):
             return folder
         generator = np.random.default_rng([seed, distance, [*_TASKS].index(task)])
         draw = _marks if task == "marks" else _signal
-        for side, count in (("train", self.images), ("val", self.validation)):
-            for truth, name in enumerate(_CLASSES[task]):
-                (folder / side / name).mkdir(parents=True)
-                for number in range(count):
-                    pixels = draw(self.pixels, distance, truth, generator).clip(0, 255).astype(np.uint8)
-                    Image.fromarray(pixels).save(folder / side / name / f"{number:05d}.png")
+        with disk_errors_named(folder):
+            for side, count in (("train", self.images), ("val", self.validation)):
+                for truth, name in enumerate(_CLASSES[task]):
+                    (folder / side / name).mkdir(parents=True)
+                    for number in range(count):
+                        pixels = draw(self.pixels, distance, truth, generator).clip(0, 255).astype(np.uint8)
+                        Image.fromarray(pixels).save(folder / side / name / f"{number:05d}.png")
         return folder
 
     def conclude(self, measured: Measurements) -> Conclusion:

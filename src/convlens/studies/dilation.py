@@ -289,7 +289,9 @@ class Dilation(Study):
         inside, outside = (
             [sum(by_distance[d][seed] for d in side) / len(side) for seed in seeds] for side in (within, beyond)
         )
-        (low, high), (lowest, highest) = interval(inside), interval(outside)
+        (low, high), (lowest, highest) = (
+            (max(0.0, ends[0]), min(1.0, ends[1])) for ends in (interval(inside), interval(outside))
+        )
         yield Finding(
             sentence=f"{task.capitalize()}, {stack} layers, whose reach is {reach}: up to there "
             f"{np.mean(inside):.1%} right ({low:.1%} to {high:.1%}), from {reach + 1} {_unit(task)} on "

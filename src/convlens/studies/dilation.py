@@ -42,8 +42,8 @@ _LEARNED = 0.75
 """Halfway from chance to all right."""
 _LEAK = 0.05
 """So far above chance, what lies outside the field has been seen by some other way."""
-_MARK = 3
-"""Pixels a side."""
+_WIDE, _HIGH = 3, 7
+"""Pixels of a mark: high, so that its nearest column alone shows its color in the noise."""
 _COLORS = ((220, 40, 40), (40, 40, 220))
 _LEVELS = (64, 192)
 """Grays of the two values of a signal."""
@@ -77,13 +77,13 @@ class Dilation(Study):
     @property
     def pixels(self) -> int:
         """The side of the images: the farthest marks lie within."""
-        return max(16, 2 * (max(self.distances) + _MARK))
+        return max(16, 2 * (max(self.distances) + _WIDE))
 
     def prepare(self, bench: Bench) -> list[str]:
         """What the images are, which are made for each seed and distance once they are needed."""
         size = f"{self.images} images of each of 2 classes to train on and {self.validation} to validate on"
         return [
-            f"marks: {size}, {self.pixels} x {self.pixels} pixels: two squares, red or blue, left and right of the "
+            f"marks: {size}, {self.pixels} x {self.pixels} pixels: two marks, red or blue, left and right of the "
             "center, so many pixels from it; the class is whether they have the same color",
             f"signals: {size}, {self.pixels} random values, dark or bright, from left to right; the class is the value "
             "so many steps before the last",
@@ -506,9 +506,9 @@ def _marks(pixels: int, distance: int, same: int, generator: np.random.Generator
     """An image (pixels, pixels, 3) with a mark on each side, whose nearest column is so far from the center's."""
     image = generator.normal(128, _NOISE, (pixels, pixels, 3))
     center, color = pixels // 2, int(generator.integers(2))
-    rows = slice(center - _MARK // 2, center + _MARK // 2 + 1)
-    image[rows, center - distance - _MARK + 1 : center - distance + 1] = _COLORS[color]
-    image[rows, center + distance : center + distance + _MARK] = _COLORS[color if same else 1 - color]
+    rows = slice(center - _HIGH // 2, center + _HIGH // 2 + 1)
+    image[rows, center - distance - _WIDE + 1 : center - distance + 1] = _COLORS[color]
+    image[rows, center + distance : center + distance + _WIDE] = _COLORS[color if same else 1 - color]
     return image
 
 

@@ -114,5 +114,43 @@ CLAIMS: Mapping[str, Claim] = MappingProxyType(
             larger="networks of 56 layers for 32 x 32 pixels, 200 epochs, augmentation, and wider and deeper linear "
             "networks",
         ),
+        "sgd": Claim(
+            title="Minibatch gradients are noisy, and pay",
+            summary="Measure the noise of minibatch gradients, and train at equal cost.",
+            claim="The gradient of a random minibatch has the full gradient as its mean, and the noise around it falls "
+            "with the root of the batch size; at equal cost, in images passed, stochastic gradient descent gets "
+            "further than full-batch descent.",
+            source="Robbins & Monro, A Stochastic Approximation Method, Annals of Mathematical Statistics 22, 1951; "
+            "LeCun, Bottou, Orr, Müller, Efficient BackProp, 1998, section 4.1; Bottou, Curtis, Nocedal, Optimization "
+            "Methods for Large-Scale Machine Learning, SIAM Review 60, 2018, arXiv:1606.04838, sections 3 and 4",
+            experiment="At random weights, convlens's own backward pass gives the gradient of the mean loss over all "
+            "training images with respect to all parameters, and those of minibatches drawn with replacement; what the "
+            "noise must be is foretold from the gradients of single images. Then both networks are trained without "
+            "momentum, weight decay, augmentation and schedule, by minibatches and by all images at once, for the same "
+            "number of epochs and each at the best of several learning rates. The loss that counts is that on all "
+            "training images after the last step; that of an epoch is the mean over its steps, each before it is made. "
+            "A run that diverges counts as guessing.",
+            larger="ten times as many images, 30 epochs, more batch sizes and learning rates",
+        ),
+        "dilation": Claim(
+            title="Dilated convolutions see far",
+            summary="Measure fields of dilated convolutions, and what they learn from afar.",
+            claim="Dilations 1, 2, 4, 8, ... give a receptive field that grows exponentially with depth, while cost "
+            "grows linearly and no resolution is lost. Within the field most of the effect comes from near its "
+            "center: it spreads with the root of the number of plain layers, and farther with training.",
+            source="Yu & Koltun, Multi-Scale Context Aggregation by Dilated Convolutions, ICLR 2016, "
+            "arXiv:1511.07122; van den Oord et al., WaveNet, arXiv:1609.03499; Luo, Li, Urtasun, Zemel, Understanding "
+            "the Effective Receptive Field in Deep Convolutional Neural Networks, NIPS 2016, arXiv:1701.04128",
+            experiment="Stacks of 3x3 convolutions with rectifiers, equally wide: plain, dilated, and with stride 2; "
+            "and causal ones of 2 taps over time. The computed receptive field is held against the span of the input "
+            "that has a gradient, by convlens's own backward pass, and the spread σ of the squared gradient over the "
+            "columns against theory. Then networks that read the center decide whether "
+            "two marks at a distance to its left and right have the same color, of which one alone tells nothing; and "
+            "causal ones read the last step of a random signal and tell its value some steps before. Where that lies "
+            "outside the field, nothing is left but to guess. The reach of a stack is how far it sees to each side, or "
+            "back.",
+            images=False,
+            larger="6 layers that learn, 8 in the comparison of fields, five times as many images, 10 seeds",
+        ),
     }
 )

@@ -94,8 +94,8 @@ class Dense(ImageStudy):
             heat_maps=[*_heat_maps(measured)],
             tables=[self._table(measured)] if measured.each() else [],
             caveat=(
-                "The paper trains 300 epochs of 50,000 images at 32 x 32 pixels with augmentation, as with --full: "
-                "there parameters decide, here it is the few steps as well."
+                "The paper trains 300 epochs of 50,000 images at 32 x 32 pixels with augmentation, the full form "
+                "200: there parameters decide, here it is the few steps as well."
                 if any(one.verdict != "agrees" for one in findings)
                 else ""
             ),

@@ -81,7 +81,7 @@ class Depth(ImageStudy):
             charts=[*self._charts(measured)],
             caveat=(
                 "Not all of the claim shows at this size. The paper trains 32 x 32 pixels for 164 epochs of 50,000 "
-                "images; more epochs and images, as with --full, bring the residual networks to where depth pays."
+                "images; more epochs and images, as in the full form, bring the residual networks to where depth pays."
                 if any(one.verdict != "agrees" for one in findings)
                 else ""
             ),

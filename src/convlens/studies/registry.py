@@ -14,15 +14,17 @@ from convlens.core.study import STUDIES_FOLDER, StudyRecord
 from convlens.report.study import write_study_index
 from convlens.studies.dense import Dense
 from convlens.studies.depth import Depth
+from convlens.studies.dilation import Dilation
 from convlens.studies.features import Features
 from convlens.studies.gradients import Gradients
+from convlens.studies.sgd import Sgd
 from convlens.studies.shortcuts import Shortcuts
 from convlens.studies.study import Form, Study, run_study
 from convlens.studies.transfer import Transfer
 from convlens.studies.tricks import Tricks
 
 STUDIES: Mapping[str, type[Study]] = MappingProxyType(
-    {one.name: one for one in (Depth, Shortcuts, Dense, Transfer, Features, Tricks, Gradients)}
+    {one.name: one for one in (Depth, Shortcuts, Dense, Dilation, Transfer, Features, Tricks, Gradients, Sgd)}
 )
 
 

@@ -191,8 +191,8 @@ class Shortcuts(ImageStudy):
             caveat=(
                 f"The condition numbers are exact; what training shows is that of {self.layers} layers, "
                 f"{self.size} x {self.size} pixels and {self.epochs} epochs. What was published on options and on "
-                "pre-activation are differences below one point, of 34 to 164 layers, on ImageNet and CIFAR-10: --full "
-                "trains 56 layers for 200 epochs."
+                "pre-activation are differences below one point, of 34 to 164 layers, on ImageNet and CIFAR-10; the "
+                "full form trains 56 layers for 200 epochs."
                 if any(one.verdict != "agrees" for one in trained)
                 else ""
             ),

@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import platform
-import shlex
 import tempfile
 import time
 from abc import ABC, abstractmethod
@@ -153,7 +152,7 @@ def _begun(study: Study, target: Path, bench: Bench, form: Form, command: str) -
     return StudyRecord(
         name=study.name,
         form=form,
-        command=command or f"convlens study {study.name} --out {shlex.quote(str(target))}",
+        command=command or f"convlens.study({study.name!r}, out={str(target)!r})",
         settings={**settings, "seeds": study.seeds},
         data=data,
         fingerprint=fingerprint,

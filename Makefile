@@ -99,6 +99,7 @@ odd: $(VENV)/.installed-dev
 # docs/cli.md and docs/options.md, from the program and the recipe.
 reference: $(VENV)/.installed
 	$(BIN)/python docs/make_reference.py
+	$(BIN)/python docs/make_studies.py
 
 install: $(VENV)/.installed
 

@@ -1,11 +1,12 @@
 """Each study that trains, at toy size, through the same code as its quick form."""
 
+import contextlib
 import itertools
 
 import pytest
 import torch
 
-from convlens.core.errors import DataError
+from convlens.core.errors import DataError, UsageError
 from convlens.core.study import Measured
 from convlens.layers.dense import DenseBlock
 from convlens.studies.chosen_images import chosen_images
@@ -253,3 +254,45 @@ def test_a_folder_that_is_too_small_is_refused(tmp_path):
     draw_images(tmp_path / "one", 1)
     with pytest.raises(DataError, match="two classes with two images each"):
         chosen_images(tmp_path / "one", tmp_path / "digits", classes=2, train=4, val=9)
+
+
+def test_a_folder_with_fewer_classes_than_the_study_takes_is_refused(folder, tmp_path):
+    with pytest.raises(DataError, match=r"has 3\sclasses .* takes 10\. .*classes=3"):
+        Depth(folders=(folder,)).prepare(Bench(folder=tmp_path))
+    with pytest.raises(UsageError, match="one folder"):
+        Depth(folders=(folder, folder)).prepare(Bench(folder=tmp_path))
+
+
+class BrokenOffError(Exception):
+    """A study that is broken off."""
+
+
+def test_a_training_that_was_broken_off_goes_on_from_its_checkpoint(folder, tmp_path):
+    study = Depth(folders=(folder,), **{**TINY_DEPTH, "depths": (8,), "epochs": 4})
+    whole, _ = run_study(study, tmp_path / "whole")
+    told = []
+
+    @contextlib.contextmanager
+    def until_the_third_epoch(stage, total):
+        def advance(steps, note=""):
+            told.append(note)
+            if "epoch 3 of 4" in note:
+                raise BrokenOffError
+
+        yield advance
+
+    with pytest.raises(BrokenOffError):
+        run_study(study, tmp_path / "study", progress=until_the_third_epoch)
+    assert [path.suffix for path in (tmp_path / "study").glob("work-*/runs/*")] == [".unfinished"]
+    told.clear()
+
+    @contextlib.contextmanager
+    def listening(stage, total):
+        yield lambda steps, note="": told.append(note)
+
+    again, _ = run_study(study, tmp_path / "study", progress=listening)
+    first = [note for note in told if note.startswith("plain, depth 8") and "epoch" in note]
+    assert first
+    assert not any("epoch 1 of 4" in note for note in first)
+    assert [one.values for one in again.measured] == [one.values for one in whole.measured]
+    assert sorted(path.name for path in (tmp_path / "study").iterdir()) == ["study.html", "study.json"]

@@ -10,11 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from convlens.core.errors import DataError
-from convlens.core.files import disk_errors_named
+from convlens.core.files import disk_errors_named, path_beside
 from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.scan import scan
 from convlens.tasks.demo import write_digits
 
+_NOTE = ".images"
+"""What a folder of copies holds, beside them."""
 _VALIDATION = 0.2
 """Of the images of a class, where the folder has no validation side."""
 
@@ -64,14 +66,23 @@ class ChosenImages(NamedTuple):
         return self._replace(train=train)
 
     def laid_out(self, folder: Path, per_class: int | None = None) -> Path:
-        """The folder with train/ and val/ and class folders, with the first images of each class, all for None."""
-        with disk_errors_named(folder):
+        """The folder with train/ and val/ and class folders, with the first images of each class, all for None.
+
+        One that is there already, whole and of the same images, stays as it is.
+        """
+        note, described = folder / _NOTE, f"{self.described()}, {per_class}"
+        if note.is_file() and note.read_text() == described:
+            return folder
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        with disk_errors_named(folder), path_beside(folder) as beside:
             for side, images, count in (("train", self.train, per_class), ("val", self.val, None)):
                 for name in self.classes:
-                    target = folder / side / name
+                    target = beside / side / name
                     target.mkdir(parents=True)
                     for number, image in enumerate(images[name][:count]):
                         shutil.copyfile(image.path, target / f"{number:05d}{image.path.suffix}")
+            (beside / _NOTE).write_text(described)
         return folder
 
 
@@ -113,8 +124,10 @@ def _scanned(folder: Path) -> Manifest:
 def _sides(manifest: Manifest, generator: np.random.Generator) -> tuple[dict[str, list[ImageFile]], ...]:
     """Images by class, to train on and to validate on, each in random order."""
     sides: tuple[dict[str, list[ImageFile]], ...] = ({}, {})
-    for name in manifest.classes:
-        images = [image for image in manifest.images if image.labels == (name,)]
+    by_class: dict[str, list[ImageFile]] = {name: [] for name in manifest.classes}
+    for image in manifest.images:
+        by_class[image.labels[0]].append(image)
+    for name, images in by_class.items():
         mixed = [images[place] for place in generator.permutation(len(images))]
         train, val = ([image for image in mixed if image.side == side] for side in ("train", "val"))
         if not val:

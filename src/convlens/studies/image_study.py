@@ -3,13 +3,15 @@
 import dataclasses
 from abc import ABC
 
+from convlens.core.errors import DataError, UsageError
+from convlens.report.formatting import counted
 from convlens.studies.chosen_images import chosen_images
 from convlens.studies.study import Bench, Study
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageStudy(Study, ABC):
-    """Up to `images` of each of `classes` to train on, and `validation` to validate on, of the first folder.
+    """Up to `images` of each of `classes` to train on, and `validation` to validate on, of the folder.
 
     Without a folder they are scikit-learn's handwritten digits.
     """
@@ -19,7 +21,9 @@ class ImageStudy(Study, ABC):
     validation: int = 50
 
     def prepare(self, bench: Bench) -> list[str]:
-        """Lay out the images."""
+        """Lay out the images. Raises UsageError for more folders than one, DataError for too few classes."""
+        if len(self.folders) > 1:
+            raise UsageError(f"the study {self.name} takes one folder of images; leave {self.folders[1]} out.")
         chosen = chosen_images(
             next(iter(self.folders), None),
             bench.folder / "digits",
@@ -27,5 +31,11 @@ class ImageStudy(Study, ABC):
             train=self.images,
             val=self.validation,
         )
+        if len(chosen.classes) < self.classes:
+            raise DataError(
+                f"{chosen.name} has {counted(len(chosen.classes), 'class', 'classes')} with images to train and to "
+                f"validate on, and the study {self.name} takes {self.classes}. Give another folder, or set the size "
+                f"classes={len(chosen.classes)}."
+            )
         chosen.laid_out(bench.images)
         return [chosen.described()]

@@ -4,7 +4,8 @@ import dataclasses
 import hashlib
 import json
 import platform
-import tempfile
+import re
+import shutil
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ import torch
 import convlens
 from convlens.core.claims import CLAIMS, Claim
 from convlens.core.errors import DataError, UsageError
-from convlens.core.files import TEMPORARY_PREFIX, disk_errors_named, write_atomically
+from convlens.core.files import disk_errors_named, write_atomically
 from convlens.core.progress import Progress, noted, silent
 from convlens.core.records import now
 from convlens.core.settings import setting
@@ -27,25 +28,37 @@ from convlens.studies.measurements import Measurements
 
 Form = Literal["quick", "full", "own"]
 _SECONDS_BETWEEN_PAGES = 10.0
+_WORK = "work-"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Bench:
-    """Where a study works: a folder of its own for images and runs, which goes when the study stops."""
+    """Where a study works: a folder of its own for images and runs, which goes when the study is finished."""
 
     folder: Path
     progress: Progress = silent
+    case: str = ""
+    """The case that is measured, as part of a name."""
 
     @property
     def images(self) -> Path:
         """Where `prepare` lays out images."""
         return self.folder / "images"
 
-    def new_run(self) -> Path:
-        """A place for a run, which is not there yet."""
-        runs = self.folder / "runs"
-        runs.mkdir(exist_ok=True)
-        return runs / str(len([*runs.iterdir()]))
+    @property
+    def runs(self) -> Path:
+        """Runs of the case that is measured; they go when it is."""
+        return self.folder / "runs"
+
+    def run(self) -> Path:
+        """The place for the run of a case: what was broken off there goes on from its checkpoint.
+
+        A run that was finished before its case was measured is taken away: what it was trained from is not known.
+        """
+        run = self.runs / self.case
+        if run.is_dir():
+            shutil.rmtree(run)
+        return run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -100,27 +113,24 @@ def run_study(
     if study.seeds < 1:
         raise UsageError(f"{setting('seeds', study.seeds)}: at least one is needed, and two for intervals.")
     target = Path(out).expanduser()
-    with disk_errors_named(target):
-        target.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=target) as temporary,
-        resumable(lambda: command or None),
-    ):
-        bench = Bench(folder=Path(temporary), progress=progress)
+    with resumable(lambda: command or None):
+        bench = Bench(folder=_workplace(study, target), progress=progress)
         record = _begun(study, target, bench, form, command)
         page, drawn = _written(study, record, target), time.perf_counter()
         with progress("study", record.planned) as advance:
             advance(len(record.measured))
             for case in _missing(study, record):
                 start = time.perf_counter()
-                inner = dataclasses.replace(bench, progress=noted(advance, _told(case)))
+                inner = dataclasses.replace(bench, progress=noted(advance, _told(case)), case=_name(case))
                 values = dict(study.measure(case, inner))
                 measured = Measured(case=case, values=values, seconds=time.perf_counter() - start)
+                shutil.rmtree(bench.runs, ignore_errors=True)
                 record = record.model_copy(update={"measured": [*record.measured, measured], "made": now()})
                 advance(1, _told(case))
                 write_atomically(target / STUDY_FILE, record.to_json())
                 if record.finished or time.perf_counter() - drawn >= _SECONDS_BETWEEN_PAGES:
                     page, drawn = _written(study, record, target), time.perf_counter()
+    shutil.rmtree(bench.folder)
     return _concluded(study, record), page
 
 
@@ -180,6 +190,23 @@ def _fingerprint(name: str, settings: Mapping[str, object], data: Sequence[str])
 def _missing(study: Study, record: StudyRecord) -> Iterator[Case]:
     known = [one.case for one in record.measured]
     return (case for case in study.cases() if case not in known)
+
+
+def _workplace(study: Study, target: Path) -> Path:
+    """The folder in which a study of that size works; those of other sizes are removed."""
+    given = json.dumps([_settings(study), [str(folder) for folder in study.folders]], sort_keys=True)
+    place = target / f"{_WORK}{hashlib.sha256(given.encode()).hexdigest()[:12]}"
+    with disk_errors_named(target):
+        place.mkdir(parents=True, exist_ok=True)
+        for other in target.glob(f"{_WORK}*"):
+            if other != place:
+                shutil.rmtree(other)
+    return place
+
+
+def _name(case: Case) -> str:
+    """A case as the name of a folder."""
+    return re.sub(r"[^\w.=,-]+", "_", ",".join(f"{name}={value}" for name, value in case.items()))
 
 
 def _told(case: Case) -> str:

@@ -83,8 +83,8 @@ def adopted(network: nn.Module, preprocessing: Preprocessing, head: str | None =
 
 
 def trained(images: Path, bench: Bench, **recipe: Unpack[RecipeChanges]) -> Trained:
-    """A run by `recipe`, in a folder of the bench."""
-    folder = bench.new_run()
+    """The run of the case that is measured, by `recipe`; one that was broken off goes on from its checkpoint."""
+    folder = bench.run()
     record = train(images, out=folder, progress=bench.progress, **recipe)
     return Trained(folder, record, read_epochs(folder))
 

@@ -93,9 +93,8 @@ class Transfer(Study):
     def measure(self, case: Case, bench: Bench) -> Mapping[str, Value]:
         """The accuracy on validation images, and how many images of a class there really were."""
         seed = int(case["seed"])
-        images = bench.folder / f"images-{seed}-{case['images']}"
-        if not images.is_dir():
-            self._chosen(bench.folder / "digits", seed).laid_out(images, int(case["images"]))
+        chosen = self._chosen(bench.folder / "digits", seed)
+        images = chosen.laid_out(bench.folder / f"images-{seed}-{case['images']}", int(case["images"]))
         run = self._trained(case, images, bench)
         counts = [counted.train for counted in run.record.images_per_class.values()]
         return {

@@ -20,6 +20,8 @@ _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8
 _MARKERS = (("o", "●"), ("s", "■"), ("^", "▲"), ("D", "◆"), ("v", "▼"), ("P", "✚"), ("X", "✖"), ("*", "★"))
 _DASHES = ("-", "--", ":")
 _BLUE = (0.0, 0.447, 0.698)
+_MARGIN = 0.02
+"""Beyond 0 and 1 of an axis of proportions, so that a marker on the edge is whole."""
 _MOST_TICKS = 10
 _MOST_NAMES = 40
 _TURNED_FROM = 6
@@ -59,7 +61,7 @@ def chart_svg(chart: Chart) -> str:
         place_labels(axes, labels, TEXT)
     if chart.y.form == "percent":
         low, high = axes.get_ylim()
-        axes.set_ylim(max(low, 0.0), min(high, 1.0))
+        axes.set_ylim(max(low, -_MARGIN), min(high, 1 + _MARGIN))
     _draw_levels(axes, chart)
     return inline_svg(figure, name=chart.name, description=_description(chart), hover=hover)
 

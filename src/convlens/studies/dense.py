@@ -35,7 +35,7 @@ class Dense(ImageStudy):
     residual_depths: tuple[int, ...] = (8, 14, 20, 26, 38)
     growth_rate: int = 12
     size: int = 16
-    epochs: int = 8
+    epochs: int = 6
     batch_size: int = 64
     learning_rate: float = 0.1
     augment: bool = False

@@ -12,18 +12,17 @@ from PIL import Image
 
 from convlens.core.study import Measured, StudyRecord
 from convlens.graph.capture import capture
-from convlens.studies.dilation import (
-    Dilation,
-    _AtCenter,
-    _AtLastStep,
-    _marks,
-    _profile,
-    _reach,
-    _signal,
-    _spread,
-    _spread_in_theory,
-    _stack,
+from convlens.studies.dilated_stacks import (
+    AtCenter,
+    AtLastStep,
+    profile_of,
+    reach_of,
+    spread_in_theory,
+    spread_of,
+    stack_of,
 )
+from convlens.studies.dilation import Dilation
+from convlens.studies.far_images import marks, signal
 from convlens.studies.measurements import Measurements
 from convlens.studies.study import Bench, run_study
 
@@ -96,17 +95,17 @@ def test_a_field_that_is_computed_wrong_disagrees(done: tuple[StudyRecord, Path]
 def test_the_gradient_spreads_as_far_as_in_theory(stack: str) -> None:
     torch.manual_seed(0)
     causal = stack.startswith("causal")
-    features = _stack(stack, 3, 64)
+    features = stack_of(stack, 3, 64)
     inputs = torch.randn(24, 3, *([16] if causal else [16, 16]))
-    spread = _spread(_profile(capture(features, inputs[:2]), inputs, last=causal))
-    assert spread == pytest.approx(_spread_in_theory(stack, 3), rel=0.06)
+    spread = spread_of(profile_of(capture(features, inputs[:2]), inputs, last=causal))
+    assert spread == pytest.approx(spread_in_theory(stack, 3), rel=0.06)
 
 
 def test_theory_of_the_spread() -> None:
-    assert _spread([0, 1, 1, 1, 0]) == pytest.approx(math.sqrt(2 / 3))
-    assert _spread([0.5, 0, 0.5]) == pytest.approx(1)
-    assert _spread_in_theory("plain", 9) == pytest.approx(3 * math.sqrt(2 / 3))
-    assert _spread_in_theory("causal dilated", 2) == pytest.approx(np.std([0, 1, 2, 3]))
+    assert spread_of([0, 1, 1, 1, 0]) == pytest.approx(math.sqrt(2 / 3))
+    assert spread_of([0.5, 0, 0.5]) == pytest.approx(1)
+    assert spread_in_theory("plain", 9) == pytest.approx(3 * math.sqrt(2 / 3))
+    assert spread_in_theory("causal dilated", 2) == pytest.approx(np.std([0, 1, 2, 3]))
 
 
 @pytest.mark.parametrize("distance", [1, 4])
@@ -114,7 +113,7 @@ def test_marks_of_either_class_differ_in_nothing_but_the_pair(distance: int) -> 
     """By the mean image of a class, neither side tells: each is red as often as blue."""
     generator = np.random.default_rng(0)
     for same in (0, 1):
-        images = [_marks(16, distance, same, generator) for _ in range(400)]
+        images = [marks(16, distance, same, generator) for _ in range(400)]
         reds = np.array([[image[8, 8 - distance, 0] > 128, image[8, 8 + distance, 0] > 128] for image in images])
         assert all((reds[:, 0] == reds[:, 1]) == bool(same))
         assert reds.mean(0) == pytest.approx([0.5, 0.5], abs=0.1)
@@ -124,7 +123,7 @@ def test_marks_of_either_class_differ_in_nothing_but_the_pair(distance: int) -> 
 
 def test_a_signal_shows_its_class_at_the_distance_alone() -> None:
     generator = np.random.default_rng(0)
-    signals = np.array([[_signal(16, 5, bright, generator) for _ in range(400)] for bright in (0, 1)])
+    signals = np.array([[signal(16, 5, bright, generator) for _ in range(400)] for bright in (0, 1)])
     assert (signals == signals[:, :, :1]).all(), "all rows are equal"
     bright = (signals[:, :, 0] > 128).mean(1)
     assert bright[:, 10].tolist() == [0, 1]
@@ -134,7 +133,7 @@ def test_a_signal_shows_its_class_at_the_distance_alone() -> None:
 @pytest.mark.parametrize("stack", ["plain", "dilated"])
 def test_the_center_sees_marks_up_to_its_reach_and_none_beyond(stack: str) -> None:
     torch.manual_seed(0)
-    reach, network = _reach(stack, 3), _AtCenter(_stack(stack, 3, 16))
+    reach, network = reach_of(stack, 3), AtCenter(stack_of(stack, 3, 16))
     empty = torch.zeros(1, 3, 24, 24)
     for distance, seen in ((reach, True), (reach + 1, False)):
         marked = empty.clone()
@@ -145,7 +144,7 @@ def test_the_center_sees_marks_up_to_its_reach_and_none_beyond(stack: str) -> No
 @pytest.mark.parametrize("stack", ["causal plain", "causal dilated"])
 def test_the_last_step_sees_back_to_its_reach_and_no_farther(stack: str) -> None:
     torch.manual_seed(0)
-    reach, network = _reach(stack, 3), _AtLastStep(_stack(stack, 3, 16))
+    reach, network = reach_of(stack, 3), AtLastStep(stack_of(stack, 3, 16))
     empty = torch.zeros(1, 3, 24, 24)
     for back, seen in ((reach, True), (reach + 1, False)):
         marked = empty.clone()

@@ -143,6 +143,16 @@ def test_the_reference_is_current(page):
     assert (DOCS / page).read_text(encoding="utf-8") == made, "run `make reference`"
 
 
+def test_what_studies_found_is_told_as_their_records_say():
+    made = runpy.run_path(str(DOCS / "make_studies.py"))["text"]()
+    assert (DOCS / "studies" / "README.md").read_text(encoding="utf-8") == made, "run `make reference`"
+
+
+def test_no_study_of_the_documents_names_a_place_on_a_machine():
+    for path in (DOCS / "studies").glob("*/*.json"):
+        assert not re.search(r"/(tmp|home|root|work|Users)/", path.read_text()), path
+
+
 def test_every_command_and_setting_is_in_the_reference():
     headings = re.findall(r"^## convlens ?(.*)$", (DOCS / "cli.md").read_text(), flags=re.M)
     assert headings == list(CONTEXTS)

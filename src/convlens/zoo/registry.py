@@ -31,6 +31,7 @@ from convlens.zoo import (
     senet,
     small_convnet,
     squeezenet,
+    unet,
     vgg,
     zfnet,
 )
@@ -63,6 +64,7 @@ NETWORKS: Mapping[str, Entry] = MappingProxyType(
         **senet.NETWORKS,
         **small_convnet.NETWORKS,
         **squeezenet.NETWORKS,
+        **unet.NETWORKS,
         **vgg.NETWORKS,
         **zfnet.NETWORKS,
     }

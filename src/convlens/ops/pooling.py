@@ -121,7 +121,7 @@ MAX_UNPOOL2D = operator(
     _unpool_gradient,
     lambda _, u, indices, output_size: linear_map(u, lambda e: aten.max_unpool2d(e, indices, output_size)),
     structure="selection",
-    formula="Z[π(i,j,n),n] = U[i,j,n], 0 at all other places, π the indices of max pooling, which name no place twice;  "
+    formula="Z[π(i,j,n),n] = U[i,j,n], 0 at all other places, π the indices of max pooling, no place twice;  "
     "∂J/∂U[i,j,n] = ∂J/∂Z[π(i,j,n),n]",
     latex=r"Z_{\pi(ijn)\,n} = U_{ijn},\ 0\ \mathrm{elsewhere}, \quad "
     r"\frac{\partial J}{\partial U_{ijn}} = \frac{\partial J}{\partial Z_{\pi(ijn)\,n}}",

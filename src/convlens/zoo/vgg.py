@@ -23,7 +23,7 @@ CARD = NetworkCard(
     least_size=32,
 )
 
-_WIDTHS = (64, 128, 256, 512, 512)
+WIDTHS = (64, 128, 256, 512, 512)
 _A = (1, 1, 2, 2, 2)
 _B = (2, 2, 2, 2, 2)
 D = (2, 2, 3, 3, 3)
@@ -59,21 +59,29 @@ class VGG(nn.Module):
         return scores
 
 
-def stages(depths: tuple[int, ...], *, batch_norm: bool = False, ceil_mode: bool = False) -> nn.Sequential:
-    """The convolutions and poolings; with `ceil_mode` each pooling rounds odd sizes up, so that no pixel is left out.
+def stages(
+    depths: tuple[int, ...],
+    *,
+    widths: tuple[int, ...] = WIDTHS,
+    batch_norm: bool = False,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> nn.Sequential:
+    """The convolutions and poolings: maps (batch, 512, height / 32, width / 32) of images (batch, 3, height, width).
 
-    Maps (batch, 512, height / 32, width / 32) of images (batch, 3, height, width).
+    With `ceil_mode` each pooling rounds odd sizes up, so that no pixel is left out; with `return_indices` it also gives
+    where the maxima were.
     """
     layers: list[nn.Module] = []
     in_channels = 3
-    for depth, width in zip(depths, _WIDTHS, strict=True):
+    for depth, width in zip(depths, widths, strict=True):
         for _ in range(depth):
             layers.append(nn.Conv2d(in_channels, width, kernel_size=3, padding=1))
             if batch_norm:
                 layers.append(nn.BatchNorm2d(width))
             layers.append(nn.ReLU(inplace=True))
             in_channels = width
-        layers.append(nn.MaxPool2d(kernel_size=2, ceil_mode=ceil_mode))
+        layers.append(nn.MaxPool2d(kernel_size=2, ceil_mode=ceil_mode, return_indices=return_indices))
     return nn.Sequential(*layers)
 
 

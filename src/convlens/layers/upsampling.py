@@ -27,7 +27,7 @@ class BilinearUpsampling(nn.ConvTranspose2d):
     def reset_parameters(self) -> None:
         """Fill the filters with bilinear interpolation: 1 - |place - center| / factor along each axis."""
         size, factor = self.kernel_size[0], self.stride[0]
-        places = torch.arange(size, dtype=self.weight.dtype, device=self.weight.device)
+        places = torch.arange(size, dtype=self.weight.dtype, device="cpu")  # quick where the weight has no values, too
         along = 1 - (places - (size - 1) / 2).abs() / factor
         self.weight.copy_((along[:, None] * along).expand(self.weight.shape))
 

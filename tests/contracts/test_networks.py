@@ -35,6 +35,9 @@ TWINS = {
 }
 """Deep networks that take seconds to capture, of blocks that others have, too: counted with the slow tests."""
 
+ENLARGING = ("aten.conv_transpose2d.input", "aten.max_unpool2d.default", "aten.upsample_bilinear2d.vec")
+"""Operators of dense prediction behind which no receptive field is known, and with them at the end of the network."""
+
 
 class Known(NamedTuple):
     """A registered network: its name, its card, and its structure for the card's classes on the meta device."""
@@ -153,10 +156,11 @@ def test_saved_and_loaded_it_is_the_same(known: Known, tmp_path: Path) -> None:
 )
 def test_inspect_tells_all_of_it(known: Known) -> None:
     record = inspected(known.name)
-    assert record.unsupported == []
+    assert [reason for reason in record.unsupported if reason.split()[0] not in ENLARGING] == []
+    assert record.unsupported == [] or known.card.output == "maps"
     assert record.parameters == known.parameters
     assert record.input_shape == ["batch", *known.card.input_shape]
     assert record.multiply_adds > 0
     assert counts(known.name) == counted(record), "run `make counts`"
     has_maps = any(isinstance(layer, nn.Conv1d | nn.Conv2d) for layer in known.module.modules())
-    assert (record.receptive_field is not None) == has_maps
+    assert (record.receptive_field is not None) == (has_maps and not record.unsupported)

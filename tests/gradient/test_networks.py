@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from convlens.gradient import backpropagate
 from convlens.graph.capture import capture
 from convlens.zoo import blueprint, card, names
+from convlens.zoo.fcn import FCN
+from convlens.zoo.structure import structure
 from tests.gradient.oracle import assert_equals_autograd
 from tests.graph.nets import Dense, Residual, randomized
 
@@ -38,6 +40,8 @@ QUICK = {
     "zfnet",
 }
 """One network of each kind of block; the others are as sure but slower, and marked `slow`."""
+
+FCN_SKIPS = {"fcn32s": 0, "fcn16s": 1, "fcn8s": 2}
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
@@ -87,7 +91,10 @@ class Whole(nn.Module):
 
 def narrow(name: str) -> nn.Module:
     """The network with 16 units in place of 4096, in layers that would take most of the time and the memory."""
-    module = blueprint(name, 3)
+    if name in FCN_SKIPS:
+        module = structure(lambda classes: FCN(classes, skips=FCN_SKIPS[name], hidden=16), 3)
+    else:
+        module = blueprint(name, 3)
     with torch.device("meta"):
         for path, layer in list(module.named_modules()):
             parent, _, last = path.rpartition(".")

@@ -54,6 +54,26 @@ def test_dilated_convolutions_in_two_dimensions() -> None:
         assert [axis.size for axis in sizes_of(stack, torch.zeros(2, 1, 80, 80))] == [expected, expected]
 
 
+@pytest.mark.parametrize("indices", [False, True], ids=["maxima", "with indices"])
+@pytest.mark.parametrize("pooling", [nn.MaxPool2d(3, 2, 1), nn.AdaptiveMaxPool2d((4, 5))], ids=["windows", "adaptive"])
+def test_poolings_that_also_give_places_see_what_others_see(pooling: nn.Module, indices: bool) -> None:
+    class Pooled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(1, 1, 3, padding=1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            pooling.return_indices = indices
+            y = pooling(self.conv(x))
+            return y[0] if indices else y  # type: ignore[no-any-return]
+
+    rows, columns = sizes_of(Pooled(), torch.zeros(2, 1, 8, 10))
+    assert rows == columns
+    assert rows == (
+        Field(size=5, stride=2, offset=-2) if isinstance(pooling, nn.MaxPool2d) else Field(size=4, stride=2, offset=-1)
+    )
+
+
 class CausalStack(nn.Module):
     """Dilated causal convolutions of kernel 2, padded on the left alone."""
 

@@ -236,6 +236,9 @@ CONVOLUTION = {
 
 WITHOUT_BFLOAT16 = (torch.float64, torch.float32)  # torch has no such kernel on CPUs
 
+INDICES = torch.tensor([[[[0, 9], [11, 2]], [[4, 3], [19, 12]]]])
+"""Places of two channels of 4 x 5, none twice."""
+
 POOLING = {
     "aten.max_pool1d.default": [case(r(2, 3, 9), [2]), case(r(2, 3, 9), [3], [2], [1], [2], True), case(r(3, 9), [2])],
     "aten.max_pool2d.default": [
@@ -243,6 +246,17 @@ POOLING = {
         case(r(2, 3, 7, 6, channels_last=True), [3], [2], [1]),
         case(r(2, 2, 7, 6), [3, 2], [2, 2], [1, 1], [2, 1], True),
         case(r(3, 5, 4), [2, 2]),
+    ],
+    "aten.max_pool2d_with_indices.default": [
+        case(r(2, 3, 5, 6), [2, 3]),
+        case(r(2, 3, 7, 6, channels_last=True), [3], [2], [1]),
+        case(r(2, 2, 7, 5), [2, 2], [2, 2], [0, 0], [1, 1], True),
+        case(r(3, 5, 4), [2, 2]),
+    ],
+    "aten.max_unpool2d.default": [
+        case(r(1, 2, 2, 2), INDICES, [4, 5]),
+        case(r(1, 2, 2, 2, channels_last=True), INDICES, [5, 4]),
+        case(r(2, 2, 2), INDICES[0], [4, 5]),
     ],
     "aten.max_pool3d.default": [case(r(1, 2, 4, 3, 5), [2, 2, 2]), case(r(1, 2, 4, 3, 5), [2], [1], [1])],
     "aten.avg_pool1d.default": [

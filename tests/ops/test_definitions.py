@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from convlens.ops import Backward, lookup
+from convlens.ops import Backward, NoRule, lookup
 from convlens.ops.convolution_definition import Geometry, bias_gradient, convolve, filter_gradient, input_gradient
 from convlens.ops.normalization_definition import normalize, normalize_gradient
 from convlens.ops.pooling_definition import (
@@ -16,6 +16,7 @@ from convlens.ops.pooling_definition import (
     average_pool_gradient,
     max_pool,
     max_pool_gradient,
+    max_unpool,
 )
 
 from .oracle import relative_error
@@ -81,6 +82,23 @@ def test_max_pooling(num_axes: int, kernel: int, stride: int, padding: int, dila
     z, dz, (du,) = by_table(f"aten.max_pool{num_axes}d.default", u, *places)
     assert_same(max_pool(u, *places), z)
     assert_same(max_pool_gradient(dz, u, *places), du)
+
+
+@pytest.mark.parametrize("size", [(6, 8), (5, 7)])
+def test_max_unpooling_puts_maxima_back_where_they_were_found(size: tuple[int, int]) -> None:
+    u = normal(2, 3, *size)
+    (z, indices), _ = lookup("aten.max_pool2d_with_indices.default").forward(u, [2, 2], [2, 2], [0, 0], [1, 1], True)
+    assert_same(u.flatten(2).gather(2, indices.flatten(2)).reshape(z.shape), z)
+    unpool = lookup("aten.max_unpool2d.default")
+    y, _ = unpool.forward(z, indices, list(size))
+    assert_same(max_unpool(z, indices, size), y)
+    assert torch.equal(y[y != 0], u[y != 0])
+    assert (y != 0).sum() == z.numel()
+    dy = normal(*y.shape)
+    assert not isinstance(unpool.gradient, NoRule)
+    dz, none = unpool.gradient(Backward(dy, y, None, (True, False)), z, indices, list(size))
+    assert none is None
+    assert_same(max_unpool(dz, indices, size), dy * (y != 0))
 
 
 @pytest.mark.parametrize("num_axes", [1, 2, 3])

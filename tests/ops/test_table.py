@@ -119,6 +119,12 @@ WINDOWS = [
         ((3, 3), (1, 1), (2, 2), (2, 2)),
     ),
     ("aten.max_pool2d.default", None, ((1, 3, 9, 9), [3, 3], [2, 2]), ((3, 3), (2, 2), (0, 0), (1, 1))),
+    (
+        "aten.max_pool2d_with_indices.default",
+        None,
+        ((1, 3, 9, 9), [2, 2], [], [0, 0], [1, 1], True),
+        ((2, 2), (2, 2), (0, 0), (1, 1)),
+    ),
     ("aten.max_pool1d.default", None, ((1, 3, 9), [3], [], [1]), ((3,), (3,), (1,), (1,))),
     ("aten.avg_pool2d.default", None, ((1, 3, 9, 9), [2]), ((2, 2), (2, 2), (0, 0), (1, 1))),
     ("aten.adaptive_avg_pool2d.default", None, ((1, 3, 8, 6), [4, 3]), ((2, 2), (2, 2), (0, 0), (1, 1))),
@@ -196,4 +202,5 @@ def test_places_that_no_window_gives_say_why() -> None:
 
 def test_windows_that_do_not_exist_say_why() -> None:
     assert isinstance(TABLE["aten.pixel_shuffle.default"].window, NoRule)
+    assert isinstance(TABLE["aten.max_unpool2d.default"].window, NoRule)
     assert isinstance(window_of("aten.adaptive_avg_pool1d.default", (2, 3, 4), (2, 3, 9), [4]), NoRule)

@@ -12,9 +12,9 @@ from convlens.graph.receptive_field import Field, receptive_field
 from convlens.layers.dilated import identity_
 from convlens.zoo.causal_stack import CausalStack
 from convlens.zoo.context_module import ContextModule
-from convlens.zoo.dilated_vgg import DilatedVGG, state_from_vgg16
+from convlens.zoo.dilated_vgg import DilatedVGG
 from convlens.zoo.structure import structure
-from convlens.zoo.vgg import _features as vgg_features
+from convlens.zoo.vgg import D, stages, state_from_vgg16
 from tests.graph.nets import zoo_graph
 from tests.zoo.inspected import inspected
 from tests.zoo.learning import losses
@@ -178,7 +178,7 @@ def test_the_reshaped_linear_layer_computes_the_same_where_it_sees_the_same() ->
 
 def test_vgg16s_convolutions_load_by_name_and_compute_the_same_before_the_fourth_pooling() -> None:
     torch.manual_seed(0)
-    vgg, module = vgg_features((2, 2, 3, 3, 3), False), DilatedVGG(5, hidden=8).eval()
+    vgg, module = stages(D), DilatedVGG(5, hidden=8).eval()
     module.features.load_state_dict(vgg.state_dict())
     x = torch.randn(1, 3, 32, 32)
     with torch.no_grad():

@@ -93,8 +93,12 @@ def _outcome(graph: Graph, node: Node, window: Seen, outcomes: Mapping[str, Outc
 
 
 def _output_shape(graph: Graph, node: Node, tensors: Sequence[str]) -> tuple[int, ...] | None:
-    """The node's shape; that of each output where there are several and all inputs are repeated to one shape."""
+    """The node's shape; where it has several outputs, that of all that are read, None where theirs differ."""
     shape = shape_of(node, _BATCH)
+    if shape is None:
+        items = [item for item in graph.operators if item.operator == "python.getitem" and node.name in item.inputs]
+        shapes_of_items = {shape_of(item, _BATCH) for item in items}
+        shape = shapes_of_items.pop() if len(shapes_of_items) == 1 else None
     if shape is None and node.operator == "aten.broadcast_tensors.default":
         shapes = [shape_of(graph.by_name[name], _BATCH) or () for name in tensors]
         shape = tuple(torch.broadcast_shapes(*shapes))  # type: ignore[no-untyped-call]

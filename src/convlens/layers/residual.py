@@ -1,7 +1,8 @@
 """Residual blocks: y = relu(F(x) + shortcut(x)).
 
 Shapes: x is (batch, in_channels, height, width), y is (batch, out_channels, height / stride, width / stride),
-with odd sizes rounded up.
+with odd sizes rounded up. `dilations` say how far apart the places of the first 3x3 convolution stand, and those of the
+second.
 
 He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition, CVPR 2016, arXiv:1512.03385.
 """
@@ -34,12 +35,12 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int = 1, dilations: tuple[int, int] = (1, 1)) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, width, kernel_size=3, stride=stride, padding=1, bias=False)
+        self.conv1 = _conv3x3(in_channels, width, stride, dilations[0])
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(width, width, kernel_size=3, padding=1, bias=False)
+        self.conv2 = _conv3x3(width, width, 1, dilations[1])
         self.bn2 = nn.BatchNorm2d(width)
         self.downsample = shortcut(in_channels, width, stride)
 
@@ -63,13 +64,13 @@ class Bottleneck(nn.Module):
     expansion = 4
     stride_first = False
 
-    def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int = 1, dilations: tuple[int, int] = (1, 1)) -> None:
         super().__init__()
         out_channels = width * self.expansion
         first, second = (stride, 1) if self.stride_first else (1, stride)
         self.conv1 = nn.Conv2d(in_channels, width, kernel_size=1, stride=first, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, kernel_size=3, stride=second, padding=1, bias=False)
+        self.conv2 = _conv3x3(width, width, second, dilations[0])
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, out_channels, kernel_size=1, bias=False)
         self.bn3 = nn.BatchNorm2d(out_channels)
@@ -90,3 +91,7 @@ class PaperBottleneck(Bottleneck):
     """The bottleneck with its stride on the first 1x1, as the paper has it ("v1"): cheaper, and a little worse."""
 
     stride_first = True
+
+
+def _conv3x3(in_channels: int, out_channels: int, stride: int, dilation: int) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, 3, stride, padding=dilation, dilation=dilation, bias=False)

@@ -1,4 +1,4 @@
-"""Max and average pooling, plain and adaptive, in 1, 2 and 3 dimensions, by torch's kernels.
+"""Max and average pooling, plain and adaptive, in 1, 2 and 3 dimensions, and max unpooling, by torch's kernels.
 
 The definitions that they must equal stand in pooling_definition.py. Torch has kernels in 2 and 3 dimensions; a
 one-dimensional input is given to the former with an axis of length 1.
@@ -25,6 +25,7 @@ from convlens.ops.record import (
     Window,
     operator,
     plain,
+    reads_inputs,
 )
 from convlens.ops.stand_in import stand_in
 
@@ -48,7 +49,8 @@ def _lower(x: Tensor, num_axes: int) -> Tensor:
 # Max pooling: Z[i, j, n] = max_{k1, k2} U[i s + k1 d - p, j s + k2 d - p, n]
 
 
-def _max_pool(num_axes: int) -> Operator:
+def _max_pool(num_axes: int, *, with_indices: bool = False) -> Operator:
+    """The record; `with_indices` gives as a second output where each maximum was found, in places of its channel."""
     kernel_axes = max(num_axes, 2)
     forward_kernel = getattr(aten, f"max_pool{kernel_axes}d_with_indices")
     backward_kernel = getattr(aten, f"max_pool{kernel_axes}d_with_indices_backward")
@@ -64,27 +66,29 @@ def _max_pool(num_axes: int) -> Operator:
             ceil,
         )
 
-    def forward(u: Tensor, *settings: Any) -> tuple[Tensor, Tensor]:
+    def forward(u: Tensor, *settings: Any) -> tuple[Any, Tensor]:
         """The output, and where in its channel each maximum was found."""
         z, winners = forward_kernel(_lift(u, num_axes), *places(*settings))
-        return _lower(z, num_axes), winners
+        z = _lower(z, num_axes)
+        return (z, winners) if with_indices else z, winners
 
     def gradient(back: Backward, u: Tensor, *settings: Any) -> Gradients:
-        dz = _lift(back.upstream, num_axes)
+        dz = _lift(back.upstream[0] if with_indices else back.upstream, num_axes)
         du = backward_kernel(dz, stand_in(_lift(u, num_axes), dz), *places(*settings), back.saved)
         return (_lower(du, num_axes),)
 
-    def local_gradient(local: Local, u: Tensor, *_: Any) -> Tensor:
+    def local_gradient(local: Local, u: Tensor, *_: Any) -> Any:
         planes = torch.arange(prod(u.shape[:-num_axes])).reshape(*u.shape[:-num_axes], *(1,) * num_axes)
-        winners = local.saved.reshape(local.output.shape)
-        return one_hot_rows(winners + planes * prod(u.shape[-num_axes:]), u)
+        winners = local.saved.reshape((local.output[0] if with_indices else local.output).shape)
+        dz_du = one_hot_rows(winners + planes * prod(u.shape[-num_axes:]), u)
+        return (dz_du, None) if with_indices else dz_du
 
     def window(_output: Shape, _u: Shape, *settings: Any) -> Seen:
         kernel, stride, padding, dilation = (value[-num_axes:] for value in places(*settings)[:4])
         return Window(kernel=kernel, stride=stride, padding=padding, dilation=dilation)
 
     return operator(
-        f"aten.max_pool{num_axes}d.default",
+        f"aten.max_pool{num_axes}d{'_with_indices' if with_indices else ''}.default",
         forward,
         gradient,
         local_gradient,
@@ -99,6 +103,31 @@ def _max_pool(num_axes: int) -> Operator:
 
 
 MAX_POOL1D, MAX_POOL2D, MAX_POOL3D = (_max_pool(num_axes) for num_axes in (1, 2, 3))
+MAX_POOL2D_WITH_INDICES = _max_pool(2, with_indices=True)
+
+
+# Max unpooling: each value goes back to the place where max pooling found its maximum, zeros elsewhere
+
+
+def _unpool_gradient(back: Backward, u: Tensor, indices: Tensor, _output_size: Any) -> Gradients:
+    """The upstream gradient at the places that the values went to; the places themselves take none."""
+    dz = back.upstream.flatten(-2).gather(-1, indices.flatten(-2))
+    return (dz.reshape(u.shape), None)
+
+
+MAX_UNPOOL2D = operator(
+    "aten.max_unpool2d.default",
+    plain(aten.max_unpool2d),
+    _unpool_gradient,
+    lambda _, u, indices, output_size: linear_map(u, lambda e: aten.max_unpool2d(e, indices, output_size)),
+    structure="selection",
+    formula="Z[π(i,j,n),n] = U[i,j,n], 0 at all other places, π the indices of max pooling, no place twice;  "
+    "∂J/∂U[i,j,n] = ∂J/∂Z[π(i,j,n),n]",
+    latex=r"Z_{\pi(ijn)\,n} = U_{ijn},\ 0\ \mathrm{elsewhere}, \quad "
+    r"\frac{\partial J}{\partial U_{ijn}} = \frac{\partial J}{\partial Z_{\pi(ijn)\,n}}",
+    reads=reads_inputs(1),
+    window=NoRule("which input place an output place sees, if any, depends on where the maxima were"),
+)
 
 
 # Average pooling: Z[i, j, n] = 1/K Σ_{k1, k2} U[i s + k1 - p, j s + k2 - p, n]

@@ -36,6 +36,15 @@ def max_pool_gradient(dz: Tensor, u: Tensor, kernel: Shape, stride: Shape, paddi
     return _collect(shares, u.shape, kernel, stride, padding, dilation)
 
 
+def max_unpool(u: Tensor, winners: Tensor, output_size: Shape) -> Tensor:
+    """Z[winners[i, j, n], n] = U[i, j, n], `winners` counted row by row through a channel; zeros elsewhere."""
+    z = u.new_zeros((*u.shape[:2], math.prod(output_size)))
+    for example, channel in itertools.product(*map(range, u.shape[:2])):
+        for value, place in zip(u[example, channel].flatten(), winners[example, channel].flatten(), strict=True):
+            z[example, channel, place] = value
+    return z.reshape(*u.shape[:2], *output_size)
+
+
 def average_pool(u: Tensor, kernel: Shape, stride: Shape, padding: Shape) -> Tensor:
     """Z[i, j, n] = 1/K Σ_{k1, k2} U[i s + k1 - p, j s + k2 - p, n]; places outside count as zeros."""
     return windows(u, kernel, stride, padding, (1,) * len(kernel), 0.0).mean(0)

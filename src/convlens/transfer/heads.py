@@ -1,5 +1,7 @@
 """Heads: the new last layers for the classes of one's own images."""
 
+from typing import Protocol, runtime_checkable
+
 import torch
 from torch import nn
 
@@ -10,12 +12,21 @@ from convlens.core.settings import setting
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
 
 
+@runtime_checkable
+class Renewable(Protocol):
+    """Last layers that are several, such as scores of maps at several depths: they say how they are for others."""
+
+    def for_classes(self, classes: int) -> nn.Module:
+        """New ones that read the same and give maps of so many classes."""
+        ...
+
+
 def replace_head(module: nn.Module, head: str, classes: int, seed: int, form: HeadForm = PLAIN_HEAD) -> None:
     """Put new last layers of this form for `classes` classes in the place of the layer at the dotted name `head`.
 
     In the plain form a linear layer, or a sequence that replaced one, becomes a linear one, and a convolution one of
-    the same kernel, so that a network whose last layer gives a map of scores keeps giving one. Other forms are a
-    sequence in the place of a linear layer.
+    the same kernel, so that a network whose last layer gives a map of scores keeps giving one; layers that are
+    `Renewable` renew themselves. Other forms are a sequence in the place of a linear layer.
     Raises UsageError for any other layer.
     """
     new = new_head(module.get_submodule(head), head, classes, seed, form)
@@ -60,6 +71,8 @@ def _like(old: nn.Module, head: str, classes: int) -> nn.Module:
     """A fresh layer that reads what `old` reads and gives one channel (or number) per class."""
     if isinstance(old, nn.Linear | nn.Sequential):
         return nn.Linear(_features(old, head), classes)
+    if isinstance(old, Renewable):
+        return old.for_classes(classes)
     if isinstance(old, Convolution) and old.groups == 1:
         geometry = {"stride": old.stride, "padding": old.padding, "dilation": old.dilation}
         return type(old)(old.in_channels, classes, old.kernel_size, **geometry)  # type: ignore[arg-type]

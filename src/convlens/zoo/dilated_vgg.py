@@ -7,8 +7,6 @@ convolution keeps VGG16's zeros, so that any image gives maps of an eighth of it
 weights; without them, training starts as He et al. draw theirs.
 """
 
-from collections.abc import Mapping
-
 from torch import Tensor, nn
 
 from convlens.zoo.card import NetworkCard
@@ -29,15 +27,13 @@ CARD = NetworkCard(
 _STAGES = ((2, 64, 1), (2, 128, 1), (3, 256, 1), (3, 512, 1), (3, 512, 2))
 """Convolutions, channels and dilation of each stage."""
 _POOLED_STAGES = 3
-_KERNELS = {"classifier.0": (7, 7), "classifier.3": (1, 1), "classifier.6": (1, 1)}
-"""The convolutions that take the place of VGG16's linear layers, which read maps of 7 x 7 places."""
 
 
 class DilatedVGG(nn.Module):
     """Maps of class scores (batch, classes, height // 8, width // 8) of images (batch, 3, height, width).
 
     Images have at least 8 pixels a side. `hidden` are the channels of the layers before the last. Names are those of
-    torchvision's VGG16, see `state_from_vgg16`.
+    torchvision's VGG16, see `vgg.state_from_vgg16`.
     """
 
     def __init__(self, classes: int, *, hidden: int = 4096) -> None:
@@ -72,23 +68,6 @@ def _features() -> nn.Sequential:
         # Where VGG16 pools, nothing stands in the place of a pooling that is gone: the numbers of the layers stay.
         layers.append(nn.MaxPool2d(kernel_size=2) if stage <= _POOLED_STAGES else nn.Identity())
     return nn.Sequential(*layers)
-
-
-def state_from_vgg16(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state of a `dilated_vgg16` with as many classes, from that of a `vgg16`: the same numbers.
-
-    The weights of the linear layers, (out, channels x 7 x 7) and (out, in), become kernels (out, channels, 7, 7) and
-    (out, in, 1, 1). For other classes, load all of it and replace the head afterwards.
-    """
-    return {name: tensor.reshape(_kernel_shape(name, tensor)) for name, tensor in state.items()}
-
-
-def _kernel_shape(name: str, tensor: Tensor) -> tuple[int, ...]:
-    layer, _, kind = name.rpartition(".")
-    if layer not in _KERNELS or kind != "weight":
-        return tuple(tensor.shape)
-    height, width = _KERNELS[layer]
-    return (tensor.shape[0], tensor.shape[1] // (height * width), height, width)
 
 
 def dilated_vgg16(classes: int = 21) -> DilatedVGG:

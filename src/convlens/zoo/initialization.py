@@ -44,8 +44,8 @@ def zero_biases(network: nn.Module) -> None:
             nn.init.zeros_(layer.bias)
 
 
-def _weighted(network: nn.Module) -> Iterator[tuple[str, nn.Conv1d | nn.Conv2d | nn.Linear]]:
+def _weighted(network: nn.Module) -> Iterator[tuple[str, nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear]]:
     """Paths and layers of all convolutions and linear layers."""
     for path, layer in network.named_modules():
-        if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Linear):
+        if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             yield path, layer

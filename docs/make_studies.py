@@ -37,7 +37,7 @@ def _section(path: Path, record: StudyRecord) -> Iterator[str]:
     variant = "" if path.parent.name == record.name else f" ({path.parent.name})"
     yield f"## {claim.title}{variant}\n"
     yield f"{claim.claim} ({claim.source})\n"
-    yield f"`{record.command}`: {len(record.measured)} cases in {duration(record.seconds)}, {record.made[:10]}, "
+    yield f"`{record.command}`: {len(record.measured)} cases in {duration(record.seconds)}, {record.made[:10]},"
     yield f"{record.machine}.\n"
     yield from (f"- **{one.verdict}**: {one.sentence}" for one in record.conclusion.findings)
     if record.conclusion.caveat:
@@ -48,7 +48,7 @@ def _section(path: Path, record: StudyRecord) -> Iterator[str]:
 def _complexity(path: Path) -> Iterator[str]:
     record = ComplexityStudy.from_json(path.read_bytes(), str(path))
     yield "## Accuracy against complexity\n"
-    yield f"`convlens study complexity`: {len(record.points)} networks, batches of {record.batch}, {record.made[:10]}, "
+    yield f"`convlens study complexity`: {len(record.points)} networks, batches of {record.batch}, {record.made[:10]},"
     yield f"{record.machine}.\n"
     yield "| network | top-1 % | multiply-adds, G | parameters, M | images/s | memory of a batch, MB |"
     yield "|---|---|---|---|---|---|"

@@ -77,4 +77,5 @@ def circumstances(batch: int | None) -> Circumstances:
 def machine() -> str:
     """This machine, as far as a speed depends on it."""
     capability = torch.backends.cpu.get_cpu_capability()
-    return f"{platform.machine()}, {torch.get_num_threads()} threads, {capability}"
+    threads = torch.get_num_threads()
+    return f"{platform.machine()}, {threads} {'thread' if threads == 1 else 'threads'}, {capability}"

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import platform
 import re
 import shutil
 import time
@@ -24,6 +23,7 @@ from convlens.core.settings import setting
 from convlens.core.stopping import resumable
 from convlens.core.study import STUDY_FILE, Case, Conclusion, Measured, StudyRecord, Value
 from convlens.report.study import write_study_page
+from convlens.studies.kept_points import machine
 from convlens.studies.measurements import Measurements
 
 Form = Literal["quick", "full", "own"]
@@ -143,12 +143,6 @@ def read_study(folder: Path) -> StudyRecord | None:
         return StudyRecord.from_json(path.read_bytes(), str(path))
     except DataError as error:
         raise DataError(f"{error.marked} To start the study over, remove that file.") from error
-
-
-def machine() -> str:
-    """This machine, as far as a speed depends on it."""
-    capability = torch.backends.cpu.get_cpu_capability()
-    return f"{platform.machine()}, {torch.get_num_threads()} threads, {capability}"
 
 
 def _begun(study: Study, target: Path, bench: Bench, form: Form, command: str) -> StudyRecord:

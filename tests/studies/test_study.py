@@ -104,9 +104,13 @@ def test_more_seeds_add_to_what_is_there(tmp_path):
 
 def test_another_size_is_measured_anew(tmp_path):
     run_study(Squares(seeds=1), tmp_path)
-    record, _ = run_study(Squares(seeds=1, numbers=(2, 3)), tmp_path)
+    told = []
+    record, _ = run_study(Squares(seeds=1, numbers=(2, 3)), tmp_path, say=told.append)
     assert len(Squares.made) == 5
     assert record.settings["numbers"] == [2, 3]
+    (kept,) = tmp_path.glob("study-*.json")
+    assert kept.name in told[0]
+    assert len(StudyRecord.from_json(kept.read_bytes(), "kept").measured) == 3
 
 
 def test_no_seeds_are_refused(tmp_path):

@@ -267,23 +267,27 @@ class BrokenOffError(Exception):
     """A study that is broken off."""
 
 
-def test_a_training_that_was_broken_off_goes_on_from_its_checkpoint(folder, tmp_path):
+def test_a_training_that_was_broken_off_goes_on_from_its_checkpoint(folder, tmp_path, monkeypatch):
     study = Depth(folders=(folder,), **{**TINY_DEPTH, "depths": (8,), "epochs": 4})
     whole, _ = run_study(study, tmp_path / "whole")
     told = []
 
     @contextlib.contextmanager
-    def until_the_third_epoch(stage, total):
+    def until_the_last_epoch(stage, total):
         def advance(steps, note=""):
             told.append(note)
-            if "epoch 3 of 4" in note:
+            if "epoch 4 of 4" in note:
                 raise BrokenOffError
 
         yield advance
 
-    with pytest.raises(BrokenOffError):
-        run_study(study, tmp_path / "study", progress=until_the_third_epoch)
+    with monkeypatch.context() as patch, pytest.raises(BrokenOffError):
+        patch.setattr("convlens.studies.study._SECONDS_BETWEEN_PAGES", 0.0)
+        run_study(study, tmp_path / "study", progress=until_the_last_epoch)
     assert [path.suffix for path in (tmp_path / "study").glob("work-*/runs/*")] == [".unfinished"]
+    page = (tmp_path / "study" / "study.html").read_text()
+    assert "Under way: family=plain, depth=8, seed=0" in page
+    assert "training, 2:" in page
     told.clear()
 
     @contextlib.contextmanager

@@ -104,6 +104,7 @@ def _run(
         seeds=seeds,
         sizes=_by_name(sizes),
         progress=screen.progress,
+        say=screen.say,
         command=command,
     )
 

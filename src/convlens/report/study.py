@@ -8,23 +8,25 @@ from typing import NamedTuple
 from convlens.core.claims import CLAIMS, Claim
 from convlens.core.complexity import COMPLEXITY_FILE, ComplexityStudy
 from convlens.core.files import write_atomically
-from convlens.core.study import INDEX_PAGE, STUDY_FILE, STUDY_PAGE, Finding, StudyRecord
+from convlens.core.study import INDEX_PAGE, STUDY_FILE, STUDY_PAGE, Chart, Finding, StudyRecord
 from convlens.report.complexity import PAGE_FILE as COMPLEXITY_PAGE
 from convlens.report.complexity import write_complexity_pages
 from convlens.report.pages import PAGES
 from convlens.report.study_charts import chart_svg, heat_map_svg, legend
 
 
-def write_study_page(record: StudyRecord, folder: Path, *, indexed: bool = False) -> Path:
+def write_study_page(record: StudyRecord, folder: Path, *, indexed: bool = False, running: Chart | None = None) -> Path:
     """The path of the page; beside it lies the record. While cases are missing, an open page loads itself anew.
 
-    It leads to the index where there is one, or is about to be one (`indexed`).
+    It leads to the index where there is one, or is about to be one (`indexed`); `running` are the curves of the case
+    that is being measured, which the record does not keep.
     """
     conclusion = record.conclusion
+    charts = [*([running] if running else []), *conclusion.charts]
     page = PAGES.get_template("study.html.jinja").render(
         record=record,
         claim=CLAIMS[record.name],
-        charts=[(chart, legend(chart), chart_svg(chart)) for chart in conclusion.charts],
+        charts=[(chart, legend(chart), chart_svg(chart)) for chart in charts],
         heat_maps=[(one, heat_map_svg(one)) for one in conclusion.heat_maps],
         indexed=indexed or (folder.parent / INDEX_PAGE).is_file(),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from convlens.core.claims import CLAIMS
 from convlens.core.errors import UsageError, unknown_name
-from convlens.core.progress import Progress, silent
+from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.settings import setting
 from convlens.core.study import STUDIES_FOLDER, StudyRecord
 from convlens.report.study import write_study_index
@@ -37,6 +37,7 @@ def study(
     seeds: int | None = None,
     sizes: Mapping[str, str | float | bool | Sequence[float]] = MappingProxyType({}),
     progress: Progress = silent,
+    say: Say = unsaid,
     command: str = "",
 ) -> StudyRecord:
     """The record of a study, a claim of the field put to the test; its page lies in the folder `out`.
@@ -56,7 +57,7 @@ def study(
     )
     target = STUDIES_FOLDER / name if out is None else Path(out)
     form: Form = "own" if sizes else "full" if full else "quick"
-    record, _ = run_study(chosen, target, form=form, command=command, progress=progress)
+    record, _ = run_study(chosen, target, form=form, command=command, progress=progress, say=say)
     if out is None:
         write_study_index(STUDIES_FOLDER)
     return record

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 import re
 import shutil
 import time
@@ -17,11 +18,25 @@ import convlens
 from convlens.core.claims import CLAIMS, Claim
 from convlens.core.errors import DataError, UsageError
 from convlens.core.files import disk_errors_named, write_atomically
-from convlens.core.progress import Progress, noted, silent
+from convlens.core.progress import Advance, Progress, Say, noted, silent, unsaid
 from convlens.core.records import now
+from convlens.core.run import METRICS_FILE, UNFINISHED
 from convlens.core.settings import setting
 from convlens.core.stopping import resumable
-from convlens.core.study import STUDY_FILE, Case, Conclusion, Measured, StudyRecord, Value
+from convlens.core.study import (
+    STUDY_FILE,
+    STUDY_PAGE,
+    Axis,
+    Case,
+    Chart,
+    Conclusion,
+    Measured,
+    Point,
+    Series,
+    StudyRecord,
+    Value,
+)
+from convlens.report.run_folder import read_epochs
 from convlens.report.study import write_study_page
 from convlens.studies.kept_points import machine
 from convlens.studies.measurements import Measurements
@@ -101,37 +116,45 @@ class Study(ABC):
 
 
 def run_study(
-    study: Study, out: str | Path, *, form: Form = "own", command: str = "", progress: Progress = silent
+    study: Study,
+    out: str | Path,
+    *,
+    form: Form = "own",
+    command: str = "",
+    progress: Progress = silent,
+    say: Say = unsaid,
 ) -> tuple[StudyRecord, Path]:
     """The record of a study, and its page in the folder `out`, which is written anew while it goes on.
 
     Cases that stand in the folder's record are not measured again, as long as all that their numbers depend on is the
-    same: after an interruption the same call goes on, and with more `seeds` it adds to what there is. Raises UsageError
-    for no seeds, DataError where the folder holds something else, MachineError where it cannot be written to, and what
-    the measuring raises.
+    same: after an interruption the same call goes on, and with more `seeds` it adds to what there is. A record of
+    another size or other images is kept beside, which `say` is told. Raises UsageError for no seeds, DataError where
+    the folder holds something else, MachineError where it cannot be written to, and what the measuring raises.
     """
     if study.seeds < 1:
         raise UsageError(f"{setting('seeds', study.seeds)}: at least one is needed, and two for intervals.")
     target = Path(out).expanduser()
     with resumable(lambda: command or None):
         bench = Bench(folder=_workplace(study, target), progress=progress)
-        record = _begun(study, target, bench, form, command)
-        page, drawn = _written(study, record, target), time.perf_counter()
+        record = _begun(study, target, bench, form, command, say)
+        page = _Page(study, target)
+        page.draw(record)
         with progress("study", record.planned) as advance:
             advance(len(record.measured))
             for case in _missing(study, record):
                 start = time.perf_counter()
-                inner = dataclasses.replace(bench, progress=noted(advance, _told(case)), case=_name(case))
+                inner = dataclasses.replace(bench, case=_name(case))
+                inner = dataclasses.replace(inner, progress=noted(page.kept_up(advance, record, inner), _told(case)))
                 values = dict(study.measure(case, inner))
                 measured = Measured(case=case, values=values, seconds=time.perf_counter() - start)
                 shutil.rmtree(bench.runs, ignore_errors=True)
                 record = record.model_copy(update={"measured": [*record.measured, measured], "made": now()})
                 advance(1, _told(case))
                 write_atomically(target / STUDY_FILE, record.to_json())
-                if record.finished or time.perf_counter() - drawn >= _SECONDS_BETWEEN_PAGES:
-                    page, drawn = _written(study, record, target), time.perf_counter()
+                if record.finished or page.is_due:
+                    page.draw(record)
     shutil.rmtree(bench.folder)
-    return _concluded(study, record), page
+    return _concluded(study, record), target / STUDY_PAGE
 
 
 def read_study(folder: Path) -> StudyRecord | None:
@@ -145,13 +168,68 @@ def read_study(folder: Path) -> StudyRecord | None:
         raise DataError(f"{error.marked} To start the study over, remove that file.") from error
 
 
-def _begun(study: Study, target: Path, bench: Bench, form: Form, command: str) -> StudyRecord:
+class _Page:
+    """The page of a study that goes on, with the learning curves of the training that is under way."""
+
+    def __init__(self, study: Study, target: Path) -> None:
+        self._study = study
+        self._target = target
+        self._drawn = -math.inf
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is old enough to be drawn again."""
+        return time.perf_counter() - self._drawn >= _SECONDS_BETWEEN_PAGES
+
+    def draw(self, record: StudyRecord, running: Chart | None = None) -> None:
+        """Write page and record."""
+        write_study_page(_concluded(self._study, record), self._target, running=running)
+        self._drawn = time.perf_counter()
+
+    def kept_up(self, advance: Advance, record: StudyRecord, bench: Bench) -> Advance:
+        """The same `advance`, which draws the page on the way."""
+
+        def tell(steps: int, note: str = "") -> None:
+            advance(steps, note)
+            if self.is_due:
+                self.draw(record, _running(bench))
+
+        return tell
+
+
+def _running(bench: Bench) -> Chart | None:
+    """The losses of the run under way, once it has two epochs."""
+    run = bench.runs / f"{bench.case}{UNFINISHED}"
+    epochs = read_epochs(run) if (run / METRICS_FILE).is_file() else []
+    if len(epochs) < 2:
+        return None
+    sides = {"training": [one.train_loss for one in epochs], "validation": [one.val_loss for one in epochs]}
+    return Chart(
+        name="running",
+        title=f"Under way: {bench.case.replace(',', ', ')}",
+        x=Axis(label="epoch"),
+        y=Axis(label="loss"),
+        series=[
+            Series(name=side, points=[Point(x=one.epoch, y=loss) for one, loss in zip(epochs, losses, strict=True)])
+            for side, losses in sides.items()
+        ],
+    )
+
+
+def _begun(study: Study, target: Path, bench: Bench, form: Form, command: str, say: Say) -> StudyRecord:
     """The record to go on with: one without measurements, or with those of this study that are there."""
     left = read_study(target)
     data = study.prepare(bench)
     settings = _settings(study)
     fingerprint = _fingerprint(study.name, settings, data)
     cases = study.cases()
+    if left and left.fingerprint != fingerprint and left.measured:
+        aside = target / f"study-{left.fingerprint[:12]}.json"
+        write_atomically(aside, left.to_json())
+        say(
+            f"{target} holds {len(left.measured)} measured cases of another size, of other images or by another "
+            f"version: they are kept as {aside.name}"
+        )
     known = left.measured if left and left.fingerprint == fingerprint else []
     return StudyRecord(
         name=study.name,
@@ -209,7 +287,3 @@ def _told(case: Case) -> str:
 
 def _concluded(study: Study, record: StudyRecord) -> StudyRecord:
     return record.model_copy(update={"conclusion": study.conclude(Measurements(record.measured))})
-
-
-def _written(study: Study, record: StudyRecord, target: Path) -> Path:
-    return write_study_page(_concluded(study, record), target)

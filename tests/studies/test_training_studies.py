@@ -281,9 +281,10 @@ def test_a_training_that_was_broken_off_goes_on_from_its_checkpoint(folder, tmp_
 
         yield advance
 
-    with monkeypatch.context() as patch, pytest.raises(BrokenOffError):
+    with monkeypatch.context() as patch:
         patch.setattr("convlens.studies.study._SECONDS_BETWEEN_PAGES", 0.0)
-        run_study(study, tmp_path / "study", progress=until_the_last_epoch)
+        with pytest.raises(BrokenOffError):
+            run_study(study, tmp_path / "study", progress=until_the_last_epoch)
     assert [path.suffix for path in (tmp_path / "study").glob("work-*/runs/*")] == [".unfinished"]
     page = (tmp_path / "study" / "study.html").read_text()
     assert "Under way: family=plain, depth=8, seed=0" in page

@@ -301,3 +301,9 @@ def test_a_training_that_was_broken_off_goes_on_from_its_checkpoint(folder, tmp_
     assert not any("epoch 1 of 4" in note for note in first)
     assert [one.values for one in again.measured] == [one.values for one in whole.measured]
     assert sorted(path.name for path in (tmp_path / "study").iterdir()) == ["study.html", "study.json"]
+
+
+def test_transfer_on_fewer_images_than_it_counts_is_refused(folder, tmp_path):
+    study = Transfer(folders=(folder,), classes=3, counts=(2, 40), cut_count=2)
+    with pytest.raises(DataError, match=r"has 10\simages of 'blue' .* takes up to 40 of each"):
+        study.prepare(Bench(folder=tmp_path))

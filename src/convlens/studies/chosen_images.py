@@ -13,6 +13,7 @@ from convlens.core.errors import DataError
 from convlens.core.files import disk_errors_named, path_beside
 from convlens.data.manifest import ImageFile, Manifest
 from convlens.data.scan import scan
+from convlens.report.formatting import counted
 from convlens.tasks.demo import write_digits
 
 _NOTE = ".images"
@@ -41,6 +42,21 @@ class ChosenImages(NamedTuple):
             f"{self.name}: {len(self.classes)} classes, {counts[0]} images to train on and {counts[1]} to validate on "
             f"(sha256 {digest.hexdigest()[:16]})"
         )
+
+    def refuse_fewer(self, study: str, *, classes: int, each: int = 1) -> None:
+        """Raises DataError where there are fewer classes, or fewer images of one of them to train on."""
+        if len(self.classes) < classes:
+            raise DataError(
+                f"{self.name} has {counted(len(self.classes), 'class', 'classes')} with images to train and to "
+                f"validate on, and the study {study} takes {classes}. Give another folder, or set the size "
+                f"classes={len(self.classes)}."
+            )
+        least = min(self.classes, key=lambda name: len(self.train[name]))
+        if len(self.train[least]) < each:
+            raise DataError(
+                f"{self.name} has {counted(len(self.train[least]), 'image')} of {least!r} to train on, and the study "
+                f"{study} takes up to {each} of each class. Give another folder, or set smaller counts."
+            )
 
     def parts(self, count: int, most: int) -> list["ChosenImages"]:
         """Up to `count` sets of at least two and at most `most` of the classes, which no two have in common.

@@ -3,8 +3,7 @@
 import dataclasses
 from abc import ABC
 
-from convlens.core.errors import DataError, UsageError
-from convlens.report.formatting import counted
+from convlens.core.errors import UsageError
 from convlens.studies.chosen_images import chosen_images
 from convlens.studies.study import Bench, Study
 
@@ -31,11 +30,6 @@ class ImageStudy(Study, ABC):
             train=self.images,
             val=self.validation,
         )
-        if len(chosen.classes) < self.classes:
-            raise DataError(
-                f"{chosen.name} has {counted(len(chosen.classes), 'class', 'classes')} with images to train and to "
-                f"validate on, and the study {self.name} takes {self.classes}. Give another folder, or set the size "
-                f"classes={len(chosen.classes)}."
-            )
+        chosen.refuse_fewer(self.name, classes=self.classes)
         chosen.laid_out(bench.images)
         return [chosen.described()]

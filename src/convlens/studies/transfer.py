@@ -75,8 +75,10 @@ class Transfer(Study):
         )
 
     def prepare(self, bench: Bench) -> list[str]:
-        """Read the folder: each case lays out its own images."""
-        return [self._chosen(bench.folder / "digits").described()]
+        """Read the folder: each case lays out its own images. Raises DataError where it has too few."""
+        chosen = self._chosen(bench.folder / "digits")
+        chosen.refuse_fewer(self.name, classes=self.classes, each=max(*self.counts, self.cut_count))
+        return [chosen.described()]
 
     def _chosen(self, digits: Path) -> ChosenImages:
         """The classes, with all of their images to train on, of which each seed draws its own."""

@@ -12,10 +12,9 @@ from convlens.cli.groups import GroupedCommand
 from convlens.cli.screen import JsonOption, QuietOption, Screen
 from convlens.cli.streams import echo
 from convlens.core.amounts import size_of
-from convlens.core.claims import CLAIMS
+from convlens.core.claims import CLAIMS, INDEX_PAGE, STUDIES_FOLDER, STUDY_PAGE
 from convlens.core.durations import duration
 from convlens.core.errors import UsageError
-from convlens.core.study import INDEX_PAGE, STUDIES_FOLDER, STUDY_PAGE
 
 app = typer.Typer(help="Put the field's claims to the test, as experiments.", add_completion=False)
 

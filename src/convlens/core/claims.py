@@ -1,8 +1,14 @@
 """The claims that studies put to the test: what is claimed, by whom, and by what experiment it is tried."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
+
+STUDIES_FOLDER = Path("studies")
+"""Where the folders of studies lie, unless said otherwise."""
+STUDY_PAGE = "study.html"
+INDEX_PAGE = "index.html"
 
 
 class Claim(NamedTuple):

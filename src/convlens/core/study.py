@@ -1,6 +1,5 @@
 """The record of a study: what was measured, what follows from it, and what is drawn."""
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -8,9 +7,6 @@ from pydantic import Field
 from convlens.core.records import Record
 
 STUDY_FILE = "study.json"
-STUDY_PAGE = "study.html"
-STUDIES_FOLDER = Path("studies")
-INDEX_PAGE = "index.html"
 
 Verdict = Literal["agrees", "disagrees", "not shown"]
 """Whether a finding agrees with the claim, contradicts it, or leaves it open at this size."""

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from convlens.core.claims import CLAIMS, Claim
+from convlens.core.claims import CLAIMS, INDEX_PAGE, STUDY_PAGE, Claim
 from convlens.core.complexity import COMPLEXITY_FILE, ComplexityStudy
 from convlens.core.files import write_atomically
-from convlens.core.study import INDEX_PAGE, STUDY_FILE, STUDY_PAGE, Chart, Finding, StudyRecord
+from convlens.core.study import STUDY_FILE, Chart, Finding, StudyRecord
 from convlens.report.complexity import PAGE_FILE as COMPLEXITY_PAGE
 from convlens.report.complexity import write_complexity_pages
 from convlens.report.pages import PAGES

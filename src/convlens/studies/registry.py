@@ -6,11 +6,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from convlens.core.claims import CLAIMS
+from convlens.core.claims import CLAIMS, STUDIES_FOLDER
 from convlens.core.errors import UsageError, unknown_name
 from convlens.core.progress import Progress, Say, silent, unsaid
 from convlens.core.settings import setting
-from convlens.core.study import STUDIES_FOLDER, StudyRecord
+from convlens.core.study import StudyRecord
 from convlens.report.study import write_study_index
 from convlens.studies.dense import Dense
 from convlens.studies.depth import Depth

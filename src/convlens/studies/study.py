@@ -15,7 +15,7 @@ from typing import ClassVar, Literal, Self
 import torch
 
 import convlens
-from convlens.core.claims import CLAIMS, Claim
+from convlens.core.claims import CLAIMS, STUDY_PAGE, Claim
 from convlens.core.errors import DataError, UsageError
 from convlens.core.files import disk_errors_named, write_atomically
 from convlens.core.progress import Advance, Progress, Say, noted, silent, unsaid
@@ -25,7 +25,6 @@ from convlens.core.settings import setting
 from convlens.core.stopping import resumable
 from convlens.core.study import (
     STUDY_FILE,
-    STUDY_PAGE,
     Axis,
     Case,
     Chart,

@@ -24,6 +24,8 @@ _MARGIN = 0.02
 """Beyond 0 and 1 of an axis of proportions, so that a marker on the edge is whole."""
 _MOST_TICKS = 10
 _MOST_NAMES = 40
+_WIDE = 100.0
+"""The factor that a logarithmic axis spans from which powers of ten are ticks enough."""
 _TURNED_FROM = 6
 """Names on the horizontal axis are turned where there are more of them."""
 _WRITTEN: dict[str, Callable[[float], str]] = {"number": number, "percent": percent, "quantity": quantity}
@@ -86,18 +88,26 @@ def heat_map_svg(heat_map: HeatMap) -> str:
 
 
 def _prepare(axes: Axes, chart: Chart) -> None:
-    for axis, form, set_label, scale in (
-        (axes.xaxis, chart.x, axes.set_xlabel, axes.set_xscale),
-        (axes.yaxis, chart.y, axes.set_ylabel, axes.set_yscale),
+    places: tuple[Callable[[Point], float], ...] = (lambda point: point.x, lambda point: point.y)
+    for of, axis, form, set_label, scale in (
+        (places[0], axes.xaxis, chart.x, axes.set_xlabel, axes.set_xscale),
+        (places[1], axes.yaxis, chart.y, axes.set_ylabel, axes.set_yscale),
     ):
         set_label(form.label)
         if form.log:
             scale("log")
-            axis.set_major_locator(LogLocator(numticks=_MOST_TICKS))
+            axis.set_major_locator(LogLocator(subs=_log_ticks(chart, of), numticks=_MOST_TICKS))
             axis.set_minor_locator(NullLocator())
             axis.set_minor_formatter(NullFormatter())
         axis.set_major_formatter(FuncFormatter(lambda value, _, written=_WRITTEN[form.form]: written(value)))
     _x_ticks(axes, chart)
+
+
+def _log_ticks(chart: Chart, of: Callable[[Point], float]) -> tuple[float, ...]:
+    """Where each power of ten has ticks: within two of them it needs more than its own."""
+    values = [of(point) for series in chart.series for point in series.points if _can_be_drawn(chart, point)]
+    wide = not values or max(values) > _WIDE * min(values)
+    return (1.0,) if wide else (1.0, 2.0, 5.0)
 
 
 def _x_ticks(axes: Axes, chart: Chart) -> None:

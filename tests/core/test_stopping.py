@@ -125,3 +125,12 @@ def test_how_to_go_on_stays_known_where_the_work_was_stopped() -> None:
 @pytest.fixture(autouse=True)
 def nothing_to_go_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stopping, "_how_to_go_on", None)
+
+
+def test_work_within_work_goes_on_by_the_command_of_the_whole():
+    with pytest.raises(KeyboardInterrupt) as stopped, resumable(lambda: "the whole"), resumable(lambda: "a part"):
+        raise KeyboardInterrupt
+    assert stopped.value.__notes__ == ["To continue: the whole"]
+    with pytest.raises(KeyboardInterrupt) as later, resumable(lambda: "other work"):
+        raise KeyboardInterrupt
+    assert later.value.__notes__ == ["To continue: other work"]

@@ -85,6 +85,7 @@ def test_a_study_that_was_broken_off_goes_on(tmp_path, monkeypatch):
             run_study(Squares(seeds=1), tmp_path)
     left = StudyRecord.from_json((tmp_path / "study.json").read_bytes(), "left")
     assert [one.case["number"] for one in left.measured] == [1, 2]
+    assert left.conclusion.findings[0].sentence == "2 squares."
     assert not left.finished
     assert 'http-equiv="refresh"' in (tmp_path / "study.html").read_text()
     record, _ = run_study(Squares(seeds=1), tmp_path)

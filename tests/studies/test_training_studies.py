@@ -307,3 +307,11 @@ def test_transfer_on_fewer_images_than_it_counts_is_refused(folder, tmp_path):
     study = Transfer(folders=(folder,), classes=3, counts=(2, 40), cut_count=2)
     with pytest.raises(DataError, match=r"has 10\simages of 'blue' .* takes up to 40 of each"):
         study.prepare(Bench(folder=tmp_path))
+
+
+def test_more_seeds_of_features_add_to_what_is_there(folder, tmp_path):
+    one, more = (
+        Features(folders=(folder,), seeds=seeds, images=2, classes=3).prepare(Bench(folder=tmp_path))
+        for seeds in (1, 3)
+    )
+    assert one == more

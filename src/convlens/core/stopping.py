@@ -14,23 +14,29 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 _how_to_go_on: Callable[[], str | None] | None = None
+_is_within = False
 
 
 @contextlib.contextmanager
 def resumable(command: Callable[[], str | None]) -> Iterator[None]:
     """Work that a command can go on with after it was stopped: `command` gives it, or None as long as there is none.
 
-    It stays known when an exception ends the work, because it is asked for after that; and where no exception gets
-    through, too, because the process is to end at once.
+    Work within such work goes on by the command of the whole. It stays known when an exception ends the work, because
+    it is asked for after that; and where no exception gets through, too, because the process is to end at once.
     """
-    global _how_to_go_on
-    before, _how_to_go_on = _how_to_go_on, command
+    global _how_to_go_on, _is_within
+    if _is_within:
+        yield
+        return
+    before, _how_to_go_on, _is_within = _how_to_go_on, command, True
     try:
         yield
     except KeyboardInterrupt as stopped:
         if told := command():
             stopped.add_note(f"To continue: {told}")
         raise
+    finally:
+        _is_within = False
     _how_to_go_on = before
 
 

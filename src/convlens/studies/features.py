@@ -26,6 +26,7 @@ _PIXELS = 16
 """Side of the images whose pixels a linear model sees."""
 _SCRATCH_DEPTH = 20
 _BATCH = 256
+_ALL_IMAGES = 10**9
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,9 +59,10 @@ class Features(Study):
 
     def _sets(self, digits: Path) -> list[ChosenImages]:
         """Sets of classes that no other set has: one of each folder in turn, as long as there are any."""
-        pool = self.seeds * self.images
         parts = [
-            chosen_images(folder, digits, classes=None, train=pool, val=self.validation).parts(self.sets, self.classes)
+            chosen_images(folder, digits, classes=None, train=_ALL_IMAGES, val=self.validation).parts(
+                self.sets, self.classes
+            )
             for folder in self.folders or (None,)
         ]
         in_turn = [part[place] for place in range(self.sets) for part in parts if place < len(part)]

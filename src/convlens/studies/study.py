@@ -149,7 +149,7 @@ def run_study(
                 shutil.rmtree(bench.runs, ignore_errors=True)
                 record = record.model_copy(update={"measured": [*record.measured, measured], "made": now()})
                 advance(1, _told(case))
-                write_atomically(target / STUDY_FILE, record.to_json())
+                write_atomically(target / STUDY_FILE, _concluded(study, record).to_json())
                 if record.finished or page.is_due:
                     page.draw(record)
     shutil.rmtree(bench.folder)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from convlens.core.study import Measured, StudyRecord
 from convlens.graph.capture import capture
+from convlens.studies.bench import Bench
 from convlens.studies.dilated_stacks import (
     AtCenter,
     AtLastStep,
@@ -24,7 +25,7 @@ from convlens.studies.dilated_stacks import (
 from convlens.studies.dilation import Dilation
 from convlens.studies.far_images import marks, signal
 from convlens.studies.measurements import Measurements
-from convlens.studies.study import Bench, run_study
+from convlens.studies.study import run_study
 
 TOY = Dilation(
     seeds=1, deepest=3, layers=2, distances=(2, 3, 4), channels=4, images=6, validation=4, epochs=1, batch_size=6

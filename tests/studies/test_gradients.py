@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from convlens.studies.bench import Bench
 from convlens.studies.gradients import Gradients, _initialize, _stack
-from convlens.studies.study import Bench, run_study
+from convlens.studies.study import run_study
 
 CASE = {"activation": "relu", "initialization": "He", "normalization": "none", "seed": 3}
 

@@ -11,9 +11,11 @@ import torch
 from convlens.core.study import Measured, StudyRecord
 from convlens.gradient.backpropagate import backpropagate
 from convlens.graph.capture import capture
+from convlens.studies.bench import Bench
 from convlens.studies.measurements import Measurements
-from convlens.studies.sgd import Sgd, _Loss, _OfGray
-from convlens.studies.study import Bench, run_study
+from convlens.studies.sgd import Sgd, _OfGray
+from convlens.studies.study import run_study
+from convlens.studies.training import Loss
 from convlens.zoo.mlp import mlp
 
 TOY = Sgd(
@@ -76,7 +78,7 @@ def test_full_batch_descent_begins_at_the_loss_of_the_random_weights(done: tuple
 
 def test_its_loss_is_one_whose_gradient_autograd_finds_too() -> None:
     torch.manual_seed(0)
-    module = _Loss(_OfGray(mlp(4)))
+    module = Loss(_OfGray(mlp(4)))
     images, labels = torch.randn(5, 3, 28, 28), torch.tensor([0, 1, 2, 3, 0])
     found = backpropagate(capture(module, images[:2], labels[:2]), images, labels, input_gradients=False)
     module(images, labels).backward()

@@ -9,6 +9,7 @@ from torch.autograd.functional import hessian
 from torch.func import functional_call
 
 from convlens.core.study import Measured
+from convlens.studies.bench import Bench
 from convlens.studies.linear_residual import (
     LinearNetwork,
     Regression,
@@ -22,7 +23,7 @@ from convlens.studies.linear_residual import (
 from convlens.studies.measurements import Measurements
 from convlens.studies.registry import study_named
 from convlens.studies.shortcuts import Shortcuts
-from convlens.studies.study import Bench, run_study
+from convlens.studies.study import run_study
 from convlens.zoo.resnet_cifar import CifarResNet
 from tests.images import draw_images
 

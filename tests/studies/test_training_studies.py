@@ -8,14 +8,17 @@ import torch
 
 from convlens.core.errors import DataError, UsageError
 from convlens.core.study import Measured
+from convlens.gradient.backpropagate import backpropagate
+from convlens.graph.capture import capture
 from convlens.layers.dense import DenseBlock
+from convlens.studies.bench import Bench
 from convlens.studies.chosen_images import chosen_images
 from convlens.studies.dense import Dense, _rows, read_strengths
 from convlens.studies.depth import Depth
 from convlens.studies.features import Features
 from convlens.studies.measurements import Measurements
-from convlens.studies.study import Bench, run_study
-from convlens.studies.training import GradientProbe, loss_gradient
+from convlens.studies.study import run_study
+from convlens.studies.training import GradientProbe, Loss
 from convlens.studies.transfer import Transfer, _with_new_layers_above, cuts_of
 from convlens.studies.tricks import ColorConvNet, Tricks
 from convlens.zoo import network
@@ -82,7 +85,8 @@ def test_depth_concludes_by_the_numbers(deep, verdict):
 def test_the_loss_gradient_is_autograds():
     scores, labels = torch.randn(5, 4, dtype=torch.float64, requires_grad=True), torch.tensor([0, 3, 1, 1, 2])
     (expected,) = torch.autograd.grad(torch.nn.functional.cross_entropy(scores, labels), scores)
-    torch.testing.assert_close(loss_gradient(scores.detach(), labels), expected)
+    graph = capture(Loss(torch.nn.Identity()), scores.detach(), labels)
+    torch.testing.assert_close(backpropagate(graph, scores.detach(), labels).inputs[0], expected)
 
 
 def test_gradient_sizes_are_autograds():

@@ -29,11 +29,7 @@ from convlens.report.charts import has_accuracies, measure_axis, reach
 from convlens.report.formatting import number
 from convlens.report.labels import place_labels
 from convlens.report.pages import PAGES
-from convlens.report.svg import FIRST, GRID, SECOND, TEXT, in_report_style, inline_svg
-
-# Mid tones that hold on light and dark paper (Okabe and Ito); dashes tell lines of one color apart.
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7f00", "#7f7f7f")
-_DASHES = ("-", "--", ":")
+from convlens.report.svg import COLORS, DASHES, FIRST, GRID, SECOND, TEXT, in_report_style, inline_svg
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,8 +68,8 @@ def _legend(rows: Sequence[ComparedRecipe]) -> list[LegendEntry]:
         LegendEntry(
             number=place,
             name=row.name,
-            color=_COLORS[place % len(_COLORS)],
-            dashes=_DASHES[place // len(_COLORS) % len(_DASHES)],
+            color=COLORS[place % len(COLORS)],
+            dashes=DASHES[place // len(COLORS) % len(DASHES)],
         )
         for place, row in enumerate(rows)
     ]

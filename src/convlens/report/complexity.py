@@ -13,12 +13,10 @@ from convlens.report.charts import quantity_axis
 from convlens.report.formatting import byte_size, quantity
 from convlens.report.labels import place_labels
 from convlens.report.pages import PAGES
-from convlens.report.svg import GRID, TEXT, in_report_style, inline_svg, standalone_svg
+from convlens.report.svg import COLORS, GRID, TEXT, in_report_style, inline_svg, standalone_svg
 
 PAGE_FILE = "complexity.html"
 
-# Mid tones (Okabe and Ito), each with a marker of its own in the table, since color alone must not tell.
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7f00", "#7f7f7f")
 _AREA_PER_PARAMETER = 900 / 144e6
 """Points squared; the largest network, VGG19, gets a circle of 34 points across."""
 
@@ -126,4 +124,4 @@ def _told(point: ComplexityPoint) -> str:
 
 def _family_colors(study: ComplexityStudy) -> dict[str, str]:
     families = list(dict.fromkeys(point.family for point in study.points))
-    return {family: _COLORS[i % len(_COLORS)] for i, family in enumerate(families)}
+    return {family: COLORS[i % len(COLORS)] for i, family in enumerate(families)}

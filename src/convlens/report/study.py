@@ -1,6 +1,5 @@
 """The page of a study, and the index of those that lie side by side: drawn from records, nothing is run."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -43,7 +42,6 @@ class _Entry(NamedTuple):
     source: str
     page: str
     findings: Sequence[Finding]
-    verdicts: Counter[str]
     state: str
 
 
@@ -72,15 +70,13 @@ def _entries(folder: Path) -> Iterator[_Entry]:
 
 
 def _study_entry(record: StudyRecord, claim: Claim, page: str) -> _Entry:
-    findings = record.conclusion.findings
     state = f"{record.form}, {record.made}" if record.finished else f"{len(record.measured)} of {record.planned} cases"
     return _Entry(
         title=claim.title,
         claim=claim.claim,
         source=claim.source,
         page=page,
-        findings=findings,
-        verdicts=Counter(one.verdict for one in findings),
+        findings=record.conclusion.findings,
         state=state,
     )
 
@@ -93,6 +89,5 @@ def _complexity_entry(record: ComplexityStudy, folder: Path) -> _Entry:
         source="Canziani, Culurciello, Paszke, arXiv:1605.07678",
         page=f"{folder.name}/{COMPLEXITY_PAGE}",
         findings=[],
-        verdicts=Counter(),
         state=f"{len(record.points)} networks, {record.made}",
     )

@@ -13,12 +13,10 @@ from convlens.core.study import Axis, Chart, HeatMap, Point, Series
 from convlens.report.charts import reach
 from convlens.report.formatting import number, percent, quantity
 from convlens.report.labels import place_labels
-from convlens.report.svg import GRID, TEXT, in_report_style, inline_svg
+from convlens.report.svg import COLORS, DASHES, GRID, TEXT, in_report_style, inline_svg
 
-# Mid tones that hold on light and dark paper (Okabe and Ito); markers tell series apart without color.
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7f00", "#7f7f7f")
 _MARKERS = (("o", "●"), ("s", "■"), ("^", "▲"), ("D", "◆"), ("v", "▼"), ("P", "✚"), ("X", "✖"), ("*", "★"))
-_DASHES = ("-", "--", ":")
+"""In the image and in words: they tell series apart without color."""
 _BLUE = (0.0, 0.447, 0.698)
 _MARGIN = 0.02
 """Beyond 0 and 1 of an axis of proportions, so that a marker on the edge is whole."""
@@ -57,14 +55,12 @@ def chart_svg(chart: Chart) -> str:
     axes = figure.add_subplot()
     _prepare(axes, chart)
     hover = {f"series{place}": _draw(axes, chart, series, place) for place, series in enumerate(chart.series)}
-    for level in chart.levels:
-        axes.axhline(level.y, color=GRID, linewidth=1.2, linestyle="--")
+    _draw_levels(axes, chart)
     if labels := [(p.x, p.y, p.label) for series in chart.series for p in series.points if p.label]:
         place_labels(axes, labels, TEXT)
     if chart.y.form == "percent":
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, -_MARGIN), min(high, 1 + _MARGIN))
-    _draw_levels(axes, chart)
     return inline_svg(figure, name=chart.name, description=_description(chart), hover=hover)
 
 
@@ -162,6 +158,7 @@ def _can_be_drawn(chart: Chart, point: Point) -> bool:
 
 def _draw_levels(axes: Axes, chart: Chart) -> None:
     for level in chart.levels:
+        axes.axhline(level.y, color=GRID, linewidth=1.2, linestyle="--")
         axes.annotate(
             level.name,
             (1.0, level.y),
@@ -203,7 +200,7 @@ def _description(chart: Chart) -> str:
 
 
 def _color(place: int) -> str:
-    return _COLORS[place % len(_COLORS)]
+    return COLORS[place % len(COLORS)]
 
 
 def _marker(place: int) -> tuple[str, str]:
@@ -211,4 +208,4 @@ def _marker(place: int) -> tuple[str, str]:
 
 
 def _dashes(place: int) -> str:
-    return _DASHES[place // len(_COLORS) % len(_DASHES)]
+    return DASHES[place // len(COLORS) % len(DASHES)]

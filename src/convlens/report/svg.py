@@ -17,6 +17,11 @@ GRID = "#000002"
 FIRST = "#000003"
 SECOND = "#000004"
 
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a7f00", "#7f7f7f")
+"""Of series: mid tones that hold on light and dark paper (Okabe and Ito)."""
+DASHES = ("-", "--", ":")
+"""What tells lines of one color apart."""
+
 _CSS_COLORS = {TEXT: "currentColor", GRID: "var(--grid)", FIRST: "var(--first)", SECOND: "var(--second)"}
 
 _PRINTED_COLORS = {TEXT: "#1b1f24", GRID: "#c3cad2", FIRST: "#0072b2", SECOND: "#c04e00"}

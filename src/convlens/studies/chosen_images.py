@@ -1,6 +1,5 @@
 """The images of a study: some classes, and some images of each, drawn from a folder and laid out as class folders."""
 
-import functools
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
@@ -109,15 +108,14 @@ def chosen_images(
     classes: int | None,
     train: int,
     val: int,
-    seed: int = 0,
 ) -> ChosenImages:
     """Up to `classes` classes, all for None, with up to `train` and `val` images each.
 
     Where no folder is given they are handwritten digits, which are written to the folder `digits`. Raises what `scan`
     raises, and DataError for a folder whose classes are too small to be divided.
     """
-    manifest = _scanned(folder or write_digits(digits))
-    generator = np.random.default_rng(seed)
+    manifest = scan(folder or write_digits(digits))
+    generator = np.random.default_rng(0)
     sides = _sides(manifest, generator)
     usable = [name for name in manifest.classes if min(len(side.get(name, ())) for side in sides) > 0]
     if len(usable) < 2:
@@ -129,12 +127,6 @@ def chosen_images(
         train={name: sides[0][name][:train] for name in names},
         val={name: sides[1][name][:val] for name in names},
     )
-
-
-@functools.cache
-def _scanned(folder: Path) -> Manifest:
-    """A study draws from the same folder again and again, and reading all of it may take long."""
-    return scan(folder)
 
 
 def _sides(manifest: Manifest, generator: np.random.Generator) -> tuple[dict[str, list[ImageFile]], ...]:

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -13,10 +13,9 @@ from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, HeatMap,
 from convlens.graph.capture import capture
 from convlens.graph.cost import cost
 from convlens.layers.dense import DenseBlock, DenseLayer
-from convlens.studies.image_study import ImageStudy
+from convlens.studies.bench import Bench
+from convlens.studies.image_study import ScratchStudy
 from convlens.studies.measurements import Measurements, difference, point
-from convlens.studies.study import Bench
-from convlens.studies.training import trained_from_scratch
 from convlens.studies.verdicts import in_percent, told_difference
 from convlens.zoo.densenet_cifar import CifarDenseNet
 from convlens.zoo.resnet_cifar import CifarResNet
@@ -27,32 +26,25 @@ _COSTS: tuple[Cost, ...] = ("parameters", "multiply-adds")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Dense(ImageStudy):
+class Dense(ScratchStudy):
     """DenseNets with bottlenecks and ResNets of these depths, trained for `epochs` on `images` of each class."""
 
     name: ClassVar[str] = "dense"
     dense_depths: tuple[int, ...] = (16, 22, 28, 40, 58)
     residual_depths: tuple[int, ...] = (8, 14, 20, 26, 38)
     growth_rate: int = 12
-    size: int = 16
-    epochs: int = 6
-    batch_size: int = 64
-    learning_rate: float = 0.1
-    augment: bool = False
 
-    @classmethod
-    def full(cls) -> Self:
-        """The size that was published."""
-        return cls(size=32, images=1_000_000, validation=1_000_000, epochs=200, augment=True)
+    @property
+    def _depths(self) -> Mapping[str, tuple[int, ...]]:
+        return {_DENSE: self.dense_depths, _RESIDUAL: self.residual_depths}
 
     def cases(self) -> list[Case]:
         """Both families at each size."""
-        sizes = [
-            *((_DENSE, depth) for depth in self.dense_depths),
-            *((_RESIDUAL, depth) for depth in self.residual_depths),
-        ]
         return [
-            {"family": family, "depth": depth, "seed": seed} for seed in range(self.seeds) for family, depth in sizes
+            {"family": family, "depth": depth, "seed": seed}
+            for seed in range(self.seeds)
+            for family, depths in self._depths.items()
+            for depth in depths
         ]
 
     def measure(self, case: Case, bench: Bench) -> Mapping[str, Value]:
@@ -65,17 +57,7 @@ class Dense(ImageStudy):
         else:
             network = CifarResNet(self.classes, depth=depth)
         total = cost(capture(network.eval(), torch.zeros(2, 3, self.size, self.size), compare=False)).total
-        run = trained_from_scratch(
-            network.train(),
-            bench.images,
-            bench,
-            self.size,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            augment=self.augment,
-            seed=seed,
-        )
+        run = self.from_scratch(network.train(), bench, seed=seed)
         reads = read_strengths(run.module) if case["family"] == _DENSE and depth == max(self.dense_depths) else {}
         return {
             "validation error": run.validation_error,
@@ -123,14 +105,8 @@ class Dense(ImageStudy):
         """Mean errors by seed, of DenseNets and of ResNets of the same cost, between those that were measured."""
         dense, residual = {}, {}
         for seed in range(self.seeds):
-            curves = {
-                family: sorted(
-                    (float(str(one.values[value])), float(str(one.values["validation error"])))
-                    for one in measured.each(family=family, seed=seed)
-                )
-                for family in (_DENSE, _RESIDUAL)
-            }
-            if len(curves[_DENSE]) < len(self.dense_depths) or len(curves[_RESIDUAL]) < len(self.residual_depths):
+            curves = {family: self._curve(measured, value, family, seed) for family in self._depths}
+            if any(len(curves[family]) < len(depths) for family, depths in self._depths.items()):
                 continue
             costs, errors = zip(*curves[_RESIDUAL], strict=True)
             within = [(at, error) for at, error in curves[_DENSE] if costs[0] <= at <= costs[-1]]
@@ -139,9 +115,19 @@ class Dense(ImageStudy):
                 residual[seed] = float(np.mean(np.interp(np.log([at for at, _ in within]), np.log(costs), errors)))
         return dense, residual
 
+    def _curve(self, measured: Measurements, value: Cost, family: str, seed: int) -> list[tuple[float, float]]:
+        """Costs with their errors, of those sizes that were measured, from the cheapest on."""
+        pairs = []
+        for depth in self._depths[family]:
+            costs, errors = (
+                measured.values(name, family=family, depth=depth, seed=seed) for name in (value, "validation error")
+            )
+            pairs += [(costs[seed], errors[seed])] if costs else []
+        return sorted(pairs)
+
     def _chart(self, measured: Measurements, value: Cost) -> Chart:
         series = []
-        for family, depths in ((_DENSE, self.dense_depths), (_RESIDUAL, self.residual_depths)):
+        for family, depths in self._depths.items():
             points: list[Point] = []
             for depth in depths:
                 at = measured.mean(value, family=family, depth=depth)
@@ -163,7 +149,7 @@ class Dense(ImageStudy):
 
     def _table(self, measured: Measurements) -> Table:
         rows = []
-        for family, depths in ((_DENSE, self.dense_depths), (_RESIDUAL, self.residual_depths)):
+        for family, depths in self._depths.items():
             for depth in depths:
                 if measured.each(family=family, depth=depth):
                     costs = [measured.mean(value, family=family, depth=depth) for value in _COSTS]

@@ -3,15 +3,15 @@
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 
-from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, Level, Point, Series, Value
-from convlens.studies.image_study import ImageStudy
-from convlens.studies.measurements import Measurements
-from convlens.studies.study import Bench
-from convlens.studies.training import GradientProbe, minibatch, trained_from_scratch
+from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, Level, Series, Value
+from convlens.studies.bench import Bench
+from convlens.studies.image_study import ScratchStudy
+from convlens.studies.measurements import Measurements, curve
+from convlens.studies.training import GradientProbe, minibatch
 from convlens.studies.verdicts import compared
 from convlens.zoo.resnet_cifar import CifarResNet
 
@@ -22,21 +22,14 @@ _GRADIENT_BATCH = 128
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Depth(ImageStudy):
+class Depth(ScratchStudy):
     """Networks of these `depths`, trained for `epochs` on `images` of each of `classes`."""
 
     name: ClassVar[str] = "depth"
     depths: tuple[int, ...] = (8, 20, 32, 44, 56)
-    size: int = 16
     epochs: int = 8
     batch_size: int = 32
     learning_rate: float = 0.05
-    augment: bool = False
-
-    @classmethod
-    def full(cls) -> Self:
-        """The size that was published."""
-        return cls(size=32, images=1_000_000, validation=1_000_000, epochs=200, augment=True)
 
     def cases(self) -> list[Case]:
         """Both families at each depth."""
@@ -55,17 +48,7 @@ class Depth(ImageStudy):
         if depth == max(self.depths):
             probe = GradientProbe(network, minibatch(bench.images, self.size, _GRADIENT_BATCH))
         before = probe.sizes() if probe else []
-        run = trained_from_scratch(
-            network,
-            bench.images,
-            bench,
-            self.size,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            augment=self.augment,
-            seed=seed,
-        )
+        run = self.from_scratch(network, bench, seed=seed)
         return {
             "training error": run.error(bench.images),
             "validation error": run.validation_error,
@@ -88,9 +71,8 @@ class Depth(ImageStudy):
         )
 
     def _findings(self, measured: Measurements) -> Iterator[Finding]:
-        shallow, deep = min(d for d in self.depths if d >= min(_SHALLOW, max(self.depths) - 1)), max(self.depths)
-        if shallow == deep:
-            shallow = min(self.depths)
+        deep = max(self.depths)
+        shallow = min((depth for depth in self.depths if _SHALLOW <= depth < deep), default=min(self.depths))
         for value in ("training error", "validation error"):
             yield from compared(
                 measured,
@@ -140,7 +122,7 @@ class Depth(ImageStudy):
             x=Axis(label="epoch"),
             y=Axis(label="cross-entropy, nats"),
             series=[
-                Series(name=f"{family}, {depth} layers", points=_curve(losses[0]))
+                Series(name=f"{family}, {depth} layers", points=curve(losses[0]))
                 for depth, family in itertools.product(depths, _FAMILIES)
                 if (losses := measured.lists("training losses", family=family, depth=depth))
             ],
@@ -152,12 +134,8 @@ class Depth(ImageStudy):
                 x=Axis(label="convolution, from the input"),
                 y=Axis(label="root mean square", log=True),
                 series=[
-                    Series(name=family, points=_curve(sizes[0]))
+                    Series(name=family, points=curve(sizes[0]))
                     for family in _FAMILIES
                     if (sizes := measured.lists(f"gradients {moment}", family=family, depth=deepest))
                 ],
             )
-
-
-def _curve(numbers: list[float]) -> list[Point]:
-    return [Point(x=place, y=number) for place, number in enumerate(numbers, start=1)]

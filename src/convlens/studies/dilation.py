@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, Level, Point, Series, Table, Value
+from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, Level, Series, Table, Value
 from convlens.graph.capture import capture
 from convlens.graph.cost import cost
+from convlens.studies.bench import Bench
 from convlens.studies.dilated_stacks import (
     CAUSAL,
     STACKS,
@@ -33,8 +34,8 @@ from convlens.studies.dilated_stacks import (
     stack_of,
 )
 from convlens.studies.far_images import MARK_WIDTH, drawn_far
-from convlens.studies.measurements import Measurements, difference, interval
-from convlens.studies.study import Bench, Study
+from convlens.studies.measurements import Measurements, curve, difference, interval
+from convlens.studies.study import Study
 from convlens.studies.training import minibatch, trained_from_scratch
 from convlens.studies.verdicts import compared
 
@@ -309,20 +310,20 @@ class Dilation(Study):
             x=Axis(label="layers"),
             y=Axis(label="side, pixels", log=True),
             series=[
-                Series(name=f"{stack}, {value}", points=_by_place(lists[0], 1), joined=value == "computed")
+                Series(name=f"{stack}, {value}", points=curve(lists[0]), joined=value == "computed")
                 for value, stack in itertools.product(("computed", "measured"), STACKS)
                 if (lists := measured.lists(value, part="fields", stack=stack))
             ],
         )
         spreads = [
-            Series(name=stack, points=_by_place(np.mean(lists, axis=0).tolist(), 1), joined=False)
+            Series(name=stack, points=curve(np.mean(lists, axis=0).tolist()), joined=False)
             for stack in STACKS
             if (lists := measured.lists("spread", part="fields", stack=stack))
         ]
         theory = [
             Series(
                 name=f"{stack}, in theory",
-                points=_by_place([spread_in_theory(stack, n) for n in range(1, self.deepest + 1)], 1),
+                points=curve([spread_in_theory(stack, n) for n in range(1, self.deepest + 1)]),
             )
             for stack in _TASKS["marks"]
         ]
@@ -342,7 +343,7 @@ class Dilation(Study):
                 series=[
                     Series(
                         name=f"{stack}, {moment} training",
-                        points=_by_place(np.mean(lists, axis=0).tolist(), -(self.pixels // 2)),
+                        points=curve(np.mean(lists, axis=0).tolist(), -(self.pixels // 2)),
                     )
                     for stack, moment in itertools.product(_TASKS["marks"], ("before", "after"))
                     if (lists := measured.lists(f"profile {moment}", part="marks", stack=stack, distance=distance))
@@ -387,7 +388,3 @@ def _mean(by_seed: Mapping[int, float]) -> float:
 
 def _listed(numbers: list[float]) -> str:
     return ", ".join(f"{number:g}" for number in numbers)
-
-
-def _by_place(numbers: list[float], first: int) -> list[Point]:
-    return [Point(x=place, y=number) for place, number in enumerate(numbers, start=first)]

@@ -2,21 +2,20 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
-from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, Level, Point, Series, Table, Value
-from convlens.data.batches import decoded_batches, normalized
+from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, Level, Series, Table, Value
 from convlens.data.manifest import ImageFile
 from convlens.data.scan import scan
 from convlens.pipeline.embedding import embedder_of
-from convlens.studies.chosen_images import ChosenImages, chosen_images
-from convlens.studies.measurements import Measurements, difference
-from convlens.studies.study import Bench, Study
-from convlens.studies.training import plain_preprocessing, trained_from_scratch
+from convlens.studies.bench import Bench
+from convlens.studies.chosen_images import ChosenImages
+from convlens.studies.measurements import Measurements, curve, difference
+from convlens.studies.study import Study
+from convlens.studies.training import inputs_of, trained_from_scratch
 from convlens.studies.transfer import cuts_of
 from convlens.studies.verdicts import told_difference
 from convlens.transfer.logistic import logistic
@@ -25,7 +24,6 @@ from convlens.zoo.resnet_cifar import CifarResNet
 _PIXELS = 16
 """Side of the images whose pixels a linear model sees."""
 _SCRATCH_DEPTH = 20
-_BATCH = 256
 _ALL_IMAGES = 10**9
 
 
@@ -55,14 +53,12 @@ class Features(Study):
 
     def prepare(self, bench: Bench) -> list[str]:
         """Divide the folders' classes into sets: one line for each."""
-        return [one.described() for one in self._sets(bench.folder / "digits")]
+        return [one.described() for one in self._sets(bench)]
 
-    def _sets(self, digits: Path) -> list[ChosenImages]:
+    def _sets(self, bench: Bench) -> list[ChosenImages]:
         """Sets of classes that no other set has: one of each folder in turn, as long as there are any."""
         parts = [
-            chosen_images(folder, digits, classes=None, train=_ALL_IMAGES, val=self.validation).parts(
-                self.sets, self.classes
-            )
+            bench.chosen(folder, classes=None, train=_ALL_IMAGES, val=self.validation).parts(self.sets, self.classes)
             for folder in self.folders or (None,)
         ]
         in_turn = [part[place] for place in range(self.sets) for part in parts if place < len(part)]
@@ -76,7 +72,7 @@ class Features(Study):
     def measure(self, case: Case, bench: Bench) -> Mapping[str, Value]:
         """Accuracies: of a linear model after each cut and on pixels, and of a network from scratch."""
         seed, number = int(case["seed"]), int(case["set"])
-        sets = self._sets(bench.folder / "digits")
+        sets = self._sets(bench)
         chosen = sets[(number - 1) % len(sets)].drawn(seed, self.images)
         images = chosen.laid_out(bench.folder / f"images-{number}-{seed}")
         manifest = scan(images)
@@ -149,7 +145,7 @@ class Features(Study):
             x=Axis(label="cut after", names=layers),
             y=Axis(label="validation accuracy", form="percent"),
             series=[
-                Series(name=f"set {number:g}", points=[Point(x=x, y=accuracy) for x, accuracy in enumerate(accuracies)])
+                Series(name=f"set {number:g}", points=curve(accuracies, 0))
                 for number, accuracies in measured.mean_lists("accuracies", "set").items()
             ],
             levels=[Level(name="guessing", y=max(measured.by("guessing", "set").values()))],
@@ -168,7 +164,4 @@ class Features(Study):
 
 def _pixels(images: Sequence[ImageFile]) -> Tensor:
     """The pixels of small images, of shape (N, values)."""
-    preprocessing = plain_preprocessing(_PIXELS)
-    return torch.cat(
-        [normalized(b.pixels, preprocessing) for b in decoded_batches(images, preprocessing, 256)]
-    ).flatten(1)
+    return inputs_of(images, _PIXELS)[0].flatten(1)

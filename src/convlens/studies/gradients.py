@@ -15,8 +15,9 @@ from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, Point, S
 from convlens.gradient.backpropagate import backpropagate
 from convlens.graph.capture import capture
 from convlens.graph.graph import Graph
-from convlens.studies.measurements import Measurements
-from convlens.studies.study import Bench, Study
+from convlens.studies.bench import Bench
+from convlens.studies.measurements import Measurements, curve
+from convlens.studies.study import Study
 from convlens.studies.training import rms
 
 _ACTIVATIONS: Mapping[str, type[nn.Module]] = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
@@ -189,7 +190,7 @@ def _chart(activation: str, measured: Measurements) -> Chart:
             series.append(
                 Series(
                     name=initialization + (", batch norm" if normalization != "none" else ""),
-                    points=[Point(x=place + 1, y=float(size)) for place, size in enumerate(np.exp(logarithms))],
+                    points=curve(np.exp(logarithms).tolist()),
                 )
             )
     return Chart(

@@ -2,7 +2,7 @@
 
 import platform
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 
@@ -11,6 +11,8 @@ from convlens.core.complexity import COMPLEXITY_UNFINISHED_FILE, ComplexityPoint
 from convlens.core.errors import DataError
 from convlens.core.files import write_atomically
 from convlens.core.records import Record
+
+Kept = TypeVar("Kept", bound=Record)
 
 
 class Circumstances(Record):
@@ -56,17 +58,22 @@ class KeptPoints:
         self._path.unlink()
 
     def _left(self) -> list[ComplexityPoint]:
-        if not self._path.is_file():
-            return []
-        try:
-            left = _Unfinished.from_json(self._path.read_bytes(), str(self._path))
-        except DataError as error:
-            raise DataError(f"{error.marked} To start the study over, remove that file.") from error
-        return left.points if left.circumstances == self._circumstances else []
+        left = read_kept(_Unfinished, self._path)
+        return left.points if left and left.circumstances == self._circumstances else []
 
     def _write(self) -> None:
         left = _Unfinished(circumstances=self._circumstances, points=list(self._points.values()))
         write_atomically(self._path, left.to_json())
+
+
+def read_kept(kind: type[Kept], path: Path) -> Kept | None:
+    """The record that a study left in a file, if there is one. Raises DataError where it cannot be read."""
+    if not path.is_file():
+        return None
+    try:
+        return kind.from_json(path.read_bytes(), str(path))
+    except DataError as error:
+        raise DataError(f"{error.marked} To start the study over, remove that file.") from error
 
 
 def circumstances(batch: int | None) -> Circumstances:

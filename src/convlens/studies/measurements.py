@@ -81,6 +81,11 @@ def point(x: float, by_seed: Mapping[int, float]) -> Point | None:
     return Point(x=x, y=mean, low=low, high=high)
 
 
+def curve(numbers: Sequence[float], first: int = 1) -> list[Point]:
+    """Numbers as points at `first` and the places after it."""
+    return [Point(x=place, y=float(number)) for place, number in enumerate(numbers, start=first)]
+
+
 def interval(numbers: Sequence[float]) -> tuple[float, float]:
     """The 95% interval of the mean of at least two numbers, by Student's t."""
     mean = statistics.fmean(numbers)

@@ -20,10 +20,10 @@ from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, Level, P
 from convlens.gradient.backpropagate import backpropagate
 from convlens.graph.capture import capture
 from convlens.graph.graph import Graph
+from convlens.studies.bench import Bench
 from convlens.studies.image_study import ImageStudy
-from convlens.studies.measurements import Measurements, interval, point
-from convlens.studies.study import Bench
-from convlens.studies.training import minibatch, trained_from_scratch
+from convlens.studies.measurements import Measurements, curve, interval, point
+from convlens.studies.training import Loss, minibatch, trained_from_scratch
 from convlens.studies.verdicts import compared
 from convlens.zoo.mlp import mlp
 from convlens.zoo.small_convnet import small_convnet
@@ -130,7 +130,7 @@ class Sgd(ImageStudy):
         `images` (N, 3, 28, 28), `labels` (N,). The share is M ‖mean of M g_B - g‖² over the mean ‖g_B - g‖²: in theory
         1, and with a bias b larger by M ‖b‖² B / σ².
         """
-        graph = capture(_Loss(network), images[:2], labels[:2], compare=False)
+        graph = capture(Loss(network), images[:2], labels[:2], compare=False)
         full = _gradient(graph, images, labels)
         generator = torch.Generator().manual_seed(seed)
         singles = [_gradient(graph, images[place, None], labels[place, None]) for place in range(len(labels))]
@@ -245,7 +245,10 @@ class Sgd(ImageStudy):
                 x=Axis(label="epoch: each passes all images once"),
                 y=Axis(label="mean over the epoch's steps, nats", log=True),
                 series=[
-                    Series(name=f"batches of {batch}, rate {case['rate']:g}", points=_curve(measured, case))
+                    Series(
+                        name=f"batches of {batch}, rate {case['rate']:g}",
+                        points=curve(measured.mean_list("losses", **case)),
+                    )
                     for batch, case in cases
                     if case
                 ],
@@ -281,18 +284,6 @@ class _OfGray(nn.Module):
         return scores
 
 
-class _Loss(nn.Module):
-    """The mean cross-entropy of a minibatch, in nats."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """One number, of images (N, 3, H, W) and class numbers (N,)."""
-        return nn.functional.cross_entropy(self.network(images), labels)
-
-
 def _gradient(graph: Graph, images: Tensor, labels: Tensor) -> Tensor:
     """The gradient of the mean loss with respect to all parameters, one after the other, of shape (parameters,)."""
     found = backpropagate(graph, images, labels, input_gradients=False)
@@ -308,8 +299,3 @@ def _squared(tensor: Tensor) -> float:
 def _mean_loss(module: nn.Module, images: Tensor, labels: Tensor) -> float:
     scores = torch.cat([module(part) for part in torch.split(images, _AT_ONCE)])
     return float(nn.functional.cross_entropy(scores, labels))
-
-
-def _curve(measured: Measurements, case: Case) -> list[Point]:
-    means = np.mean(measured.lists("losses", **case), axis=0)
-    return [Point(x=epoch, y=float(loss)) for epoch, loss in enumerate(means, start=1)]

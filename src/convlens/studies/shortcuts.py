@@ -13,7 +13,8 @@ from torch import Tensor
 
 from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, Level, Point, Series, Table, Value
 from convlens.report.formatting import counted
-from convlens.studies.image_study import ImageStudy
+from convlens.studies.bench import Bench
+from convlens.studies.image_study import ScratchStudy
 from convlens.studies.linear_residual import (
     Curvature,
     LinearNetwork,
@@ -27,10 +28,8 @@ from convlens.studies.linear_residual import (
     random_regression,
     start_at,
 )
-from convlens.studies.measurements import SEED, Measurements, point
-from convlens.studies.study import Bench
-from convlens.studies.training import trained_from_scratch
-from convlens.studies.verdicts import compared
+from convlens.studies.measurements import SEED, Measurements, curve
+from convlens.studies.verdicts import compared, doubt, verdict_on
 from convlens.zoo.resnet_cifar import CifarResNet
 
 _CURVATURE, _NEAR_ZERO, _TRAINING = "curvature", "near zero", "training"
@@ -71,14 +70,13 @@ _OPTIONS = {
 
 _OF_TWO_DIGITS = 0.005
 _UNCHANGED = 0.01
-_LEVEL = 0.05
 _MOST_DIGITS = 15
 _SLOPE = 0.1
 """How far a power law that was fitted may lie from the one that theory gives."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Shortcuts(ImageStudy):
+class Shortcuts(ScratchStudy):
     """Linear networks of `width` units and these `depths`, and convolutional ones of `layers`, trained for `epochs`.
 
     The depths are multiples of 6, so that shortcuts over 1, 2 and 3 layers divide them; `layers` is 2 more than a
@@ -91,12 +89,8 @@ class Shortcuts(ImageStudy):
     draws: int = 10
     """Draws of data and weights, by formula, for each seed."""
     layers: int = 20
-    size: int = 16
     images: int = 300
-    epochs: int = 6
     batch_size: int = 128
-    learning_rate: float = 0.1
-    augment: bool = False
 
     @classmethod
     def full(cls) -> Self:
@@ -166,18 +160,8 @@ class Shortcuts(ImageStudy):
 
     def _trained(self, name: str, seed: int, bench: Bench) -> dict[str, Value]:
         torch.manual_seed(seed)
-        run = trained_from_scratch(
-            CifarResNet(self.classes, depth=self.layers, **_CONVOLUTIONAL[name]),
-            bench.images,
-            bench,
-            self.size,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            augment=self.augment,
-            schedule="step",
-            seed=seed,
-        )
+        network = CifarResNet(self.classes, depth=self.layers, **_CONVOLUTIONAL[name])
+        run = self.from_scratch(network, bench, seed=seed, schedule="step")
         losses = [epoch.train_loss for epoch in run.epochs]
         return {"training losses": losses, "training loss": losses[-1], "validation error": run.validation_error}
 
@@ -212,13 +196,12 @@ class Shortcuts(ImageStudy):
             grown = measured.difference(value, {**case, "depth": deep}, {**case, "depth": shallow})
             if grown is not None:
                 low, high = grown.interval
-                shown = grown.p_value < _LEVEL
                 yield Finding(
                     sentence=f"{network[0].upper()}{network[1:]}: with {deep} layers, {what} is "
                     f"{10**grown.value:.3g} times as large as with {shallow} ({10**low:.3g} to {10**high:.3g}); in "
                     f"proportion to depth it would be {deep / shallow:.3g} times"
-                    + ("." if shown else "; that may be chance."),
-                    verdict="not shown" if not shown else "agrees" if grown.value > 0 else "disagrees",
+                    f"{doubt(grown)}.",
+                    verdict=verdict_on(grown, grown.value > 0),
                 )
 
     def _charts(self, measured: Measurements) -> Iterator[Chart]:
@@ -265,7 +248,11 @@ class Shortcuts(ImageStudy):
             title=f"Training loss by epoch, convolutional networks of {self.layers} layers, means",
             x=Axis(label="epoch"),
             y=Axis(label="cross-entropy, nats"),
-            series=[Series(name=name, points=_bare(_curve(measured, name))) for name in (_OVER_1, _OVER_2, _OVER_3)],
+            series=[
+                Series(name=name, points=curve(losses))
+                for name in (_OVER_1, _OVER_2, _OVER_3)
+                if (losses := measured.mean_list("training losses", experiment=_TRAINING, network=name))
+            ],
         )
         for value, label in (("validation error", "validation error"), ("training loss", "cross-entropy, nats")):
             yield Chart(
@@ -450,14 +437,3 @@ def _powers(measured: Measurements, value: str, network: str) -> list[Point]:
 def _bare(points: Iterable[Point]) -> list[Point]:
     """Points without their intervals, where the draws of the data differ by more than what is shown."""
     return [Point(x=one.x, y=one.y) for one in points]
-
-
-def _curve(measured: Measurements, network: str) -> list[Point]:
-    """The training loss by epoch: means over seeds, with their intervals."""
-    runs: dict[int, list[float]] = {}
-    for one in measured.each(experiment=_TRAINING, network=network):
-        losses = one.values["training losses"]
-        assert isinstance(losses, list)
-        runs[int(one.case[SEED])] = losses
-    epochs = range(max((len(losses) for losses in runs.values()), default=0))
-    return [found for x in epochs if (found := point(x + 1, {seed: losses[x] for seed, losses in runs.items()}))]

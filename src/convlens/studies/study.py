@@ -15,8 +15,8 @@ from typing import ClassVar, Literal, Self
 import torch
 
 import convlens
-from convlens.core.claims import CLAIMS, STUDY_PAGE, Claim
-from convlens.core.errors import DataError, UsageError
+from convlens.core.claims import STUDY_PAGE
+from convlens.core.errors import UsageError
 from convlens.core.files import disk_errors_named, write_atomically
 from convlens.core.progress import Advance, Progress, Say, noted, silent, unsaid
 from convlens.core.records import now
@@ -30,49 +30,19 @@ from convlens.core.study import (
     Chart,
     Conclusion,
     Measured,
-    Point,
     Series,
     StudyRecord,
     Value,
 )
 from convlens.report.run_folder import read_epochs
 from convlens.report.study import write_study_page
-from convlens.studies.kept_points import machine
-from convlens.studies.measurements import Measurements
+from convlens.studies.bench import Bench
+from convlens.studies.kept_points import machine, read_kept
+from convlens.studies.measurements import Measurements, curve
 
 Form = Literal["quick", "full", "own"]
 _SECONDS_BETWEEN_PAGES = 10.0
 _WORK = "work-"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Bench:
-    """Where a study works: a folder of its own for images and runs, which goes when the study is finished."""
-
-    folder: Path
-    progress: Progress = silent
-    case: str = ""
-    """The case that is measured, as part of a name."""
-
-    @property
-    def images(self) -> Path:
-        """Where `prepare` lays out images."""
-        return self.folder / "images"
-
-    @property
-    def runs(self) -> Path:
-        """Runs of the case that is measured; they go when it is."""
-        return self.folder / "runs"
-
-    def run(self) -> Path:
-        """The place for the run of a case: what was broken off there goes on from its checkpoint.
-
-        A run that was finished before its case was measured is taken away: what it was trained from is not known.
-        """
-        run = self.runs / self.case
-        if run.is_dir():
-            shutil.rmtree(run)
-        return run
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,11 +61,6 @@ class Study(ABC):
     @abstractmethod
     def full(cls) -> Self:
         """The study at the size that was published; without arguments, a study is as large as takes some minutes."""
-
-    @property
-    def claim(self) -> Claim:
-        """What is put to the test."""
-        return CLAIMS[self.name]
 
     def prepare(self, bench: Bench) -> list[str]:
         """Lay images ready; a line for each set of them, which says what they are and changes when they do."""
@@ -136,7 +101,7 @@ def run_study(
     with resumable(lambda: command or None):
         bench = Bench(folder=_workplace(study, target), progress=progress)
         record = _begun(study, target, bench, form, command, say)
-        page = _Page(study, target)
+        page = _Page(target)
         page.draw(record)
         with progress("study", record.planned) as advance:
             advance(len(record.measured))
@@ -148,30 +113,20 @@ def run_study(
                 measured = Measured(case=case, values=values, seconds=time.perf_counter() - start)
                 shutil.rmtree(bench.runs, ignore_errors=True)
                 record = record.model_copy(update={"measured": [*record.measured, measured], "made": now()})
+                record = _concluded(study, record)
                 advance(1, _told(case))
-                write_atomically(target / STUDY_FILE, _concluded(study, record).to_json())
                 if record.finished or page.is_due:
                     page.draw(record)
+                else:
+                    write_atomically(target / STUDY_FILE, record.to_json())
     shutil.rmtree(bench.folder)
-    return _concluded(study, record), target / STUDY_PAGE
-
-
-def read_study(folder: Path) -> StudyRecord | None:
-    """The record in a study's folder, if there is one. Raises DataError where it cannot be read."""
-    path = folder / STUDY_FILE
-    if not path.is_file():
-        return None
-    try:
-        return StudyRecord.from_json(path.read_bytes(), str(path))
-    except DataError as error:
-        raise DataError(f"{error.marked} To start the study over, remove that file.") from error
+    return record, target / STUDY_PAGE
 
 
 class _Page:
     """The page of a study that goes on, with the learning curves of the training that is under way."""
 
-    def __init__(self, study: Study, target: Path) -> None:
-        self._study = study
+    def __init__(self, target: Path) -> None:
         self._target = target
         self._drawn = -math.inf
 
@@ -182,7 +137,7 @@ class _Page:
 
     def draw(self, record: StudyRecord, running: Chart | None = None) -> None:
         """Write page and record."""
-        write_study_page(_concluded(self._study, record), self._target, running=running)
+        write_study_page(record, self._target, running=running)
         self._drawn = time.perf_counter()
 
     def kept_up(self, advance: Advance, record: StudyRecord, bench: Bench) -> Advance:
@@ -208,16 +163,13 @@ def _running(bench: Bench) -> Chart | None:
         title=f"Under way: {bench.case.replace(',', ', ')}",
         x=Axis(label="epoch"),
         y=Axis(label="loss"),
-        series=[
-            Series(name=side, points=[Point(x=one.epoch, y=loss) for one, loss in zip(epochs, losses, strict=True)])
-            for side, losses in sides.items()
-        ],
+        series=[Series(name=side, points=curve(losses, epochs[0].epoch)) for side, losses in sides.items()],
     )
 
 
 def _begun(study: Study, target: Path, bench: Bench, form: Form, command: str, say: Say) -> StudyRecord:
     """The record to go on with: one without measurements, or with those of this study that are there."""
-    left = read_study(target)
+    left = read_kept(StudyRecord, target / STUDY_FILE)
     data = study.prepare(bench)
     settings = _settings(study)
     fingerprint = _fingerprint(study.name, settings, data)
@@ -230,7 +182,7 @@ def _begun(study: Study, target: Path, bench: Bench, form: Form, command: str, s
             f"version: they are kept as {aside.name}"
         )
     known = left.measured if left and left.fingerprint == fingerprint else []
-    return StudyRecord(
+    record = StudyRecord(
         name=study.name,
         form=form,
         command=command or f"convlens.study({study.name!r}, out={str(target)!r})",
@@ -245,6 +197,7 @@ def _begun(study: Study, target: Path, bench: Bench, form: Form, command: str, s
         measured=[one for one in known if one.case in cases],
         conclusion=Conclusion(findings=[]),
     )
+    return _concluded(study, record)
 
 
 def _settings(study: Study) -> dict[str, str | int | float | bool | list[str | int | float]]:

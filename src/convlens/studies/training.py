@@ -13,17 +13,18 @@ from convlens.backbones.external import adopt
 from convlens.core.preprocessing import Preprocessing
 from convlens.core.run import EpochMetrics, RunRecord
 from convlens.data.batches import decoded_batches, normalized
+from convlens.data.manifest import ImageFile
 from convlens.data.scan import scan
 from convlens.gradient.backpropagate import backpropagate
 from convlens.graph.capture import capture
-from convlens.graph.run import run
 from convlens.pipeline.changes import RecipeChanges
 from convlens.pipeline.trained import load_run
 from convlens.report.run_folder import read_epochs
-from convlens.studies.study import Bench
+from convlens.studies.bench import Bench
 from convlens.tasks.evaluate import evaluate
 from convlens.tasks.train import train
 
+_BATCH = 256
 _NETWORK = "study:network"
 """The name of whatever network is being trained; a study looks at one at a time."""
 
@@ -98,18 +99,28 @@ def minibatch(images: Path, size: int, count: int) -> tuple[Tensor, Tensor]:
     """Input (count, 3, size, size) and class numbers of some training images, evenly over the folder."""
     manifest = scan(images)
     side = [image for image in manifest.images if image.side == "train"]
-    chosen = side[:: max(1, len(side) // count)][:count]
+    inputs, images_read = inputs_of(side[:: max(1, len(side) // count)][:count], size)
+    return inputs, torch.tensor([manifest.classes.index(image.labels[0]) for image in images_read])
+
+
+def inputs_of(images: Sequence[ImageFile], size: int) -> tuple[Tensor, list[ImageFile]]:
+    """The input (N, 3, size, size) of those images that can be decoded, and which they are."""
     preprocessing = plain_preprocessing(size)
-    batches = [*decoded_batches(chosen, preprocessing, count)]
-    pixels = torch.cat([normalized(batch.pixels, preprocessing) for batch in batches])
-    labels = [manifest.classes.index(image.labels[0]) for batch in batches for image in batch.images]
-    return pixels, torch.tensor(labels)
+    batches = [*decoded_batches(images, preprocessing, _BATCH)]
+    inputs = torch.cat([normalized(batch.pixels, preprocessing) for batch in batches])
+    return inputs, [image for batch in batches for image in batch.images]
 
 
-def loss_gradient(scores: Tensor, labels: Tensor) -> Tensor:
-    """The gradient of the mean cross-entropy with respect to scores (N, classes): (softmax - one-hot) / N."""
-    one_hot = nn.functional.one_hot(labels, scores.shape[1]).to(scores.dtype)
-    return (scores.softmax(1) - one_hot) / len(labels)
+class Loss(nn.Module):
+    """The mean cross-entropy of a minibatch, in nats."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """One number, of images (N, 3, H, W) and class numbers (N,)."""
+        return nn.functional.cross_entropy(self.network(images), labels)
 
 
 class GradientProbe:
@@ -120,8 +131,8 @@ class GradientProbe:
 
     def __init__(self, network: nn.Module, batch: tuple[Tensor, Tensor]) -> None:
         self._network = copy.deepcopy(network).train()
-        self._images, self._labels = batch
-        self._graph = capture(self._network, self._images[:2], compare=False)
+        self._batch = batch
+        self._graph = capture(Loss(self._network), *(part[:2] for part in batch), compare=False)
 
     def sizes(self, trained: nn.Module | None = None) -> list[float]:
         """The root mean square of the loss's gradient at the output of each convolution, from the first to the last.
@@ -130,9 +141,7 @@ class GradientProbe:
         """
         if trained is not None:
             self._network.load_state_dict(trained.state_dict())
-        (scores,) = run(self._graph, self._images)
-        upstream = loss_gradient(scores.detach(), self._labels)
-        found = backpropagate(self._graph, self._images, upstream=upstream, keep=True)
+        found = backpropagate(self._graph, *self._batch, keep=True)
         convolutions = [node for node in self._graph.operators if node.operator == "aten.conv2d.default"]
         return [rms(found.upstream(node)) for node in convolutions]
 

@@ -16,9 +16,10 @@ from convlens.backbones.graph_cache import cached_capture
 from convlens.backbones.resolve import RANDOM, network, weights_named
 from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, Level, Series, Table, Value
 from convlens.pipeline.changes import RecipeChanges
-from convlens.studies.chosen_images import ChosenImages, chosen_images
+from convlens.studies.bench import Bench
+from convlens.studies.chosen_images import ChosenImages
 from convlens.studies.measurements import Measurements, difference
-from convlens.studies.study import Bench, Study
+from convlens.studies.study import Study
 from convlens.studies.training import Trained, adopted, changed, trained
 from convlens.studies.verdicts import compared, in_percent, told_difference
 from convlens.transfer.blocks import blocks
@@ -76,14 +77,14 @@ class Transfer(Study):
 
     def prepare(self, bench: Bench) -> list[str]:
         """Read the folder: each case lays out its own images. Raises DataError where it has too few."""
-        chosen = self._chosen(bench.folder / "digits")
+        chosen = self._chosen(bench)
         chosen.refuse_fewer(self.name, classes=self.classes, each=max(*self.counts, self.cut_count))
         return [chosen.described()]
 
-    def _chosen(self, digits: Path) -> ChosenImages:
+    def _chosen(self, bench: Bench) -> ChosenImages:
         """The classes, with all of their images to train on, of which each seed draws its own."""
         folder = next(iter(self.folders), None)
-        return chosen_images(folder, digits, classes=self.classes, train=_ALL_IMAGES, val=self.validation)
+        return bench.chosen(folder, classes=self.classes, train=_ALL_IMAGES, val=self.validation)
 
     def cases(self) -> list[Case]:
         """Each way of training with each number of images, then each cut."""
@@ -98,7 +99,7 @@ class Transfer(Study):
     def measure(self, case: Case, bench: Bench) -> Mapping[str, Value]:
         """The accuracy on validation images, and how many images of a class there really were."""
         seed = int(case["seed"])
-        chosen = self._chosen(bench.folder / "digits").drawn(seed, max(*self.counts, self.cut_count))
+        chosen = self._chosen(bench).drawn(seed, max(*self.counts, self.cut_count))
         images = chosen.laid_out(bench.folder / f"images-{seed}-{case['images']}", int(case["images"]))
         run = self._trained(case, images, bench)
         counts = [counted.train for counted in run.record.images_per_class.values()]

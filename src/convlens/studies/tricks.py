@@ -7,10 +7,10 @@ from typing import ClassVar, Self
 import torch
 from torch import nn
 
-from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, Point, Series, Table, Value
+from convlens.core.study import Axis, Case, Chart, Conclusion, Finding, Series, Table, Value
+from convlens.studies.bench import Bench
 from convlens.studies.image_study import ImageStudy
-from convlens.studies.measurements import Measurements
-from convlens.studies.study import Bench
+from convlens.studies.measurements import Measurements, curve
 from convlens.studies.training import trained_from_scratch
 from convlens.studies.verdicts import compared, in_percent
 from convlens.zoo.small_convnet import SmallConvNet
@@ -104,9 +104,9 @@ class Tricks(ImageStudy):
                 x=Axis(label="epoch"),
                 y=Axis(label="cross-entropy, nats"),
                 series=[
-                    Series(name=trick, points=[Point(x=x, y=y) for x, y in enumerate(curve, start=1)])
+                    Series(name=trick, points=curve(losses))
                     for trick in _TRICKS
-                    if (curve := measured.mean_list(f"{side} losses", trick=trick))
+                    if (losses := measured.mean_list(f"{side} losses", trick=trick))
                 ],
             )
 

@@ -43,14 +43,26 @@ def told_difference(
     found: Difference, sentence: str, *, expected: Direction, unit: Literal["points", "none"] = "points", pair: str = ""
 ) -> Finding:
     """The finding on a difference; `pair` are the two numbers."""
-    shown = found.p_value < _LEVEL
     direction = _MORE.get(expected, expected) if found.value > 0 else _LESS.get(expected, expected)
-    verdict: Verdict = "not shown" if not shown else "agrees" if direction == expected else "disagrees"
     scale, name = (100, " points") if unit == "points" else (1, "")
     low, high = (scale * end for end in found.interval)
-    doubt = "" if shown else "; that may be chance"
     amount = f"{scale * found.value:+.3g}{name} ({low:+.3g} to {high:+.3g})"
-    return Finding(sentence=f"{sentence.format(direction)}: {pair}{amount}{doubt}.", verdict=verdict)
+    return Finding(
+        sentence=f"{sentence.format(direction)}: {pair}{amount}{doubt(found)}.",
+        verdict=verdict_on(found, direction == expected),
+    )
+
+
+def verdict_on(found: Difference, as_expected: bool) -> Verdict:
+    """What a difference says, where a paired test shows one at 5%."""
+    if found.p_value >= _LEVEL:
+        return "not shown"
+    return "agrees" if as_expected else "disagrees"
+
+
+def doubt(found: Difference) -> str:
+    """What is added to a sentence on a difference that is not shown."""
+    return "" if found.p_value < _LEVEL else "; that may be chance"
 
 
 def in_percent(mean: Point | None) -> str:
